@@ -1,0 +1,49 @@
+"""What can be wrong with an upload, said once and shown everywhere the same way."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class Problem(BaseModel):
+    """The stable part of an error: a `code` for programs, a `detail` for people, and the place.
+
+    `row` counts records from 1 (a CSV header is not a record), `line` counts physical lines
+    from 1, `offset` counts bytes from 0. The HTTP API adds the RFC 9457 members.
+    """
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    code: str
+    detail: str
+    limit: int | None = None
+    actual: int | None = None
+    line: int | None = None
+    row: int | None = None
+    column: str | int | None = None
+    offset: int | None = None
+
+
+class BadInput(Exception):
+    """The file as a whole cannot be read; nothing of it may be imported."""
+
+    def __init__(self, code: str, detail: str, **place: Any) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.problem = Problem(code=code, detail=detail, **place)
+
+
+class Rejected(BaseModel):
+    """One record, or one of its fields, that cannot be imported; the others can.
+
+    `row` is the record's number in the file, from 1; `field` is the source field where the
+    trouble is in reading, the target field where it is in mapping.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    row: int
+    code: str
+    detail: str
+    field: str | None = None
+    value: str | None = None

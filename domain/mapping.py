@@ -1,0 +1,117 @@
+"""How the fields of a source become the columns of an entity.
+
+The names are those the platform's clients already send: `fieldMappings`, `statusMappings`,
+`priorityMappings`. What the platform leaves open (null markers, date order, the identity
+column) is added beside them, always optional.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from domain.entity import PRIORITIES, Entity
+
+Transformation = Literal["uppercase", "lowercase", "trim", "date", "boolean"]
+DateOrder = Literal["ymd", "dmy", "mdy"]
+
+ANY = "*"  # the source value that stands for every value not named otherwise
+
+
+def _time_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"unknown time zone {name!r}; use an IANA name such as Europe/Berlin")
+    return str(ZoneInfo(name))
+
+
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+Text = Annotated[str, BeforeValidator(lambda value: str(value) if _is_number(value) else value)]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, alias_generator=to_camel, populate_by_name=True, extra="forbid"
+    )
+
+
+class FieldMapping(_Model):
+    """One source field into one target field. `defaultValue` fills an empty value."""
+
+    source_field: str = Field(min_length=1, max_length=1000)
+    target_field: str = Field(min_length=1, max_length=63)
+    transformation: Transformation | None = None
+    required: bool = False
+    default_value: str | int | bool | None = None
+
+
+class StatusMapping(_Model):
+    """One status of the source into one of the entity; `sourceStatus: "*"` takes all others."""
+
+    source_status: Text
+    target_status: str
+
+
+class PriorityMapping(_Model):
+    """One priority of the source into 1 (critical) to 4 (low); `"*"` takes all others."""
+
+    source_priority: Text
+    target_priority: int = Field(ge=PRIORITIES[0], le=PRIORITIES[-1])
+
+
+class Mapping(_Model):
+    """A whole mapping, as it is previewed, stored as a template and executed.
+
+    `sourceIdField` names the column whose value identifies a record in its source; without it
+    the source's own identity is used (ServiceNow: sys_id), else what maps to `external_id`.
+    `nullValues` are read as empty (the empty string always is). `dateOrder` settles dates such
+    as 5/3/2016; `dateFormat` (strptime) replaces detection. Time stamps without a zone are
+    in `sourceTimezone`, or in UTC.
+    """
+
+    field_mappings: tuple[FieldMapping, ...] = ()
+    status_mappings: tuple[StatusMapping, ...] = ()
+    priority_mappings: tuple[PriorityMapping, ...] = ()
+    source_id_field: str | None = None
+    null_values: tuple[str, ...] = ()
+    date_order: DateOrder | None = None
+    date_format: str | None = None
+    source_timezone: TimeZone | None = None
+
+    def source_of(self, target: str) -> FieldMapping | None:
+        """The mapping that fills a target field."""
+        return next((m for m in self.field_mappings if m.target_field == target), None)
+
+
+class MappingProblem(_Model):
+    """A fault of a mapping, with a JSON pointer to it."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+def mapping_problems(mapping: Mapping, entity: Entity) -> Iterator[MappingProblem]:
+    """Everything in a mapping that cannot work for this entity, whatever the file holds."""
+    seen: set[str] = set()
+    for position, each in enumerate(mapping.field_mappings):
+        pointer = f"/fieldMappings/{position}/targetField"
+        if entity.field(each.target_field) is None:
+            detail = f"{entity.name} has no field {each.target_field!r}"
+            yield MappingProblem(pointer=pointer, code="unknown_target_field", detail=detail)
+        if each.target_field in seen:
+            detail = f"{each.target_field!r} is mapped twice"
+            yield MappingProblem(pointer=pointer, code="duplicate_target_field", detail=detail)
+        seen.add(each.target_field)
+    for position, status in enumerate(mapping.status_mappings):
+        if status.target_status not in entity.statuses:
+            yield MappingProblem(
+                pointer=f"/statusMappings/{position}/targetStatus",
+                code="unknown_status",
+                detail=f"{status.target_status!r} is none of {', '.join(entity.statuses)}",
+            )

@@ -1,0 +1,45 @@
+"""Every environment variable this service reads, typed. Nothing else reads the environment."""
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Names as the platform knows them; see docs/configuration.md for the meaning of each."""
+
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
+
+    database_url: SecretStr | None = None
+    database_pool_size: int = 10
+
+    temporal_address: str = "127.0.0.1:7233"
+    temporal_namespace: str = "default"
+    temporal_ui_url: str | None = None
+    temporal_payload_encryption: bool = False
+    secrets_keyring_file: Path | None = None
+
+    s3_endpoint: str | None = None
+    s3_region: str = "us-east-1"
+    s3_bucket: str | None = None
+    s3_access_key: str | None = None
+    s3_secret_key: SecretStr | None = None
+    s3_force_path_style: bool = True
+    local_storage_dir: Path = Path("var/storage")
+
+    api_host: str = "127.0.0.1"
+    api_port: int = 8080
+    upload_max_bytes: int = 5 * 2**30
+    migration_ttl_days: float = 7
+    parse_memory_bytes: int = 3 * 2**30
+    parse_deadline_seconds: int = 4 * 3600
+
+    log_level: str = "INFO"
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()
