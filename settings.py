@@ -14,6 +14,7 @@ class Settings(BaseSettings):
 
     database_url: SecretStr | None = None
     database_pool_size: int = 10
+    admin_key_file: Path = Path("var/bootstrap.key")
 
     temporal_address: str = "127.0.0.1:7233"
     temporal_namespace: str = "default"

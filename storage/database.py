@@ -1,0 +1,75 @@
+"""Connections to PostgreSQL, each one a transaction that knows whose it is."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from domain.tenant import TenantId
+
+APP_ROLE = "firelater_app"
+OLDEST_SERVER = 180_000  # uuidv7() came with PostgreSQL 18
+
+# The first statement of every transaction. It also is what makes SQLAlchemy send BEGIN: it does so
+# lazily, and a COPY on the raw connection before it would run, and stay, outside the transaction.
+_OPEN = text(
+    f"select set_config('role', '{APP_ROLE}', true), set_config('app.tenant', :tenant, true)"
+)
+
+
+class Database:
+    """One pool; `tenant` and `anonymous` are the service's doors, `owner` is for provisioning."""
+
+    def __init__(self, url: str, pool_size: int = 10) -> None:
+        self.engine: AsyncEngine = create_async_engine(
+            make_url(url).set(drivername="postgresql+asyncpg"),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args={"timeout": 10, "server_settings": {"timezone": "UTC"}},
+        )
+
+    @asynccontextmanager
+    async def tenant(self, tenant_id: TenantId) -> AsyncIterator[AsyncConnection]:
+        """A transaction that sees one tenant: row-level security and the tenant's own schema."""
+        async with self.engine.connect() as connection:
+            translated = await connection.execution_options(
+                schema_translate_map={"tenant": tenant_id.schema}
+            )
+            async with translated.begin():
+                await translated.execute(_OPEN, {"tenant": tenant_id})
+                yield translated
+
+    @asynccontextmanager
+    async def anonymous(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that sees no tenant: what authentication starts from."""
+        async with self.engine.begin() as connection:
+            await connection.execute(_OPEN, {"tenant": ""})
+            yield connection
+
+    @asynccontextmanager
+    async def owner(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction of the owner of the schemas, for provisioning and sweeping only."""
+        async with self.engine.begin() as connection:
+            yield connection
+
+    async def ping(self) -> None:
+        """Raises if the server cannot be reached or is too old to serve us."""
+        async with self.anonymous() as connection:
+            version = await connection.scalar(text("show server_version_num"))
+        if int(version) < OLDEST_SERVER:
+            raise RuntimeError(f"PostgreSQL 18 or newer is needed, the server says {version}")
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+async def raw(connection: AsyncConnection) -> "asyncpg.Connection[Any]":
+    """The asyncpg connection beneath, inside the same transaction: for COPY."""
+    driver = (await connection.get_raw_connection()).driver_connection
+    return cast("asyncpg.Connection[Any]", driver)

@@ -1,0 +1,9 @@
+"""Lets a migration run a whole SQL script: asyncpg prepares single statements only."""
+
+from alembic import op
+
+
+def run_script(sql: str) -> None:
+    """Run all statements of `sql` in the migration's own transaction."""
+    pooled = op.get_bind().connection
+    pooled.dbapi_connection.run_async(lambda driver: driver.execute(sql))  # type: ignore[union-attr]

@@ -1,0 +1,48 @@
+"""Tenants: one row in the shared schema, one schema of their own."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from ulid import ULID
+
+from domain.tenant import TenantId
+from storage import api_keys
+from storage.database import Database
+from storage.provisioning import upgrade_tenant
+
+
+class SlugTaken(Exception):
+    """Another tenant has this slug; slugs never change and are never given twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    id: TenantId
+    slug: str
+    name: str
+
+
+async def create(database: Database, slug: str, name: str) -> tuple[Tenant, str]:
+    """A tenant with its schema and its first admin key, all or nothing. Raises SlugTaken."""
+    tenant = Tenant(TenantId(str(ULID()).lower()), slug, name)
+    try:
+        async with database.owner() as connection:
+            await connection.execute(
+                text("insert into public.tenants (id, slug, name) values (:id, :slug, :name)"),
+                {"id": tenant.id, "slug": slug, "name": name},
+            )
+            await upgrade_tenant(connection, tenant.id)
+            _, key = await api_keys.create(connection, tenant.id, "admin", "first key")
+    except IntegrityError as error:
+        raise SlugTaken(slug) from error
+    return tenant, key
+
+
+async def every(database: Database) -> list[Tenant]:
+    """All tenants, for sweepers, which then work through them one by one."""
+    async with database.owner() as connection:
+        rows = await connection.execute(
+            text("select id, slug, name from public.tenants order by id")
+        )
+        return [Tenant(TenantId(row.id), row.slug, row.name) for row in rows]
