@@ -1,0 +1,88 @@
+"""The life of a migration job: its statuses, phases, options and counts."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+
+class Status(StrEnum):
+    PENDING = "pending"
+    PREVIEW = "preview"
+    PROCESSING = "processing"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    ROLLED_BACK = "rolled_back"
+
+
+class Phase(StrEnum):
+    """Where in its status a job is; `undoing` takes back what a stopped import had written."""
+
+    UPLOADING = "uploading"
+    PARSING = "parsing"
+    AWAITING_EXECUTE = "awaiting_execute"
+    VALIDATING = "validating"
+    IMPORTING = "importing"
+    UNDOING = "undoing"
+    CLEANING_UP = "cleaning_up"
+    DONE = "done"
+
+
+FINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.ROLLED_BACK})
+
+Duplicates = Literal["skip", "update"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class Options(_Model):
+    """How to execute a job.
+
+    `batchSize` is the number of records committed together, at most one parsed chunk.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    continue_on_error: bool = False
+    skip_duplicates: bool = True
+    update_existing: bool = False
+    dry_run: bool = False
+    batch_size: int = Field(default=10_000, ge=100, le=10_000)
+
+    @property
+    def duplicates(self) -> Duplicates:
+        return "update" if self.update_existing else "skip"
+
+
+class Counts(_Model):
+    """What became of records; the four outcomes add up to the records processed."""
+
+    inserted: int = 0
+    updated: int = 0
+    skipped: int = 0
+    failed: int = 0
+
+    @property
+    def processed(self) -> int:
+        return self.inserted + self.updated + self.skipped + self.failed
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            inserted=self.inserted + other.inserted,
+            updated=self.updated + other.updated,
+            skipped=self.skipped + other.skipped,
+            failed=self.failed + other.failed,
+        )
+
+
+class Undone(_Model):
+    """What undo took back; `kept` rows had been edited since, and are listed with the errors."""
+
+    deleted: int = 0
+    restored: int = 0
+    kept: int = 0

@@ -1,0 +1,232 @@
+"""The import ledger: a chunk's rows and its ledger row commit together, exactly once.
+
+One transaction: fence, claim, tell new from known, COPY the new, update the known, count.
+"""
+
+import io
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import polars as pl
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.migration import Counts, Duplicates, Status
+from domain.tenant import TenantId
+from storage.copying import copy_columns, to_csv
+from storage.database import Database, raw
+from storage.tables import import_chunks, migration_jobs
+
+Driver = asyncpg.Connection[Any]
+
+
+class Superseded(Exception):
+    """The job is no longer in the run this import belongs to; nothing may be written for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What stays the same over all chunks of one execution of a job."""
+
+    tenant_id: TenantId
+    job_id: UUID
+    epoch: int
+    table: str
+    source_system: str
+    source_instance: str
+    duplicates: Duplicates
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Mapped records ready to be written.
+
+    `rows` are the columns of `domain.columns` plus nothing else; `csv` is the COPY text of
+    `fresh`, the rows that are written if the tenant knows none of their ids yet.
+    """
+
+    number: int
+    rows: pl.DataFrame
+    fresh: pl.DataFrame
+    csv: bytes
+    failed: int
+
+
+async def committed(connection: AsyncConnection, job_id: UUID) -> set[int]:
+    """The numbers of the chunks that are already in."""
+    found = await connection.scalars(
+        select(import_chunks.c.chunk).where(
+            import_chunks.c.job_id == job_id, import_chunks.c.committed_at.is_not(None)
+        )
+    )
+    return set(found)
+
+
+async def write_chunk(database: Database, run: Run, chunk: Chunk) -> bool:
+    """Import one chunk, unless it is in already. False if the job is paused: nothing was written.
+
+    Raises Superseded if the job was stopped or restarted meanwhile.
+    """
+    await _note_attempt(database, run, chunk.number)
+    async with database.tenant(run.tenant_id) as connection:
+        if await _fence(connection, run) == Status.PAUSED:
+            return False
+        if await _claim(connection, run, chunk.number):
+            counts, span = await _write_rows(connection, run, chunk)
+            await _complete(connection, run, chunk, counts, span)
+    return True
+
+
+async def _note_attempt(database: Database, run: Run, number: int) -> None:
+    first = insert(import_chunks).values(job_id=run.job_id, chunk=number, attempts=1)
+    again = first.on_conflict_do_update(
+        index_elements=["job_id", "chunk"],
+        set_={"attempts": import_chunks.c.attempts + 1},
+        where=import_chunks.c.committed_at.is_(None),
+    )
+    async with database.tenant(run.tenant_id) as connection:
+        await connection.execute(again)
+
+
+async def _fence(connection: AsyncConnection, run: Run) -> Status:
+    # NO KEY UPDATE, not SHARE: shared locks of chunk after chunk starved a pause for 10 s.
+    row = (
+        await connection.execute(
+            select(migration_jobs.c.status, migration_jobs.c.epoch)
+            .where(migration_jobs.c.id == run.job_id)
+            .with_for_update(key_share=True)
+        )
+    ).one_or_none()
+    if row is None or row.epoch != run.epoch:
+        raise Superseded(f"job {run.job_id} has left run {run.epoch}")
+    # One writer per tenant and entity: without it two jobs with the same ids met deadlocks.
+    await connection.execute(
+        text("select pg_advisory_xact_lock(hashtextextended(:name, 0))"),
+        {"name": f"{run.tenant_id}/{run.table}"},
+    )
+    return Status(row.status)
+
+
+async def _claim(connection: AsyncConnection, run: Run, number: int) -> bool:
+    claimed = await connection.execute(
+        import_chunks.update()
+        .where(
+            import_chunks.c.job_id == run.job_id,
+            import_chunks.c.chunk == number,
+            import_chunks.c.committed_at.is_(None),
+        )
+        .values(committed_at=text("now()"))
+        .returning(import_chunks.c.chunk)
+    )
+    return claimed.one_or_none() is not None
+
+
+async def _write_rows(
+    connection: AsyncConnection, run: Run, chunk: Chunk
+) -> tuple[Counts, tuple[UUID, UUID]]:
+    driver = await raw(connection)
+    known = await _known(driver, run, chunk.fresh)
+    first: UUID = await driver.fetchval("select uuidv7()")
+    if known.is_empty():
+        await _copy(driver, run, chunk.fresh, chunk.csv)
+    else:
+        fresh = chunk.fresh.join(known, on="source_id", how="anti")
+        await _copy(driver, run, fresh, to_csv(fresh))
+        if run.duplicates == "update":
+            await _update(driver, run, chunk, known)
+    last: UUID = await driver.fetchval("select uuidv7()")
+    return _count(run, chunk, known), (first, last)
+
+
+async def _known(driver: Driver, run: Run, rows: pl.DataFrame) -> pl.DataFrame:
+    """The ids among these that the tenant has already, each with its content hash."""
+    found = await driver.fetch(
+        f"select source_id, coalesce(content_hash, 0) from {run.tenant_id.schema}.{run.table}"
+        " where source_id = any($1::text[]) and source_system = $2 and source_instance = $3",
+        rows["source_id"].to_list(),
+        run.source_system,
+        run.source_instance,
+    )
+    return pl.DataFrame(
+        [tuple(row) for row in found],
+        schema={"source_id": pl.String, "known_hash": pl.Int64},
+        orient="row",
+    )
+
+
+async def _copy(
+    driver: Driver, run: Run, rows: pl.DataFrame, csv: bytes, table: str | None = None
+) -> None:
+    if rows.is_empty():
+        return
+    await driver.copy_to_table(
+        table or run.table,
+        schema_name=None if table else run.tenant_id.schema,
+        columns=copy_columns(rows),
+        source=io.BytesIO(csv),
+        format="csv",
+    )
+
+
+async def _update(driver: Driver, run: Run, chunk: Chunk, known: pl.DataFrame) -> None:
+    """Replace known rows whose content differs, after keeping what they were."""
+    changed = (
+        chunk.fresh.join(known, on="source_id", how="inner")
+        .filter(pl.col("content_hash").ne_missing(pl.col("known_hash")))
+        .drop("known_hash")
+    )
+    if changed.is_empty():
+        return
+    target = f"{run.tenant_id.schema}.{run.table}"
+    await driver.execute(f"create temp table incoming (like {target}) on commit drop")
+    for column in ("id", "custom", "imported_at", "row_version", "title", "status", "priority"):
+        await driver.execute(f"alter table incoming alter {column} drop not null")
+    await _copy(driver, run, changed, to_csv(changed), table="incoming")
+    same = (
+        "t.source_id = i.source_id and t.source_system = i.source_system"
+        " and t.source_instance = i.source_instance"
+    )
+    await driver.execute(
+        f"insert into {run.tenant_id.schema}.import_before_images"
+        " (job_id, record_id, chunk, row_version, before)"
+        " select i.migration_job_id, t.id, $1, t.row_version + 1, to_jsonb(t)"
+        f" from {target} t join incoming i on {same}"
+        " where t.migration_job_id is distinct from i.migration_job_id",
+        chunk.number,
+    )
+    await driver.execute("select set_config('app.import', 'on', true)")
+    assignments = ", ".join(f'"{name}" = i."{name}"' for name in copy_columns(changed))
+    await driver.execute(
+        f"update {target} t set {assignments}, imported_at = now(), row_version ="
+        " t.row_version + (t.migration_job_id is distinct from i.migration_job_id)::int"
+        f" from incoming i where {same}"
+    )
+
+
+def _count(run: Run, chunk: Chunk, known: pl.DataFrame) -> Counts:
+    """A row is inserted if it is the first of its id, skipped if the content did not change since
+    its predecessor (the row before it in the file, or the tenant's), else updated."""
+    fresh = chunk.fresh.height - known.height
+    if run.duplicates == "skip":
+        skipped = chunk.rows.height - fresh
+        return Counts(inserted=fresh, skipped=skipped, failed=chunk.failed)
+    before = pl.col("content_hash").shift().over("source_id")
+    steps = chunk.rows.join(known, on="source_id", how="left", maintain_order="left").select(
+        before=pl.coalesce(before, pl.col("known_hash")), after=pl.col("content_hash")
+    )
+    updated = steps.filter(pl.col("before").is_not_null() & (pl.col("before") != pl.col("after")))
+    skipped = chunk.rows.height - fresh - updated.height
+    return Counts(inserted=fresh, updated=updated.height, skipped=skipped, failed=chunk.failed)
+
+
+async def _complete(
+    connection: AsyncConnection, run: Run, chunk: Chunk, counts: Counts, span: tuple[UUID, UUID]
+) -> None:
+    await connection.execute(
+        import_chunks.update()
+        .where(import_chunks.c.job_id == run.job_id, import_chunks.c.chunk == chunk.number)
+        .values(**counts.model_dump(), first_id=span[0], last_id=span[1])
+    )

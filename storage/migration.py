@@ -1,0 +1,164 @@
+"""Migration jobs as rows: created by the API, moved on by activities, read by both.
+
+`advance` is the only way a job's status changes, and only activities call it.
+"""
+
+from collections.abc import Mapping as Dict
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.mapping import Mapping
+from domain.migration import Counts, Phase, Status
+from storage.tables import import_chunks, migration_job_mappings, migration_jobs
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """What is known of a job once its file is stored."""
+
+    source_system: str
+    source_instance: str
+    entity_type: str
+    format: str
+    file_name: str
+    object_key: str
+    object_size: int
+    object_etag: str
+    sha256: str
+    source_timezone: str | None
+    dry_run: bool
+    created_by: str
+
+
+Job = Dict[str, Any]  # a row of migration_jobs
+
+
+async def create(
+    connection: AsyncConnection, tenant_id: str, new: NewJob, mapping: Mapping | None
+) -> Job:
+    """Record a stored upload as a pending job, with revision 1 of its mapping if one was given."""
+    values = {name: getattr(new, name) for name in new.__slots__}
+    row = await connection.execute(
+        insert(migration_jobs).values(tenant_id=tenant_id, **values).returning(migration_jobs)
+    )
+    job: Job = dict(row.one()._mapping)
+    if mapping is not None:
+        await add_mapping(connection, tenant_id, job["id"], mapping)
+    return job
+
+
+async def find(connection: AsyncConnection, job_id: UUID) -> Job | None:
+    row = (
+        await connection.execute(select(migration_jobs).where(migration_jobs.c.id == job_id))
+    ).one_or_none()
+    return dict(row._mapping) if row else None
+
+
+async def page(connection: AsyncConnection, limit: int, before: UUID | None) -> list[Job]:
+    """The tenant's jobs, newest first (ids are in time order)."""
+    query = select(migration_jobs).order_by(migration_jobs.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(migration_jobs.c.id < before)
+    return [dict(row._mapping) for row in await connection.execute(query)]
+
+
+async def advance(
+    connection: AsyncConnection, job_id: UUID, status: Status, phase: Phase, **changes: Any
+) -> None:
+    """Move a job on. Its start and end are stamped on the way; it does not leave a final status
+    except by rollback."""
+    at: dict[str, Any] = {}
+    if status in (Status.COMPLETED, Status.FAILED, Status.CANCELLED):
+        at["completed_at"] = func.coalesce(migration_jobs.c.completed_at, func.now())
+    if phase is Phase.IMPORTING:
+        at["started_at"] = func.coalesce(migration_jobs.c.started_at, func.now())
+    await connection.execute(
+        update(migration_jobs)
+        .where(migration_jobs.c.id == job_id)
+        .values(status=status, phase=phase, **at, **changes)
+    )
+
+
+async def warn(connection: AsyncConnection, job_id: UUID, warning: str) -> None:
+    """Add a sentence to the job's warnings, once."""
+    await connection.execute(
+        text(
+            "update public.migration_jobs set warnings = warnings || to_jsonb(cast(:w as text))"
+            " where id = :id and not warnings @> to_jsonb(cast(:w as text))"
+        ),
+        {"id": job_id, "w": warning},
+    )
+
+
+async def add_mapping(
+    connection: AsyncConnection, tenant_id: str, job_id: UUID, mapping: Mapping
+) -> int:
+    """Keep a further revision of the job's mapping; its number."""
+    newest = (
+        select(func.coalesce(func.max(migration_job_mappings.c.revision), 0) + 1)
+        .where(migration_job_mappings.c.job_id == job_id)
+        .scalar_subquery()
+    )
+    revision: int = await connection.scalar(
+        insert(migration_job_mappings)
+        .values(
+            job_id=job_id,
+            revision=newest,
+            tenant_id=tenant_id,
+            mapping=mapping.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        )
+        .returning(migration_job_mappings.c.revision)
+    )
+    return revision
+
+
+async def mapping_of(connection: AsyncConnection, job_id: UUID, revision: int) -> Mapping | None:
+    """One revision of a job's mapping."""
+    found = await connection.scalar(
+        select(migration_job_mappings.c.mapping).where(
+            migration_job_mappings.c.job_id == job_id,
+            migration_job_mappings.c.revision == revision,
+        )
+    )
+    return None if found is None else Mapping.model_validate(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the ledger says: the counts, and over which span of seconds they were written."""
+
+    counts: Counts
+    seconds: float
+
+
+async def progress(connection: AsyncConnection, job_ids: list[UUID]) -> dict[UUID, Progress]:
+    """The progress of each job: the sum of its committed chunks that were not undone."""
+    chunk = import_chunks.c
+    rows = await connection.execute(
+        select(
+            chunk.job_id,
+            func.sum(chunk.inserted).label("inserted"),
+            func.sum(chunk.updated).label("updated"),
+            func.sum(chunk.skipped).label("skipped"),
+            func.sum(chunk.failed).label("failed"),
+            func.extract(
+                "epoch", func.max(chunk.committed_at) - func.min(migration_jobs.c.started_at)
+            ),
+        )
+        .join_from(import_chunks, migration_jobs, migration_jobs.c.id == chunk.job_id)
+        .where(
+            chunk.job_id.in_(job_ids), chunk.committed_at.is_not(None), chunk.undone_at.is_(None)
+        )
+        .group_by(chunk.job_id)
+    )
+    return {
+        row[0]: Progress(
+            Counts(inserted=row[1], updated=row[2], skipped=row[3], failed=row[4]),
+            float(row[5] or 0),
+        )
+        for row in rows
+    }

@@ -1,0 +1,203 @@
+"""The tables as SQLAlchemy sees them. The migrations in alembic/ create them; a test compares both.
+
+Tables in schema "tenant" are translated to the tenant's own schema by `Database.tenant`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.types import TypeEngine
+
+from domain.entity import ENTITIES, Entity, Kind
+
+shared = MetaData(schema="public")
+tenant = MetaData(schema="tenant")
+
+_TYPES: Mapping[Kind, TypeEngine[Any]] = {
+    "text": Text(),
+    "timestamp": DateTime(timezone=True),
+    "boolean": Boolean(),
+    "status": Text(),
+    "priority": SmallInteger(),
+}
+
+
+def _time(name: str, *, nullable: bool = True) -> Column[Any]:
+    default = None if nullable else func.now()
+    return Column(name, DateTime(timezone=True), nullable=nullable, server_default=default)
+
+
+def _id() -> Column[Any]:
+    return Column("id", UUID, primary_key=True, server_default=func.uuidv7())
+
+
+def _entity(entity: Entity) -> Table:
+    fields = (
+        Column(field.name, _TYPES[field.kind], nullable=not field.required)
+        for field in entity.fields
+    )
+    return Table(
+        entity.table,
+        tenant,
+        _id(),
+        Column("source_system", Text),
+        Column("source_instance", Text),
+        Column("source_id", Text),
+        *fields,
+        Column("custom", JSONB, nullable=False, server_default="{}"),
+        Column("migration_job_id", UUID),
+        Column("source_row", BigInteger),
+        Column("content_hash", BigInteger),
+        _time("imported_at", nullable=False),
+        Column("row_version", Integer, nullable=False, server_default="1"),
+    )
+
+
+records: Mapping[str, Table] = {name: _entity(entity) for name, entity in ENTITIES.items()}
+
+import_chunks = Table(
+    "import_chunks",
+    tenant,
+    Column("job_id", UUID, primary_key=True),
+    Column("chunk", Integer, primary_key=True),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("inserted", Integer, nullable=False, server_default="0"),
+    Column("updated", Integer, nullable=False, server_default="0"),
+    Column("skipped", Integer, nullable=False, server_default="0"),
+    Column("failed", Integer, nullable=False, server_default="0"),
+    Column("first_id", UUID),
+    Column("last_id", UUID),
+    _time("committed_at"),
+    _time("undone_at"),
+)
+
+import_before_images = Table(
+    "import_before_images",
+    tenant,
+    Column("job_id", UUID, primary_key=True),
+    Column("record_id", UUID, primary_key=True),
+    Column("chunk", Integer, nullable=False),
+    Column("row_version", Integer, nullable=False),
+    Column("before", JSONB, nullable=False),
+)
+
+import_errors = Table(
+    "import_errors",
+    tenant,
+    _id(),
+    Column("job_id", UUID, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("source_row", BigInteger, nullable=False),
+    Column("source_id", Text),
+    Column("field", Text),
+    Column("code", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("value", Text),
+)
+
+tenants = Table(
+    "tenants",
+    shared,
+    Column("id", Text, primary_key=True),
+    Column("slug", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    _time("created_at", nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    shared,
+    Column("id", Text, primary_key=True),
+    Column("tenant_id", Text),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("secret_hash", LargeBinary, nullable=False),
+    _time("created_at", nullable=False),
+    _time("expires_at"),
+    _time("last_used_at"),
+    _time("revoked_at"),
+)
+
+migration_jobs = Table(
+    "migration_jobs",
+    shared,
+    _id(),
+    Column("tenant_id", Text, nullable=False),
+    Column("source_system", Text, nullable=False),
+    Column("source_instance", Text, nullable=False, server_default=""),
+    Column("entity_type", Text, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("object_key", Text, nullable=False),
+    Column("object_size", BigInteger, nullable=False),
+    Column("object_etag", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("status", Text, nullable=False, server_default="pending"),
+    Column("phase", Text, nullable=False, server_default="uploading"),
+    Column("epoch", Integer, nullable=False, server_default="0"),
+    Column("mapping_revision", Integer, nullable=False, server_default="0"),
+    Column("source_timezone", Text),
+    Column("dry_run", Boolean, nullable=False, server_default="false"),
+    Column("options", JSONB, nullable=False, server_default="{}"),
+    Column("total_records", BigInteger, nullable=False, server_default="0"),
+    Column("chunks", Integer, nullable=False, server_default="0"),
+    Column("profile", JSONB, nullable=False, server_default="{}"),
+    Column("preview", JSONB(none_as_null=True)),
+    Column("validation", JSONB(none_as_null=True)),
+    Column("report", JSONB, nullable=False, server_default="{}"),
+    Column("warnings", JSONB, nullable=False, server_default="[]"),
+    Column("failure", JSONB(none_as_null=True)),
+    Column("created_by", Text, nullable=False),
+    _time("created_at", nullable=False),
+    _time("started_at"),
+    _time("completed_at"),
+)
+
+migration_job_mappings = Table(
+    "migration_job_mappings",
+    shared,
+    Column("job_id", UUID, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("tenant_id", Text, nullable=False),
+    Column("mapping", JSONB, nullable=False),
+    _time("created_at", nullable=False),
+)
+
+migration_mappings = Table(
+    "migration_mappings",
+    shared,
+    _id(),
+    Column("tenant_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("source_system", Text, nullable=False),
+    Column("target_entity", Text, nullable=False),
+    Column("mapping", JSONB, nullable=False),
+    Column("created_by", Text, nullable=False),
+    _time("created_at", nullable=False),
+    _time("updated_at", nullable=False),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    shared,
+    Column("tenant_id", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("request_hash", Text),
+    Column("status", Integer),
+    Column("response", JSONB(none_as_null=True)),
+    _time("created_at", nullable=False),
+)

@@ -1,0 +1,144 @@
+"""What travels through workflow histories: ids, counts and states. Never rows, never secrets."""
+
+from pydantic import BaseModel, ConfigDict
+
+from domain.failures import Problem
+from domain.migration import Counts, Options, Phase, Status, Undone
+from domain.tenant import TenantIdField
+
+
+class Message(BaseModel):
+    """Frozen, and every later field needs a default: old histories must still load."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class JobRef(Message):
+    """Which job of which tenant."""
+
+    tenant_id: TenantIdField
+    job_id: str
+
+
+class Upload(Message):
+    """The stored file, pinned: a file with another ETag is not the one that was uploaded."""
+
+    size: int
+    etag: str
+
+
+class ParseInput(Message):
+    job: JobRef
+    etag: str
+
+
+class Parsed(Message):
+    """`records` of the file lie in `chunks` chunk objects."""
+
+    records: int
+    chunks: int
+
+
+class ValidateInput(Message):
+    """Check all records against a mapping revision (0: the source's default mapping).
+
+    Without options the result is a preview; with them it decides whether the job may run.
+    """
+
+    job: JobRef
+    revision: int
+    options: Options | None = None
+
+
+class Validated(Message):
+    """`accepted`: nothing stands in the way of importing under the options given."""
+
+    revision: int
+    valid: int
+    invalid: int
+    duplicates: int
+    accepted: bool
+
+
+class BeginInput(Message):
+    job: JobRef
+    revision: int
+    options: Options
+
+
+class Begun(Message):
+    """The run's epoch, which fences off every earlier one, and how many batches it has."""
+
+    epoch: int
+    batches: int
+
+
+class SegmentInput(Message):
+    """Batches `first` up to, not including, `stop`."""
+
+    job: JobRef
+    epoch: int
+    revision: int
+    options: Options
+    first: int
+    stop: int
+
+
+class Segment(Message):
+    """`next` is the first batch that is not in: less than `stop` if the job was paused."""
+
+    next: int
+    counts: Counts  # of the whole job so far
+
+
+class StateInput(Message):
+    """Where the job is now, for those who read its row; a final status is never left by this."""
+
+    job: JobRef
+    status: Status
+    phase: Phase
+
+
+class State(Message):
+    """The job's status as it stands in the database now."""
+
+    status: Status
+
+
+class TakenBack(Message):
+    """What undo did; nothing of the job is left but the rows it kept."""
+
+    undone: Undone
+
+
+class CloseInput(Message):
+    """The end of a job, with what was taken back and why it failed."""
+
+    job: JobRef
+    status: Status
+    problem: Problem | None = None
+    undone: Undone | None = None
+
+
+class Closed(Message):
+    status: Status
+    counts: Counts
+
+
+class Cleaned(Message):
+    deleted: int
+
+
+class ReapInput(Message):
+    """Leave alone what is younger than this."""
+
+    grace_seconds: int
+
+
+class Reaped(Message):
+    """What a sweep did: jobs started, jobs closed, objects deleted, broken uploads aborted."""
+
+    started: int = 0
+    closed: int = 0
+    objects: int = 0
+    uploads: int = 0

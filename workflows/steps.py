@@ -1,0 +1,74 @@
+"""Every activity as the workflows see it: name, input, result, queue and patience.
+
+Workflows reach activities only through here, and activities implement what stands here (a test
+compares both), so neither workflows nor the API ever load polars or a database driver.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Generic, TypeVar
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+from workflows import messages as m
+
+ORCHESTRATE = "orchestrate"  # workflows and short activities: a pause must not queue behind a parse
+IMPORT = "import"  # long activities that need CPU and database connections
+
+In = TypeVar("In", bound=m.Message)
+Out = TypeVar("Out", bound=m.Message | None)
+
+# Outages of a database or a store end some day; only errors that say so are final (errors.py).
+_PATIENT = RetryPolicy(
+    initial_interval=timedelta(seconds=0.5),
+    backoff_coefficient=2,
+    maximum_interval=timedelta(seconds=15),
+)
+_BRIEF = RetryPolicy(
+    initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_attempts=5
+)
+
+
+@dataclass(frozen=True)
+class Step(Generic[In, Out]):
+    """One kind of activity. Calling it from a workflow runs it and returns its result."""
+
+    name: str
+    input: type[In]
+    result: type[Out]
+    queue: str = ORCHESTRATE
+    timeout: timedelta = timedelta(minutes=1)
+    heartbeat: timedelta | None = None
+    retry: RetryPolicy = _PATIENT
+
+    async def __call__(self, input: In, summary: str | None = None) -> Out:
+        result: Out = await workflow.execute_activity(
+            self.name,
+            input,
+            result_type=self.result,
+            task_queue=self.queue,
+            start_to_close_timeout=self.timeout,
+            heartbeat_timeout=self.heartbeat,
+            retry_policy=self.retry,
+            summary=summary,
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        )
+        return result
+
+
+_BEAT = timedelta(seconds=10)
+_HOURS = timedelta(hours=6)
+
+inspect_upload = Step("inspect_upload", m.JobRef, m.Upload)
+parse_upload = Step("parse_upload", m.ParseInput, m.Parsed, IMPORT, _HOURS, _BEAT)
+validate_records = Step("validate_records", m.ValidateInput, m.Validated, IMPORT, _HOURS, _BEAT)
+begin_import = Step("begin_import", m.BeginInput, m.Begun)
+import_segment = Step("import_segment", m.SegmentInput, m.Segment, IMPORT, _HOURS, _BEAT)
+set_state = Step("set_state", m.StateInput, m.State)
+undo_import = Step("undo_import", m.JobRef, m.TakenBack, IMPORT, _HOURS, _BEAT)
+clean_up = Step("clean_up", m.JobRef, m.Cleaned, timeout=timedelta(minutes=5), retry=_BRIEF)
+close_job = Step("close_job", m.CloseInput, m.Closed)
+reap = Step("reap", m.ReapInput, m.Reaped, timeout=timedelta(minutes=30), heartbeat=_BEAT * 3)
+
+STEPS = tuple(each for each in tuple(globals().values()) if isinstance(each, Step))
