@@ -5,6 +5,7 @@ The names are those the platform's clients already send: `fieldMappings`, `statu
 column) is added beside them, always optional.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -12,12 +13,16 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from domain.date_rules import DateOrder
+from domain.defaults import Defaults
 from domain.entity import PRIORITIES, Entity
+from domain.entity import Field as TargetField
+from domain.vocabulary import Words, priority_words, status_words
 
 Transformation = Literal["uppercase", "lowercase", "trim", "date", "boolean"]
-DateOrder = Literal["ymd", "dmy", "mdy"]
 
-ANY = "*"  # the source value that stands for every value not named otherwise
+# The strptime directives that Python and polars (chrono) read alike.
+_DATE_FORMAT = re.compile(r"(?:[^%\x00]|\.%f|%[YymdbBHIMSpz%])*")
 
 
 def _time_zone(name: str) -> str:
@@ -26,7 +31,14 @@ def _time_zone(name: str) -> str:
     return str(ZoneInfo(name))
 
 
+def _date_format(text: str) -> str:
+    if not _DATE_FORMAT.fullmatch(text) or not re.search("%[Yy]", text):
+        raise ValueError("use the directives %Y %y %m %d %b %B %H %I %M %S .%f %p %z, and a year")
+    return text
+
+
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
+DateFormat = Annotated[str, AfterValidator(_date_format)]
 Text = Annotated[str, BeforeValidator(lambda value: str(value) if _is_number(value) else value)]
 
 
@@ -80,12 +92,27 @@ class Mapping(_Model):
     source_id_field: str | None = None
     null_values: tuple[str, ...] = ()
     date_order: DateOrder | None = None
-    date_format: str | None = None
+    date_format: DateFormat | None = None
     source_timezone: TimeZone | None = None
 
     def source_of(self, target: str) -> FieldMapping | None:
         """The mapping that fills a target field."""
         return next((m for m in self.field_mappings if m.target_field == target), None)
+
+    def status_words(self, entity: Entity) -> Words[str]:
+        """What the statuses of the source mean for this entity."""
+        named = ((each.source_status, each.target_status) for each in self.status_mappings)
+        return status_words(named, entity.statuses)
+
+    def priority_words(self) -> Words[int]:
+        """What the priorities of the source mean."""
+        named = ((each.source_priority, each.target_priority) for each in self.priority_mappings)
+        return priority_words(named)
+
+    def defaults(self, entity: Entity, source_timezone: str | None = None) -> Defaults:
+        """The reader of `defaultValue`; time stamps are ISO 8601, in the job's zone or UTC."""
+        zone = self.source_timezone or source_timezone or "UTC"
+        return Defaults(self.status_words(entity), self.priority_words(), zone)
 
 
 class MappingProblem(_Model):
@@ -99,11 +126,15 @@ class MappingProblem(_Model):
 def mapping_problems(mapping: Mapping, entity: Entity) -> Iterator[MappingProblem]:
     """Everything in a mapping that cannot work for this entity, whatever the file holds."""
     seen: set[str] = set()
+    defaults = mapping.defaults(entity)
     for position, each in enumerate(mapping.field_mappings):
         pointer = f"/fieldMappings/{position}/targetField"
-        if entity.field(each.target_field) is None:
+        field = entity.field(each.target_field)
+        if field is None:
             detail = f"{entity.name} has no field {each.target_field!r}"
             yield MappingProblem(pointer=pointer, code="unknown_target_field", detail=detail)
+        else:
+            yield from _default_problem(position, each, field, defaults)
         if each.target_field in seen:
             detail = f"{each.target_field!r} is mapped twice"
             yield MappingProblem(pointer=pointer, code="duplicate_target_field", detail=detail)
@@ -115,3 +146,13 @@ def mapping_problems(mapping: Mapping, entity: Entity) -> Iterator[MappingProble
                 code="unknown_status",
                 detail=f"{status.target_status!r} is none of {', '.join(entity.statuses)}",
             )
+
+
+def _default_problem(
+    position: int, each: FieldMapping, field: TargetField, defaults: Defaults
+) -> Iterator[MappingProblem]:
+    try:
+        defaults.value(each.default_value, field)
+    except ValueError as error:
+        pointer = f"/fieldMappings/{position}/defaultValue"
+        yield MappingProblem(pointer=pointer, code="invalid_default", detail=str(error))

@@ -1,0 +1,134 @@
+"""Maps a batch of source records onto an entity, by whole columns.
+
+The hot path of an import. Imports polars: not for workflows or the API.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import polars as pl
+
+from domain.canonical import content_hash, custom_json
+from domain.conversions import convert, fault_where, nul_faults
+from domain.failures import Rejected
+from domain.plan import Plan, Target
+
+ROW = "_row"
+SOURCE_ID_BYTES = 1024  # an entry of a PostgreSQL index holds about 2,700 bytes
+SHOWN_CHARACTERS = 200
+
+_DETAILS = {
+    "required_missing": "{field} is required and has no value",
+    "unknown_value": "no meaning is known for this {field}; name it in the mapping, or '*'",
+    "boolean_invalid": "{field} wants a word such as true, false, yes, no, 1 or 0",
+    "date_invalid": "{field} wants a date; this one cannot be read",
+    "date_out_of_range": "{field} wants a date from the year 1 to the year 9999",
+    "date_ambiguous": "day and month of this {field} cannot be told apart; name the dateOrder",
+    "nul_not_storable": "{field} holds the character U+0000, which cannot be stored",
+    "source_id_missing": "the record has no value that identifies it",
+    "source_id_too_long": f"an identifier has at most {SOURCE_ID_BYTES} bytes",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """A batch as it is to be imported.
+
+    `rows` holds `_row`, `source_id`, the planned fields in the entity's order (String,
+    Datetime("us", "UTC"), Boolean or Int16), `custom` (JSON text or null) and `content_hash`
+    (Int64). A record with any fault is not in `rows`; `rejected` has all its faults, in row order.
+    """
+
+    rows: pl.DataFrame
+    rejected: list[Rejected]
+
+
+class _Column(NamedTuple):
+    """A column on its way: `faults` has a code per row, or is None when there are none."""
+
+    texts: pl.Series
+    values: pl.Series
+    faults: pl.Series | None
+
+
+def map_columns(frame: pl.DataFrame, plan: Plan) -> Mapped:
+    """Map the records of `frame` (`_row` Int64, else String; absent and null are alike)."""
+    frame = frame.with_columns(_emptied(plan))
+    fields = [_field(frame, target, plan) for target in plan.targets]
+    source_id = _source_id(frame, plan)
+    unmapped = frame.select(set(frame.columns) - plan.used_sources() - {ROW})
+    content = pl.DataFrame([field.values for field in fields])
+    content.insert_column(content.width, custom_json(unmapped))
+    rows = content.select(frame[ROW], source_id.values, pl.all(), content_hash(content))
+    return _sifted(rows, [source_id, *fields, *_unstorable(unmapped)])
+
+
+def _emptied(plan: Plan) -> pl.Expr:
+    texts = pl.exclude(ROW)
+    return pl.when(~texts.is_in(plan.null_values)).then(texts)
+
+
+def _field(frame: pl.DataFrame, target: Target, plan: Plan) -> _Column:
+    texts = _texts(frame, target.source)
+    values, faults = convert(texts, target, plan)
+    if target.default is not None:
+        values = values.fill_null(pl.lit(target.default, dtype=values.dtype))
+    elif target.required:
+        faults = _merged(faults, fault_where(values.is_null(), "required_missing"))
+    return _Column(texts, values.alias(target.field.name), faults)
+
+
+def _source_id(frame: pl.DataFrame, plan: Plan) -> _Column:
+    """The record's identity; a record without one of its own goes by its mapped number."""
+    ids = _texts(frame, plan.identity)
+    number = plan.number()
+    if number is not None and ids.null_count():
+        numbers = convert(_texts(frame, number.source), number, plan).values
+        ids = ids.zip_with(ids.is_not_null(), numbers)
+    missing = fault_where(ids.is_null(), "source_id_missing")
+    too_long = fault_where(ids.str.len_bytes() > SOURCE_ID_BYTES, "source_id_too_long")
+    faults = _merged(_merged(nul_faults(ids), too_long), missing)
+    return _Column(ids, ids.alias("source_id"), faults)
+
+
+def _texts(frame: pl.DataFrame, name: str | None) -> pl.Series:
+    if name is not None and name in frame.columns:
+        return frame[name]
+    return pl.repeat(None, frame.height, dtype=pl.String, eager=True)
+
+
+def _unstorable(unmapped: pl.DataFrame) -> Iterator[_Column]:
+    """The columns of `custom` that hold U+0000, in a value or in the name of one."""
+    for texts in unmapped:
+        nul_in_name = fault_where(texts.is_not_null() & ("\0" in texts.name), "nul_not_storable")
+        if (faults := _merged(nul_in_name, nul_faults(texts))) is not None:
+            yield _Column(texts, texts, faults)
+
+
+def _merged(first: pl.Series | None, second: pl.Series | None) -> pl.Series | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return first.zip_with(first.is_not_null(), second)
+
+
+def _sifted(rows: pl.DataFrame, columns: Sequence[_Column]) -> Mapped:
+    faulty = [column for column in columns if column.faults is not None]
+    if not faulty:
+        return Mapped(rows, [])
+    sound = pl.all_horizontal(pl.lit(column.faults).is_null() for column in faulty)
+    rejected = [each for column in faulty for each in _rejected(rows[ROW], column)]
+    return Mapped(rows.filter(sound), sorted(rejected, key=lambda each: each.row))
+
+
+def _rejected(numbers: pl.Series, column: _Column) -> Iterator[Rejected]:
+    field = _shown(column.values.name)
+    faults = pl.DataFrame({"row": numbers, "code": column.faults, "value": column.texts})
+    for row, code, value in faults.drop_nulls("code").iter_rows():
+        detail = _DETAILS[code].format(field=field)
+        yield Rejected(row=row, code=code, detail=detail, field=field, value=_shown(value))
+
+
+def _shown(value: str | None) -> str | None:
+    """A value as a report can store and show it."""
+    return None if value is None else value[:SHOWN_CHARACTERS].replace("\0", "\ufffd")

@@ -1,0 +1,52 @@
+"""How time stamps are to be read, and what a file shows about the order of its dates."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+DateOrder = Literal["ymd", "dmy", "mdy"]
+
+
+@dataclass(frozen=True, slots=True)
+class DateRules:
+    """`zone` (IANA) is that of values without one; `format` (strptime) replaces detection.
+
+    `order` settles nn/nn/yyyy: without it a date that reads both ways is rejected.
+    """
+
+    zone: str = "UTC"
+    order: DateOrder | None = None
+    format: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DateEvidence:
+    """How many nn/nn/yyyy dates can only be dmy, can only be mdy, or read both ways."""
+
+    dmy: int = 0
+    mdy: int = 0
+    ambiguous: int = 0
+
+    def __add__(self, other: "DateEvidence") -> "DateEvidence":
+        return DateEvidence(
+            self.dmy + other.dmy, self.mdy + other.mdy, self.ambiguous + other.ambiguous
+        )
+
+    @classmethod
+    def total(cls, parts: "Iterable[DateEvidence]") -> "DateEvidence":
+        """The evidence of a whole file from that of its batches."""
+        return sum(parts, cls())
+
+    @property
+    def order(self) -> DateOrder | None:
+        """The only order that fits every date seen, if the dates tell."""
+        if self.dmy and not self.mdy:
+            return "dmy"
+        if self.mdy and not self.dmy:
+            return "mdy"
+        return None
+
+    @property
+    def undecided(self) -> bool:
+        """Dates would be rejected as date_ambiguous unless the mapping names the order."""
+        return self.ambiguous > 0 and self.order is None

@@ -1,0 +1,99 @@
+"""A mapping made ready for use on every batch of one job."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+from domain.date_rules import DateRules
+from domain.defaults import Value
+from domain.entity import Entity, Field
+from domain.mapping import FieldMapping, Mapping, Transformation
+from domain.vocabulary import Words
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A target field and how it is filled; `source` is None where nothing is mapped to it."""
+
+    field: Field
+    source: str | None = None
+    transformation: Transformation | None = None
+    default: Value | None = None
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do with every batch of a job. Built once; see `domain.columns.map_columns`.
+
+    `targets` are in the entity's order: the mapped fields, and the required ones that are not.
+    `identity` is the source field that identifies a record; where it has no value and
+    `identity_or_number` is set, what maps to external_id does.
+    """
+
+    targets: tuple[Target, ...]
+    identity: str | None
+    identity_or_number: bool
+    null_values: tuple[str, ...]
+    dates: DateRules
+    statuses: Words[str]
+    priorities: Words[int]
+
+    @classmethod
+    def build(
+        cls,
+        mapping: Mapping,
+        entity: Entity,
+        identity_field: str | None = None,
+        source_timezone: str | None = None,
+    ) -> Self:
+        """`source_timezone` is the job's zone; the one that the mapping names goes before it.
+
+        Raises ValueError for a mapping that has `mapping_problems`.
+        """
+        return cls(
+            targets=tuple(_targets(mapping, entity, source_timezone)),
+            identity=mapping.source_id_field or identity_field,
+            identity_or_number=mapping.source_id_field is None,
+            null_values=("", *mapping.null_values),
+            dates=DateRules(
+                zone=mapping.source_timezone or source_timezone or "UTC",
+                order=mapping.date_order,
+                format=mapping.date_format,
+            ),
+            statuses=mapping.status_words(entity),
+            priorities=mapping.priority_words(),
+        )
+
+    def number(self) -> Target | None:
+        """What identifies a record whose own identity is empty: the field external_id."""
+        numbers = (each for each in self.targets if each.field.name == "external_id")
+        return next(numbers, None) if self.identity_or_number else None
+
+    def used_sources(self) -> frozenset[str]:
+        """The source fields that have a place of their own; the others go into `custom`."""
+        sources = (target.source for target in self.targets)
+        return frozenset(source for source in (*sources, self.identity) if source is not None)
+
+
+def _targets(mapping: Mapping, entity: Entity, zone: str | None) -> Iterator[Target]:
+    known = {field.name for field in entity.fields}
+    if unknown := [m.target_field for m in mapping.field_mappings if m.target_field not in known]:
+        raise ValueError(f"{entity.name} has no field {unknown[0]!r}")
+    defaults = mapping.defaults(entity, zone)
+    for field in entity.fields:
+        each = mapping.source_of(field.name)
+        if each is not None:
+            yield _target(each, field, defaults.value(each.default_value, field))
+        elif field.required:
+            yield Target(field, required=True)
+
+
+def _target(each: FieldMapping, field: Field, default: Value | None) -> Target:
+    return Target(
+        field=field,
+        source=each.source_field,
+        transformation=each.transformation,
+        default=default,
+        required=each.required or field.required,
+    )

@@ -1,0 +1,81 @@
+"""What the words of typed columns mean: statuses, priorities and booleans."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+ANY = "*"  # the source value that stands for every value not named otherwise
+
+_TRUE = "true 1 yes y on t active enabled vero wahr ja oui si sí sì verdadero verdadeiro sim vrai"
+_FALSE = "false 0 no n off f inactive disabled falso falsch nein non não nao faux"
+_BOOLEANS = dict.fromkeys(_TRUE.split(), True) | dict.fromkeys(_FALSE.split(), False)
+
+# ServiceNow displays "1 - Critical" to "5 - Planning", and administrators rename the words.
+_PRIORITY_WORDS = {"critical": 1, "high": 2, "medium": 3, "moderate": 3, "low": 4, "planning": 4}
+_PRIORITY_DIGIT = re.compile(r"p?([1-4])(?![.,]?\d)", re.IGNORECASE)
+
+
+def fold(value: str) -> str:
+    """A word as it is compared: case and surrounding space do not count."""
+    return value.strip().casefold()
+
+
+def boolean_of(value: str) -> bool | None:
+    """The truth that a word states in English, German, French, Italian, Spanish, Portuguese."""
+    return _BOOLEANS.get(fold(value))
+
+
+def priority_of(value: str) -> int | None:
+    """1 (critical) to 4 (low), by a leading digit, else by the one well-known word in it."""
+    if digit := _PRIORITY_DIGIT.match(value.strip()):
+        return int(digit.group(1))
+    named = {_PRIORITY_WORDS[w] for w in re.findall("[a-z]+", fold(value)) if w in _PRIORITY_WORDS}
+    return named.pop() if len(named) == 1 else None
+
+
+def status_of(value: str, statuses: Iterable[str]) -> str | None:
+    """The status of the entity that the value already is: `In Progress` is in_progress."""
+    folded = re.sub(r"[\s_]+", "_", fold(value))
+    return folded if folded in statuses else None
+
+
+@dataclass(frozen=True, slots=True)
+class Words(Generic[T]):
+    """The meanings of one column's words: what a mapping names first, what is known second."""
+
+    exact: dict[str, T]
+    folded: dict[str, T]
+    known: Callable[[str], T | None]
+
+    @classmethod
+    def build(cls, named: Iterable[tuple[str, T]], known: Callable[[str], T | None]) -> "Words[T]":
+        """Of words named twice, the first one counts."""
+        last_to_first = list(named)[::-1]
+        folded = {fold(word): meaning for word, meaning in last_to_first}
+        return cls(dict(last_to_first), folded, known)
+
+    def meaning(self, value: str) -> T | None:
+        """As named exactly, as named but for case and space, as named by `*`, as known."""
+        for words, key in ((self.exact, value), (self.folded, fold(value)), (self.exact, ANY)):
+            if key in words:
+                return words[key]
+        return self.known(value)
+
+    def default(self, value: str) -> T | None:
+        """The meaning of a default: it is said in target words, so `*` does not swallow it."""
+        known = self.known(value)
+        return self.meaning(value) if known is None else known
+
+
+def status_words(named: Iterable[tuple[str, str]], statuses: Iterable[str]) -> Words[str]:
+    """The status words of an entity that has these statuses."""
+    own = tuple(statuses)
+    return Words.build(named, lambda value: status_of(value, own))
+
+
+def priority_words(named: Iterable[tuple[str, int]]) -> Words[int]:
+    """The priority words; the meanings are 1 to 4."""
+    return Words.build(named, priority_of)
