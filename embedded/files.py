@@ -1,0 +1,66 @@
+"""Small private files of the data directory, and the claim on it."""
+
+import base64
+import contextlib
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from embedded import CannotStart
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file at once, readable by its owner only."""
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+
+
+def kept_secret(path: Path) -> str:
+    """The secret kept in a file: 32 hexadecimal digits, made up on first use."""
+    if not path.exists():
+        write_private(path, secrets.token_hex(16))
+    return path.read_text()
+
+
+def kept_keyring(path: Path) -> Path:
+    """The file with the keys that seal stored credentials (`kid: base64`), made on first use."""
+    if not path.exists():
+        write_private(path, f"k1: {base64.b64encode(secrets.token_bytes(32)).decode()}\n")
+    return path
+
+
+@contextlib.contextmanager
+def claimed(data_dir: Path, patience: float = 5) -> Iterator[int]:
+    """Hold the data directory, created if need be; yields the descriptor of its lock.
+
+    Children inherit the descriptor, so that the claim ends with the last of them: after a crash
+    the next start waits (up to `patience` seconds) for servers that are still on their way out.
+    Raises CannotStart.
+    """
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = (data_dir / "lock").open("a+")
+    except OSError as error:
+        raise CannotStart(f"cannot use {data_dir} as data directory: {error.strerror}") from error
+    with file:
+        _lock(file.fileno(), data_dir, time.monotonic() + patience)
+        yield file.fileno()
+
+
+def _lock(descriptor: int, data_dir: Path, deadline: float) -> None:
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                message = f"{data_dir} is in use by another `firelater up`; stop it first"
+                raise CannotStart(f"{message}, or choose another --data-dir") from None
+            time.sleep(0.1)

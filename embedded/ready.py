@@ -1,0 +1,86 @@
+"""Says that all is up, to people (a table) and to programs (the ready file)."""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from embedded import CannotStart
+from embedded.child import Child
+from embedded.files import write_private
+from embedded.plan import Options
+from embedded.services import api_url
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What runs where.
+
+    `environment` is that of the API and the workers; `servers` are those we started, by name.
+    """
+
+    options: Options
+    environment: Mapping[str, str]
+    servers: Mapping[str, Child]
+    api: Child
+    workers: Sequence[Child]
+
+    @contextlib.contextmanager
+    def announced(self) -> Iterator[None]:
+        """Tell everybody; the ready file stays true while this lasts, and is gone afterwards."""
+        children = (*self.servers.values(), self.api, *self.workers)
+        for child in children:
+            child.on_restart = self._write
+        self._write()
+        self._show()
+        try:
+            yield
+        finally:
+            for child in children:
+                child.on_restart = lambda: None
+            self.options.ready_file.unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        write_private(self.options.ready_file, json.dumps(self._content(), indent=2) + "\n")
+
+    def _show(self) -> None:
+        # The passwords stay in the ready file.
+        table = Table(show_header=False, box=None)
+        for name in ("api", "console", "temporal", "temporal_ui", "s3", "admin_key_file"):
+            table.add_row(name.replace("_", " "), str(self._content()[name] or "-"))
+        table.add_row("all of it", str(self.options.ready_file))
+        Console(soft_wrap=True).print(table, "Ready. Ctrl-C stops everything and keeps the data.")
+
+    def _content(self) -> dict[str, object]:
+        url = api_url(self.environment)
+        return {
+            "api": url,
+            "console": f"{url}/console",
+            "temporal": self.environment["TEMPORAL_ADDRESS"],
+            "temporal_ui": self.environment["TEMPORAL_UI_URL"],
+            "postgres": self.environment["DATABASE_URL"],
+            "s3": self.environment.get("S3_ENDPOINT"),
+            "admin_key_file": str(self.options.admin_key_file),
+            "pids": {
+                "api": self.api.pid,
+                "workers": [worker.pid for worker in self.workers],
+                **{name: self._pid(name) for name in ("postgres", "temporal", "s3")},
+            },
+        }
+
+    def _pid(self, server: str) -> int | None:
+        return self.servers[server].pid if server in self.servers else None
+
+
+def forget(file: Path) -> None:
+    """Remove the ready file of an earlier run. Raises CannotStart if ours could not be written."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_private(file, "")
+        file.unlink()
+    except OSError as error:
+        raise CannotStart(f"cannot write the ready file {file}: {error.strerror}") from error

@@ -1,0 +1,70 @@
+"""The API and the workers as child programs, configured by environment variables alone."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+
+from embedded.child import Program
+
+_QUEUE = "orchestrate"
+# Halves a worker's peak memory on large imports at the same speed: the allocators of Python and
+# of polars give freed memory back at once.
+_FRUGAL = {
+    "MALLOC_ARENA_MAX": "1",
+    "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0,narenas:1",
+}
+
+
+def api(environment: Mapping[str, str], logs: Path) -> Program:
+    """The HTTP API; usable when it says so."""
+    url = api_url(environment)
+
+    async def usable(_pid: int) -> None:
+        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+            (await client.get(f"{url}/readyz")).raise_for_status()
+
+    return Program("api", _module("api"), logs / "api.log", environment, usable)
+
+
+def worker(number: int, environment: Mapping[str, str], logs: Path) -> Program:
+    """One worker; usable when Temporal sees it poll. It is given time to finish its activities."""
+    name = f"worker-{number}"
+
+    async def usable(pid: int) -> None:
+        if f"worker@{pid}" not in await _polling(environment):
+            raise LookupError(f"{name} does not poll {_QUEUE}")
+
+    frugal = {**environment, **_FRUGAL}
+    log = logs / f"{name}.log"
+    return Program(name, _module("worker"), log, frugal, usable, stop_within=40)
+
+
+def api_url(environment: Mapping[str, str]) -> str:
+    """Where this machine reaches the API."""
+    host = environment["API_HOST"]
+    everywhere = host in ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
+    return f"http://{'127.0.0.1' if everywhere else host}:{environment['API_PORT']}"
+
+
+async def _polling(environment: Mapping[str, str]) -> set[str]:
+    namespace = environment["TEMPORAL_NAMESPACE"]
+    client = await Client.connect(environment["TEMPORAL_ADDRESS"], namespace=namespace)
+    described = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=namespace,
+            task_queue=TaskQueue(name=_QUEUE),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        )
+    )
+    return {poller.identity for poller in described.pollers}
+
+
+def _module(name: str) -> tuple[str, ...]:
+    # -P: a folder named `storage` or `api` where we happen to be is not our package.
+    return (sys.executable, "-P", "-m", name)

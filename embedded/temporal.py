@@ -1,0 +1,80 @@
+"""Temporal's development server with its Web UI, on a SQLite file that survives restarts."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.namespace.v1 import NamespaceConfig
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, UpdateNamespaceRequest
+from temporalio.client import Client
+
+from embedded.binaries import program_path
+from embedded.child import Program
+from embedded.environment import of_server
+
+USUAL_PORT, USUAL_UI_PORT = 7233, 8233
+SEARCH_ATTRIBUTES = ("TenantId", "JobKind", "Phase")
+_RETENTION = timedelta(days=30)  # the server's default, one day, is too short to ask what happened
+_PRAGMAS = {"journal_mode": "WAL", "synchronous": "NORMAL"}
+_DYNAMIC_CONFIG = {
+    "matching.enableFairness": "true",
+    # Priority and fairness are exact on one partition only; the default is four.
+    "matching.numTaskqueueReadPartitions": "1",
+    "matching.numTaskqueueWritePartitions": "1",
+}
+
+
+class Temporal:
+    """One server under `data_dir`, with one namespace."""
+
+    def __init__(self, data_dir: Path, port: int, ui_port: int, namespace: str = "default") -> None:
+        self._home = data_dir / "temporal"
+        self._log = data_dir / "logs" / "temporal.log"
+        self._port, self._ui_port = port, ui_port
+        self._namespace = namespace
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self._port}"
+
+    def settings(self) -> dict[str, str]:
+        """What the service has to be told."""
+        return {
+            "TEMPORAL_ADDRESS": self.address,
+            "TEMPORAL_NAMESPACE": self._namespace,
+            "TEMPORAL_UI_URL": f"http://127.0.0.1:{self._ui_port}",
+        }
+
+    async def program(self) -> Program:
+        """The server. Raises CannotStart."""
+        self._home.mkdir(mode=0o700, exist_ok=True)
+        return Program(
+            name="temporal",
+            command=(program_path("temporal"), "server", "start-dev", *self._options()),
+            log=self._log,
+            environment=of_server(self._home),
+            directory=self._home,
+            usable=self._usable,
+        )
+
+    def _options(self) -> list[str]:
+        return [
+            "--ip=127.0.0.1",
+            f"--port={self._port}",
+            f"--ui-port={self._ui_port}",
+            f"--namespace={self._namespace}",
+            "--db-filename=temporal.db",
+            *(f"--sqlite-pragma={name}={value}" for name, value in _PRAGMAS.items()),
+            *(f"--dynamic-config-value={key}={value}" for key, value in _DYNAMIC_CONFIG.items()),
+            *(f"--search-attribute={name}=Keyword" for name in SEARCH_ATTRIBUTES),
+        ]
+
+    async def _usable(self, _pid: int) -> None:
+        client = await Client.connect(self.address, namespace=self._namespace)
+        named = DescribeNamespaceRequest(namespace=self._namespace)
+        known = await client.workflow_service.describe_namespace(named)
+        retention = Duration(seconds=int(_RETENTION.total_seconds()))
+        if known.config.workflow_execution_retention_ttl != retention:
+            config = NamespaceConfig(workflow_execution_retention_ttl=retention)
+            update = UpdateNamespaceRequest(namespace=self._namespace, config=config)
+            await client.workflow_service.update_namespace(update)
