@@ -18,6 +18,8 @@ _FIRST_DELAY, _LAST_DELAY = 0.2, 30.0
 _STEADY = 10.0  # a child that lived this long is not in a crash loop
 _SHOWN_LINES = 15
 
+Usable = Callable[[int], Awaitable[None]]
+
 log = logging.getLogger(__name__)
 
 
@@ -34,7 +36,7 @@ class Program:
     command: tuple[str, ...]
     log: Path
     environment: Mapping[str, str]
-    usable: Callable[[int], Awaitable[None]]
+    usable: Usable
     directory: Path | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: signal.Signals = signal.SIGKILL
