@@ -33,11 +33,18 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = 8080
     upload_max_bytes: int = 5 * 2**30
-    migration_ttl_days: float = 7
+    migration_ttl_seconds: int = 7 * 24 * 3600
     parse_memory_bytes: int = 3 * 2**30
     parse_deadline_seconds: int = 4 * 3600
 
     log_level: str = "INFO"
+
+    @property
+    def payload_keyring(self) -> Path | None:
+        """The key ring for Temporal payloads, if they are to be encrypted."""
+        if self.temporal_payload_encryption and self.secrets_keyring_file is None:
+            raise ValueError("TEMPORAL_PAYLOAD_ENCRYPTION needs SECRETS_KEYRING_FILE")
+        return self.secrets_keyring_file if self.temporal_payload_encryption else None
 
 
 @cache

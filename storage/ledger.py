@@ -18,6 +18,7 @@ from domain.migration import Counts, Duplicates, Status
 from domain.tenant import TenantId
 from storage.copying import copy_columns, to_csv
 from storage.database import Database, raw
+from storage.known import known_records
 from storage.tables import import_chunks, migration_jobs
 
 Driver = asyncpg.Connection[Any]
@@ -128,7 +129,8 @@ async def _write_rows(
     connection: AsyncConnection, run: Run, chunk: Chunk
 ) -> tuple[Counts, tuple[UUID, UUID]]:
     driver = await raw(connection)
-    known = await _known(driver, run, chunk.fresh)
+    target, source = (run.tenant_id, run.table), (run.source_system, run.source_instance)
+    known = await known_records(driver, target, source, chunk.fresh["source_id"])
     first: UUID = await driver.fetchval("select uuidv7()")
     if known.is_empty():
         await _copy(driver, run, chunk.fresh, chunk.csv)
@@ -139,22 +141,6 @@ async def _write_rows(
             await _update(driver, run, chunk, known)
     last: UUID = await driver.fetchval("select uuidv7()")
     return _count(run, chunk, known), (first, last)
-
-
-async def _known(driver: Driver, run: Run, rows: pl.DataFrame) -> pl.DataFrame:
-    """The ids among these that the tenant has already, each with its content hash."""
-    found = await driver.fetch(
-        f"select source_id, coalesce(content_hash, 0) from {run.tenant_id.schema}.{run.table}"
-        " where source_id = any($1::text[]) and source_system = $2 and source_instance = $3",
-        rows["source_id"].to_list(),
-        run.source_system,
-        run.source_instance,
-    )
-    return pl.DataFrame(
-        [tuple(row) for row in found],
-        schema={"source_id": pl.String, "known_hash": pl.Int64},
-        orient="row",
-    )
 
 
 async def _copy(

@@ -3,7 +3,6 @@
 `advance` is the only way a job's status changes, and only activities call it.
 """
 
-from collections.abc import Mapping as Dict
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -34,7 +33,7 @@ class NewJob:
     created_by: str
 
 
-Job = Dict[str, Any]  # a row of migration_jobs
+Job = dict[str, Any]  # a row of migration_jobs
 
 
 async def create(

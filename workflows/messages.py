@@ -112,12 +112,13 @@ class TakenBack(Message):
 
 
 class CloseInput(Message):
-    """The end of a job, with what was taken back and why it failed."""
+    """The end of a job: why it failed, what was taken back, whether its files are gone."""
 
     job: JobRef
     status: Status
     problem: Problem | None = None
     undone: Undone | None = None
+    cleaned: bool = True
 
 
 class Closed(Message):

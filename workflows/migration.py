@@ -191,17 +191,25 @@ class MigrationWorkflow:
             self._enter(Phase.UNDOING)
             undone = (await steps.undo_import(self._job, "take back what was imported")).undone
         self._enter(Phase.CLEANING_UP)
-        try:
-            await steps.clean_up(self._job, "delete the upload and its chunks")
-        except ActivityError as error:  # a warning on the job; the reaper tries again later
-            workflow.logger.warning("clean-up failed: %s", error.cause)
-        closed = await steps.close_job(
-            m.CloseInput(job=self._job, status=status, problem=problem, undone=undone)
+        end = m.CloseInput(
+            job=self._job,
+            status=status,
+            problem=problem,
+            undone=undone,
+            cleaned=await self._clean_up(),
         )
+        closed = await steps.close_job(end)
         self._counts = closed.counts
         self._enter(Phase.DONE)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return MigrationResult(status=closed.status, counts=closed.counts)
+
+    async def _clean_up(self) -> bool:
+        try:
+            await steps.clean_up(self._job, "delete the upload and its chunks")
+        except ActivityError:
+            return False  # never a failed job: it becomes a warning, and the reaper tries again
+        return True
 
     async def _wait(self, condition: Callable[[], bool]) -> None:
         """Wait for the user, but not for ever: an idle job expires, and its file with it."""

@@ -1,0 +1,54 @@
+"""The HTTP application: its routes, and the connections that live as long as it does."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+
+from api import codec, errors, health, migration, record, report, template, tenant, upload
+from api.context import Context
+from settings import Settings
+from storage.database import Database
+from storage.opening import object_store
+from workflows.connection import connect
+
+_ABOUT = """
+Durable migrations into FireLater. Send `Authorization: Bearer <api key>` with every request; the
+key decides the tenant. Errors are RFC 9457 problem details with a stable `code`.
+"""
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[Context]:
+    """The servers that requests need. Raises if one is not configured or not reachable."""
+    assert settings.database_url is not None, "DATABASE_URL is not set"
+    database = Database(settings.database_url.get_secret_value(), settings.database_pool_size)
+    try:
+        async with object_store(settings) as store:
+            temporal = await connect(
+                settings.temporal_address, settings.temporal_namespace, settings.payload_keyring
+            )
+            yield Context(database, store, temporal, settings)
+    finally:
+        await database.close()
+
+
+def create_app(settings: Settings) -> FastAPI:
+    def lifespan(app: FastAPI) -> AbstractAsyncContextManager[None]:
+        return _lifespan(app, settings)
+
+    app = FastAPI(
+        title="FireLater Integrations", version="1", description=_ABOUT, lifespan=lifespan
+    )
+    errors.install(app)
+    # Templates before jobs: `/v1/migration/templates` must not be read as a job's id.
+    for module in (health, tenant, template, upload, migration, report, record, codec):
+        app.include_router(module.router)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
+    async with connected(settings) as context:
+        app.state.context = context
+        yield

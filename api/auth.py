@@ -1,0 +1,61 @@
+"""Who may do what: a Bearer key decides the tenant, its role decides the rest."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from api.context import InContext
+from api.errors import ApiError
+from domain.tenant import TenantId
+from storage import api_keys
+from storage.api_keys import Principal, Role
+
+_bearer = HTTPBearer(auto_error=False, description="An API key: `fl_…`")
+
+READ: tuple[Role, ...] = ("admin", "operator", "viewer")
+OPERATE: tuple[Role, ...] = ("admin", "operator")
+ADMIN: tuple[Role, ...] = ("admin",)
+
+
+async def _principal(
+    context: InContext,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Principal:
+    found = credentials and await api_keys.resolve(context.database, credentials.credentials)
+    if not found:
+        raise ApiError(401, "unauthenticated", "a valid API key is needed")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A caller who belongs to a tenant."""
+
+    key_id: str
+    role: Role
+    tenant_id: TenantId
+    slug: str
+
+
+def _allow(roles: tuple[Role, ...]) -> Callable[..., Caller]:
+    def check(principal: Annotated[Principal, Depends(_principal)]) -> Caller:
+        if principal.role not in roles or principal.tenant_id is None or principal.slug is None:
+            raise ApiError(403, "forbidden", "this key's role does not allow that")
+        return Caller(principal.key_id, principal.role, principal.tenant_id, principal.slug)
+
+    return check
+
+
+def _platform(principal: Annotated[Principal, Depends(_principal)]) -> Principal:
+    if principal.role != "platform":
+        raise ApiError(403, "forbidden", "only the platform's admin key can do that")
+    return principal
+
+
+Reader = Annotated[Caller, Depends(_allow(READ))]
+Operator = Annotated[Caller, Depends(_allow(OPERATE))]
+Admin = Annotated[Caller, Depends(_allow(ADMIN))]
+Platform = Annotated[Principal, Depends(_platform)]

@@ -1,0 +1,26 @@
+"""What every request can reach: the database, the object store, Temporal, the settings."""
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+from temporalio.client import Client
+
+from settings import Settings
+from storage.database import Database
+from storage.objects import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    database: Database
+    store: ObjectStore
+    temporal: Client
+    settings: Settings
+
+
+def _context(request: Request) -> Context:
+    return cast(Context, request.app.state.context)
+
+
+InContext = Annotated[Context, Depends(_context)]

@@ -1,0 +1,164 @@
+"""A multipart/form-data body read as a stream: the small fields first, then one file.
+
+FastAPI's UploadFile would spool the whole body to disk before the handler, and so before the
+check of the API key; here not a byte of the file is read until the handler asks for it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from fastapi import Request
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import (
+    MultipartCallbacks,
+    MultipartParser,
+    parse_options_header,
+)
+
+from domain.failures import BadInput
+
+_FIELD_BYTES = 64 * 2**10
+_PARTS = 20
+_SLOW_SECONDS = 60
+_SLOW_BYTES = 60 * 2**10  # less than 1 KiB/s over a minute
+
+
+@dataclass(slots=True)
+class _Part:
+    """What the parser saw: the start of a part, bytes of it, or its end."""
+
+    kind: str
+    data: bytes = b""
+    name: str = ""
+    file_name: str | None = None
+
+
+class Form:
+    """Iterate `fields()` first, then `file()`; each can be read once."""
+
+    def __init__(self, request: Request, max_bytes: int) -> None:
+        _, options = parse_options_header(request.headers.get("content-type"))
+        boundary = options.get(b"boundary")
+        if not boundary:
+            raise BadInput("multipart_invalid", "the body must be multipart/form-data")
+        declared = request.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > max_bytes:
+            raise _too_large(max_bytes, int(declared))
+        self._max_bytes = max_bytes
+        self._parts = _parts(request, boundary, max_bytes)
+        self.file_name: str | None = None
+
+    async def fields(self) -> dict[str, str]:
+        """The text fields before the file. Raises BadInput if there is no file after them."""
+        values: dict[str, str] = {}
+        name, value, count = "", b"", 0
+        async for part in self._parts:
+            if part.kind == "begin":
+                count += 1
+                if count > _PARTS:
+                    raise BadInput("too_many_parts", "the form has too many parts", limit=_PARTS)
+                if part.file_name is not None or part.name == "file":
+                    self.file_name = part.file_name or "upload"
+                    return values
+                name, value = part.name, b""
+            elif part.kind == "data":
+                value += part.data
+                if len(value) > _FIELD_BYTES:
+                    detail = f"the field {name!r} is too long"
+                    raise BadInput("form_field_too_large", detail, limit=_FIELD_BYTES)
+            else:
+                values[name] = value.decode("utf-8", "replace")
+        raise BadInput("file_missing", "the form has no file; its part must be named 'file'")
+
+    async def file(self) -> AsyncIterator[bytes]:
+        """The file's bytes. Raises BadInput if the form goes on after them, or is cut off."""
+        ended = False
+        async for part in self._parts:
+            if part.kind == "begin":
+                detail = f"the field {part.name!r} comes after the file; send fields first"
+                raise BadInput("field_after_file", detail)
+            if part.kind == "data":
+                yield part.data
+            else:
+                ended = True
+        if not ended:
+            raise BadInput("multipart_invalid", "the body ends in the middle of the file")
+
+
+async def _parts(request: Request, boundary: bytes, max_bytes: int) -> AsyncIterator[_Part]:
+    seen: list[_Part] = []
+    parser = MultipartParser(boundary, _callbacks(seen))
+    received = 0
+    async for chunk in _not_too_slow(request.stream()):
+        received += len(chunk)
+        if received > max_bytes:
+            raise _too_large(max_bytes, received)
+        try:
+            parser.write(chunk)
+        except MultipartParseError as error:
+            raise BadInput("multipart_invalid", str(error)) from error
+        for part in seen:
+            yield part
+        seen.clear()
+
+
+def _callbacks(seen: list[_Part]) -> MultipartCallbacks:
+    header: list[bytes] = [b"", b""]
+    disposition: list[bytes] = [b""]
+
+    def field(data: bytes, start: int, end: int) -> None:
+        header[0] += data[start:end]
+
+    def value(data: bytes, start: int, end: int) -> None:
+        header[1] += data[start:end]
+
+    def header_end() -> None:
+        if header[0].lower() == b"content-disposition":
+            disposition[0] = header[1]
+        header[:] = [b"", b""]
+
+    def begin() -> None:
+        _, options = parse_options_header(disposition[0])
+        file_name = options.get(b"filename")
+        name = options.get(b"name", b"").decode("utf-8", "replace")
+        text = None if file_name is None else file_name.decode("utf-8", "replace")
+        seen.append(_Part("begin", name=name, file_name=text))
+
+    return {
+        "on_part_begin": lambda: disposition.__setitem__(0, b""),
+        "on_header_field": field,
+        "on_header_value": value,
+        "on_header_end": header_end,
+        "on_headers_finished": begin,
+        "on_part_data": lambda data, start, end: seen.append(_Part("data", data[start:end])),
+        "on_part_end": lambda: seen.append(_Part("end")),
+    }
+
+
+async def _not_too_slow(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The stream as it is, unless a whole minute of waiting for it brings next to nothing."""
+    now = asyncio.get_running_loop().time
+    waited, received = 0.0, 0
+    while True:
+        asked = now()
+        try:
+            chunk = await asyncio.wait_for(anext(stream), _SLOW_SECONDS)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise _too_slow() from None
+        waited, received = waited + now() - asked, received + len(chunk)
+        if waited > _SLOW_SECONDS:
+            if received < _SLOW_BYTES:
+                raise _too_slow()
+            waited, received = 0.0, 0
+        yield chunk
+
+
+def _too_slow() -> BadInput:
+    return BadInput("upload_too_slow", "less than 1 KiB/s arrived for a minute")
+
+
+def _too_large(limit: int, actual: int) -> BadInput:
+    return BadInput("file_too_large", "the upload is too large", limit=limit, actual=actual)

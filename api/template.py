@@ -1,0 +1,128 @@
+"""Mapping templates over HTTP."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter
+from fastapi.encoders import jsonable_encoder
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from sqlalchemy.exc import IntegrityError
+
+from api.auth import Operator, Reader
+from api.context import InContext
+from api.errors import ApiError, not_found
+from api.idempotency import IdempotencyKey, once, request_hash
+from api.intake import check_mapping
+from api.page import InPage
+from domain.mapping import Mapping
+from sources import SOURCES
+from storage import template
+
+router = APIRouter(prefix="/v1/migration/templates", tags=["templates"])
+
+
+class TemplateBody(BaseModel):
+    """A mapping under a name, for one source system and one entity type."""
+
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+    name: str = Field(min_length=1, max_length=200)
+    source_system: str
+    entity_type: str
+    mapping: Mapping
+
+    def values(self) -> dict[str, Any]:
+        """The row's columns. Raises ApiError 422 for what cannot work."""
+        source = SOURCES.get(self.source_system)
+        if source is None or self.entity_type not in source.tables:
+            detail = f"{self.entity_type!r} cannot be imported from {self.source_system!r}"
+            raise ApiError(422, "invalid_request", detail, errors=[{"pointer": "/sourceSystem"}])
+        check_mapping(self.mapping, self.entity_type)
+        return {
+            "name": self.name,
+            "source_system": self.source_system,
+            "target_entity": self.entity_type,
+            "mapping": self.mapping.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        }
+
+
+@router.get("")
+async def list_templates(context: InContext, caller: Reader, page: InPage) -> dict[str, Any]:
+    async with context.database.tenant(caller.tenant_id) as connection:
+        rows = await template.page(connection, page.wanted, page.after)
+    return page.answer(rows, [_shown(row) for row in rows])
+
+
+@router.post("", status_code=201)
+async def create_template(
+    body: TemplateBody,
+    context: InContext,
+    caller: Operator,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    values = body.values()
+    hash = request_hash(values)
+    async with once(context, caller, idempotency_key) as hold:
+        earlier = hold.replay(hash)
+        if earlier is not None:
+            return earlier
+        try:
+            async with context.database.tenant(caller.tenant_id) as connection:
+                created = await template.create(
+                    connection, caller.tenant_id, {**values, "created_by": caller.key_id}
+                )
+        except IntegrityError as error:
+            raise _name_taken(body.name) from error
+        answer = jsonable_encoder({"data": _shown(created)})
+        await hold.settle(hash, 201, answer)
+        return JSONResponse(answer, 201)
+
+
+@router.get("/{template_id}")
+async def get_template(template_id: UUID, context: InContext, caller: Reader) -> dict[str, Any]:
+    async with context.database.tenant(caller.tenant_id) as connection:
+        found = await template.find(connection, template_id)
+    if found is None:
+        raise not_found("template")
+    return {"data": _shown(found)}
+
+
+@router.put("/{template_id}")
+async def replace_template(
+    template_id: UUID, body: TemplateBody, context: InContext, caller: Operator
+) -> dict[str, Any]:
+    values = body.values()
+    try:
+        async with context.database.tenant(caller.tenant_id) as connection:
+            found = await template.replace(connection, template_id, values)
+    except IntegrityError as error:
+        raise _name_taken(body.name) from error
+    if found is None:
+        raise not_found("template")
+    return {"data": _shown(found)}
+
+
+@router.delete("/{template_id}", status_code=204)
+async def delete_template(template_id: UUID, context: InContext, caller: Operator) -> Response:
+    async with context.database.tenant(caller.tenant_id) as connection:
+        if not await template.remove(connection, template_id):
+            raise not_found("template")
+    return Response(status_code=204)
+
+
+def _name_taken(name: str) -> ApiError:
+    return ApiError(409, "name_taken", f"there is a template {name!r} already")
+
+
+def _shown(row: template.Template) -> dict[str, Any]:
+    return {
+        "id": str(row["id"]),
+        "name": row["name"],
+        "sourceSystem": row["source_system"],
+        "entityType": row["target_entity"],
+        "mapping": row["mapping"],
+        "createdAt": row["created_at"],
+        "updatedAt": row["updated_at"],
+    }

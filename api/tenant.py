@@ -1,0 +1,72 @@
+"""Tenants and their API keys."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from api.auth import Admin, Platform
+from api.context import InContext
+from api.errors import ApiError, not_found
+from domain.tenant import SLUG_PATTERN
+from storage import api_keys, tenants
+
+router = APIRouter(prefix="/v1")
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class NewTenant(_Body):
+    slug: str = Field(pattern=SLUG_PATTERN)
+    name: str = Field(min_length=1, max_length=200)
+
+
+class NewApiKey(_Body):
+    name: str = Field(min_length=1, max_length=200)
+    role: Literal["admin", "operator", "viewer", "notifier"]
+    expires_at: datetime | None = None
+
+
+@router.post("/tenants", status_code=201, tags=["tenants"])
+async def create_tenant(body: NewTenant, context: InContext, _: Platform) -> dict[str, Any]:
+    """Create a tenant with its own schema. The key in the answer is shown this once."""
+    try:
+        tenant, key = await tenants.create(context.database, body.slug, body.name)
+    except tenants.SlugTaken as error:
+        raise ApiError(409, "slug_taken", f"there is a tenant {body.slug!r} already") from error
+    return {"data": {"id": tenant.id, "slug": tenant.slug, "name": tenant.name}, "apiKey": key}
+
+
+@router.get("/api-keys", tags=["keys"])
+async def list_api_keys(context: InContext, caller: Admin) -> dict[str, Any]:
+    """The tenant's keys, without the keys themselves."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        keys = await api_keys.listed(connection)
+    return {"data": [_shown(key) for key in keys], "nextCursor": None}
+
+
+@router.post("/api-keys", status_code=201, tags=["keys"])
+async def create_api_key(body: NewApiKey, context: InContext, caller: Admin) -> dict[str, Any]:
+    """Create a key. It is shown this once."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        shown, key = await api_keys.create(
+            connection, caller.tenant_id, body.role, body.name, body.expires_at
+        )
+    return {"data": _shown(shown), "apiKey": key}
+
+
+@router.delete("/api-keys/{key_id}", status_code=204, tags=["keys"])
+async def revoke_api_key(key_id: str, context: InContext, caller: Admin) -> Response:
+    """Revoke a key; it stops working at once."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        if not await api_keys.revoke(connection, key_id):
+            raise not_found("API key")
+    return Response(status_code=204)
+
+
+def _shown(key: dict[str, Any]) -> dict[str, Any]:
+    return {to_camel(name): value for name, value in key.items()}

@@ -1,0 +1,80 @@
+"""Idempotency keys: a request that creates something takes effect once, and is answered again.
+
+What is stored is the answer as it may be shown again: secrets are left out by the caller.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.tables import idempotency_keys as keys
+
+_LEASE = "15 minutes"  # after which a request that never ended is taken to have died
+_KEPT = "24 hours"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An earlier request with this key: what it asked (a hash) and how it was answered."""
+
+    request_hash: str
+    status: int
+    response: dict[str, Any]
+
+
+class InFlight(Exception):
+    """A request with the same key is being worked on right now."""
+
+
+async def reserve(connection: AsyncConnection, tenant_id: str, key: str) -> Answered | None:
+    """Take the key for this request; the earlier answer if there is one. Raises InFlight."""
+    stale = text(
+        f"(status is null and created_at < now() - interval '{_LEASE}')"
+        f" or created_at < now() - interval '{_KEPT}'"
+    )
+    await connection.execute(
+        delete(keys).where(keys.c.tenant_id == tenant_id, keys.c.key == key, stale)
+    )
+    taken = await connection.execute(
+        insert(keys)
+        .values(tenant_id=tenant_id, key=key)
+        .on_conflict_do_nothing()
+        .returning(keys.c.key)
+    )
+    if taken.one_or_none() is not None:
+        return None
+    row = (
+        await connection.execute(
+            select(keys.c.request_hash, keys.c.status, keys.c.response).where(
+                keys.c.tenant_id == tenant_id, keys.c.key == key
+            )
+        )
+    ).one_or_none()
+    if row is None or row.status is None:
+        raise InFlight(key)
+    return Answered(row.request_hash, row.status, row.response)
+
+
+async def settle(connection: AsyncConnection, tenant_id: str, key: str, answered: Answered) -> None:
+    """Keep the answer for the next request with this key."""
+    await connection.execute(
+        update(keys)
+        .where(keys.c.tenant_id == tenant_id, keys.c.key == key)
+        .values(
+            request_hash=answered.request_hash,
+            status=answered.status,
+            response=answered.response,
+        )
+    )
+
+
+async def release(connection: AsyncConnection, tenant_id: str, key: str) -> None:
+    """The request failed: the key may be used again."""
+    await connection.execute(
+        delete(keys).where(
+            keys.c.tenant_id == tenant_id, keys.c.key == key, keys.c.status.is_(None)
+        )
+    )

@@ -1,0 +1,28 @@
+"""The connection to Temporal that API, workers and command line share."""
+
+import dataclasses
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
+
+from workflows.codec import EncryptionCodec, Keyring
+
+
+def data_converter(keyring_file: Path | None) -> DataConverter:
+    """Payloads in plain JSON, or encrypted with the first key of the ring if one is given."""
+    if keyring_file is None:
+        return pydantic_data_converter
+    return dataclasses.replace(
+        pydantic_data_converter,
+        payload_codec=EncryptionCodec(Keyring.load(keyring_file)),
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+    )
+
+
+async def connect(address: str, namespace: str, keyring_file: Path | None = None) -> Client:
+    """A connected client. Raises RuntimeError if the server cannot be reached."""
+    return await Client.connect(
+        address, namespace=namespace, data_converter=data_converter(keyring_file)
+    )
