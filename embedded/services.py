@@ -13,6 +13,7 @@ from temporalio.client import Client
 from embedded.child import Program
 
 _QUEUE = "orchestrate"
+_PATIENCE = 40  # both end what they are doing first, for up to 30 s
 # Halves a worker's peak memory on large imports at the same speed: the allocators of Python and
 # of polars give freed memory back at once.
 _FRUGAL = {
@@ -29,11 +30,12 @@ def api(environment: Mapping[str, str], logs: Path) -> Program:
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
             (await client.get(f"{url}/readyz")).raise_for_status()
 
-    return Program("api", _module("api"), logs / "api.log", environment, usable)
+    log = logs / "api.log"
+    return Program("api", _module("api"), log, environment, usable, stop_within=_PATIENCE)
 
 
 def worker(number: int, environment: Mapping[str, str], logs: Path) -> Program:
-    """One worker; usable when Temporal sees it poll. It is given time to finish its activities."""
+    """One worker; usable when Temporal sees it poll."""
     name = f"worker-{number}"
 
     async def usable(pid: int) -> None:
@@ -42,7 +44,7 @@ def worker(number: int, environment: Mapping[str, str], logs: Path) -> Program:
 
     frugal = {**environment, **_FRUGAL}
     log = logs / f"{name}.log"
-    return Program(name, _module("worker"), log, frugal, usable, stop_within=40)
+    return Program(name, _module("worker"), log, frugal, usable, stop_within=_PATIENCE)
 
 
 def api_url(environment: Mapping[str, str]) -> str:
