@@ -18,7 +18,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from embedded.s3 import S3
 from settings import Settings
+from storage import bucket
 from storage.location import S3Location
 from storage.objects import (
     ObjectChanged,
@@ -30,24 +32,25 @@ from storage.objects import (
 from storage.opening import object_store
 from storage.s3 import PART_BYTES, s3_store
 from tests.storage.cutting_proxy import cutting_proxy
-from tests.storage.gateway import gateway
 
 MIB = 2**20
 
 
 @pytest.fixture(scope="session")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Location]:
-    with gateway(tmp_path_factory.mktemp("s3")) as location:
-        yield location
+async def location(s3: S3) -> S3Location:
+    """A bucket of our own: what other tests leave behind is none of our business."""
+    own = S3Location("objects", s3.endpoint, "us-east-1", s3.access_key, s3.secret_key)
+    await bucket.create(own)
+    return own
 
 
 @pytest.fixture(scope="session", params=["local", "s3"])
 async def store(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, s3: S3Location
+    request: pytest.FixtureRequest, servers_dir: Path, location: S3Location
 ) -> AsyncIterator[ObjectStore]:
-    chosen = Settings(local_storage_dir=tmp_path_factory.mktemp("local"), s3_bucket=None)
+    chosen = Settings(local_storage_dir=servers_dir / "objects", s3_bucket=None)
     if request.param == "s3":
-        chosen = _settings(s3)
+        chosen = _settings(location)
     async with object_store(chosen) as opened:
         yield opened
 
@@ -377,9 +380,9 @@ class TestPing:
         ids=["bucket", "secret", "access key", "endpoint"],
     )
     async def test_the_sentence_says_what_to_mend(
-        self, s3: S3Location, wrong: dict[str, Any], sentence: str
+        self, location: S3Location, wrong: dict[str, Any], sentence: str
     ) -> None:
-        async with object_store(_settings(replace(s3, **wrong))) as store:
+        async with object_store(_settings(replace(location, **wrong))) as store:
             with pytest.raises(StorageUnavailable, match=sentence):
                 await store.ping()
 
@@ -391,21 +394,23 @@ class TestPing:
 
 
 class TestCutConnections:
-    async def test_a_read_goes_on_where_it_was_cut(self, s3: S3Location, key: str) -> None:
+    async def test_a_read_goes_on_where_it_was_cut(self, location: S3Location, key: str) -> None:
         whole = b"".join(random_pieces(20 * MIB))
-        async with s3_store(s3) as direct:
+        async with s3_store(location) as direct:
             await direct.write(key, stream_of([whole]))
         async with (
-            cutting_proxy(str(s3.endpoint), answer_bytes=3 * MIB) as url,
-            s3_store(replace(s3, endpoint=url)) as shaky,
+            cutting_proxy(str(location.endpoint), answer_bytes=3 * MIB) as url,
+            s3_store(replace(location, endpoint=url)) as shaky,
         ):
             assert await shaky.read(key) == whole
 
-    async def test_it_does_not_go_on_with_another_object(self, s3: S3Location, key: str) -> None:
+    async def test_it_does_not_go_on_with_another_object(
+        self, location: S3Location, key: str
+    ) -> None:
         async with (
-            s3_store(s3) as direct,
-            cutting_proxy(str(s3.endpoint), answer_bytes=3 * MIB) as url,
-            s3_store(replace(s3, endpoint=url)) as shaky,
+            s3_store(location) as direct,
+            cutting_proxy(str(location.endpoint), answer_bytes=3 * MIB) as url,
+            s3_store(replace(location, endpoint=url)) as shaky,
         ):
             await direct.write(key, stream_of(random_pieces(20 * MIB)))
             reading = shaky.stream(key)
