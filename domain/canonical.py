@@ -4,7 +4,9 @@ Imports polars: not for workflows or the API.
 """
 
 import json
+from collections.abc import Mapping
 from hashlib import sha256
+from operator import itemgetter
 
 import polars as pl
 import polars_hash as plh
@@ -14,14 +16,14 @@ _ESCAPED = r'["\\\x00-\x1f]'
 _ESCAPES = {character: json.dumps(character)[1:-1] for character in (*map(chr, range(32)), *'"\\')}
 
 
-def custom_json(texts: pl.DataFrame) -> pl.Series:
-    """Each row's values as the text of a JSON object, by field name; null where it has none."""
-    members = [_member(texts[name]) for name in sorted(texts.columns) if _has_value(texts[name])]
+def custom_json(columns: Mapping[str, pl.Series]) -> pl.Expr:
+    """The String columns as a JSON object per row, by name; null where a row has no value."""
+    named = sorted(columns.items(), key=itemgetter(0))
+    members = [_member(name, texts) for name, texts in named if _has_value(texts)]
     if not members:
-        return pl.repeat(None, texts.height, dtype=pl.String, eager=True).alias("custom")
+        return pl.lit(None, dtype=pl.String)
     joined = pl.concat_str(members, separator=",", ignore_nulls=True)
-    braced = pl.concat_str(pl.lit("{"), joined, pl.lit("}"))
-    return pl.select(pl.when(joined != "").then(braced).alias("custom")).to_series()
+    return pl.when(joined != "").then(pl.concat_str(pl.lit("{"), joined, pl.lit("}")))
 
 
 def content_hash(values: pl.DataFrame) -> pl.Series:
@@ -41,13 +43,12 @@ def _has_value(texts: pl.Series) -> bool:
     return texts.null_count() < len(texts)
 
 
-def _member(texts: pl.Series) -> pl.Expr:
+def _member(name: str, texts: pl.Series) -> pl.Expr:
     """`"name":"value"`; null stays null."""
     if texts.str.contains(_ESCAPED).any():
         texts = texts.str.replace_many(_ESCAPES)
-    return pl.concat_str(
-        pl.lit(json.dumps(texts.name, ensure_ascii=False) + ':"'), pl.lit(texts), pl.lit('"')
-    )
+    opening = json.dumps(name, ensure_ascii=False) + ':"'
+    return pl.concat_str(pl.lit(opening), pl.lit(texts), pl.lit('"'))
 
 
 def _value_hash(name: str, dtype: pl.DataType) -> pl.Expr:

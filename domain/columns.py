@@ -3,7 +3,7 @@
 The hot path of an import. Imports polars: not for workflows or the API.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -47,63 +47,77 @@ class Mapped:
 class _Column(NamedTuple):
     """A column on its way: `faults` has a code per row, or is None when there are none."""
 
+    name: str
     texts: pl.Series
     values: pl.Series
     faults: pl.Series | None
 
 
+class _Source(NamedTuple):
+    """The columns of a batch by name, empty values as null."""
+
+    height: int
+    columns: Mapping[str, pl.Series]
+
+    def texts(self, name: str | None) -> pl.Series:
+        if name is not None and name in self.columns:
+            return self.columns[name]
+        return pl.repeat(None, self.height, dtype=pl.String, eager=True)
+
+
 def map_columns(frame: pl.DataFrame, plan: Plan) -> Mapped:
     """Map the records of `frame` (`_row` Int64, else String; absent and null are alike)."""
-    frame = frame.with_columns(_emptied(plan))
-    fields = [_field(frame, target, plan) for target in plan.targets]
-    source_id = _source_id(frame, plan)
-    unmapped = frame.select(set(frame.columns) - plan.used_sources() - {ROW})
-    content = pl.DataFrame([field.values for field in fields])
-    content.insert_column(content.width, custom_json(unmapped))
-    rows = content.select(frame[ROW], source_id.values, pl.all(), content_hash(content))
+    source = _source(frame, plan)
+    fields = [_field(source, target, plan) for target in plan.targets]
+    source_id = _source_id(source, plan)
+    used = plan.used_sources()
+    unmapped = {name: texts for name, texts in source.columns.items() if name not in used}
+    content = pl.DataFrame([field.values.alias(field.name) for field in fields])
+    content = content.with_columns(custom=custom_json(unmapped))
+    rows = content.select(
+        frame[ROW], source_id.values.alias("source_id"), pl.all(), content_hash(content)
+    )
     return _sifted(rows, [source_id, *fields, *_unstorable(unmapped)])
 
 
-def _emptied(plan: Plan) -> pl.Expr:
-    texts = pl.exclude(ROW)
-    return pl.when(~texts.is_in(plan.null_values)).then(texts)
+def _source(frame: pl.DataFrame, plan: Plan) -> _Source:
+    # A field may be named "*" or "^a$", which are patterns to polars: no name of a source
+    # reaches an expression, its columns go by their numbers.
+    names = [name for name in frame.columns if name != ROW]
+    texts = pl.DataFrame([frame[name].alias(str(place)) for place, name in enumerate(names)])
+    is_empty = pl.all().is_in(plan.null_values)
+    texts = texts.select(pl.when(~is_empty).then(pl.all()))
+    return _Source(frame.height, dict(zip(names, texts, strict=True)))
 
 
-def _field(frame: pl.DataFrame, target: Target, plan: Plan) -> _Column:
-    texts = _texts(frame, target.source)
+def _field(source: _Source, target: Target, plan: Plan) -> _Column:
+    texts = source.texts(target.source)
     values, faults = convert(texts, target, plan)
     if target.default is not None:
         values = values.fill_null(pl.lit(target.default, dtype=values.dtype))
     elif target.required:
         faults = _merged(faults, fault_where(values.is_null(), "required_missing"))
-    return _Column(texts, values.alias(target.field.name), faults)
+    return _Column(target.field.name, texts, values, faults)
 
 
-def _source_id(frame: pl.DataFrame, plan: Plan) -> _Column:
+def _source_id(source: _Source, plan: Plan) -> _Column:
     """The record's identity; a record without one of its own goes by its mapped number."""
-    ids = _texts(frame, plan.identity)
+    ids = source.texts(plan.identity)
     number = plan.number()
     if number is not None and ids.null_count():
-        numbers = convert(_texts(frame, number.source), number, plan).values
+        numbers = convert(source.texts(number.source), number, plan).values
         ids = ids.zip_with(ids.is_not_null(), numbers)
     missing = fault_where(ids.is_null(), "source_id_missing")
     too_long = fault_where(ids.str.len_bytes() > SOURCE_ID_BYTES, "source_id_too_long")
-    faults = _merged(_merged(nul_faults(ids), too_long), missing)
-    return _Column(ids, ids.alias("source_id"), faults)
+    return _Column("source_id", ids, ids, _merged(missing, _merged(too_long, nul_faults(ids))))
 
 
-def _texts(frame: pl.DataFrame, name: str | None) -> pl.Series:
-    if name is not None and name in frame.columns:
-        return frame[name]
-    return pl.repeat(None, frame.height, dtype=pl.String, eager=True)
-
-
-def _unstorable(unmapped: pl.DataFrame) -> Iterator[_Column]:
+def _unstorable(unmapped: Mapping[str, pl.Series]) -> Iterator[_Column]:
     """The columns of `custom` that hold U+0000, in a value or in the name of one."""
-    for texts in unmapped:
-        nul_in_name = fault_where(texts.is_not_null() & ("\0" in texts.name), "nul_not_storable")
+    for name, texts in unmapped.items():
+        nul_in_name = fault_where(texts.is_not_null() & ("\0" in name), "nul_not_storable")
         if (faults := _merged(nul_in_name, nul_faults(texts))) is not None:
-            yield _Column(texts, texts, faults)
+            yield _Column(name, texts, texts, faults)
 
 
 def _merged(first: pl.Series | None, second: pl.Series | None) -> pl.Series | None:
@@ -122,7 +136,7 @@ def _sifted(rows: pl.DataFrame, columns: Sequence[_Column]) -> Mapped:
 
 
 def _rejected(numbers: pl.Series, column: _Column) -> Iterator[Rejected]:
-    field = _shown(column.values.name)
+    field = _shown(column.name)
     faults = pl.DataFrame({"row": numbers, "code": column.faults, "value": column.texts})
     for row, code, value in faults.drop_nulls("code").iter_rows():
         detail = _DETAILS[code].format(field=field)

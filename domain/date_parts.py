@@ -42,7 +42,8 @@ def date_parts(texts: pl.Series, order: DateOrder | None) -> pl.DataFrame:
 
 def two_way_dates(texts: pl.Series) -> DateEvidence:
     """What the nn/nn/yyyy dates of a column tell about their order."""
-    parts = texts.str.extract_groups(_TWO_WAYS).struct.unnest()
+    # A source field may be named "*", which is a pattern to polars.
+    parts = texts.alias("text").str.extract_groups(_TWO_WAYS).struct.unnest()
     first, second = parts["a"].cast(pl.Int8), parts["b"].cast(pl.Int8)
     return DateEvidence(
         dmy=int(((first > 12) & (second <= 12)).sum()),

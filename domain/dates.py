@@ -5,7 +5,7 @@ from datetime import timedelta
 import polars as pl
 
 from domain.date_parts import date_parts, two_way_dates
-from domain.date_rules import DateEvidence, DateRules
+from domain.date_rules import DateEvidence, DateOrder, DateRules
 from domain.plan import Plan
 
 INSTANT = pl.Datetime("us", "UTC")
@@ -21,30 +21,45 @@ def read_instants(texts: pl.Series, rules: DateRules) -> tuple[pl.Series, pl.Ser
     """
     if rules.format is not None:
         return _storable(_by_format(texts, rules.format, rules.zone))
-    at = _quickly(texts, rules.zone)
-    rest = (at.is_null() & texts.is_not_null()).arg_true()
-    if rest.is_empty():
-        return at, None
-    careful = _by_parts(texts.gather(rest), rules)
-    faults = pl.repeat(None, len(texts), dtype=pl.String, eager=True)
-    at, faults = at.scatter(rest, careful["at"]), faults.scatter(rest, careful["fault"])
-    return _storable(pl.DataFrame({"at": at, "fault": faults}))
+    return _storable(_by_forms(texts, _usual_forms(rules.order), rules))
 
 
 def date_evidence(frame: pl.DataFrame, plan: Plan) -> DateEvidence:
     """What this batch's nn/nn/yyyy dates, over all time stamp columns, tell about their order."""
     wanted = {each.source for each in plan.targets if each.field.kind == "timestamp"}
-    columns = frame.select(name for name in frame.columns if name in wanted)
+    columns = (frame[name] for name in frame.columns if name in wanted)
     return DateEvidence.total(map(two_way_dates, columns))
 
 
-def _quickly(texts: pl.Series, zone: str) -> pl.Series:
-    """The form that ServiceNow writes, ten times faster than taking a text apart.
+def _usual_forms(order: DateOrder | None) -> tuple[str, ...]:
+    """What most exports hold; chrono reads these ten times faster than a text is taken apart."""
+    forms = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S%.f%z", "%d.%m.%Y %H:%M:%S")
+    date = {"dmy": "%d/%m/%Y", "mdy": "%m/%d/%Y"}.get(order or "")
+    return (*forms, f"{date} %H:%M", f"{date} %I:%M %p") if date else forms
 
-    chrono reads "20-01-01" as the year 20, so only sure years count here.
-    """
-    local = texts.str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, cache=False, time_unit="us")
-    return _localized(local.set(~local.dt.year().is_between(1000, 9998), None), zone)
+
+def _by_forms(texts: pl.Series, forms: tuple[str, ...], rules: DateRules) -> pl.DataFrame:
+    """Each form reads what those before it could not, and the careful reading what is left."""
+    if not forms:
+        return _by_parts(texts, rules)
+    at = _by_form(texts, forms[0], rules.zone)
+    rest = (at.is_null() & texts.is_not_null()).arg_true()
+    faults = pl.repeat(None, len(texts), dtype=pl.String, eager=True)
+    if not rest.is_empty():
+        read = _by_forms(texts.gather(rest), forms[1:], rules)
+        at, faults = at.scatter(rest, read["at"]), faults.scatter(rest, read["fault"])
+    return pl.DataFrame({"at": at, "fault": faults})
+
+
+def _by_form(texts: pl.Series, form: str, zone: str) -> pl.Series:
+    at = _strptime(texts, form, zone)
+    # chrono reads the year of "20-01-01" as 20: where the digits matter, they must be counted.
+    return at.set(~at.dt.year().is_between(1000, 9998), None)
+
+
+def _strptime(texts: pl.Series, form: str, zone: str) -> pl.Series:
+    at = texts.str.to_datetime(form, strict=False, cache=False, time_unit="us")
+    return at if at.dtype == INSTANT else _localized(at, zone)
 
 
 def _by_parts(texts: pl.Series, rules: DateRules) -> pl.DataFrame:
@@ -57,10 +72,7 @@ def _by_parts(texts: pl.Series, rules: DateRules) -> pl.DataFrame:
 
 def _by_format(texts: pl.Series, form: str, zone: str) -> pl.DataFrame:
     # Python's ".%f" is a fraction of a second; chrono's "%f" counts nanoseconds.
-    form = form.replace(".%f", "%.f")
-    at = texts.str.to_datetime(form, strict=False, time_unit="us")
-    if at.dtype != INSTANT:
-        at = _localized(at, zone)
+    at = _strptime(texts, form.replace(".%f", "%.f"), zone)
     unread = (texts.str.strip_chars() != "") & at.is_null()
     return pl.select(at=at, fault=pl.when(unread).then(pl.lit("date_invalid")))
 

@@ -1,0 +1,44 @@
+"""The sample records of a preview. Imports polars: not for workflows or the API."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from domain.columns import ROW, Mapped
+from domain.preview import SAMPLES, SampleRecord
+
+_NOT_FIELDS = {ROW, "source_id", "content_hash"}
+
+
+def sample_records(
+    frame: pl.DataFrame, mapped: Mapped, limit: int = SAMPLES
+) -> tuple[SampleRecord, ...]:
+    """The first records of a batch and what `map_columns` made of them."""
+    return tuple(_samples(frame.head(limit), mapped.rows))
+
+
+def _samples(frame: pl.DataFrame, rows: pl.DataFrame) -> Iterator[SampleRecord]:
+    wanted = rows.filter(pl.col(ROW).is_in(frame[ROW].implode()))
+    by_row = {each[ROW]: each for each in wanted.iter_rows(named=True)}
+    for source in frame.iter_rows(named=True):
+        mapped = by_row.get(source[ROW])
+        yield SampleRecord(
+            row=source[ROW],
+            source_id=mapped and mapped["source_id"],
+            source={name: value for name, value in source.items() if name != ROW},
+            mapped=mapped and _shown(mapped),
+        )
+
+
+def _shown(mapped: dict[str, Any]) -> dict[str, Any]:
+    fields = {name: _json(value) for name, value in mapped.items() if name not in _NOT_FIELDS}
+    return fields | {"custom": json.loads(mapped["custom"] or "{}")}
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return value

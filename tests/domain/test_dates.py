@@ -1,0 +1,187 @@
+"""Time stamps as exports write them."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.date_rules import DateEvidence, DateOrder, DateRules
+from domain.dates import INSTANT, date_evidence, read_instants
+from tests.domain.mapping_cases import a_frame, a_plan, to
+
+_local = datetime.fromisoformat
+
+
+def read(text: str | None, **rules: str) -> datetime | str | None:
+    """The instant, or the code of the fault."""
+    instants, faults = read_instants(pl.Series([text], dtype=pl.String), DateRules(**rules))  # type: ignore[arg-type]
+    assert instants.dtype == INSTANT
+    result: datetime | str | None = instants[0] if faults is None else faults[0]
+    return result
+
+
+@pytest.mark.parametrize(
+    ("text", "iso"),
+    [
+        ("2024-11-12 16:40:28", "2024-11-12T16:40:28"),
+        ("2024-11-12 16:40", "2024-11-12T16:40:00"),
+        (" 2024-11-12 16:40:28 ", "2024-11-12T16:40:28"),
+        ("2024-11-12T16:40:28Z", "2024-11-12T16:40:28"),
+        ("2024-11-12T16:40:28.5Z", "2024-11-12T16:40:28.500000"),
+        ("2024-01-01T10:00:00.000+0530", "2024-01-01T04:30:00"),
+        ("2024-01-01T10:00:00-08:00", "2024-01-01T18:00:00"),
+        ("2024-11-12 16:40:28.123456789", "2024-11-12T16:40:28.123456"),
+        ("2024-11-12", "2024-11-12T00:00:00"),
+        ("2024/1/2 3:04", "2024-01-02T03:04:00"),
+        ("22.10.2025 11:53:33", "2025-10-22T11:53:33"),
+        ("5.3.2016", "2016-03-05T00:00:00"),
+        ("25/3/2016 16:14", "2016-03-25T16:14:00"),
+        ("6/21/2025 16:14", "2025-06-21T16:14:00"),
+        ("5/5/2025 12:01 AM", "2025-05-05T00:01:00"),
+        ("5-5-2025 12:01:02 pm", "2025-05-05T12:01:02"),
+        ("0999-01-01", "0999-01-01T00:00:00"),
+        ("9999-12-31 23:59:59", "9999-12-31T23:59:59"),
+    ],
+)
+def test_read(text: str, iso: str) -> None:
+    assert read(text) == datetime.fromisoformat(iso).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("soon", "date_invalid"),
+        ("2024-02-30 00:00:00", "date_invalid"),
+        ("2024-13-01", "date_invalid"),
+        ("2024-01-01 24:00", "date_invalid"),
+        ("2024-01-01 13:00 PM", "date_invalid"),
+        ("2024-01-01 00:00+99:00", "date_invalid"),
+        ("20-01-01 00:00:00", "date_invalid"),
+        ("1/2/24", "date_invalid"),
+        ("13/13/2024", "date_invalid"),
+        ("10:30", "date_invalid"),
+        ("2024-01-01\0", "date_invalid"),
+        ("99999-01-01", "date_out_of_range"),
+        ("99999-01-01 00:00:00", "date_out_of_range"),
+        ("1/2/99999", "date_out_of_range"),
+        ("0000-01-01", "date_out_of_range"),
+        ("0000-01-01 00:00:00", "date_out_of_range"),
+        ("0001-01-01T00:00:00+01:00", "date_out_of_range"),
+        ("5/3/2016", "date_ambiguous"),
+        ("05-03-2016 10:00", "date_ambiguous"),
+    ],
+)
+def test_refused(text: str, code: str) -> None:
+    assert read(text) == code
+
+
+@pytest.mark.parametrize("text", [None, "", "  "])
+def test_nothing_is_no_fault(text: str | None) -> None:
+    assert read(text) is None
+
+
+@pytest.mark.parametrize(
+    ("order", "result"),
+    [("dmy", datetime(2016, 3, 5, tzinfo=UTC)), ("mdy", datetime(2016, 5, 3, tzinfo=UTC))],
+)
+def test_the_order_settles_a_date(order: DateOrder, result: datetime) -> None:
+    assert read("5/3/2016", order=order) == result
+    assert read("5.3.2016", order=order) == datetime(2016, 3, 5, tzinfo=UTC)
+    assert read("2016-03-05", order=order) == datetime(2016, 3, 5, tzinfo=UTC)
+
+
+def test_the_order_also_refuses() -> None:
+    assert read("25/3/2016", order="mdy") == "date_invalid"
+    assert read("5/3/2016", order="ymd") == "date_invalid"
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "iso"),
+    [
+        ("%d/%b/%y %I:%M %p", "14/Jul/25 3:42 PM", "2025-07-14T15:42:00"),
+        ("%d/%m/%Y", "5/3/2016", "2016-03-05T00:00:00"),
+        ("%Y%m%d%H%M%S.%f", "20240102030405.25", "2024-01-02T03:04:05.250000"),
+        ("%d %B %Y %H:%M %z", "2 January 2024 10:00 +0200", "2024-01-02T08:00:00"),
+    ],
+)
+def test_a_format_replaces_detection(form: str, text: str, iso: str) -> None:
+    assert read(text, format=form) == datetime.fromisoformat(iso).replace(tzinfo=UTC)
+    assert read("2024-01-02 03:04:05", format=form) == "date_invalid"
+    assert read(" ", format=form) is None
+
+
+class TestZones:
+    def test_summer_and_winter(self) -> None:
+        assert read("2024-07-01 12:00:00", zone="Europe/Berlin") == datetime(
+            2024, 7, 1, 10, tzinfo=UTC
+        )
+        assert read("2024-01-01 12:00:00", zone="Europe/Berlin") == datetime(
+            2024, 1, 1, 11, tzinfo=UTC
+        )
+
+    def test_a_zone_in_the_value_goes_first(self) -> None:
+        assert read("2024-07-01 12:00Z", zone="Europe/Berlin") == datetime(
+            2024, 7, 1, 12, tzinfo=UTC
+        )
+
+    def test_an_instant_beyond_the_last_year_is_refused(self) -> None:
+        assert read("9999-12-31 23:59:59", zone="America/New_York") == "date_out_of_range"
+
+    @given(
+        st.datetimes(_local("1950-01-01"), _local("2037-01-01")),
+        st.sampled_from(
+            ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"]
+        ),
+        st.sampled_from(["%Y-%m-%d %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%Y/%m/%d %I:%M:%S %p"]),
+    )
+    def test_as_pythons_zoneinfo_has_it(self, local: datetime, zone: str, form: str) -> None:
+        local = local.replace(microsecond=0)
+        assert read(local.strftime(form), zone=zone) == local.replace(
+            tzinfo=ZoneInfo(zone)
+        ).astimezone(UTC)
+
+    @pytest.mark.parametrize(
+        ("zone", "text", "iso"),
+        [
+            ("Europe/Berlin", "2024-03-31 02:30:00", "2024-03-31T01:30"),
+            ("Europe/Berlin", "2024-10-27 02:30:00", "2024-10-27T00:30"),
+            ("Pacific/Apia", "2011-12-30 10:00:00", "2011-12-30T20:00"),
+        ],
+    )
+    def test_an_hour_that_came_never_or_twice(self, zone: str, text: str, iso: str) -> None:
+        assert read(text, zone=zone) == _local(iso).replace(tzinfo=UTC)
+        assert read(text.replace("-", "/"), zone=zone) == _local(iso).replace(tzinfo=UTC)
+
+
+@given(
+    st.datetimes(_local("0001-01-02"), _local("9999-12-30")),
+    st.integers(-15 * 60, 15 * 60).map(lambda minutes: timedelta(minutes=minutes)),
+)
+def test_an_offset_is_exact(local: datetime, ahead: timedelta) -> None:
+    total = int(ahead.total_seconds()) // 60
+    offset = f"{'-' if total < 0 else '+'}{abs(total) // 60:02}:{abs(total) % 60:02}"
+    assert read(local.isoformat() + offset) == (local - ahead).replace(tzinfo=UTC)
+
+
+class TestEvidence:
+    def evidence(self, *texts: str) -> DateEvidence:
+        return date_evidence(a_frame(*({"x": text} for text in texts)), a_plan(to("due_at")))
+
+    def test_counts_each_reading(self) -> None:
+        found = self.evidence("25/3/2016", "3/25/2016 10:00", "5/3/2016", "5/5/2016", "2016-05-03")
+        assert found == DateEvidence(dmy=1, mdy=1, ambiguous=1)
+
+    def test_one_clear_date_decides_for_the_file(self) -> None:
+        parts = [self.evidence("5/3/2016"), self.evidence("25/3/2016")]
+        whole = DateEvidence.total(parts)
+        assert (whole.order, whole.undecided) == ("dmy", False)
+        assert (parts[0].order, parts[0].undecided) == (None, True)
+
+    def test_dates_that_contradict_decide_nothing(self) -> None:
+        assert self.evidence("25/3/2016", "3/25/2016", "5/3/2016").undecided
+
+    def test_other_dates_are_no_evidence(self) -> None:
+        assert self.evidence("2016-03-25", "25.03.2016", "25/03/16", "") == DateEvidence()

@@ -1,0 +1,47 @@
+"""What a mapping may not say."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from domain.entity import INCIDENT
+from domain.mapping import Mapping, mapping_problems
+from tests.domain.mapping_cases import a_mapping, to
+
+
+@pytest.mark.parametrize(
+    ("target", "default"),
+    [
+        ("status", "Mañana"),
+        ("priority", 5),
+        ("priority", "urgent"),
+        ("active", "maybe"),
+        ("created_at", "5/3/2016"),
+        ("created_at", "0001-01-01T00:00+10:00"),
+        ("category", "a\0"),
+    ],
+)
+def test_a_default_must_fit_its_field(target: str, default: Any) -> None:
+    mapping = a_mapping(to(target, defaultValue=default))
+    (problem,) = mapping_problems(mapping, INCIDENT)
+    assert (problem.pointer, problem.code) == ("/fieldMappings/0/defaultValue", "invalid_default")
+
+
+@pytest.mark.parametrize(
+    ("target", "default"),
+    [("status", "In Progress"), ("priority", "1"), ("active", False), ("created_at", "2016-03-05")],
+)
+def test_good_defaults_are_no_problem(target: str, default: Any) -> None:
+    assert not list(mapping_problems(a_mapping(to(target, defaultValue=default)), INCIDENT))
+
+
+@pytest.mark.parametrize("form", ["%d/%m/%Y", "%d/%b/%y %I:%M %p", "%Y-%m-%dT%H:%M:%S.%f%z"])
+def test_a_date_format(form: str) -> None:
+    assert Mapping.model_validate({"dateFormat": form}).date_format == form
+
+
+@pytest.mark.parametrize("form", ["", "dd/MM/yyyy", "%d/%m", "%Q %Y", "%Y %", "%Y\0", "%Y%f"])
+def test_no_date_format(form: str) -> None:
+    with pytest.raises(ValidationError):
+        Mapping.model_validate({"dateFormat": form})

@@ -1,0 +1,59 @@
+"""Counting a file against a plain model of an import."""
+
+from itertools import pairwise
+
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.migration import Counts, Duplicates
+from domain.tally import RecordTally
+
+IDS, CONTENTS = st.sampled_from("abc"), st.integers(1, 3)
+FILES = st.lists(st.tuples(IDS, CONTENTS), max_size=15)
+TARGETS = st.dictionaries(IDS, CONTENTS)
+CUTS = st.lists(st.integers(0, 15)).map(lambda cuts: sorted({0, 15, *cuts}))
+File = list[tuple[str, int]]
+
+
+def tally_of(file: File, target: dict[str, int], cuts: list[int]) -> RecordTally:
+    tally = RecordTally()
+    for start, end in pairwise(cuts):
+        part = file[start:end]
+        schema = {"source_id": pl.String, "content_hash": pl.Int64}
+        rows = pl.DataFrame(part, schema=schema, orient="row")
+        tally.add(rows, pl.Series([target.get(i) for i, _ in part], dtype=pl.Int64))
+    return tally
+
+
+def modelled(file: File, target: dict[str, int], duplicates: Duplicates) -> Counts:
+    held, counts = dict(target), Counts()
+    for source_id, content in file:
+        if source_id not in held:
+            held[source_id], outcome = content, Counts(inserted=1)
+        elif duplicates == "skip" or held[source_id] == content:
+            outcome = Counts(skipped=1)
+        else:
+            held[source_id], outcome = content, Counts(updated=1)
+        counts += outcome
+    return counts
+
+
+@given(FILES, TARGETS, CUTS, st.sampled_from(["skip", "update"]))
+def test_counts_are_those_of_a_row_by_row_import(
+    file: File, target: dict[str, int], cuts: list[int], duplicates: Duplicates
+) -> None:
+    tally = tally_of(file, target, cuts)
+    assert tally.counts(duplicates) == modelled(file, target, duplicates)
+    assert tally.duplicates == len(file) - len({source_id for source_id, _ in file})
+
+
+def test_nothing_exists_unless_said_so() -> None:
+    tally = RecordTally()
+    tally.add(pl.DataFrame({"source_id": ["a", "b"], "content_hash": [1, 2]}))
+    assert tally.counts("update") == Counts(inserted=2)
+
+
+def test_a_file_without_records_counts_nothing() -> None:
+    assert RecordTally().counts("skip") == Counts()
+    assert RecordTally().duplicates == 0
