@@ -1,0 +1,26 @@
+# One image for the API, the workers and the one-shot steps; docker-compose.yml says which.
+
+FROM python:3.13-slim AS build
+WORKDIR /app
+RUN python -m venv /venv
+COPY requirements.lock ./
+RUN /venv/bin/pip install --no-cache-dir --require-hashes --only-binary=:all: -r requirements.lock
+COPY settings.py worker.py ./
+COPY domain domain
+COPY sources sources
+COPY storage storage
+COPY activities activities
+COPY workflows workflows
+COPY api api
+RUN /venv/bin/python -m compileall -q .
+
+FROM python:3.13-slim
+# Owned by the service, since volumes that are mounted here take over owner and mode.
+RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin firelater \
+    && install -d -o firelater -g firelater -m 0700 /var/lib/firelater
+COPY --from=build /venv /venv
+COPY --from=build /app /app
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+WORKDIR /app
+USER 10001:10001
+CMD ["python", "-m", "api"]
