@@ -18,7 +18,7 @@ class Converted(NamedTuple):
     faults: pl.Series | None = None
 
 
-DTYPES: Mapping[Kind, type[pl.DataType] | pl.DataType] = {
+_DTYPES: Mapping[Kind, type[pl.DataType] | pl.DataType] = {
     "text": pl.String,
     "status": pl.String,
     "priority": pl.Int16,
@@ -30,7 +30,7 @@ DTYPES: Mapping[Kind, type[pl.DataType] | pl.DataType] = {
 def convert(texts: pl.Series, target: Target, plan: Plan) -> Converted:
     """A String column as the target wants it; null stays null, without a fault."""
     if texts.null_count() == len(texts):
-        return Converted(pl.Series(texts.name, texts, DTYPES[target.field.kind], strict=False))
+        return Converted(pl.Series(texts.name, texts, _DTYPES[target.field.kind], strict=False))
     return _CONVERSIONS[target.field.kind](texts, target, plan)
 
 

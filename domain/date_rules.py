@@ -1,10 +1,31 @@
 """How time stamps are to be read, and what a file shows about the order of its dates."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 DateOrder = Literal["ymd", "dmy", "mdy"]
+
+_DAY = re.compile("[Yy][mbB]d")
+_TIME = re.compile("(HM(Sf?)?z?|IM(Sf?)?pz?)?")
+_DIRECTIVE = re.compile(r"\.%(f)|%(.?)|\x00", re.DOTALL)
+_ORDER = "YymbBdHIMSfpz"
+
+
+def checked_date_format(form: str) -> str:
+    """A strptime format that Python and polars (chrono) read alike. Raises ValueError.
+
+    It names each part of a date once and of a time at most once, from the largest on.
+    """
+    directives = ["".join(found) for found in _DIRECTIVE.findall(form)]
+    names = "".join(sorted((d for d in directives if d != "%"), key=_ORDER.find))
+    day, time = names[:3], names[3:]
+    if "" in directives or not _DAY.fullmatch(day) or not _TIME.fullmatch(time):
+        raise ValueError(
+            "use %Y or %y, %m, %b or %B, and %d; then at will %H or %I with %p, %M, %S, .%f, %z"
+        )
+    return form
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,9 @@ def read_instants(texts: pl.Series, rules: DateRules) -> tuple[pl.Series, pl.Ser
 
 
 def date_evidence(frame: pl.DataFrame, plan: Plan) -> DateEvidence:
-    """What this batch's nn/nn/yyyy dates, over all time stamp columns, tell about their order."""
-    wanted = {each.source for each in plan.targets if each.field.kind == "timestamp"}
+    """What this batch's nn/nn/yyyy dates, over all columns of dates, tell about their order."""
+    dated = (t for t in plan.targets if t.field.kind == "timestamp" or t.transformation == "date")
+    wanted = {target.source for target in dated}
     columns = (frame[name] for name in frame.columns if name in wanted)
     return DateEvidence.total(map(two_way_dates, columns))
 

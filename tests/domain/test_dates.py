@@ -183,5 +183,9 @@ class TestEvidence:
     def test_dates_that_contradict_decide_nothing(self) -> None:
         assert self.evidence("25/3/2016", "3/25/2016", "5/3/2016").undecided
 
+    def test_dates_in_text_columns_count_too(self) -> None:
+        plan = a_plan(to("category", transformation="date"))
+        assert date_evidence(a_frame({"x": "25/3/2016"}), plan) == DateEvidence(dmy=1)
+
     def test_other_dates_are_no_evidence(self) -> None:
         assert self.evidence("2016-03-25", "25.03.2016", "25/03/16", "") == DateEvidence()

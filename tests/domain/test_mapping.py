@@ -1,10 +1,14 @@
 """What a mapping may not say."""
 
 from typing import Any
+from zoneinfo import available_timezones
 
+import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from domain.date_rules import DateRules
+from domain.dates import read_instants
 from domain.entity import INCIDENT
 from domain.mapping import Mapping, mapping_problems
 from tests.domain.mapping_cases import a_mapping, to
@@ -41,7 +45,26 @@ def test_a_date_format(form: str) -> None:
     assert Mapping.model_validate({"dateFormat": form}).date_format == form
 
 
-@pytest.mark.parametrize("form", ["", "dd/MM/yyyy", "%d/%m", "%Q %Y", "%Y %", "%Y\0", "%Y%f"])
+_NO_FORMATS = (
+    *("", "dd/MM/yyyy", "%d/%m", "%d/%m/%Y %Q", "%d/%m/%Y %", "%d/%m/%Y\0", "%d/%m/%Y %d"),
+    *("%d/%m/%Y %H", "%d/%m/%Y %M", "%d/%m/%Y %I:%M", "%d/%m/%Y %H:%M %p", "%d/%m/%Y %H:%M%f"),
+)
+
+
+@pytest.mark.parametrize("form", _NO_FORMATS)
 def test_no_date_format(form: str) -> None:
     with pytest.raises(ValidationError):
         Mapping.model_validate({"dateFormat": form})
+
+
+@pytest.mark.parametrize("zone", ["localtime", "Factory", "../etc/passwd", "", "CEST"])
+def test_no_time_zone(zone: str) -> None:
+    with pytest.raises(ValidationError):
+        Mapping.model_validate({"sourceTimezone": zone})
+
+
+def test_every_zone_a_mapping_takes_can_be_read_in() -> None:
+    for zone in available_timezones() - {"localtime", "Factory"}:
+        rules = DateRules(Mapping.model_validate({"sourceTimezone": zone}).source_timezone or "")
+        instants, faults = read_instants(pl.Series(["2024-07-01 12:00:00"]), rules)
+        assert (faults, instants.null_count()) == (None, 0)
