@@ -1,0 +1,116 @@
+"""ServiceNow's JSON: exports, and replies of its Table API.
+
+Shapes seen: `{"records": […]}` (export), `{"result": […]}` or `{"result": {…}}` (Table API),
+and the bare array. See the vendor's "Exporting JSON data" and "Table API".
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from domain.failures import Rejected
+from sources.batch import Batch, Limits, Profile
+from sources.json_text import JsonText, Number
+from sources.rows import Row, batches
+
+RECORDS = ("records", "result")
+_TEXT = frozenset((str,))
+_REFERENCE = {"value", "display_value", "link"}
+
+
+def read_json(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> Iterator[Batch]:
+    """Read every record; `table` does not matter, as a JSON export holds one table.
+
+    Values become text: numbers as written, booleans `true` and `false`, arrays as JSON. A
+    reference `{link, value, display_value}` fills `field` and `field.display_value`; other
+    objects are flattened with dots. Raises BadInput with line, column and offset.
+    """
+    text = JsonText(stream, limits)
+    yield from batches(_records(text), profile, limits, oversize="json_field_too_large")
+
+
+def _records(text: JsonText) -> Iterator[Row | Rejected]:
+    for value in _values(text):
+        yield _record(value, text.row, text.repeated)
+    text.end()
+
+
+def _values(text: JsonText) -> Iterator[Any]:
+    match text.peek():
+        case "":
+            raise text.error("file_empty", "the file is empty")
+        case "[":
+            yield from text.elements()
+        case "{":
+            yield from _members(text)
+        case _:
+            text.value()
+            raise text.error("no_records_found", "the file is a single JSON value, not records")
+
+
+def _members(text: JsonText) -> Iterator[Any]:
+    others = []
+    found = False
+    for key in text.members():
+        kind = text.peek()
+        if key in RECORDS and kind == "[":
+            yield from text.elements()
+        elif key in RECORDS and kind == "{":
+            text.row += 1
+            yield text.value()
+        else:
+            text.value()
+            others.append(key)
+            continue
+        found = True
+    if not found:
+        detail = f"no records under {' or '.join(RECORDS)}; the file has {', '.join(others[:10])}"
+        raise text.error("no_records_found", detail)
+
+
+def _record(value: Any, row: int, repeated: str | None) -> Row | Rejected:
+    if not isinstance(value, dict):
+        return Rejected(row=row, code="record_not_object", detail="the record is not an object")
+    if repeated is None:
+        if _TEXT.issuperset(map(type, value.values())):
+            return value
+        pairs = list(_fields(value))
+        record = dict(pairs)
+        if len(record) == len(pairs):
+            return record
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+    detail = f"the record has {repeated!r} twice"
+    return Rejected(row=row, field=repeated, code="json_duplicate_key", detail=detail)
+
+
+def _fields(record: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str | None]]:
+    for name, value in record.items():
+        field = prefix + name
+        if value is None or isinstance(value, str):
+            yield field, value
+        elif isinstance(value, dict) and "value" in value and value.keys() <= _REFERENCE:
+            yield from _reference(field, value)
+        elif isinstance(value, dict) and value:
+            yield from _fields(value, f"{field}.")
+        else:
+            yield field, _as_json(value)
+
+
+def _reference(field: str, value: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
+    for name, text in _fields(value, f"{field}."):
+        if name == f"{field}.value":
+            yield field, text
+        elif name != f"{field}.link" or not (text or "").endswith(f"/{value['value']}"):
+            yield name, text
+
+
+def _as_json(value: Any) -> str:
+    if isinstance(value, Number):
+        return value
+    if isinstance(value, list):
+        return f"[{','.join(map(_as_json, value))}]"
+    if isinstance(value, dict):
+        members = (f"{_as_json(name)}:{_as_json(each)}" for name, each in value.items())
+        return f"{{{','.join(members)}}}"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,71 @@
+"""What a source system is to the rest of the service. Cheap to import: readers load on use."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, BinaryIO
+
+from domain.mapping import FieldMapping
+from domain.mapping import Mapping as FieldsMapping
+
+if TYPE_CHECKING:  # polars and lxml must not come into the API process
+    from sources.batch import Batch, Limits, Profile, Reader
+
+
+@dataclass(frozen=True, slots=True)
+class LazyReader:
+    """A Reader by its name, `module:function`, imported when it is first called."""
+
+    name: str
+
+    def __call__(
+        self, stream: BinaryIO, profile: "Profile", table: str, limits: "Limits"
+    ) -> "Iterator[Batch]":
+        read: Reader = resolve_name(self.name)
+        return read(stream, profile, table, limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One source system: what it exports and what its fields mean.
+
+    `readers` by format. `tables` are the source's own names for an entity; `table(entity)` joins
+    them for a Reader. `utc_formats` hold UTC time stamps whatever the job's zone. `identity` is
+    the source field that identifies a record. `default_mapping(entity, columns)` maps the columns
+    that a file really has.
+    """
+
+    system: str
+    readers: Mapping[str, LazyReader]
+    tables: Mapping[str, tuple[str, ...]]
+    default_mapping: Callable[[str, Sequence[str]], FieldsMapping]
+    identity: str | None = None
+    utc_formats: frozenset[str] = field(default_factory=frozenset)
+
+    def table(self, entity: str) -> str:
+        """The `table` argument of a Reader for this entity."""
+        return " ".join(self.tables[entity])
+
+
+def fill_targets(
+    candidates: Mapping[str, tuple[str, ...]], columns: Sequence[str]
+) -> tuple[FieldMapping, ...]:
+    """Map each target field from the first of its candidates that is among the columns.
+
+    Case and the choice of space or underscore do not count, so a header `Short description`
+    is short_description.
+    """
+    present = {"_".join(name.lower().split()): name for name in reversed(columns)}
+    chosen = {
+        target: next((present[name] for name in names if name in present), None)
+        for target, names in candidates.items()
+    }
+    return tuple(
+        FieldMapping(
+            source_field=name,
+            target_field=target,
+            transformation="trim" if target == "title" else None,
+        )
+        for target, name in chosen.items()
+        if name is not None
+    )
