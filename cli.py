@@ -46,5 +46,69 @@ def worker() -> None:
     runpy.run_module("worker", run_name="__main__", alter_sys=True)
 
 
+@app.command()
+def demo(
+    data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("var"),
+) -> None:
+    """Start everything, migrate two sample exports, show the result, stop."""
+    from rich.console import Console
+
+    from commands.client import Refused
+    from commands.demo import demo as run
+
+    try:
+        run(data_dir.resolve(), Console())
+    except Refused as reason:
+        typer.secho(f"firelater: {reason}", err=True, fg="red")
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def migrate(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    source: Annotated[str, typer.Option(help="servicenow, generic_csv")],
+    entity: Annotated[str, typer.Option(help="incident, request")],
+    mapping: Annotated[Path | None, typer.Option(help="A mapping as JSON.")] = None,
+    instance: Annotated[str, typer.Option(help="Which instance of the source.")] = "",
+    timezone: Annotated[str | None, typer.Option(help="Zone of dates without one.")] = None,
+    continue_on_error: Annotated[bool, typer.Option("--continue-on-error")] = False,
+    update_existing: Annotated[bool, typer.Option("--update-existing")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run")] = False,
+) -> None:
+    """Upload an export, import it, show the report. Needs FIRELATER_URL and FIRELATER_API_KEY."""
+    from rich.console import Console
+
+    from commands.client import Api, Refused
+    from commands.migrate import Migration
+    from commands.migrate import migrate as run
+    from settings import settings
+
+    fields = {
+        "sourceSystem": source,
+        "entityType": entity,
+        "sourceInstance": instance,
+        **({"mapping": mapping.read_text()} if mapping else {}),
+        **({"sourceTimezone": timezone} if timezone else {}),
+    }
+    options = {
+        "continueOnError": continue_on_error,
+        "updateExisting": update_existing,
+        "dryRun": dry_run,
+    }
+    chosen = settings()
+    try:
+        api = Api(chosen.firelater_url, chosen.firelater_api_key.get_secret_value())
+        job = run(api, Migration(file, fields, options), Console())
+    except Refused as reason:
+        typer.secho(f"firelater: {reason}", err=True, fg="red")
+        raise typer.Exit(1) from None
+    done = job["status"] == "completed" or (dry_run and job["report"].get("wouldRun"))
+    raise typer.Exit(0 if done else 1)
+
+
 def main() -> None:
     app()
+
+
+if __name__ == "__main__":
+    main()

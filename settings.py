@@ -34,8 +34,12 @@ class Settings(BaseSettings):
     api_port: int = 8080
     upload_max_bytes: int = 5 * 2**30
     migration_ttl_seconds: int = 7 * 24 * 3600
+    import_slots: int = 4
     parse_memory_bytes: int = 3 * 2**30
     parse_deadline_seconds: int = 4 * 3600
+
+    firelater_url: str = "http://127.0.0.1:8080"
+    firelater_api_key: SecretStr = SecretStr("")
 
     log_level: str = "INFO"
 

@@ -7,16 +7,16 @@ check of the API key; here not a byte of the file is read until the handler asks
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 from python_multipart.exceptions import MultipartParseError
-from python_multipart.multipart import (
-    MultipartCallbacks,
-    MultipartParser,
-    parse_options_header,
-)
+from python_multipart.multipart import MultipartParser, parse_options_header
 
 from domain.failures import BadInput
+
+if TYPE_CHECKING:  # a type of the library's that exists for checkers only
+    from python_multipart.multipart import MultipartCallbacks
 
 _FIELD_BYTES = 64 * 2**10
 _PARTS = 20
@@ -103,7 +103,7 @@ async def _parts(request: Request, boundary: bytes, max_bytes: int) -> AsyncIter
         seen.clear()
 
 
-def _callbacks(seen: list[_Part]) -> MultipartCallbacks:
+def _callbacks(seen: list[_Part]) -> "MultipartCallbacks":
     header: list[bytes] = [b"", b""]
     disposition: list[bytes] = [b""]
 

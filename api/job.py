@@ -12,6 +12,7 @@ from api.errors import not_found
 from domain.migration import FINAL, Counts, Status
 from storage import migration
 from storage.migration import Job, Progress
+from workflows.starting import migration_id
 
 _NOTHING = Progress(Counts(), 0)
 
@@ -30,10 +31,6 @@ async def shown_jobs(
     """Jobs with their progress, which is the sum of their ledgers."""
     progress = await migration.progress(connection, [job["id"] for job in jobs])
     return [_shown(context, job, progress.get(job["id"], _NOTHING)) for job in jobs]
-
-
-def workflow_id(job_id: UUID | str) -> str:
-    return f"migration/{job_id}"
 
 
 def _shown(context: Context, job: Job, progress: Progress) -> dict[str, Any]:
@@ -83,4 +80,4 @@ def _temporal_ui(context: Context, job: Job) -> str | None:
     if base is None:
         return None
     namespace = quote(context.settings.temporal_namespace, safe="")
-    return f"{base}/namespaces/{namespace}/workflows/{quote(workflow_id(job['id']), safe='')}"
+    return f"{base}/namespaces/{namespace}/workflows/{quote(migration_id(job['id']), safe='')}"

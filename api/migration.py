@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from api.auth import Operator, Reader
 from api.context import InContext
-from api.durable import ask, start_rollback
+from api.durable import ask, roll_back
 from api.errors import ApiError
 from api.intake import check_mapping
 from api.job import find_job, shown_jobs
@@ -123,7 +123,7 @@ async def rollback(job_id: UUID, context: InContext, caller: Operator) -> dict[s
             "invalid_state",
             f"only a completed job can be rolled back, not one that is {job['status']}",
         )
-    await start_rollback(context.temporal, job)
+    await roll_back(context.temporal, job)
     return await get_migration(job_id, context, caller)
 
 

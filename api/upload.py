@@ -12,7 +12,7 @@ from temporalio.service import RPCError
 
 from api.auth import Caller, Operator
 from api.context import Context, InContext
-from api.durable import start_migration
+from api.durable import reference
 from api.errors import ApiError, bad_input_response
 from api.form import Form
 from api.idempotency import IdempotencyKey, Once, once, request_hash
@@ -22,7 +22,9 @@ from domain.failures import Problem
 from domain.mapping import Mapping
 from domain.migration import Status
 from storage import migration
-from storage.migration import Job, NewJob
+from storage.migration import Job, NewJob, summary
+from workflows.migration import MigrationInput
+from workflows.starting import start_migration
 
 router = APIRouter(prefix="/v1/migration", tags=["migration"])
 
@@ -66,7 +68,7 @@ async def upload(
         job = await _record(context, caller, stored, mapping, hold, hash)
         if isinstance(job, Response):
             return job
-        await _start(context, job, mapping)
+        await _start(context, job)
         return await _answer(context, caller, job["id"], fields.wait, hold, hash)
 
 
@@ -91,10 +93,14 @@ async def _record(
     return earlier
 
 
-async def _start(context: Context, job: Job, mapping: Mapping | None) -> None:
-    revision, ttl = int(mapping is not None), context.settings.migration_ttl_seconds
+async def _start(context: Context, job: Job) -> None:
+    input = MigrationInput(
+        job=reference(job),
+        ttl_seconds=context.settings.migration_ttl_seconds,
+        dry_run=job["dry_run"],
+    )
     with suppress(RPCError):  # the job is on record: the reaper starts what was never started
-        await start_migration(context.temporal, job, revision, ttl)
+        await start_migration(context.temporal, input, summary(job))
 
 
 async def _answer(

@@ -86,3 +86,10 @@ class Undone(_Model):
     deleted: int = 0
     restored: int = 0
     kept: int = 0
+
+    def __add__(self, other: "Undone") -> "Undone":
+        return Undone(
+            deleted=self.deleted + other.deleted,
+            restored=self.restored + other.restored,
+            kept=self.kept + other.kept,
+        )

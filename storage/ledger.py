@@ -5,7 +5,7 @@ One transaction: fence, claim, tell new from known, COPY the new, update the kno
 
 import io
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -21,7 +21,7 @@ from storage.database import Database, raw
 from storage.known import known_records
 from storage.tables import import_chunks, migration_jobs
 
-Driver = asyncpg.Connection[Any]
+Driver: TypeAlias = "asyncpg.Connection[Any]"
 
 
 class Superseded(Exception):

@@ -11,7 +11,7 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.mapping import Mapping
-from domain.migration import Counts, Phase, Status
+from domain.migration import FINAL, Counts, Phase, Status
 from storage.tables import import_chunks, migration_job_mappings, migration_jobs
 
 
@@ -65,6 +65,17 @@ async def page(connection: AsyncConnection, limit: int, before: UUID | None) -> 
     return [dict(row._mapping) for row in await connection.execute(query)]
 
 
+async def unfinished(connection: AsyncConnection) -> list[Job]:
+    """The tenant's jobs that have not ended, for sweepers."""
+    query = select(migration_jobs).where(migration_jobs.c.status.not_in(FINAL))
+    return [dict(row._mapping) for row in await connection.execute(query)]
+
+
+def summary(job: Job) -> str:
+    """The job in a few words, for the Temporal UI; nothing of the file's content."""
+    return f"{job['source_system']} {job['entity_type']} · {job['format'].upper()}"
+
+
 async def advance(
     connection: AsyncConnection, job_id: UUID, status: Status, phase: Phase, **changes: Any
 ) -> None:
@@ -79,6 +90,24 @@ async def advance(
         update(migration_jobs)
         .where(migration_jobs.c.id == job_id)
         .values(status=status, phase=phase, **at, **changes)
+    )
+
+
+async def next_epoch(connection: AsyncConnection, job_id: UUID) -> int:
+    """Begin another run of the job: from now on nothing is written for any earlier one."""
+    epoch: int = await connection.scalar(
+        update(migration_jobs)
+        .where(migration_jobs.c.id == job_id)
+        .values(epoch=migration_jobs.c.epoch + 1)
+        .returning(migration_jobs.c.epoch)
+    )
+    return epoch
+
+
+async def note(connection: AsyncConnection, job_id: UUID, **changes: Any) -> None:
+    """Keep what an activity found out about a job, without moving it on."""
+    await connection.execute(
+        update(migration_jobs).where(migration_jobs.c.id == job_id).values(**changes)
     )
 
 
@@ -108,11 +137,25 @@ async def add_mapping(
             job_id=job_id,
             revision=newest,
             tenant_id=tenant_id,
-            mapping=mapping.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+            mapping=_stored(mapping),
         )
         .returning(migration_job_mappings.c.revision)
     )
     return revision
+
+
+async def settle_mapping(
+    connection: AsyncConnection, job_id: UUID, revision: int, mapping: Mapping
+) -> None:
+    """Complete a revision by what the file itself settled (the order of its dates)."""
+    await connection.execute(
+        update(migration_job_mappings)
+        .where(
+            migration_job_mappings.c.job_id == job_id,
+            migration_job_mappings.c.revision == revision,
+        )
+        .values(mapping=_stored(mapping))
+    )
 
 
 async def mapping_of(connection: AsyncConnection, job_id: UUID, revision: int) -> Mapping | None:
@@ -124,6 +167,10 @@ async def mapping_of(connection: AsyncConnection, job_id: UUID, revision: int) -
         )
     )
     return None if found is None else Mapping.model_validate(found)
+
+
+def _stored(mapping: Mapping) -> dict[str, Any]:
+    return mapping.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
 
 @dataclass(frozen=True, slots=True)

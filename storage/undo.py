@@ -1,6 +1,8 @@
 """Takes back what a job wrote, chunk by chunk, newest first: insertions are deleted, updates are
 restored from their before-images. Rows that somebody edited since stay, and are listed."""
 
+from uuid import UUID
+
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,7 +15,7 @@ from storage.tables import import_chunks, records
 KEPT = "kept_edited"
 
 
-async def undoable(connection: AsyncConnection, job_id: str) -> list[int]:
+async def undoable(connection: AsyncConnection, job_id: UUID) -> list[int]:
     """The chunks of the job that are in, in the order in which they must be taken back."""
     found = await connection.scalars(
         select(import_chunks.c.chunk)
@@ -28,7 +30,7 @@ async def undoable(connection: AsyncConnection, job_id: str) -> list[int]:
 
 
 async def undo_chunk(
-    database: Database, tenant_id: TenantId, entity: Entity, job_id: str, chunk: int
+    database: Database, tenant_id: TenantId, entity: Entity, job_id: UUID, chunk: int
 ) -> Undone:
     """Take one chunk back, once; a chunk that is undone already counts nothing."""
     async with database.tenant(tenant_id) as connection:

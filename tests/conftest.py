@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.servers"]
+pytest_plugins = ["tests.servers", "tests.service"]
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 

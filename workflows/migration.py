@@ -51,7 +51,8 @@ class Resume(m.Message):
 
 
 class MigrationInput(m.Message):
-    """`revision` 0: no mapping came with the upload. The job expires after `ttl_seconds` idle."""
+    """The job expires when nobody goes on with it for `ttl_seconds`. `revision` is the mapping
+    at hand; 0 until the first preview has settled it."""
 
     job: m.JobRef
     ttl_seconds: int

@@ -4,7 +4,7 @@ Workflows reach activities only through here, and activities implement what stan
 compares both), so neither workflows nor the API ever load polars or a database driver.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Generic, TypeVar
 
@@ -40,7 +40,7 @@ class Step(Generic[In, Out]):
     queue: str = ORCHESTRATE
     timeout: timedelta = timedelta(minutes=1)
     heartbeat: timedelta | None = None
-    retry: RetryPolicy = _PATIENT
+    retry: RetryPolicy = field(default_factory=lambda: _PATIENT)
 
     async def __call__(self, input: In, summary: str | None = None) -> Out:
         result: Out = await workflow.execute_activity(

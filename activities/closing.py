@@ -1,0 +1,89 @@
+"""The short steps and the last ones: state, undo, clean-up, end."""
+
+from typing import Any
+
+from temporalio import activity
+
+from activities.heartbeat import heartbeating
+from activities.job import Connections, LoadedJob, load_job
+from domain.migration import FINAL, Counts, Phase, Status, Undone
+from storage import migration
+from storage.undo import undo_chunk, undoable
+from workflows import messages as m
+from workflows import steps
+
+
+class Closing:
+    def __init__(self, connections: Connections) -> None:
+        self._database, self._store = connections.database, connections.store
+
+    @activity.defn(name=steps.set_state.name)
+    async def set_state(self, input: m.StateInput) -> m.State:
+        """Say where the job is, unless it has ended meanwhile."""
+        job = await load_job(self._database, input.job)
+        status = Status(job.row["status"])
+        if status in FINAL:
+            return m.State(status=status)
+        async with self._database.tenant(job.tenant_id) as connection:
+            await migration.advance(connection, job.id, input.status, input.phase)
+        return m.State(status=input.status)
+
+    @activity.defn(name=steps.undo_import.name)
+    async def undo_import(self, ref: m.JobRef) -> m.TakenBack:
+        """Take everything back that the job wrote; the new epoch keeps stragglers from writing."""
+        job = await load_job(self._database, ref)
+        async with self._database.tenant(job.tenant_id) as connection:
+            await migration.next_epoch(connection, job.id)
+            await migration.note(connection, job.id, phase=Phase.UNDOING)
+            chunks = await undoable(connection, job.id)
+        done = Undone(**job.row["report"].get("undone", {}))
+        async with heartbeating():
+            for chunk in chunks:
+                done += await undo_chunk(self._database, job.tenant_id, job.entity, job.id, chunk)
+        return m.TakenBack(undone=done)
+
+    @activity.defn(name=steps.clean_up.name)
+    async def clean_up(self, ref: m.JobRef) -> m.Cleaned:
+        """Delete the upload and its chunks; what is gone already is fine."""
+        job = await load_job(self._database, ref)
+        async with self._database.tenant(job.tenant_id) as connection:
+            await migration.note(connection, job.id, phase=Phase.CLEANING_UP)
+        keys = [stored.key async for stored in self._store.list(job.prefix)]
+        await self._store.delete(keys)
+        return m.Cleaned(deleted=len(keys))
+
+    @activity.defn(name=steps.close_job.name)
+    async def close_job(self, input: m.CloseInput) -> m.Closed:
+        """The job's end and its report, which outlives everything else of it."""
+        job = await load_job(self._database, input.job)
+        async with self._database.tenant(job.tenant_id) as connection:
+            progress = await migration.progress(connection, [job.id])
+            counts = progress[job.id].counts if job.id in progress else Counts()
+            if not input.cleaned:
+                warning = "the uploaded file could not be deleted yet; that is tried again"
+                await migration.warn(connection, job.id, warning)
+            await migration.advance(
+                connection,
+                job.id,
+                input.status,
+                Phase.DONE,
+                report=_report(job, input, counts),
+                failure=input.problem
+                and input.problem.model_dump(by_alias=True, exclude_none=True),
+            )
+        return m.Closed(status=input.status, counts=counts)
+
+
+def _failure(input: m.CloseInput) -> dict[str, Any] | None:
+    if input.problem is None:
+        return None
+    return input.problem.model_dump(by_alias=True, exclude_none=True)
+
+
+def _report(job: LoadedJob, input: m.CloseInput, counts: Counts) -> dict[str, Any]:
+    report: dict[str, Any] = {**job.row["report"], "outcome": input.status}
+    if input.status is Status.COMPLETED:
+        report["imported"] = counts.model_dump()
+    if input.undone is not None:
+        report["undone"] = input.undone.model_dump()
+    return report

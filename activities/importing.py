@@ -1,0 +1,118 @@
+"""Imports a job's chunks, batch by batch, each batch committed together with its ledger row."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import polars as pl
+from temporalio import activity
+
+from activities.chunks import prepared_chunks
+from activities.heartbeat import heartbeating
+from activities.job import Connections, LoadedJob, load_job
+from domain.columns import map_columns
+from domain.failures import BadInput
+from domain.migration import Counts, Options, Phase, Status
+from domain.plan import Plan
+from sources.batch import CHUNK_ROWS, Batch
+from storage import migration
+from storage.copying import in_schema, to_csv
+from storage.ledger import Chunk, Run, committed, write_chunk
+from workflows import messages as m
+from workflows import steps
+
+
+class Importing:
+    def __init__(self, connections: Connections) -> None:
+        self._database, self._store = connections.database, connections.store
+
+    @activity.defn(name=steps.begin_import.name)
+    async def begin_import(self, input: m.BeginInput) -> m.Begun:
+        """Open a run: its epoch fences off whatever still works on the job for an earlier one."""
+        job = await load_job(self._database, input.job)
+        async with self._database.tenant(job.tenant_id) as connection:
+            await migration.advance(connection, job.id, Status.PROCESSING, Phase.IMPORTING)
+            epoch = await migration.next_epoch(connection, job.id)
+        return m.Begun(epoch=epoch, batches=job.row["chunks"] * batches_per_chunk(input.options))
+
+    @activity.defn(name=steps.import_segment.name)
+    async def import_segment(self, input: m.SegmentInput) -> m.Segment:
+        """Import batches first … stop-1 that are not in yet, until done or paused."""
+        job = await load_job(self._database, input.job)
+        async with self._database.tenant(job.tenant_id) as connection:
+            mapping = await migration.mapping_of(connection, job.id, input.revision)
+            done = await committed(connection, job.id)
+        if mapping is None:
+            raise BadInput("mapping_missing", f"the job has no mapping {input.revision}")
+        wanted = [number for number in range(input.first, input.stop) if number not in done]
+        async with heartbeating():
+            paused_at = await self._import(job, input, job.plan(mapping), wanted)
+        return m.Segment(next=paused_at, counts=await self._counts(job))
+
+    async def _import(
+        self, job: LoadedJob, input: m.SegmentInput, plan: Plan, wanted: list[int]
+    ) -> int:
+        """The first batch that is not in: `stop`, or where a pause was met."""
+        run, per_chunk = _run(job, input), batches_per_chunk(input.options)
+        needed = set(wanted)
+
+        def prepare(number: int, batch: Batch) -> list[Chunk]:
+            chunks = _chunks(run, plan, number * per_chunk, _slices(batch, input.options))
+            return [chunk for chunk in chunks if chunk.number in needed]
+
+        numbers = sorted({number // per_chunk for number in wanted})
+        async for chunks in prepared_chunks(self._store, job, numbers, prepare):
+            for chunk in chunks:
+                if not await write_chunk(self._database, run, chunk):
+                    return chunk.number
+        return input.stop
+
+    async def _counts(self, job: LoadedJob) -> Counts:
+        async with self._database.tenant(job.tenant_id) as connection:
+            progress = await migration.progress(connection, [job.id])
+        return progress[job.id].counts if job.id in progress else Counts()
+
+
+def batches_per_chunk(options: Options) -> int:
+    return -(-CHUNK_ROWS // options.batch_size)
+
+
+def _run(job: LoadedJob, input: m.SegmentInput) -> Run:
+    return Run(
+        tenant_id=job.tenant_id,
+        job_id=job.id,
+        epoch=input.epoch,
+        table=job.entity.table,
+        source_system=job.row["source_system"],
+        source_instance=job.row["source_instance"],
+        duplicates=input.options.duplicates,
+    )
+
+
+def _slices(batch: Batch, options: Options) -> Iterator[Batch]:
+    """The batch cut by record number, so that every record belongs to exactly one slice."""
+    if options.batch_size >= CHUNK_ROWS:
+        yield batch
+        return
+    for position in range(batches_per_chunk(options)):
+        within = (pl.col("_row") - 1) % CHUNK_ROWS // options.batch_size == position
+        rejected = tuple(
+            each
+            for each in batch.rejected
+            if (each.row - 1) % CHUNK_ROWS // options.batch_size == position
+        )
+        yield Batch(batch.frame.filter(within), rejected)
+
+
+def _chunks(run: Run, plan: Plan, first: int, slices: Iterator[Batch]) -> Iterator[Chunk]:
+    constants = {
+        "source_system": run.source_system,
+        "source_instance": run.source_instance,
+        "migration_job_id": str(run.job_id),
+    }
+    keep: Literal["first", "last"] = "last" if run.duplicates == "update" else "first"
+    for number, batch in enumerate(slices, first):
+        mapped = map_columns(batch.frame, plan)
+        failed = {each.row for each in (*batch.rejected, *mapped.rejected)}
+        rows = in_schema(mapped.rows, constants)
+        fresh = rows.unique("source_id", keep=keep, maintain_order=True)
+        yield Chunk(number, rows, fresh, to_csv(fresh), len(failed))

@@ -1,0 +1,79 @@
+"""From the stored upload to columnar chunks beside it."""
+
+import dataclasses
+from typing import Any
+
+from temporalio import activity
+
+from activities.heartbeat import heartbeating
+from activities.job import Connections, LoadedJob, load_job
+from domain.failures import BadInput
+from domain.migration import Phase, Status
+from settings import Settings
+from sources.batch import CHUNK_ROWS, Profile
+from sources.parsing import ParseSpec
+from sources.sandbox import parsing
+from storage import migration
+from workflows import messages as m
+from workflows import steps
+
+
+class Parsing:
+    """Parsing is restartable: chunk n depends on the bytes alone, and those that exist stay."""
+
+    def __init__(self, connections: Connections, settings: Settings) -> None:
+        self._database, self._store = connections.database, connections.store
+        self._settings = settings
+
+    @activity.defn(name=steps.inspect_upload.name)
+    async def inspect_upload(self, ref: m.JobRef) -> m.Upload:
+        """Find the file and pin it. Raises BadInput `source_changed` if it is another one."""
+        job = await load_job(self._database, ref)
+        stored = await self._store.stat(job.row["object_key"])
+        if stored.etag != job.row["object_etag"]:
+            raise BadInput("source_changed", "the stored file is another one now")
+        async with self._database.tenant(job.tenant_id) as connection:
+            await migration.advance(connection, job.id, Status.PENDING, Phase.PARSING)
+        return m.Upload(size=stored.size, etag=stored.etag)
+
+    @activity.defn(name=steps.parse_upload.name)
+    async def parse_upload(self, input: m.ParseInput) -> m.Parsed:
+        """Write the file's chunks and profile. Raises BadInput where the file is to blame."""
+        job = await load_job(self._database, input.job)
+        async with heartbeating():
+            chunks, profile = await self._parse(job, input.etag)
+        warnings = list(profile.warnings)
+        if not profile.records:
+            warnings.append("the file holds no records")
+        async with self._database.tenant(job.tenant_id) as connection:
+            await migration.note(
+                connection,
+                job.id,
+                total_records=profile.records,
+                chunks=chunks,
+                profile=_as_json(profile),
+                warnings=warnings,
+            )
+        return m.Parsed(records=profile.records, chunks=chunks)
+
+    async def _parse(self, job: LoadedJob, etag: str) -> tuple[int, Profile]:
+        """Store every chunk that is not stored yet; how many there are, and the profile."""
+        stored = {job.chunk_number(each.key) async for each in self._store.list(f"{job.prefix}/")}
+        spec = ParseSpec(
+            source=job.source.system,
+            format=job.row["format"],
+            table=job.source.table(job.entity.name),
+            skip_chunks=frozenset(stored),
+            memory_bytes=self._settings.parse_memory_bytes,
+            cpu_seconds=self._settings.parse_deadline_seconds,
+        )
+        async with parsing(spec, self._store.stream(job.row["object_key"], etag)) as events:
+            async for event in events:
+                if isinstance(event, Profile):
+                    return -(-event.records // CHUNK_ROWS), event
+                await self._store.put_file(job.chunk_key(event.number), event.path)
+        raise RuntimeError("the parser ended without a profile")
+
+
+def _as_json(profile: Profile) -> dict[str, Any]:
+    return {**dataclasses.asdict(profile), "columns": list(profile.columns)}

@@ -1,0 +1,131 @@
+"""Checks every record of a file against a mapping, before anything is written.
+
+The result is the preview; with options it also is the decision whether the job may run.
+"""
+
+from typing import Any
+
+from temporalio import activity
+
+from activities.heartbeat import heartbeating
+from activities.job import Connections, LoadedJob, load_job
+from activities.survey import LISTED_ERRORS, Findings, Surveyor
+from domain.failures import Rejected
+from domain.mapping import Mapping
+from domain.migration import Counts, Options, Phase, Status
+from domain.preview import build_preview
+from storage import migration
+from storage.import_errors import replace_errors
+from workflows import messages as m
+from workflows import steps
+
+
+class Validating:
+    def __init__(self, connections: Connections) -> None:
+        self._connections, self._database = connections, connections.database
+
+    @activity.defn(name=steps.validate_records.name)
+    async def validate_records(self, input: m.ValidateInput) -> m.Validated:
+        """Survey the whole file, unless this revision's survey is at hand: neither chunks nor a
+        revision of a mapping ever change, so it would find the same again."""
+        job = await load_job(self._database, input.job)
+        revision, mapping = await self._mapping(job, input.revision)
+        known, options = job.row["validation"], input.options
+        if options and not options.dry_run and known and known["revision"] == revision:
+            return await self._decide(job, m.Validated(**known, accepted=False), options, None)
+        surveyor = Surveyor(self._connections, job, with_existing=bool(options))
+        async with heartbeating():
+            findings, mapping = await surveyor.survey(mapping)
+        validated = await self._record(surveyor, findings, revision, mapping)
+        predicted = _predicted(findings, options) if options else None
+        return await self._decide(job, validated, options, predicted)
+
+    async def _mapping(self, job: LoadedJob, revision: int) -> tuple[int, Mapping]:
+        """The revision asked for; 0 is the source's default mapping, kept as revision 1."""
+        async with self._database.tenant(job.tenant_id) as connection:
+            found = await migration.mapping_of(connection, job.id, revision or 1)
+            if found is not None:
+                return revision or 1, found
+            default = job.source.default_mapping(job.entity.name, job.columns)
+            return await migration.add_mapping(connection, job.tenant_id, job.id, default), default
+
+    async def _record(
+        self, surveyor: Surveyor, findings: Findings, revision: int, mapping: Mapping
+    ) -> m.Validated:
+        """Keep the findings: the preview, the errors, and the mapping as the file settled it."""
+        job = surveyor.job
+        validated = m.Validated(
+            revision=revision,
+            valid=job.row["total_records"] - findings.invalid,
+            invalid=findings.invalid,
+            duplicates=findings.tally.duplicates,
+            accepted=False,
+        )
+        preview = build_preview(
+            job.ref.job_id, revision, surveyor.summary(findings), mapping, job.entity
+        )
+        async with self._database.tenant(job.tenant_id) as connection:
+            await replace_errors(connection, job.id, revision, _listed(findings))
+            await migration.settle_mapping(connection, job.id, revision, mapping)
+            await migration.note(
+                connection,
+                job.id,
+                mapping_revision=revision,
+                preview=preview.model_dump(mode="json", by_alias=True),
+                validation=validated.model_dump(exclude={"accepted"}),
+            )
+        return validated
+
+    async def _decide(
+        self,
+        job: LoadedJob,
+        validated: m.Validated,
+        options: Options | None,
+        predicted: Counts | None,
+    ) -> m.Validated:
+        """Accept the execution, or go back to preview and say why in the report."""
+        accepted = options is not None and not options.dry_run and _may_run(validated, options)
+        changes: dict[str, Any] = {}
+        if options is not None:
+            changes["options"] = options.model_dump(mode="json", by_alias=True)
+            changes["report"] = _report(validated, options, predicted)
+        status, phase = Status.PREVIEW, Phase.AWAITING_EXECUTE
+        if accepted:
+            status, phase = Status.PROCESSING, Phase.IMPORTING
+        async with self._database.tenant(job.tenant_id) as connection:
+            await migration.advance(connection, job.id, status, phase, **changes)
+        return validated.model_copy(update={"accepted": accepted})
+
+
+def _may_run(validated: m.Validated, options: Options) -> bool:
+    return validated.invalid == 0 or options.continue_on_error
+
+
+def _predicted(findings: Findings, options: Options) -> Counts:
+    counts = findings.tally.counts(options.duplicates)
+    return counts.model_copy(update={"failed": findings.invalid})
+
+
+def _report(validated: m.Validated, options: Options, predicted: Counts | None) -> dict[str, Any]:
+    runs = _may_run(validated, options)
+    outcome = "dry_run" if options.dry_run else "accepted" if runs else "validation_failed"
+    report: dict[str, Any] = {
+        "outcome": outcome,
+        "validRecords": validated.valid,
+        "invalidRecords": validated.invalid,
+        "duplicateRecords": validated.duplicates,
+    }
+    if predicted is not None:
+        report["predicted"] = predicted.model_dump()
+        report["wouldRun"] = runs
+    return report
+
+
+def _listed(findings: Findings) -> list[Rejected]:
+    """The faults as they are kept: a bounded list that says so when it is not all."""
+    listed = list(findings.rejected)
+    if len(listed) >= LISTED_ERRORS:
+        detail = f"only the first {LISTED_ERRORS:,} faults are listed"
+        last = listed[-1].row
+        listed.append(Rejected(row=last, code="too_many_row_errors", detail=detail))
+    return listed

@@ -1,0 +1,1 @@
+"""What the `firelater` command does as a client of the HTTP API."""

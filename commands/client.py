@@ -1,0 +1,60 @@
+"""The HTTP API as the command line uses it: problems become sentences."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+
+class Refused(Exception):
+    """The API said no; the message is the problem's, for people."""
+
+
+class Api:
+    """A session with the API under one key. Raises Refused for every problem it answers."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._http = httpx.Client(
+            base_url=url,
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=httpx.Timeout(90, connect=5),
+            trust_env=False,
+        )
+
+    def get(self, path: str, **query: Any) -> dict[str, Any]:
+        return self._answer("GET", path, params=query)
+
+    def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        return self._answer("POST", path, json=body or {})
+
+    def upload(self, file: Path, fields: dict[str, str]) -> dict[str, Any]:
+        """Stream a file up; httpx sends the fields before it, as the API wants them."""
+        with file.open("rb") as content:
+            return self._answer(
+                "POST",
+                "/v1/migration/upload",
+                data=fields,
+                files={"file": (file.name, content)},
+            )
+
+    def _answer(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        try:
+            response = self._http.request(method, path, **request)
+        except httpx.TransportError as error:
+            raise Refused(f"no answer from {self._http.base_url}: {error}") from error
+        if response.is_success:
+            answer: dict[str, Any] = response.json()
+            return answer
+        raise Refused(_sentence(response))
+
+
+def _sentence(response: httpx.Response) -> str:
+    try:
+        problem = response.json()
+    except ValueError:
+        return f"HTTP {response.status_code}"
+    place = [f"{name} {problem[name]}" for name in ("line", "row", "column") if name in problem]
+    faults = problem.get("errors", [])
+    more = [f"{each.get('pointer', '')} {each.get('detail', '')}" for each in faults]
+    sentence = f"{problem.get('code')}: {problem.get('detail')}"
+    return "; ".join([sentence, *place, *more])

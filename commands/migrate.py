@@ -1,0 +1,108 @@
+"""`firelater migrate`: one export from file to report, with a progress bar."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from commands.client import Api, Refused
+
+_ENDED = {"completed", "failed", "cancelled", "rolled_back"}
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """What the caller wants; names as in the HTTP API."""
+
+    file: Path
+    fields: dict[str, str]
+    options: dict[str, Any]
+
+
+def migrate(api: Api, wanted: Migration, console: Console) -> dict[str, Any]:
+    """Upload, preview, execute, follow, report; the job as it ended.
+
+    Raises Refused if the file or the mapping does not pass.
+    """
+    console.print(f"[bold]{wanted.file.name}[/] is being uploaded and parsed …")
+    job = api.upload(wanted.file, {**wanted.fields, "wait": "60"})["job"]
+    job = _parsed(api, job)
+    if job["status"] == "failed":
+        raise Refused(f"{job['failure']['code']}: {job['failure']['detail']}")
+    show_preview(api.get(f"/v1/migration/{job['id']}/preview")["preview"], console)
+    api.post(f"/v1/migration/{job['id']}/execute", wanted.options)
+    job = _follow(api, job["id"], console)
+    show_report(job, console)
+    show_errors(api.get(f"/v1/migration/{job['id']}/errors", limit=10)["data"], console)
+    return job
+
+
+def _parsed(api: Api, job: dict[str, Any]) -> dict[str, Any]:
+    while job["status"] == "pending":
+        time.sleep(_POLL_SECONDS)
+        job = api.get(f"/v1/migration/{job['id']}")["job"]
+    return job
+
+
+def _follow(api: Api, job_id: str, console: Console) -> dict[str, Any]:
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=console,
+    )
+    with bar:
+        task = bar.add_task("validating", total=None, rate="")
+        while True:
+            job: dict[str, Any] = api.get(f"/v1/migration/{job_id}")["job"]
+            rate = job["rowsPerSecond"]
+            bar.update(
+                task,
+                description=job["phase"].replace("_", " "),
+                total=job["totalRecords"],
+                completed=job["processedRecords"],
+                rate=f"{rate:,.0f} rows/s" if rate else "",
+            )
+            # An execution that does not pass validation goes back to preview.
+            if job["status"] in _ENDED or job["status"] == "preview":
+                return job
+            time.sleep(_POLL_SECONDS)
+
+
+def show_preview(preview: dict[str, Any], console: Console) -> None:
+    counts = Table(title="Preview", title_justify="left", show_header=False)
+    for name in ("totalRecords", "validRecords", "invalidRecords", "duplicateRecords"):
+        counts.add_row(name, f"{preview[name]:,}")
+    counts.add_row("encoding", preview["encoding"])
+    console.print(counts)
+    for sentence in (*preview["warnings"], *preview["recommendations"]):
+        console.print(f"  [yellow]·[/] {sentence}")
+
+
+def show_report(job: dict[str, Any], console: Console) -> None:
+    report = Table(title=f"Report: {job['status']}", title_justify="left", show_header=False)
+    for name in ("successfulRecords", "updatedRecords", "skippedRecords", "failedRecords"):
+        report.add_row(name, f"{job[name]:,}")
+    if job["status"] == "preview":
+        report.add_row("outcome", f"{job['report'].get('outcome')}: nothing was imported")
+    console.print(report)
+    for warning in job["warnings"]:
+        console.print(f"  [yellow]·[/] {warning}")
+
+
+def show_errors(errors: list[dict[str, Any]], console: Console) -> None:
+    if not errors:
+        return
+    table = Table(title="First errors", title_justify="left")
+    for name in ("row", "field", "code", "value"):
+        table.add_column(name)
+    for each in errors:
+        table.add_row(str(each["row"]), each["field"], each["code"], (each["value"] or "")[:40])
+    console.print(table)

@@ -1,0 +1,35 @@
+"""The records of a file that cannot be imported, kept for the job's report."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import delete, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.failures import Rejected
+from storage.tables import import_errors
+
+_ROWS = 1000  # per statement; PostgreSQL takes 65,535 parameters
+
+
+async def replace_errors(
+    connection: AsyncConnection, job_id: UUID, revision: int, rejected: Sequence[Rejected]
+) -> None:
+    """The findings of a validation take the place of those of the validation before."""
+    await connection.execute(delete(import_errors).where(import_errors.c.job_id == job_id))
+    for start in range(0, len(rejected), _ROWS):
+        await connection.execute(
+            insert(import_errors),
+            [
+                {
+                    "job_id": job_id,
+                    "revision": revision,
+                    "source_row": each.row,
+                    "field": each.field,
+                    "code": each.code,
+                    "detail": each.detail,
+                    "value": each.value,
+                }
+                for each in rejected[start : start + _ROWS]
+            ],
+        )

@@ -1,0 +1,164 @@
+"""The service under test: the real API and a real worker, on the run's servers.
+
+Both run in the test process, so that coverage and failures are seen; tests/faults/ kills real
+processes instead. Each test gets a tenant of its own.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+import worker
+from api.app import create_app
+from domain.tenant import TenantId
+from settings import Settings
+from storage.provisioning import prepare
+
+_slugs = itertools.count(1)
+ENDED = {"completed", "failed", "cancelled", "rolled_back"}
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The API behind `http`, and what a test may look at beside it."""
+
+    settings: Settings
+    http: httpx.AsyncClient
+    admin_key: str
+    dsn: str
+
+
+@pytest.fixture(scope="session")
+async def service(
+    postgres_dsn: str, temporal_address: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Service]:
+    home = tmp_path_factory.mktemp("service")
+    dsn = await _database(postgres_dsn, "service")
+    await prepare(dsn, home / "bootstrap.key")
+    settings = Settings(
+        database_url=dsn,
+        temporal_address=temporal_address,
+        temporal_ui_url="http://temporal.invalid",
+        local_storage_dir=home / "storage",
+    )
+    app = create_app(settings)
+    async with worker.connected(settings) as (client, connections):
+        running = worker.workers(client, connections, settings)
+        tasks = [asyncio.create_task(each.run()) for each in running]
+        async with app.router.lifespan_context(app), _client(app) as http:
+            yield Service(settings, http, (home / "bootstrap.key").read_text().strip(), dsn)
+        await asyncio.gather(*(each.shutdown() for each in running))
+        await asyncio.gather(*tasks)
+
+
+def _client(app: Any) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://api", timeout=90)
+
+
+async def _database(server: str, name: str) -> str:
+    connection = await asyncpg.connect(server)
+    await connection.execute(f"create database {name}")
+    await connection.close()
+    return server.rpartition("/")[0] + f"/{name}"
+
+
+class Tenant:
+    """A tenant's client, in the words of the HTTP API."""
+
+    def __init__(self, service: Service, slug: str, created: dict[str, Any]) -> None:
+        self.service, self.slug, self.key = service, slug, created["apiKey"]
+        self.id = TenantId(created["data"]["id"])
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+    async def get(self, path: str, **query: Any) -> httpx.Response:
+        return await self.service.http.get(path, params=query, headers=self.headers)
+
+    async def post(self, path: str, body: Any = None) -> httpx.Response:
+        return await self.service.http.post(path, json=body or {}, headers=self.headers)
+
+    async def upload(
+        self, content: bytes, name: str = "incidents.csv", **fields: Any
+    ) -> httpx.Response:
+        form = {"sourceSystem": "generic_csv", "entityType": "incident", "wait": "60"}
+        form |= {key: str(value) for key, value in fields.items()}
+        headers = self.headers | fields.pop("headers", {})
+        return await self.service.http.post(
+            "/v1/migration/upload",
+            data={key: value for key, value in form.items() if key != "headers"},
+            files={"file": (name, content)},
+            headers=headers,
+        )
+
+    async def job(self, job_id: str) -> dict[str, Any]:
+        job: dict[str, Any] = (await self.get(f"/v1/migration/{job_id}")).json()["job"]
+        return job
+
+    async def settled(self, job_id: str, *also: str) -> dict[str, Any]:
+        """The job once it has ended, or has reached one of the statuses `also`."""
+        async with asyncio.timeout(120):
+            while (job := await self.job(job_id))["status"] not in ENDED | set(also):
+                await asyncio.sleep(0.05)
+        return job
+
+    async def execute(self, job_id: str, **options: Any) -> dict[str, Any]:
+        """Execute and wait for the end, which a failed validation or a dry run has in preview."""
+        response = await self.post(f"/v1/migration/{job_id}/execute", options)
+        assert response.status_code == 202, response.text
+        return await self.settled(job_id, "preview")
+
+    async def migrate(self, content: bytes, name: str = "incidents.csv", **fields: Any) -> Any:
+        """Upload and execute with the default options; the job as it ended."""
+        uploaded = await self.upload(content, name, **fields)
+        assert uploaded.status_code == 201, uploaded.text
+        return await self.execute(uploaded.json()["job"]["id"])
+
+    async def records(self, entity: str = "incident", **query: Any) -> list[dict[str, Any]]:
+        response = await self.get(f"/v1/records/{entity}", limit=1000, **query)
+        rows: list[dict[str, Any]] = response.json()["data"]
+        return rows
+
+    async def errors(self, job_id: str) -> list[dict[str, Any]]:
+        response = await self.get(f"/v1/migration/{job_id}/errors", limit=1000)
+        rows: list[dict[str, Any]] = response.json()["data"]
+        return rows
+
+    def stored_files(self) -> list[Path]:
+        """What lies in this tenant's part of the object storage."""
+        root = self.service.settings.local_storage_dir
+        return [path for path in root.rglob("*") if path.is_file() and self.slug in path.parts]
+
+    async def sql(self, statement: str, *values: Any) -> list[Any]:
+        """Look at, or edit, the tenant's own schema as the platform would."""
+        connection = await asyncpg.connect(self.service.dsn)
+        try:
+            await connection.execute(f"set search_path to {self.id.schema}, public")
+            return list(await connection.fetch(statement, *values))
+        finally:
+            await connection.close()
+
+
+async def new_tenant(service: Service) -> Tenant:
+    slug = f"tenant-{next(_slugs)}"
+    response = await service.http.post(
+        "/v1/tenants",
+        json={"slug": slug, "name": slug},
+        headers={"Authorization": f"Bearer {service.admin_key}"},
+    )
+    assert response.status_code == 201, response.text
+    return Tenant(service, slug, response.json())
+
+
+@pytest.fixture
+async def tenant(service: Service) -> Tenant:
+    return await new_tenant(service)

@@ -1,0 +1,127 @@
+"""A worker process: connects everything, registers activities and workflows, runs until told.
+
+Two task queues in one process: `orchestrate` for workflows and short steps, `import` for the
+long ones, so that a pause never waits behind a parse.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.closing import Closing
+from activities.errors import TranslateErrors
+from activities.importing import Importing
+from activities.job import Connections
+from activities.parsing import Parsing
+from activities.reaping import Reaping
+from activities.validating import Validating
+from settings import Settings, settings
+from storage.database import Database
+from storage.opening import object_store
+from workflows.connection import connect
+from workflows.migration import MigrationWorkflow
+from workflows.reaper import ReaperWorkflow, ensure_schedule
+from workflows.rollback import RollbackWorkflow
+from workflows.steps import IMPORT, ORCHESTRATE, STEPS
+
+WORKFLOWS = (MigrationWorkflow, RollbackWorkflow, ReaperWorkflow)
+_GRACE = timedelta(seconds=20)
+
+
+def activities(connections: Connections, settings: Settings) -> dict[str, Callable[..., Any]]:
+    """Every activity by the name of its step."""
+    rooms = (
+        Parsing(connections, settings),
+        Validating(connections),
+        Importing(connections),
+        Closing(connections),
+        Reaping(connections, settings),
+    )
+    return {step.name: _implementation(rooms, step.name) for step in STEPS}
+
+
+def _implementation(rooms: tuple[object, ...], name: str) -> Callable[..., Any]:
+    found: Callable[..., Any] = next(getattr(room, name) for room in rooms if hasattr(room, name))
+    return found
+
+
+def workers(client: Client, connections: Connections, settings: Settings) -> list[Worker]:
+    """The workers of this process, one per task queue."""
+    mine = activities(connections, settings)
+    slots = {ORCHESTRATE: 20, IMPORT: settings.import_slots}
+    return [
+        Worker(
+            client,
+            task_queue=queue,
+            workflows=WORKFLOWS if queue == ORCHESTRATE else (),
+            activities=[mine[step.name] for step in STEPS if step.queue == queue],
+            interceptors=[TranslateErrors()],
+            max_concurrent_activities=slots[queue],
+            # A dead worker's workflows move on after 2 s, not 10 (docs/decisions).
+            sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
+            max_heartbeat_throttle_interval=timedelta(seconds=1),
+            graceful_shutdown_timeout=_GRACE,
+            identity=f"worker@{os.getpid()}",
+        )
+        for queue in (ORCHESTRATE, IMPORT)
+    ]
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[tuple[Client, Connections]]:
+    """The servers that activities need. Raises if one is not configured or not reachable."""
+    assert settings.database_url is not None, "DATABASE_URL is not set"
+    database = Database(settings.database_url.get_secret_value(), settings.database_pool_size)
+    try:
+        async with object_store(settings) as store:
+            client = await connect(
+                settings.temporal_address, settings.temporal_namespace, settings.payload_keyring
+            )
+            yield client, Connections(database, store)
+    finally:
+        await database.close()
+
+
+async def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT, then finish or hand back what is running."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with connected(settings) as (client, connections):
+        await ensure_schedule(client)
+        running = workers(client, connections, settings)
+        tasks = [asyncio.create_task(worker.run()) for worker in running]
+        await asyncio.wait(
+            [asyncio.create_task(stop.wait()), *tasks], return_when=asyncio.FIRST_COMPLETED
+        )
+        await asyncio.gather(*(worker.shutdown() for worker in running))
+        await asyncio.gather(*tasks)
+
+
+def main() -> None:
+    chosen = settings()
+    logging.basicConfig(
+        level=chosen.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    code = 0
+    try:
+        asyncio.run(run(chosen))
+    except Exception:
+        logging.exception("the worker ended")
+        code = 1
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)  # the SDK's core may abort in the interpreter's own exit (sdk-python#300)
+
+
+if __name__ == "__main__":
+    main()
