@@ -63,7 +63,10 @@ class S3Store:
         position, size, failures = 0, None, 0
         while position != size:
             answer = await self._get(checked_key(key), position, etag)
-            etag, size = _bare(answer["ETag"]), position + answer["ContentLength"]
+            end = position + answer["ContentLength"]
+            if size not in (None, end):
+                raise self._bucket.unavailable(f"ignores Range when reading {key}")
+            etag, size = _bare(answer["ETag"]), end
             body = answer["Body"]
             try:
                 async with body:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import SecretStr
 
 from embedded.temporal import SEARCH_ATTRIBUTES
 from settings import Settings
@@ -167,5 +168,5 @@ class TestConfigurationPage:
 
     def test_it_shows_the_defaults(self) -> None:
         for name, field in Settings.model_fields.items():
-            shown = "none" if field.default is None else f"`{field.default}`"
+            shown = f"`{field.default}`" if field.default not in (None, SecretStr("")) else "none"
             assert DOCUMENTED[name.upper()].lower() == shown.lower(), name
