@@ -1,0 +1,246 @@
+"""ServiceNow XML: roots, fields, and the attacks and faults that are refused by name."""
+
+import socket
+from io import BytesIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from domain.failures import BadInput
+from sources import xml_stream
+from sources.batch import CHUNK_ROWS, Limits, Profile
+from sources.xml_format import read_xml
+from tests.sources.reading import read, refusal
+
+EXPORT = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n<unload unload_date="2025-02-05">\n<!-- é -->'
+    '<incident action="INSERT_OR_UPDATE"><number>INC1</number>\n'
+    '<caller_id display_value="Zoë &amp; Co">7a</caller_id>'
+    "<text><![CDATA[a < b\n]]> 😀</text><empty/></incident><?note x?>\n"
+    "<sys_journal_field><value>x</value></sys_journal_field>"
+    "<incident><number>INC2</number><note>a<b>1</b></note></incident>\n</unload>"
+).encode()
+CHARACTERS = st.characters(min_codepoint=32, exclude_categories=["Cs", "Cc", "Cn"])
+NAMES = st.from_regex(r"[a-z_]{1,8}", fullmatch=True).filter(lambda name: name != "_row")
+RECORDS = st.lists(st.dictionaries(NAMES, st.text(CHARACTERS), max_size=5), min_size=1, max_size=6)
+
+
+def unload(*records: str, root: str = "unload") -> bytes:
+    return f"<{root}>{''.join(records)}</{root}>".encode()
+
+
+def incident(fields: str) -> bytes:
+    return unload(f"<incident>{fields}</incident>")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'<unload unload_date="x"><incident action="INSERT_OR_UPDATE"><a>1</a></incident></unload>',
+        b"<xml><incident><a>1</a></incident></xml>",
+        b'<record_update table="incident"><incident><a>1</a></incident></record_update>',
+        b"<export><incident><a>1</a></incident></export>",
+        b"<incident><a>1</a></incident>",
+        b"\xef\xbb\xbf<incident>\n  <a>1</a>\n</incident>\n",
+        '<?xml version="1.0" encoding="UTF-16"?><xml><incident><a>1</a></incident></xml>'.encode(
+            "utf-16"
+        ),
+    ],
+)
+def test_every_root_gives_its_records(content: bytes) -> None:
+    assert read(read_xml, content).values == [{"a": "1"}]
+
+
+def test_fields_keep_text_and_display_value() -> None:
+    fields = (
+        '<a display_value="Mira">7a</a><b name="Jo">7b</b><c display_value=""/><d></d>'
+        "<e> \n</e><f>1 &lt; 2<![CDATA[ & 3]]></f>"
+    )
+    expected = {
+        "a": "7a",
+        "a.display_value": "Mira",
+        "b": "7b",
+        "b.display_value": "Jo",
+        "c": "",
+        "d": "",
+        "e": " \n",
+        "f": "1 < 2 & 3",
+    }
+    assert read(read_xml, incident(fields)).values == [expected]
+
+
+def test_elements_inside_a_field_are_kept_as_markup() -> None:
+    assert read(read_xml, incident("<a>x<b c='1'>y</b>z</a>")).values == [{"a": 'x<b c="1">y</b>z'}]
+
+
+def test_other_tables_and_deleted_records_are_counted_and_not_read() -> None:
+    journal = "<sys_journal_field><element>comments</element></sys_journal_field>"
+    deleted = '<incident action="DELETE"><a>0</a></incident>'
+    result = read(read_xml, unload(journal, "<incident><a>1</a></incident>", journal, deleted))
+    assert result.rows == [{"_row": 1, "a": "1"}]
+    assert result.profile.ignored == {"sys_journal_field": 2, "incident (deleted)": 1}
+
+
+def test_several_tables_can_be_one_entity() -> None:
+    content = unload("<sc_request><a>1</a></sc_request>", "<sc_req_item><a>2</a></sc_req_item>")
+    assert read(read_xml, content, "sc_request sc_req_item").values == [{"a": "1"}, {"a": "2"}]
+
+
+def test_a_field_twice_rejects_its_record_alone() -> None:
+    content = unload("<incident><a>1</a><a>2</a></incident>", "<incident><a>3</a></incident>")
+    result = read(read_xml, content)
+    assert [(each.row, each.code, each.field) for each in result.rejected] == [
+        (1, "xml_duplicate_field", "a")
+    ]
+    assert result.rows == [{"_row": 2, "a": "3"}]
+
+
+@pytest.mark.parametrize("content", [unload(), unload('<incident action="DELETE"/>')])
+def test_an_export_without_records_is_empty(content: bytes) -> None:
+    assert read(read_xml, content).profile.records == 0
+
+
+def test_the_declared_encoding_is_used_and_reported() -> None:
+    content = b'<?xml version="1.0" encoding="windows-1252"?><incident><a>\x80</a></incident>'
+    result = read(read_xml, content)
+    assert (result.values, result.profile.encoding) == ([{"a": "€"}], "windows-1252")
+
+
+ATTRIBUTES = " ".join(f'b{number}=""' for number in range(1_001))
+BOMB = '<!DOCTYPE b [<!ENTITY a "12345"><!ENTITY c "&a;&a;">]><unload>&c;</unload>'
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "file_empty"),
+        (BOMB.encode(), "xml_dtd_forbidden"),
+        (BOMB.encode("utf-16"), "xml_dtd_forbidden"),
+        (
+            b'<!DOCTYPE u [<!ENTITY x SYSTEM "file:///etc/hostname">]><u>&x;</u>',
+            "xml_dtd_forbidden",
+        ),
+        (
+            b'<!DOCTYPE u [<!ENTITY % x SYSTEM "file:///etc/hostname"> %x;]><u/>',
+            "xml_dtd_forbidden",
+        ),
+        (b"<!DOCTYPE unload><unload/>", "xml_dtd_forbidden"),
+        (incident("<a>" * 255 + "</a>" * 255), "xml_too_deep"),
+        (incident("<a>" + "x" * (2**20 + 1) + "</a>"), "xml_text_too_large"),
+        (incident("<a>" + "x" * 11_000_000 + "</a>"), "xml_text_too_large"),
+        (incident(f"<a {ATTRIBUTES}/>"), "xml_too_many_attributes"),
+        (
+            incident(f"<a><c {ATTRIBUTES}/></a>"),
+            "xml_too_many_attributes",
+        ),
+        (
+            f"<unload {ATTRIBUTES}/>".encode(),
+            "xml_too_many_attributes",
+        ),
+        (incident("".join(f"<a{n}/>" for n in range(2_001))), "too_many_columns"),
+        (b"<unload><incident><a>caf\xe9 au lait</a></incident></unload>", "encoding_invalid"),
+        (b'<?xml version="1.0" encoding="UTF-16"?><unload/>', "encoding_invalid"),
+        (b'<?xml version="1.0" encoding="klingon"?><unload/>', "encoding_invalid"),
+        (incident("<a>&#0;</a>"), "xml_char_invalid"),
+        (incident("<a>\x00</a>"), "xml_char_invalid"),
+        (incident("<a>\x1f</a>"), "xml_char_invalid"),
+        (incident("<a></b>"), "xml_malformed"),
+        (incident("<a>R & D</a>"), "xml_malformed"),
+        (incident("<a>&nbsp;</a>"), "xml_malformed"),
+        (incident("<a>&nbsp;</a>") * 2, "xml_malformed"),
+        (unload() * 2, "xml_malformed"),
+        (b"Please log in", "xml_malformed"),
+        (unload("<problem><a>1</a></problem>"), "no_records_found"),
+        (b"<rss><channel><item/></channel></rss>", "no_records_found"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_bad_file_is_refused_by_name(content: bytes, code: str) -> None:
+    assert refusal(read_xml, content).code == code
+
+
+def test_the_deepest_allowed_nesting_is_read() -> None:
+    assert read(read_xml, incident("<a>" * 254 + "</a>" * 254)).profile.records == 1
+
+
+@pytest.mark.parametrize(
+    ("page", "code"),
+    [
+        (b"<html><head><meta charset='utf-8'></head><form/></html>", "no_records_found"),
+        (b"<!DOCTYPE html><html><body>Log in</body></html>", "xml_dtd_forbidden"),
+    ],
+)
+def test_a_login_page_is_called_one(page: bytes, code: str) -> None:
+    problem = refusal(read_xml, page)
+    assert problem.code == code
+    assert "login page" in problem.detail
+
+
+def test_an_external_dtd_is_never_fetched() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/x.dtd"
+        content = f'<!DOCTYPE unload PUBLIC "x" "{url}"><unload><incident/></unload>'
+        assert refusal(read_xml, content.encode()).code == "xml_dtd_forbidden"
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
+def test_xinclude_is_a_plain_element() -> None:
+    include = (
+        '<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="/etc/hostname" parse="text"/>'
+    )
+    (record,) = read(read_xml, incident(f"<a>{include}</a>")).values
+    assert record["a"].startswith("<xi:include")
+
+
+def test_a_record_that_never_ends_is_not_read_to_its_end() -> None:
+    stream = BytesIO(b"<unload><incident>" + b"<a>x</a>" * 1_000_000)
+    with pytest.raises(BadInput, match="xml_record_too_large"):
+        [*read_xml(stream, Profile(), "incident", Limits(record_bytes=200_000))]
+    assert stream.tell() < 500_000
+
+
+def test_records_come_out_while_the_file_is_being_read() -> None:
+    stream = BytesIO(unload(*["<incident><a>1</a></incident>"] * (3 * CHUNK_ROWS)))
+    next(read_xml(stream, Profile(), "incident", Limits()))
+    assert stream.tell() < len(stream.getvalue()) / 2
+
+
+def test_a_refusal_names_line_and_column() -> None:
+    problem = refusal(read_xml, b"<unload>\n<incident>\n <a></b>\n</incident>\n</unload>")
+    assert (problem.line, problem.column) == (3, 9)
+
+
+@given(RECORDS)
+def test_any_records_come_back(records: list[dict[str, str]]) -> None:
+    root = etree.Element("unload")
+    for record in records:
+        element = etree.SubElement(root, "incident")
+        for name, text in record.items():
+            etree.SubElement(element, name).text = text
+    assert read(read_xml, etree.tostring(root)).values == records
+
+
+@given(st.integers(0, len(EXPORT)), st.integers(0, 8), st.binary(max_size=4))
+def test_whatever_the_file_is_it_is_read_or_refused(at: int, gone: int, noise: bytes) -> None:
+    try:
+        result = read(read_xml, EXPORT[:at] + noise + EXPORT[at + gone :])
+    except BadInput:
+        return
+    assert len(result.rows) + len(result.rejected) == result.profile.records
+
+
+@pytest.mark.parametrize("length", range(1, len(EXPORT)))
+def test_a_file_cut_anywhere_is_truncated(length: int) -> None:
+    assert refusal(read_xml, EXPORT[:length]).code == "xml_truncated"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 64])
+def test_the_size_of_reads_changes_nothing(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = read(read_xml, EXPORT)
+    monkeypatch.setattr(xml_stream, "READ_BYTES", size)
+    parts = read(read_xml, EXPORT)
+    assert (parts.rows, parts.profile) == (whole.rows, whole.profile)
