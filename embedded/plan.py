@@ -50,10 +50,7 @@ def own_servers(options: Options, settings: Settings, ports: Ports) -> dict[str,
         port = ports.take("postgres", postgres.USUAL_PORT)
         servers["postgres"] = postgres.Postgres(options.data_dir, port)
     if not _given(settings, "temporal_address"):
-        port = ports.take("temporal", temporal.USUAL_PORT)
-        ui_port = ports.take("temporal_ui", temporal.USUAL_UI_PORT)
-        namespace = settings.temporal_namespace
-        servers["temporal"] = temporal.Temporal(options.data_dir, port, ui_port, namespace)
+        servers["temporal"] = _temporal(options, settings, ports)
     if options.storage == "s3" and settings.s3_endpoint is None:
         servers["s3"] = s3.S3(options.data_dir, ports.take("s3", s3.USUAL_PORT))
     return servers
@@ -83,6 +80,14 @@ def service_environment(
     for server in servers.values():
         environment.update(server.settings())
     return environment
+
+
+def _temporal(options: Options, settings: Settings, ports: Ports) -> temporal.Temporal:
+    port = ports.take("temporal", temporal.USUAL_PORT)
+    ui_port = ports.take("temporal_ui", temporal.USUAL_UI_PORT)
+    api_port = ports.take("api", settings.api_port)
+    codec = f"http://127.0.0.1:{api_port}/codec" if settings.temporal_payload_encryption else None
+    return temporal.Temporal(options.data_dir, port, ui_port, settings.temporal_namespace, codec)
 
 
 def _given(settings: Settings, name: str) -> bool:

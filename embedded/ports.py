@@ -3,9 +3,13 @@
 import json
 import socket
 from pathlib import Path
+from random import SystemRandom
 
 from embedded import CannotStart
 from embedded.files import write_private
+
+# Below those that Linux hands out to outgoing connections (32768 up), which come and go.
+_SPARE = range(20_000, 32_768)
 
 
 class Ports:
@@ -14,28 +18,30 @@ class Ports:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._ports: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
-        self._taken: set[int] = set()
+        self._taken: dict[str, int] = {}
 
     def take(self, name: str, usual: int) -> int:
-        """A port that nobody listens on. Raises CannotStart if there is none."""
+        """A port that nobody listens on, the same one when asked again. Raises CannotStart."""
+        if name in self._taken:
+            return self._taken[name]
         key = f"{name}:{usual}"  # another usual port is another wish
-        wanted = (self._ports.get(key, usual), usual, 0)
-        port = next(filter(None, map(self._free, wanted)), None)
+        wanted = (self._ports.get(key, usual), usual, *SystemRandom().sample(_SPARE, 100))
+        port = next((port for port in wanted if port and self._is_free(port)), None)
         if port is None:
             raise CannotStart(f"no free port for {name}")
-        self._taken.add(port)
+        self._taken[name] = port
         self._ports[key] = port
         write_private(self._file, json.dumps(self._ports))
         return port
 
-    def _free(self, port: int) -> int | None:
-        if port in self._taken:
-            return None
+    def _is_free(self, port: int) -> bool:
+        if port in self._taken.values():
+            return False
         with socket.socket() as probe:
             # As the servers do it: a port is free although old connections to it linger.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
-                return None
-            return int(probe.getsockname()[1])
+                return False
+            return True

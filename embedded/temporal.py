@@ -25,13 +25,24 @@ _DYNAMIC_CONFIG = {
 
 
 class Temporal:
-    """One server under `data_dir`, with one namespace."""
+    """One server under `data_dir`, with one namespace.
 
-    def __init__(self, data_dir: Path, port: int, ui_port: int, namespace: str = "default") -> None:
+    `codec` is the URL that the Web UI asks to decrypt payloads.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int,
+        ui_port: int,
+        namespace: str = "default",
+        codec: str | None = None,
+    ) -> None:
         self._home = data_dir / "temporal"
         self._log = data_dir / "logs" / "temporal.log"
         self._port, self._ui_port = port, ui_port
         self._namespace = namespace
+        self._codec = codec
 
     @property
     def address(self) -> str:
@@ -64,6 +75,7 @@ class Temporal:
             f"--ui-port={self._ui_port}",
             f"--namespace={self._namespace}",
             "--db-filename=temporal.db",
+            *([f"--ui-codec-endpoint={self._codec}"] if self._codec else []),
             *(f"--sqlite-pragma={name}={value}" for name, value in _PRAGMAS.items()),
             *(f"--dynamic-config-value={key}={value}" for key, value in _DYNAMIC_CONFIG.items()),
             *(f"--search-attribute={name}=Keyword" for name in SEARCH_ATTRIBUTES),

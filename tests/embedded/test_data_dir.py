@@ -102,6 +102,7 @@ def test_a_busy_port_is_avoided_and_the_replacement_kept(tmp_path: Path, address
 def test_two_servers_never_share_a_port(tmp_path: Path) -> None:
     ports = Ports(tmp_path / "ports")
     assert ports.take("one", usual := free_port()) != ports.take("two", usual)
+    assert ports.take("one", usual) == usual
 
 
 def test_another_usual_port_is_another_wish(tmp_path: Path) -> None:

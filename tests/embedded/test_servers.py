@@ -30,6 +30,12 @@ SERVERS: dict[str, Callable[[Path, Ports], Server]] = {
 PROGRAMS = {"postgres": "postgres", "temporal": "temporal", "s3": "juicefs"}
 
 
+@pytest.fixture
+def own_ports(tmp_path: Path) -> Ports:
+    """Those of the test's own data directory, not of the run's servers."""
+    return Ports(tmp_path / "ports.json")
+
+
 async def usable_again(child: Child, program: Program) -> None:
     async with asyncio.timeout(60):
         while True:
@@ -42,9 +48,9 @@ async def usable_again(child: Child, program: Program) -> None:
 @pytest.mark.parametrize("name", SERVERS)
 class TestEveryServer:
     async def test_comes_back_when_killed_and_leaves_nothing(
-        self, name: str, tmp_path: Path, ports: Ports
+        self, name: str, tmp_path: Path, own_ports: Ports
     ) -> None:
-        program = await SERVERS[name](tmp_path, ports).program()
+        program = await SERVERS[name](tmp_path, own_ports).program()
         async with running(child := Child(program)):
             first = family(child.pid)
             assert Path(os.readlink(f"/proc/{child.pid}/exe")).name == PROGRAMS[name]
@@ -56,8 +62,8 @@ class TestEveryServer:
         assert not any(map(alive, second))
 
 
-async def test_postgres_keeps_its_data_and_password(tmp_path: Path, ports: Ports) -> None:
-    port = ports.take("postgres", 0)
+async def test_postgres_keeps_its_data_and_password(tmp_path: Path, own_ports: Ports) -> None:
+    port = own_ports.take("postgres", 0)
     server = Postgres(tmp_path, port)
     async with running(Child(await server.program())):
         connection = await asyncpg.connect(server.dsn)
@@ -72,8 +78,10 @@ async def test_postgres_keeps_its_data_and_password(tmp_path: Path, ports: Ports
         await connection.close()
 
 
-async def test_postgres_stops_although_a_client_is_connected(tmp_path: Path, ports: Ports) -> None:
-    server = Postgres(tmp_path, ports.take("postgres", 0))
+async def test_postgres_stops_although_a_client_is_connected(
+    tmp_path: Path, own_ports: Ports
+) -> None:
+    server = Postgres(tmp_path, own_ports.take("postgres", 0))
     async with running(Child(await server.program())):
         connection = await asyncpg.connect(server.dsn)
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
@@ -85,15 +93,15 @@ async def test_postgres_refuses_a_wrong_password(postgres_dsn: str) -> None:
         await asyncpg.connect(postgres_dsn, password="guess")
 
 
-async def test_postgres_half_made_cluster_is_made_anew(tmp_path: Path, ports: Ports) -> None:
+async def test_postgres_half_made_cluster_is_made_anew(tmp_path: Path, own_ports: Ports) -> None:
     (tmp_path / "postgres" / "data.new" / "base").mkdir(parents=True)
-    server = Postgres(tmp_path, ports.take("postgres", 0))
+    server = Postgres(tmp_path, own_ports.take("postgres", 0))
     async with running(Child(await server.program())):
         await (await asyncpg.connect(server.dsn)).close()
 
 
-async def test_temporal_keeps_its_workflows(tmp_path: Path, ports: Ports) -> None:
-    server = Temporal(tmp_path, ports.take("temporal", 0), ports.take("ui", 0))
+async def test_temporal_keeps_its_workflows(tmp_path: Path, own_ports: Ports) -> None:
+    server = Temporal(tmp_path, own_ports.take("temporal", 0), own_ports.take("ui", 0))
     async with running(Child(await server.program())):
         client = await Client.connect(server.address)
         await client.start_workflow("Kept", id="kept", task_queue="nobody")
@@ -121,8 +129,8 @@ def s3_client(server: S3) -> Any:
     )
 
 
-async def test_s3_keeps_its_objects_etags_and_metadata(tmp_path: Path, ports: Ports) -> None:
-    server = S3(tmp_path, ports.take("s3", 0))
+async def test_s3_keeps_its_objects_etags_and_metadata(tmp_path: Path, own_ports: Ports) -> None:
+    server = S3(tmp_path, own_ports.take("s3", 0))
     async with running(Child(await server.program())), s3_client(server) as client:
         meta = {"sourcesystem": "servicenow"}
         put = await client.put_object(Bucket=server.bucket, Key="a/b", Body=b"x", Metadata=meta)
