@@ -3,8 +3,11 @@
 FROM python:3.13-slim AS build
 WORKDIR /app
 RUN python -m venv /venv
-COPY requirements.lock ./
-RUN /venv/bin/pip install --no-cache-dir --require-hashes --only-binary=:all: -r requirements.lock
+# What the service needs, in the versions and with the hashes of the lock, which also knows the
+# development tools and the local servers.
+COPY pyproject.toml requirements.lock ./
+RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" > runtime.txt \
+    && /venv/bin/pip install --no-cache-dir --only-binary=:all: -r runtime.txt -c requirements.lock
 COPY settings.py worker.py ./
 COPY domain domain
 COPY sources sources
