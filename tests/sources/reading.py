@@ -1,41 +1,51 @@
-"""How the CSV tests read a text: the columns, the rows, and which records were rejected."""
+"""How the tests of readers read a file: its records as dicts, or the problem it is refused with."""
 
-import io
 from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
 
-import polars as pl
+import pytest
 
-from sources.batch import ROW, Batch, Limits, Profile
-from sources.csv_format import read_csv
+from domain.failures import BadInput, Problem, Rejected
+from sources.batch import ROW, Batch, Limits, Profile, Reader
 
 
 @dataclass(frozen=True)
 class Read:
-    profile: Profile
     batches: list[Batch]
+    profile: Profile
 
     @property
-    def columns(self) -> list[str]:
-        return [*self.profile.columns]
+    def rows(self) -> list[dict[str, Any]]:
+        """Each record with its number and the fields that it has."""
+        return [
+            {name: value for name, value in row.items() if value is not None}
+            for batch in self.batches
+            for row in batch.frame.iter_rows(named=True)
+        ]
 
     @property
-    def rows(self) -> list[tuple[str, ...]]:
-        return [row[1:] for batch in self.batches for row in batch.frame.iter_rows()]
+    def values(self) -> list[dict[str, str]]:
+        """Each record's fields alone."""
+        return [
+            {name: str(value) for name, value in row.items() if name != ROW} for row in self.rows
+        ]
 
     @property
-    def numbers(self) -> list[int]:
-        return [number for batch in self.batches for number in batch.frame[ROW]]
-
-    @property
-    def rejected(self) -> list[tuple[int, str]]:
-        return [(each.row, each.code) for batch in self.batches for each in batch.rejected]
-
-    @property
-    def frame(self) -> pl.DataFrame:
-        return pl.concat(batch.frame for batch in self.batches)
+    def rejected(self) -> list[Rejected]:
+        return [each for batch in self.batches for each in batch.rejected]
 
 
-def read(content: bytes, charset: str = "utf-8", limits: Limits | None = None) -> Read:
-    profile = Profile(encoding=charset)
-    stream = io.BytesIO(content)
-    return Read(profile, [*read_csv(stream, profile, "incident", limits or Limits())])
+def read(
+    reader: Reader, content: bytes, table: str = "incident", limits: Limits | None = None
+) -> Read:
+    profile = Profile()
+    return Read([*reader(BytesIO(content), profile, table, limits or Limits())], profile)
+
+
+def refusal(
+    reader: Reader, content: bytes, table: str = "incident", limits: Limits | None = None
+) -> Problem:
+    with pytest.raises(BadInput) as refused:
+        read(reader, content, table, limits)
+    return refused.value.problem
