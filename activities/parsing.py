@@ -67,7 +67,9 @@ class Parsing:
             memory_bytes=self._settings.parse_memory_bytes,
             cpu_seconds=self._settings.parse_deadline_seconds,
         )
-        async with parsing(spec, self._store.stream(job.row["object_key"], etag)) as events:
+        key = job.row["object_key"]
+        feed = await self._store.local_path(key, etag) or self._store.stream(key, etag)
+        async with parsing(spec, feed) as events:
             async for event in events:
                 if isinstance(event, Profile):
                     return -(-event.records // CHUNK_ROWS), event

@@ -64,6 +64,11 @@ class LocalStore:
             while piece := await self._run(file.read, PIECE_BYTES):
                 yield piece
 
+    async def local_path(self, key: str, etag: str) -> Path | None:
+        if (await self.stat(key)).etag != etag:
+            raise ObjectChanged(key)
+        return self._objects / key
+
     async def read(self, key: str) -> bytes:
         return b"".join([piece async for piece in self.stream(key)])
 

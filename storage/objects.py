@@ -60,6 +60,13 @@ class ObjectStore(Protocol):
         """The object's bytes in pieces. Raises ObjectNotFound, or ObjectChanged if not `etag`."""
         ...
 
+    async def local_path(self, key: str, etag: str) -> Path | None:
+        """Where the object lies on this machine, if it does: cheaper to open than to stream.
+
+        Raises ObjectNotFound, or ObjectChanged if not `etag`.
+        """
+        ...
+
     async def read(self, key: str) -> bytes:
         """A small object whole. Raises ObjectNotFound."""
         ...

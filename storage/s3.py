@@ -79,6 +79,9 @@ class S3Store:
                     raise self._bucket.unavailable(f"cut the reading of {key}: {error}") from error
                 await asyncio.sleep(0.05 * 2**failures)
 
+    async def local_path(self, key: str, etag: str) -> Path | None:
+        return None
+
     async def read(self, key: str) -> bytes:
         return b"".join([piece async for piece in self.stream(key)])
 

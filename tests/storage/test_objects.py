@@ -217,6 +217,17 @@ class TestWriting:
 
 
 class TestPinning:
+    async def test_a_local_path_is_the_pinned_object_or_none(
+        self, store: ObjectStore, key: str
+    ) -> None:
+        first = await store.write(key, stream_of([b"one"]))
+        second = await store.write(key, stream_of([b"two"]))
+        path = await store.local_path(key, second.etag)
+        assert path is None or path.read_bytes() == b"two"
+        if path is not None:
+            with pytest.raises(ObjectChanged):
+                await store.local_path(key, first.etag)
+
     async def test_a_replaced_object_is_refused(self, store: ObjectStore, key: str) -> None:
         first = await store.write(key, stream_of([b"one"]))
         second = await store.write(key, stream_of([b"two"]))
