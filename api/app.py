@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
 from api import codec, errors, health, migration, record, report, template, tenant, upload
 from api.context import Context
+from api.errors import PROBLEM_RESPONSE, PROBLEM_SCHEMA
+from api.middleware import BodyLimit, CodecOrigin
 from settings import Settings
 from storage.database import Database
 from storage.opening import object_store
@@ -33,14 +36,30 @@ async def connected(settings: Settings) -> AsyncIterator[Context]:
         await database.close()
 
 
+class _Application(FastAPI):
+    """FastAPI that also describes the errors of its routes."""
+
+    def openapi(self) -> dict[str, Any]:
+        schema = super().openapi()
+        schema["components"]["schemas"].setdefault("Problem", PROBLEM_SCHEMA)
+        return schema
+
+
 def create_app(settings: Settings) -> FastAPI:
     def lifespan(app: FastAPI) -> AbstractAsyncContextManager[None]:
         return _lifespan(app, settings)
 
-    app = FastAPI(
-        title="FireLater Integrations", version="1", description=_ABOUT, lifespan=lifespan
+    app = _Application(
+        title="FireLater Integrations",
+        version="1",
+        description=_ABOUT,
+        lifespan=lifespan,
+        responses={"default": PROBLEM_RESPONSE},
     )
     errors.install(app)
+    app.add_middleware(BodyLimit, streamed="/v1/migration/upload")
+    if settings.temporal_ui_url is not None:
+        app.add_middleware(CodecOrigin, ui_url=settings.temporal_ui_url)
     # Templates before jobs: `/v1/migration/templates` must not be read as a job's id.
     for module in (health, tenant, template, upload, migration, report, record, codec):
         app.include_router(module.router)

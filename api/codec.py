@@ -3,6 +3,7 @@
 The UI posts a JSON `Payloads` message (protobuf JSON mapping) to `/codec/decode`.
 """
 
+from cryptography.exceptions import InvalidTag
 from fastapi import APIRouter, Request, Response
 from google.protobuf.json_format import MessageToJson, Parse, ParseError
 from temporalio.api.common.v1 import Payloads
@@ -21,6 +22,6 @@ async def decode(request: Request, context: InContext, _: Platform) -> Response:
     try:
         payloads = Parse(await request.body(), Payloads())
         plain = await codec.decode(payloads.payloads) if codec else payloads.payloads
-    except (ParseError, ValueError) as error:
+    except (ParseError, ValueError, KeyError, InvalidTag) as error:
         raise ApiError(422, "payload_invalid", "these payloads cannot be decoded") from error
     return Response(MessageToJson(Payloads(payloads=plain)), media_type="application/json")

@@ -1,9 +1,10 @@
 """The API's hand on a job's workflow: start it, ask it something; say plainly what it answers."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
-from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateStage
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -12,6 +13,8 @@ from storage.migration import Job, summary
 from workflows.messages import JobRef
 from workflows.rollback import RollbackInput
 from workflows.starting import migration_id, start_rollback
+
+_PATIENCE = 30  # seconds for a worker to take an update; the work it asks for may take longer
 
 
 def reference(job: Job) -> JobRef:
@@ -27,10 +30,20 @@ async def roll_back(temporal: Client, job: Job) -> None:
 
 
 async def ask(temporal: Client, job_id: UUID, update: Any, *args: Any) -> None:
-    """Send an update and wait for its answer. Raises ApiError 409 if the job's state forbids it."""
+    """Send an update and wait for its answer.
+
+    Raises ApiError 409 if the job's state forbids it, 503 if no worker is there to take it.
+    """
     handle = temporal.get_workflow_handle(migration_id(job_id))
     try:
-        await handle.execute_update(update, *args)
+        async with asyncio.timeout(_PATIENCE):
+            taken = await handle.start_update(
+                update, *args, wait_for_stage=WorkflowUpdateStage.ACCEPTED
+            )
+        await taken.result()
+    except TimeoutError as error:
+        detail = "no worker has taken the request yet; it may still take effect"
+        raise ApiError(503, "unavailable", detail) from error
     except WorkflowUpdateFailedError as error:
         cause = error.cause
         if isinstance(cause, ApplicationError) and cause.type == "invalid_state":

@@ -1,18 +1,20 @@
 """Errors as RFC 9457 problem details: one shape, a stable `code`, nothing of the input echoed."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-import asyncpg
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError
-from starlette.exceptions import HTTPException
+from sqlalchemy import exc
+from starlette.exceptions import HTTPException as RoutingException
+from starlette.requests import ClientDisconnect
 from temporalio.service import RPCError
 
 from domain.failures import BadInput, Problem
+from storage.objects import StorageUnavailable
 
 # Refusals that are not simply "the content is wrong" (422).
 _STATUS = {
@@ -25,15 +27,37 @@ _STATUS = {
     "form_field_too_large": 413,
     "compressed_unsupported": 415,
     "format_unsupported": 415,
+    "internal_error": 500,
+}
+# SQLSTATE classes that say the server cannot serve, not that the statement is wrong: connection,
+# resources, operator intervention, system error (PostgreSQL manual, appendix A).
+_UNAVAILABLE = ("08", "53", "57", "58")
+_DATA = "22"
+
+PROBLEM_SCHEMA = {
+    "type": "object",
+    "description": "RFC 9457 problem details; further members say where the trouble is",
+    "required": ["type", "title", "status", "code", "detail"],
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string", "description": "Stable, for programs"},
+        "detail": {"type": "string", "description": "A sentence for people"},
+    },
+}
+PROBLEM_RESPONSE = {
+    "description": "The request is refused, or cannot be served",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
 
 
-class ApiError(Exception):
+class ApiError(HTTPException):
     """A refusal with its HTTP status; `more` are further members of the problem."""
 
     def __init__(self, status: int, code: str, detail: str, **more: Any) -> None:
-        super().__init__(detail)
-        self.status, self.code, self.detail, self.more = status, code, detail, more
+        super().__init__(status, detail)
+        self.code, self.more = code, more
 
 
 def not_found(what: str) -> ApiError:
@@ -41,7 +65,7 @@ def not_found(what: str) -> ApiError:
 
 
 def problem_response(
-    status: int, code: str, detail: str, headers: dict[str, str] | None = None, **more: Any
+    status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any
 ) -> JSONResponse:
     body = {
         "type": f"urn:firelater:problem:{code}",
@@ -74,44 +98,73 @@ def validation_errors(error: ValidationError | RequestValidationError, skip: int
 
 def install(app: FastAPI) -> None:
     """Teach the app to answer every exception as a problem."""
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
 
-    @app.exception_handler(ApiError)
-    async def api_error(_: Request, error: ApiError) -> JSONResponse:
-        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
-        return problem_response(error.status, error.code, error.detail, headers, **error.more)
 
-    @app.exception_handler(BadInput)
-    async def bad_input(_: Request, error: BadInput) -> JSONResponse:
-        return bad_input_response(error.problem)
+async def _api_error(_: Request, error: Any) -> JSONResponse:
+    headers = {"WWW-Authenticate": "Bearer"} if error.status_code == 401 else None
+    return problem_response(error.status_code, error.code, error.detail, headers, **error.more)
 
-    @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        detail = "the request does not have the expected form"
-        return problem_response(
-            422, "invalid_request", detail, errors=validation_errors(error, skip=1)
-        )
 
-    @app.exception_handler(HTTPException)
-    async def http_error(_: Request, error: HTTPException) -> JSONResponse:
-        code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
-        headers = dict(error.headers) if error.headers else None
-        return problem_response(error.status_code, code, str(error.detail), headers)
+async def _bad_input(_: Request, error: Any) -> JSONResponse:
+    return bad_input_response(error.problem)
 
-    @app.exception_handler(DBAPIError)
-    async def database_error(_: Request, error: DBAPIError) -> JSONResponse:
-        if error.connection_invalidated or not isinstance(error.orig, asyncpg.PostgresError):
-            return _unavailable("PostgreSQL")
-        raise error
 
-    @app.exception_handler(OSError)
-    async def connection_error(_: Request, error: OSError) -> JSONResponse:
-        return _unavailable("a server this service depends on")
+async def _invalid_request(_: Request, error: Any) -> JSONResponse:
+    for each in error.errors():
+        if each["type"] == "json_invalid":
+            offset = each["loc"][1]
+            return problem_response(400, "json_malformed", "the body is not JSON", offset=offset)
+    detail = "the request does not have the expected form"
+    faults = validation_errors(error, skip=1)
+    return problem_response(422, "invalid_request", detail, errors=faults)
 
-    @app.exception_handler(RPCError)
-    async def temporal_error(_: Request, error: RPCError) -> JSONResponse:
-        return _unavailable("Temporal")
+
+async def _routing_error(_: Request, error: Any) -> JSONResponse:
+    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+    return problem_response(error.status_code, code, str(error.detail), error.headers)
+
+
+async def _database_error(_: Request, error: Any) -> JSONResponse:
+    state = getattr(error.orig, "sqlstate", None) or _UNAVAILABLE[0]
+    if state.startswith(_DATA):
+        detail = "a value cannot be stored, such as the character U+0000"
+        return problem_response(422, "value_not_storable", detail)
+    if error.connection_invalidated or state.startswith(_UNAVAILABLE):
+        return _unavailable("PostgreSQL")
+    raise error
+
+
+async def _server_missing(_: Request, error: Any) -> JSONResponse:
+    return _unavailable(_SERVERS.get(type(error), "a server this service depends on"))
+
+
+async def _client_gone(_: Request, error: Any) -> JSONResponse:
+    return problem_response(400, "client_disconnected", "the body did not arrive to its end")
+
+
+async def _internal_error(_: Request, error: Any) -> JSONResponse:
+    return problem_response(500, "internal_error", "this is a fault of the service; it is logged")
 
 
 def _unavailable(what: str) -> JSONResponse:
-    detail = f"{what} cannot be reached at the moment; nothing was changed"
+    detail = f"{what} cannot be reached at the moment; try again"
     return problem_response(503, "unavailable", detail, {"Retry-After": "5"})
+
+
+_SERVERS = {
+    exc.TimeoutError: "PostgreSQL",
+    RPCError: "Temporal",
+    StorageUnavailable: "the object storage",
+}
+_HANDLERS = {
+    ApiError: _api_error,
+    BadInput: _bad_input,
+    RequestValidationError: _invalid_request,
+    RoutingException: _routing_error,
+    exc.DBAPIError: _database_error,
+    **dict.fromkeys((*_SERVERS, OSError), _server_missing),
+    ClientDisconnect: _client_gone,
+    Exception: _internal_error,
+}

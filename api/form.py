@@ -67,8 +67,10 @@ class Form:
                 if len(value) > _FIELD_BYTES:
                     detail = f"the field {name!r} is too long"
                     raise BadInput("form_field_too_large", detail, limit=_FIELD_BYTES)
+            elif name in values:
+                raise BadInput("multipart_invalid", f"the form has the field {name!r} twice")
             else:
-                values[name] = value.decode("utf-8", "replace")
+                values[name] = _text(name, value)
         raise BadInput("file_missing", "the form has no file; its part must be named 'file'")
 
     async def file(self) -> AsyncIterator[bytes]:
@@ -154,6 +156,14 @@ async def _not_too_slow(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
                 raise _too_slow()
             waited, received = 0.0, 0
         yield chunk
+
+
+def _text(name: str, value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        detail = f"the field {name!r} is not UTF-8"
+        raise BadInput("encoding_invalid", detail, offset=error.start) from error
 
 
 def _too_slow() -> BadInput:

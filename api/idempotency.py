@@ -3,19 +3,22 @@
 import hashlib
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import Header
 from fastapi.responses import JSONResponse
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.auth import Caller
-from api.context import Context
 from api.errors import ApiError
+from domain.tenant import TenantId
 from storage import idempotency
+from storage.database import Database
 from storage.idempotency import Answered
 
-IdempotencyKey = Annotated[str | None, Header(max_length=255, min_length=1)]
+IdempotencyKey = Annotated[
+    str | None, Header(alias="Idempotency-Key", max_length=255, min_length=1)
+]
 
 
 def request_hash(fields: Any, content: str = "") -> str:
@@ -25,20 +28,27 @@ def request_hash(fields: Any, content: str = "") -> str:
 
 
 class Once:
-    """One request's hold on its key. `replay` first, `settle` last."""
+    """One request's hold on its key. `replay` first, `settle` in the transaction that creates.
 
-    def __init__(self, context: Context, caller: Caller, key: str | None) -> None:
-        self._context, self._caller, self._key = context, caller, key
+    The keys of the platform, which belongs to no tenant, have no owner.
+    """
+
+    def __init__(self, database: Database, owner: TenantId | None, key: str | None) -> None:
+        self._database, self._owner, self._key = database, owner, key
         self.earlier: Answered | None = None
+
+    def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction of the key's owner."""
+        if self._owner is None:
+            return self._database.anonymous()
+        return self._database.tenant(self._owner)
 
     async def reserve(self) -> None:
         if self._key is None:
             return
         try:
-            async with self._context.database.tenant(self._caller.tenant_id) as connection:
-                self.earlier = await idempotency.reserve(
-                    connection, self._caller.tenant_id, self._key
-                )
+            async with self.transaction() as connection:
+                self.earlier = await idempotency.reserve(connection, self._owner or "", self._key)
         except idempotency.InFlight as error:
             detail = "a request with this Idempotency-Key is still being worked on"
             raise ApiError(409, "idempotency_in_flight", detail) from error
@@ -54,26 +64,31 @@ class Once:
             self.earlier.response, self.earlier.status, {"Idempotency-Replayed": "true"}
         )
 
-    async def settle(self, hash: str, status: int, response: dict[str, Any]) -> None:
+    async def settle(
+        self, connection: AsyncConnection, hash: str, status: int, response: dict[str, Any]
+    ) -> None:
+        """Keep the answer for the next request with this key; it must hold no secret."""
         if self._key is not None:
-            async with self._context.database.tenant(self._caller.tenant_id) as connection:
-                await idempotency.settle(
-                    connection,
-                    self._caller.tenant_id,
-                    self._key,
-                    Answered(hash, status, response),
-                )
+            answered = Answered(hash, status, response)
+            await idempotency.settle(connection, self._owner or "", self._key, answered)
 
     async def release(self) -> None:
+        """Give the key back, unless an answer is kept."""
         if self._key is not None:
-            async with self._context.database.tenant(self._caller.tenant_id) as connection:
-                await idempotency.release(connection, self._caller.tenant_id, self._key)
+            async with self.transaction() as connection:
+                await idempotency.release(connection, self._owner or "", self._key)
+
+    async def forget(self) -> None:
+        """Give the key back although an answer was kept: the request came to nothing."""
+        if self._key is not None:
+            async with self.transaction() as connection:
+                await idempotency.forget(connection, self._owner or "", self._key)
 
 
 @asynccontextmanager
-async def once(context: Context, caller: Caller, key: str | None) -> AsyncIterator[Once]:
+async def once(database: Database, owner: TenantId | None, key: str | None) -> AsyncIterator[Once]:
     """Hold the key for the length of a request; a request that fails gives it back."""
-    hold = Once(context, caller, key)
+    hold = Once(database, owner, key)
     await hold.reserve()
     try:
         yield hold

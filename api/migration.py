@@ -17,6 +17,7 @@ from api.page import InPage
 from domain.mapping import Mapping
 from domain.migration import Options, Status
 from storage import migration
+from storage.migration import Job
 from workflows.migration import ExecuteRequest, MigrationWorkflow
 
 router = APIRouter(prefix="/v1/migration", tags=["migration"])
@@ -58,7 +59,7 @@ async def get_preview(job_id: UUID, context: InContext, caller: Reader) -> dict[
     async with context.database.tenant(caller.tenant_id) as connection:
         job = await find_job(connection, job_id)
     if job["preview"] is None:
-        raise ApiError(409, "invalid_state", f"the job has no preview yet: it is {job['phase']}")
+        raise _without_preview(job)
     return {"preview": job["preview"]}
 
 
@@ -135,3 +136,10 @@ async def _add_mapping(context: InContext, caller: Operator, job_id: UUID, mappi
             raise ApiError(409, "invalid_state", f"the job is {job['status']}")
         check_mapping(mapping, job["entity_type"])
         return await migration.add_mapping(connection, caller.tenant_id, job_id, mapping)
+
+
+def _without_preview(job: Job) -> ApiError:
+    if job["failure"]:
+        detail = f"the job has no preview: it failed ({job['failure']['code']})"
+        return ApiError(409, "invalid_state", detail, failure=job["failure"])
+    return ApiError(409, "invalid_state", f"the job has no preview: it is {job['phase']}")

@@ -64,19 +64,19 @@ async def create_template(
 ) -> Response:
     values = body.values()
     hash = request_hash(values)
-    async with once(context, caller, idempotency_key) as hold:
+    async with once(context.database, caller.tenant_id, idempotency_key) as hold:
         earlier = hold.replay(hash)
         if earlier is not None:
             return earlier
         try:
-            async with context.database.tenant(caller.tenant_id) as connection:
+            async with hold.transaction() as connection:
                 created = await template.create(
                     connection, caller.tenant_id, {**values, "created_by": caller.key_id}
                 )
+                answer = jsonable_encoder({"data": _shown(created)})
+                await hold.settle(connection, hash, 201, answer)
         except IntegrityError as error:
             raise _name_taken(body.name) from error
-        answer = jsonable_encoder({"data": _shown(created)})
-        await hold.settle(hash, 201, answer)
         return JSONResponse(answer, 201)
 
 

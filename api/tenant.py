@@ -1,15 +1,17 @@
 """Tenants and their API keys."""
 
-from datetime import datetime
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi.encoders import jsonable_encoder
+from fastapi.responses import JSONResponse
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from api.auth import Admin, Platform
 from api.context import InContext
 from api.errors import ApiError, not_found
+from api.idempotency import IdempotencyKey, once, request_hash
 from domain.tenant import SLUG_PATTERN
 from storage import api_keys, tenants
 
@@ -28,17 +30,27 @@ class NewTenant(_Body):
 class NewApiKey(_Body):
     name: str = Field(min_length=1, max_length=200)
     role: Literal["admin", "operator", "viewer", "notifier"]
-    expires_at: datetime | None = None
+    expires_at: AwareDatetime | None = None
 
 
 @router.post("/tenants", status_code=201, tags=["tenants"])
-async def create_tenant(body: NewTenant, context: InContext, _: Platform) -> dict[str, Any]:
+async def create_tenant(
+    body: NewTenant, context: InContext, _: Platform, idempotency_key: IdempotencyKey = None
+) -> Response:
     """Create a tenant with its own schema. The key in the answer is shown this once."""
-    try:
-        tenant, key = await tenants.create(context.database, body.slug, body.name)
-    except tenants.SlugTaken as error:
-        raise ApiError(409, "slug_taken", f"there is a tenant {body.slug!r} already") from error
-    return {"data": {"id": tenant.id, "slug": tenant.slug, "name": tenant.name}, "apiKey": key}
+    hash = request_hash(body.model_dump())
+    async with once(context.database, None, idempotency_key) as hold:
+        earlier = hold.replay(hash)
+        if earlier is not None:
+            return earlier
+        try:
+            tenant, key = await tenants.create(context.database, body.slug, body.name)
+        except tenants.SlugTaken as error:
+            raise ApiError(409, "slug_taken", f"there is a tenant {body.slug!r} already") from error
+        answer = {"data": {"id": tenant.id, "slug": tenant.slug, "name": tenant.name}}
+        async with hold.transaction() as connection:
+            await hold.settle(connection, hash, 201, answer)
+        return JSONResponse({**answer, "apiKey": key}, 201)
 
 
 @router.get("/api-keys", tags=["keys"])
@@ -50,13 +62,22 @@ async def list_api_keys(context: InContext, caller: Admin) -> dict[str, Any]:
 
 
 @router.post("/api-keys", status_code=201, tags=["keys"])
-async def create_api_key(body: NewApiKey, context: InContext, caller: Admin) -> dict[str, Any]:
-    """Create a key. It is shown this once."""
-    async with context.database.tenant(caller.tenant_id) as connection:
-        shown, key = await api_keys.create(
-            connection, caller.tenant_id, body.role, body.name, body.expires_at
-        )
-    return {"data": _shown(shown), "apiKey": key}
+async def create_api_key(
+    body: NewApiKey, context: InContext, caller: Admin, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Create a key. It is shown this once, and not when the request is repeated."""
+    hash = request_hash(body.model_dump())
+    async with once(context.database, caller.tenant_id, idempotency_key) as hold:
+        earlier = hold.replay(hash)
+        if earlier is not None:
+            return earlier
+        async with hold.transaction() as connection:
+            shown, key = await api_keys.create(
+                connection, caller.tenant_id, body.role, body.name, body.expires_at
+            )
+            answer = jsonable_encoder({"data": _shown(shown)})
+            await hold.settle(connection, hash, 201, answer)
+        return JSONResponse({**answer, "apiKey": key}, 201)
 
 
 @router.delete("/api-keys/{key_id}", status_code=204, tags=["keys"])

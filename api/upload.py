@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -28,27 +29,26 @@ from workflows.starting import start_migration
 
 router = APIRouter(prefix="/v1/migration", tags=["migration"])
 
-_FORM: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    **UploadFields.model_json_schema(ref_template="#/components/schemas/{model}"),
-                    "description": "Send the fields first and the file last.",
-                }
-            }
-        },
-    }
-}
-_FORM["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]["file"] = {
-    "type": "string",
-    "format": "binary",
-}
-_FORM["requestBody"]["content"]["multipart/form-data"]["schema"].pop("$defs", None)
+
+def _form_schema() -> dict[str, Any]:
+    """The form as OpenAPI wants it; the models it refers to are described with other routes."""
+    schema = UploadFields.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    schema["properties"]["file"] = {"type": "string", "format": "binary"}
+    schema["required"].append("file")
+    schema["description"] = "Send the fields first and the file last."
+    return schema
 
 
-@router.post("/upload", status_code=201, openapi_extra=_FORM)
+_FORM = {"required": True, "content": {"multipart/form-data": {"schema": _form_schema()}}}
+
+
+@router.post(
+    "/upload",
+    status_code=201,
+    openapi_extra={"requestBody": _FORM},
+    responses={202: {"description": "The job; its preview is not ready yet"}},
+)
 async def upload(
     request: Request, context: InContext, caller: Operator, idempotency_key: IdempotencyKey = None
 ) -> Response:
@@ -60,37 +60,63 @@ async def upload(
     fields = read_fields(await form.fields())
     if fields.tenant_slug not in (None, caller.slug):
         raise ApiError(403, "forbidden", "this key belongs to another tenant")
-    async with once(context, caller, idempotency_key) as hold:
+    async with once(context.database, caller.tenant_id, idempotency_key) as hold:
         mapping = await chosen_mapping(context, caller, fields)
         stored = await store_file(context, caller, fields, form)
-        asked = fields.model_dump(mode="json", exclude={"wait", "sha256"})
-        hash = request_hash({**asked, "fileName": stored.file_name}, stored.sha256)
-        job = await _record(context, caller, stored, mapping, hold, hash)
+        taken = _Taken(context, caller, hold, _hash(fields, stored))
+        job = await taken.record(stored, mapping)
         if isinstance(job, Response):
             return job
         await _start(context, job)
-        return await _answer(context, caller, job["id"], fields.wait, hold, hash)
+        return await taken.answer(job["id"], fields.wait)
 
 
-async def _record(
-    context: Context,
-    caller: Caller,
-    stored: NewJob,
-    mapping: Mapping | None,
-    hold: Once,
-    hash: str,
-) -> Job | Response:
-    """The job of the stored file; or the answer given earlier, and the file is dropped again."""
-    try:
-        earlier = hold.replay(hash)
-        if earlier is None:
-            async with context.database.tenant(caller.tenant_id) as connection:
-                return await migration.create(connection, caller.tenant_id, stored, mapping)
-    except BaseException:
-        await context.store.delete([stored.object_key])
-        raise
-    await context.store.delete([stored.object_key])
-    return earlier
+def _hash(fields: UploadFields, stored: NewJob) -> str:
+    asked = fields.model_dump(mode="json", exclude={"wait", "sha256"})
+    return request_hash({**asked, "fileName": stored.file_name}, stored.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """An upload whose file is in storage: whose it is, its key, and the hash of what it asks."""
+
+    context: Context
+    caller: Caller
+    hold: Once
+    hash: str
+
+    async def record(self, stored: NewJob, mapping: Mapping | None) -> Job | Response:
+        """The job of the file; or the answer given earlier, and the file is dropped again."""
+        try:
+            earlier = self.hold.replay(self.hash)
+            if earlier is None:
+                return await self._create(stored, mapping)
+        except BaseException:
+            await self.context.store.delete([stored.object_key])
+            raise
+        await self.context.store.delete([stored.object_key])
+        return earlier
+
+    async def _create(self, stored: NewJob, mapping: Mapping | None) -> Job:
+        # From the same commit on, a repeated request is answered with this job.
+        async with self.hold.transaction() as connection:
+            job = await migration.create(connection, self.caller.tenant_id, stored, mapping)
+            shown = (await shown_jobs(self.context, connection, [job]))[0]
+            await self.hold.settle(connection, self.hash, 202, jsonable_encoder({"job": shown}))
+        return job
+
+    async def answer(self, job_id: UUID, wait: float) -> Response:
+        job, shown = await _first_state(self.context, self.caller, job_id, wait)
+        if job["status"] == Status.FAILED and job["failure"]:
+            await self.hold.forget()
+            return bad_input_response(Problem.model_validate(job["failure"]), jobId=str(job_id))
+        body = jsonable_encoder({"job": shown})
+        if job["preview"] is not None:
+            body["preview"] = job["preview"]
+        status = 202 if job["preview"] is None else 201
+        async with self.hold.transaction() as connection:
+            await self.hold.settle(connection, self.hash, status, body)
+        return JSONResponse(body, status)
 
 
 async def _start(context: Context, job: Job) -> None:
@@ -101,21 +127,6 @@ async def _start(context: Context, job: Job) -> None:
     )
     with suppress(RPCError):  # the job is on record: the reaper starts what was never started
         await start_migration(context.temporal, input, summary(job))
-
-
-async def _answer(
-    context: Context, caller: Caller, job_id: UUID, wait: float, hold: Once, hash: str
-) -> Response:
-    job, shown = await _first_state(context, caller, job_id, wait)
-    if job["status"] == Status.FAILED and job["failure"]:
-        await hold.release()
-        return bad_input_response(Problem.model_validate(job["failure"]), jobId=str(job_id))
-    body = jsonable_encoder({"job": shown})
-    if job["preview"] is not None:
-        body["preview"] = job["preview"]
-    status = 202 if job["preview"] is None else 201
-    await hold.settle(hash, status, body)
-    return JSONResponse(body, status)
 
 
 async def _first_state(

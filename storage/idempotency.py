@@ -78,3 +78,8 @@ async def release(connection: AsyncConnection, tenant_id: str, key: str) -> None
             keys.c.tenant_id == tenant_id, keys.c.key == key, keys.c.status.is_(None)
         )
     )
+
+
+async def forget(connection: AsyncConnection, tenant_id: str, key: str) -> None:
+    """What was answered came to nothing: the key may be used again."""
+    await connection.execute(delete(keys).where(keys.c.tenant_id == tenant_id, keys.c.key == key))
