@@ -131,16 +131,22 @@ def _sifted(rows: pl.DataFrame, columns: Sequence[_Column]) -> Mapped:
     if not faulty:
         return Mapped(rows, [])
     sound = pl.all_horizontal(pl.lit(column.faults).is_null() for column in faulty)
-    rejected = [each for column in faulty for each in _rejected(rows[ROW], column)]
+    rejected = [each for column in faulty for each in _rejected(rows, column)]
     return Mapped(rows.filter(sound), sorted(rejected, key=lambda each: each.row))
 
 
-def _rejected(numbers: pl.Series, column: _Column) -> Iterator[Rejected]:
+def _rejected(rows: pl.DataFrame, column: _Column) -> Iterator[Rejected]:
     field = _shown(column.name)
-    faults = pl.DataFrame({"row": numbers, "code": column.faults, "value": column.texts})
-    for row, code, value in faults.drop_nulls("code").iter_rows():
-        detail = _DETAILS[code].format(field=field)
-        yield Rejected(row=row, code=code, detail=detail, field=field, value=_shown(value))
+    faults = rows.select(ROW, "source_id").with_columns(code=column.faults, value=column.texts)
+    for row, source_id, code, value in faults.drop_nulls("code").iter_rows():
+        yield Rejected(
+            row=row,
+            code=code,
+            detail=_DETAILS[code].format(field=field),
+            field=field,
+            value=_shown(value),
+            source_id=_shown(source_id),
+        )
 
 
 def _shown(value: str | None) -> str | None:

@@ -37,7 +37,8 @@ class Rejected(BaseModel):
     """One record, or one of its fields, that cannot be imported; the others can.
 
     `row` is the record's number in the file, from 1; `field` is the source field where the
-    trouble is in reading, the target field where it is in mapping.
+    trouble is in reading, the target field where it is in mapping. `source_id` is the record's
+    identity in its source, where it could be read.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,3 +48,4 @@ class Rejected(BaseModel):
     detail: str
     field: str | None = None
     value: str | None = None
+    source_id: str | None = None

@@ -15,7 +15,7 @@ _BOOLEANS = dict.fromkeys(_TRUE.split(), True) | dict.fromkeys(_FALSE.split(), F
 
 # ServiceNow displays "1 - Critical" to "5 - Planning", and administrators rename the words.
 _PRIORITY_WORDS = {"critical": 1, "high": 2, "medium": 3, "moderate": 3, "low": 4, "planning": 4}
-_PRIORITY_DIGIT = re.compile(r"p?([1-4])(?![.,]?\d)", re.IGNORECASE)
+_PRIORITY_DIGIT = re.compile(r"p?([1-4](?![.,]?\d)|5(?= - ))", re.IGNORECASE)
 
 
 def fold(value: str) -> str:
@@ -29,9 +29,12 @@ def boolean_of(value: str) -> bool | None:
 
 
 def priority_of(value: str) -> int | None:
-    """1 (critical) to 4 (low), by a leading digit, else by the one well-known word in it."""
+    """1 (critical) to 4 (low), by a leading digit, else by the one well-known word in it.
+
+    ServiceNow's fifth level, "5 - Planning" whatever its word, is low, too.
+    """
     if digit := _PRIORITY_DIGIT.match(value.strip()):
-        return int(digit.group(1))
+        return min(int(digit.group(1)), 4)
     named = {_PRIORITY_WORDS[w] for w in re.findall("[a-z]+", fold(value)) if w in _PRIORITY_WORDS}
     return named.pop() if len(named) == 1 else None
 

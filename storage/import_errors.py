@@ -25,6 +25,7 @@ async def replace_errors(
                     "job_id": job_id,
                     "revision": revision,
                     "source_row": each.row,
+                    "source_id": each.source_id,
                     "field": each.field,
                     "code": each.code,
                     "detail": each.detail,

@@ -15,11 +15,8 @@ import asyncpg
 import httpx
 import pytest
 
-import worker
-from api.app import create_app
 from domain.tenant import TenantId
 from settings import Settings
-from storage.provisioning import prepare
 
 _slugs = itertools.count(1)
 ENDED = {"completed", "failed", "cancelled", "rolled_back"}
@@ -39,6 +36,11 @@ class Service:
 async def service(
     postgres_dsn: str, temporal_address: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Service]:
+    # Imported on use: most tests need none of it, and it takes seconds.
+    import worker
+    from api.app import create_app
+    from storage.provisioning import prepare
+
     home = tmp_path_factory.mktemp("service")
     dsn = await _database(postgres_dsn, "service")
     await prepare(dsn, home / "bootstrap.key")
