@@ -87,6 +87,11 @@ class Form:
         if not ended:
             raise BadInput("multipart_invalid", "the body ends in the middle of the file")
 
+    async def skip_file(self) -> None:
+        """Read over the file. Raises BadInput as `file` does."""
+        async for _ in self.file():
+            pass
+
 
 async def _parts(request: Request, boundary: bytes, max_bytes: int) -> AsyncIterator[_Part]:
     seen: list[_Part] = []

@@ -30,6 +30,9 @@ from workflows.starting import start_migration
 router = APIRouter(prefix="/v1/migration", tags=["migration"])
 
 
+_REQUIRED = {"sourceSystem", "entityType"}
+
+
 def _form_schema() -> dict[str, Any]:
     """The form as OpenAPI wants it; the models it refers to are described with other routes."""
     schema = UploadFields.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -57,7 +60,10 @@ async def upload(
     201 with the preview if it is ready within `wait` seconds, else 202 with the job.
     """
     form = Form(request, context.settings.upload_max_bytes)
-    fields = read_fields(await form.fields())
+    values = await form.fields()
+    if not _REQUIRED <= values.keys():
+        await form.skip_file()  # to say so if they come after it
+    fields = read_fields(values)
     if fields.tenant_slug not in (None, caller.slug):
         raise ApiError(403, "forbidden", "this key belongs to another tenant")
     async with once(context.database, caller.tenant_id, idempotency_key) as hold:
