@@ -15,7 +15,7 @@ from domain.failures import Rejected
 from domain.plan import Plan, Target
 
 ROW = "_row"
-SOURCE_ID_BYTES = 1024  # an entry of a PostgreSQL index holds about 2,700 bytes
+KEY_BYTES = 1024  # an entry of a PostgreSQL index holds about 2,700 bytes
 SHOWN_CHARACTERS = 200
 
 _DETAILS = {
@@ -27,7 +27,8 @@ _DETAILS = {
     "date_ambiguous": "day and month of this {field} cannot be told apart; name the dateOrder",
     "nul_not_storable": "{field} holds the character U+0000, which cannot be stored",
     "source_id_missing": "the record has no value that identifies it",
-    "source_id_too_long": f"an identifier has at most {SOURCE_ID_BYTES} bytes",
+    "source_id_too_long": f"an identifier has at most {KEY_BYTES} bytes",
+    "value_too_long": f"{{field}} has at most {KEY_BYTES} bytes",
 }
 
 
@@ -97,6 +98,9 @@ def _field(source: _Source, target: Target, plan: Plan) -> _Column:
         values = values.fill_null(pl.lit(target.default, dtype=values.dtype))
     elif target.required:
         faults = _merged(faults, fault_where(values.is_null(), "required_missing"))
+    if target.field.indexed:
+        too_long = fault_where(values.str.len_bytes() > KEY_BYTES, "value_too_long")
+        faults = _merged(faults, too_long)
     return _Column(target.field.name, texts, values, faults)
 
 
@@ -108,7 +112,7 @@ def _source_id(source: _Source, plan: Plan) -> _Column:
         numbers = convert(source.texts(number.source), number, plan).values
         ids = ids.zip_with(ids.is_not_null(), numbers)
     missing = fault_where(ids.is_null(), "source_id_missing")
-    too_long = fault_where(ids.str.len_bytes() > SOURCE_ID_BYTES, "source_id_too_long")
+    too_long = fault_where(ids.str.len_bytes() > KEY_BYTES, "source_id_too_long")
     return _Column("source_id", ids, ids, _merged(missing, _merged(too_long, nul_faults(ids))))
 
 

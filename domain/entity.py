@@ -9,11 +9,13 @@ Kind = Literal["text", "timestamp", "boolean", "status", "priority"]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A target column that an import can fill. A required one must have a value in every record."""
+    """A target column that an import can fill. A required one must have a value in every record;
+    an indexed one is looked records up by, and bounded as its index is."""
 
     name: str
     kind: Kind = "text"
     required: bool = False
+    indexed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Entity:
 
 
 _TICKET = (
-    Field("external_id"),
+    Field("external_id", indexed=True),
     Field("title", required=True),
     Field("description"),
     Field("status", "status", required=True),

@@ -216,6 +216,11 @@ class TestSourceId:
         assert result.rows.height == 1
         assert faults_of(result) == [(2, "source_id", "source_id_too_long")]
 
+    def test_a_number_that_no_index_can_hold_is_rejected(self) -> None:
+        plan = a_plan(to("external_id"))
+        result = mapped(plan, {"x": "1" * 1024}, {"x": "1" * 1025})
+        assert faults_of(result) == [(2, "external_id", "value_too_long")]
+
 
 class TestCustom:
     def test_unmapped_values_are_kept_by_their_names(self) -> None:
