@@ -36,11 +36,11 @@ class Closing:
             await migration.next_epoch(connection, job.id)
             await migration.note(connection, job.id, phase=Phase.UNDOING)
             chunks = await undoable(connection, job.id)
-        done = Undone(**job.row["report"].get("undone", {}))
         async with heartbeating():
             for chunk in chunks:
-                done += await undo_chunk(self._database, job.tenant_id, job.entity, job.id, chunk)
-        return m.TakenBack(undone=done)
+                await undo_chunk(self._database, job.tenant_id, job.entity, job.id, chunk)
+        report = (await load_job(self._database, ref)).row["report"]
+        return m.TakenBack(undone=Undone(**report.get("undone", {})))
 
     @activity.defn(name=steps.clean_up.name)
     async def clean_up(self, ref: m.JobRef) -> m.Cleaned:
@@ -68,8 +68,7 @@ class Closing:
                 input.status,
                 Phase.DONE,
                 report=_report(job, input, counts),
-                failure=input.problem
-                and input.problem.model_dump(by_alias=True, exclude_none=True),
+                failure=_failure(input),
             )
         return m.Closed(status=input.status, counts=counts)
 

@@ -103,12 +103,19 @@ async def _fence(connection: AsyncConnection, run: Run) -> Status:
     ).one_or_none()
     if row is None or row.epoch != run.epoch:
         raise Superseded(f"job {run.job_id} has left run {run.epoch}")
-    # One writer per tenant and entity: without it two jobs with the same ids met deadlocks.
+    await one_writer(connection, run.tenant_id, run.table)
+    return Status(row.status)
+
+
+async def one_writer(connection: AsyncConnection, tenant_id: TenantId, table: str) -> None:
+    """Until the transaction ends, be the only one that imports into the table, or takes back.
+
+    Without it two jobs with the same ids met deadlocks.
+    """
     await connection.execute(
         text("select pg_advisory_xact_lock(hashtextextended(:name, 0))"),
-        {"name": f"{run.tenant_id}/{run.table}"},
+        {"name": f"{tenant_id}/{table}"},
     )
-    return Status(row.status)
 
 
 async def _claim(connection: AsyncConnection, run: Run, number: int) -> bool:

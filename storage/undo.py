@@ -1,5 +1,9 @@
 """Takes back what a job wrote, chunk by chunk, newest first: insertions are deleted, updates are
-restored from their before-images. Rows that somebody edited since stay, and are listed."""
+restored from their before-images. Rows that somebody edited since stay, and are listed.
+
+What was undone is added to the job's report in the chunk's own transaction, so that an undo which
+is interrupted and started again still says everything.
+"""
 
 from uuid import UUID
 
@@ -10,6 +14,7 @@ from domain.entity import Entity
 from domain.migration import Undone
 from domain.tenant import TenantId
 from storage.database import Database
+from storage.ledger import one_writer
 from storage.tables import import_chunks, records
 
 KEPT = "kept_edited"
@@ -31,9 +36,10 @@ async def undoable(connection: AsyncConnection, job_id: UUID) -> list[int]:
 
 async def undo_chunk(
     database: Database, tenant_id: TenantId, entity: Entity, job_id: UUID, chunk: int
-) -> Undone:
-    """Take one chunk back, once; a chunk that is undone already counts nothing."""
+) -> None:
+    """Take one chunk back, once, and add what was undone to the job's report."""
     async with database.tenant(tenant_id) as connection:
+        await one_writer(connection, tenant_id, entity.table)
         claimed = await connection.execute(
             update(import_chunks)
             .where(
@@ -46,19 +52,28 @@ async def undo_chunk(
         )
         span = claimed.one_or_none()
         if span is None:
-            return Undone()
+            return
         names = {"table": f"{tenant_id.schema}.{entity.table}", "schema": tenant_id.schema}
         values = {"job": job_id, "chunk": chunk, "first": span.first_id, "last": span.last_id}
         await connection.execute(text("select set_config('app.import', 'on', true)"))
         restored = await _count(connection, _restore(entity).format(**names), values)
         deleted = await _count(connection, _DELETE.format(**names), values)
         kept = await _count(connection, _KEEP.format(**names), values)
-        return Undone(deleted=deleted, restored=restored, kept=kept)
+        undone = Undone(deleted=deleted, restored=restored, kept=kept)
+        await connection.execute(text(_REPORT), {"job": job_id, **undone.model_dump()})
 
 
 async def _count(connection: AsyncConnection, sql: str, values: dict[str, object]) -> int:
     return (await connection.execute(text(sql), values)).rowcount
 
+
+_REPORT = """
+update public.migration_jobs set report = report || jsonb_build_object('undone', jsonb_build_object(
+    'deleted', coalesce((report #>> '{undone,deleted}')::int, 0) + :deleted,
+    'restored', coalesce((report #>> '{undone,restored}')::int, 0) + :restored,
+    'kept', coalesce((report #>> '{undone,kept}')::int, 0) + :kept))
+where id = :job
+"""
 
 # Ids are uuidv7, so the range of a chunk's ids finds its rows without an index on the job.
 _DELETE = """
