@@ -1,0 +1,83 @@
+"""The fast way and the strict one read the same: the standard library's reader is the oracle."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.failures import BadInput
+from sources import csv_dialect, csv_records, encoding
+from tests.sources.csv_reading import read
+
+HEADER = "sep=,\na,b\n"  # what comes behind cannot change the delimiter
+CELLS = st.text(alphabet='",\r\n ax1é\ufeff;', max_size=8)
+ENDS = st.sampled_from(["\n", "\r\n", "\r"])
+BLOCKS = st.integers(1, 40)
+
+
+def oracle(text: str) -> list[tuple[str, ...]] | None:
+    """All records of two fields, and None where the text is not CSV."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        return [tuple(fields) for fields in reader if fields]
+    except csv.Error:
+        return None
+
+
+def check(body: str, block_bytes: int) -> None:
+    records = oracle(body)
+    with pytest.MonkeyPatch.context() as patch:  # blocks so small that any byte can end one
+        patch.setattr(csv_dialect, "SAMPLE_BYTES", len(HEADER))
+        patch.setattr(encoding, "BLOCK_BYTES", block_bytes)
+        patch.setattr(csv_records, "BLOCK_BYTES", block_bytes)
+        if records is None:
+            with pytest.raises(BadInput, match=r"csv_unclosed_quote|csv_malformed_quote"):
+                read((HEADER + body).encode())
+            return
+        found = read((HEADER + body).encode())
+    assert found.rows == [record for record in records if len(record) == 2]
+    assert found.numbers == [n for n, record in enumerate(records, 1) if len(record) == 2]
+    assert [row for row, _ in found.rejected] == [
+        n for n, record in enumerate(records, 1) if len(record) != 2
+    ]
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.text(alphabet='",\r\n a\ufeff', max_size=40), BLOCKS)
+def test_any_text(body: str, block_bytes: int) -> None:
+    check(body, block_bytes)
+
+
+@st.composite
+def written(draw: st.DrawFn) -> str:
+    """Records as programs write them: quoted always or where needed, one line end or mixed."""
+    dialect = draw(st.sampled_from(["unix", "excel"]))  # everything quoted, or what needs it
+    out = io.StringIO(newline="")
+    for cells in draw(st.lists(st.tuples(CELLS, CELLS), max_size=12)):
+        csv.writer(out, dialect, lineterminator=draw(ENDS)).writerow(cells)
+    return out.getvalue()
+
+
+@settings(max_examples=300, deadline=None)
+@given(written(), BLOCKS)
+def test_written_csv(body: str, block_bytes: int) -> None:
+    check(body, block_bytes)
+
+
+@settings(max_examples=300, deadline=None)
+@given(written(), st.integers(0, 400), st.sampled_from(['"', ",", "\n", "\r", "x", ""]), BLOCKS)
+def test_written_csv_with_one_character_changed(
+    body: str, place: int, character: str, block_bytes: int
+) -> None:
+    place %= len(body) + 1
+    check(body[:place] + character + body[place + 1 :], block_bytes)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=20), st.integers(1_000, 9_000))
+def test_many_records(cells: list[tuple[str, str]], times: int) -> None:
+    out = io.StringIO(newline="")
+    csv.writer(out, quoting=csv.QUOTE_ALL).writerows(cells)
+    assert read((HEADER + out.getvalue() * times).encode()).rows == cells * times
