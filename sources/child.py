@@ -1,0 +1,62 @@
+"""The process that reads a stranger's file: `python -m sources.child ORDER` with the file as input.
+
+It answers with one JSON line a chunk on standard output, and a last one with the profile or the
+failure. Whatever happens to it, the worker that started it lives on (see sources/sandbox.py).
+"""
+
+import sys
+from collections.abc import Iterator
+
+from polars.exceptions import PanicException
+
+from domain.failures import BadInput, Problem
+from sources import SOURCES
+from sources.batch import Batch, Limits, Profile
+from sources.chunk import write_chunk
+from sources.confinement import confine, die_with
+from sources.parsing import Finished, Order, ParseSpec, Refused, Written, chunk_path
+
+
+def main(order: Order) -> None:
+    """Write the file's chunks and answer for each."""
+    profile = Profile()
+    try:
+        for number, batch in enumerate(_batches(order.spec, profile)):
+            if number not in order.spec.skip_chunks:
+                _write(order, number, batch)
+        _answer(Finished(profile=profile))
+    except BadInput as error:
+        _answer(Refused(failure=error.problem))
+    except (MemoryError, PanicException) as error:
+        if isinstance(error, PanicException) and "memory" not in str(error):
+            raise
+        limit = order.spec.memory_bytes
+        detail = "reading the file took more memory than it may"
+        _answer(Refused(failure=Problem(code="resource_limit", detail=detail, limit=limit)))
+
+
+def _batches(spec: ParseSpec, profile: Profile) -> Iterator[Batch]:
+    if spec.charset:
+        profile.encoding = spec.charset
+    read = SOURCES[spec.source].readers[spec.format]
+    return read(sys.stdin.buffer, profile, spec.table, Limits())
+
+
+def _write(order: Order, number: int, batch: Batch) -> None:
+    path = chunk_path(order.out_dir, number)
+    unfinished = path.with_suffix(".part")
+    unfinished.write_bytes(write_chunk(batch))
+    unfinished.rename(path)
+    _answer(Written(chunk=number, rows=batch.frame.height + len(batch.rejected)))
+
+
+def _answer(line: Written | Finished | Refused) -> None:
+    sys.stdout.write(line.model_dump_json() + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    told = Order.model_validate_json(sys.argv[1])
+    die_with(told.parent)
+    confine(told.spec.memory_bytes, told.spec.cpu_seconds)
+    main(told)

@@ -1,0 +1,62 @@
+"""What a parse is asked, and the lines in which the child answers."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from domain.failures import Problem
+from sources.batch import Profile
+
+
+class ParseSpec(BaseModel):
+    """One file to parse: a format of a source, for one of its tables.
+
+    `charset` is what the uploader declared. Chunks in `skip_chunks` are stored already; they are
+    read over and not announced. `memory_bytes` bounds the address space (polars needs 1.5 GiB),
+    `cpu_seconds` the CPU time.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str
+    format: str
+    table: str
+    charset: str | None = None
+    skip_chunks: frozenset[int] = frozenset()
+    memory_bytes: int
+    cpu_seconds: int
+
+
+class Order(BaseModel):
+    """What the child is told on its command line."""
+
+    spec: ParseSpec
+    out_dir: Path
+    parent: int
+
+
+class Written(BaseModel):
+    """Chunk number `chunk`, from 0, is in the directory and accounts for `rows` records."""
+
+    chunk: int
+    rows: int
+
+
+class Finished(BaseModel):
+    """The file is read to its end."""
+
+    profile: Profile
+
+
+class Refused(BaseModel):
+    """The file cannot be read; earlier chunks are void."""
+
+    failure: Problem
+
+
+ANSWER: TypeAdapter[Written | Finished | Refused] = TypeAdapter(Written | Finished | Refused)
+
+
+def chunk_path(out_dir: Path, number: int) -> Path:
+    """Where the child leaves a chunk."""
+    return out_dir / f"{number:06d}.arrow"
