@@ -29,8 +29,9 @@ from storage.database import Database
 from storage.opening import object_store
 from workflows.connection import connect
 from workflows.migration import MigrationWorkflow
-from workflows.reaper import ReaperWorkflow, ensure_schedule
+from workflows.reaper import ReaperWorkflow
 from workflows.rollback import RollbackWorkflow
+from workflows.starting import ensure_schedule
 from workflows.steps import IMPORT, ORCHESTRATE, STEPS
 
 WORKFLOWS = (MigrationWorkflow, RollbackWorkflow, ReaperWorkflow)

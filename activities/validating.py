@@ -12,7 +12,7 @@ from activities.job import Connections, LoadedJob, load_job
 from activities.survey import LISTED_ERRORS, Findings, Surveyor
 from domain.failures import Rejected
 from domain.mapping import Mapping
-from domain.migration import Counts, Options, Phase, Status
+from domain.migration import Counts, Options
 from domain.preview import build_preview
 from storage import migration
 from storage.import_errors import replace_errors
@@ -83,17 +83,18 @@ class Validating:
         options: Options | None,
         predicted: Counts | None,
     ) -> m.Validated:
-        """Accept the execution, or go back to preview and say why in the report."""
-        accepted = options is not None and not options.dry_run and _may_run(validated, options)
-        changes: dict[str, Any] = {}
-        if options is not None:
-            changes["options"] = options.model_dump(mode="json", by_alias=True)
-            changes["report"] = _report(validated, options, predicted)
-        status, phase = Status.PREVIEW, Phase.AWAITING_EXECUTE
-        if accepted:
-            status, phase = Status.PROCESSING, Phase.IMPORTING
+        """Accept the execution or not, and say why in the report. The job is moved on by the
+        workflow, so that nobody reads `preview` before the workflow takes an execution."""
+        if options is None:
+            return validated
         async with self._database.tenant(job.tenant_id) as connection:
-            await migration.advance(connection, job.id, status, phase, **changes)
+            await migration.note(
+                connection,
+                job.id,
+                options=options.model_dump(mode="json", by_alias=True),
+                report=_report(validated, options, predicted),
+            )
+        accepted = not options.dry_run and _may_run(validated, options)
         return validated.model_copy(update={"accepted": accepted})
 
 

@@ -80,17 +80,16 @@ async def advance(
     connection: AsyncConnection, job_id: UUID, status: Status, phase: Phase, **changes: Any
 ) -> None:
     """Move a job on. Its start and end are stamped on the way; it does not leave a final status
-    except by rollback."""
+    except by rollback, whatever a straggler says."""
     at: dict[str, Any] = {}
     if status in (Status.COMPLETED, Status.FAILED, Status.CANCELLED):
         at["completed_at"] = func.coalesce(migration_jobs.c.completed_at, func.now())
     if phase is Phase.IMPORTING:
         at["started_at"] = func.coalesce(migration_jobs.c.started_at, func.now())
-    await connection.execute(
-        update(migration_jobs)
-        .where(migration_jobs.c.id == job_id)
-        .values(status=status, phase=phase, **at, **changes)
-    )
+    moved = update(migration_jobs).where(migration_jobs.c.id == job_id)
+    if status is not Status.ROLLED_BACK:
+        moved = moved.where(migration_jobs.c.status.not_in(FINAL))
+    await connection.execute(moved.values(status=status, phase=phase, **at, **changes))
 
 
 async def next_epoch(connection: AsyncConnection, job_id: UUID) -> int:

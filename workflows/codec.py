@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
@@ -50,7 +51,10 @@ class Keyring:
 
 
 class EncryptionCodec(PayloadCodec):
-    """Payloads with another encoding than ours pass through, as from before encryption was on."""
+    """Payloads with another encoding than ours pass through, as from before encryption was on.
+
+    Decoding raises ValueError that names the key where one is missing or is not the right one.
+    """
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
@@ -71,9 +75,13 @@ class EncryptionCodec(PayloadCodec):
     def _decrypt(self, payload: Payload) -> Payload:
         if payload.metadata.get("encoding") != _ENCODING:
             return payload
-        key_id = payload.metadata["encryption-key-id"].decode()
+        key_id = payload.metadata.get("encryption-key-id", b"").decode(errors="replace")
         if key_id not in self._keyring.keys:
             raise ValueError(f"the payload's key {key_id!r} is not on the key ring")
         nonce, sealed = payload.data[:_NONCE_BYTES], payload.data[_NONCE_BYTES:]
         cipher = AESGCM(self._keyring.keys[key_id])
-        return Payload.FromString(cipher.decrypt(nonce, sealed, key_id.encode()))
+        try:
+            return Payload.FromString(cipher.decrypt(nonce, sealed, key_id.encode()))
+        except (InvalidTag, ValueError):
+            detail = f"the payload was not sealed with the key {key_id!r} of this key ring"
+            raise ValueError(f"{detail}, or it is damaged") from None

@@ -6,30 +6,24 @@ Cancelling, failing and expiring all end in the same place: undo, clean up, clos
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey
-from temporalio.exceptions import (
-    ActivityError,
-    ApplicationError,
-    FailureError,
-    is_cancelled_exception,
-)
+from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    # Not `from workflows import …`: the sandbox would load a copy of each for every workflow.
+    import workflows.messages as m
+    import workflows.steps as steps
     from domain.failures import Problem
     from domain.migration import Counts, Options, Phase, Status
-    from workflows import messages as m
-    from workflows import steps
-
-TENANT_ID = SearchAttributeKey.for_keyword("TenantId")
-JOB_KIND = SearchAttributeKey.for_keyword("JobKind")
-PHASE = SearchAttributeKey.for_keyword("Phase")
-
-ENDING = frozenset({Phase.UNDOING, Phase.CLEANING_UP, Phase.DONE})
+    from workflows.attributes import PHASE
+    from workflows.ending import Ended, end_job, problem_of, uninterrupted
 
 SEGMENT_RECORDS = 100_000  # about a second of work; progress, pause and crash act per batch anyway
+
+_ENDING = frozenset({Phase.UNDOING, Phase.CLEANING_UP, Phase.DONE})
 
 
 class ExecuteRequest(m.Message):
@@ -39,31 +33,35 @@ class ExecuteRequest(m.Message):
     options: Options
 
 
-class Resume(m.Message):
-    """Where a workflow goes on after continuing as new, in the middle of its import."""
+class Import(m.Message):
+    """An import on its way: batches before `next` are in."""
 
-    records: int
+    options: Options
     begun: m.Begun
-    request: ExecuteRequest
-    next: int
-    counts: Counts
-    paused: bool
+    next: int = 0
+    counts: Counts = Counts()
 
 
 class MigrationInput(m.Message):
-    """The job expires when nobody goes on with it for `ttl_seconds`. `revision` is the mapping
-    at hand; 0 until the first preview has settled it."""
+    """The job expires when nobody goes on with it for `ttl_seconds`. What follows `dry_run` is
+    where the workflow is when it continues as new: at the start, agreeing, or importing."""
 
     job: m.JobRef
     ttl_seconds: int
-    revision: int = 0
     dry_run: bool = False
-    resume: Resume | None = None
+    revision: int = 0
+    records: int | None = None
+    importing: Import | None = None
+    paused: bool = False
 
 
-class MigrationResult(m.Message):
-    status: Status
-    counts: Counts
+@dataclass
+class _Wish:
+    """What a user asks for while the job waits: a preview, or with options an execution."""
+
+    revision: int
+    options: Options | None = None
+    answered: bool = False
 
 
 @workflow.defn(name="Migration")
@@ -74,52 +72,43 @@ class MigrationWorkflow:
     def __init__(self, input: MigrationInput) -> None:
         self._input = input
         self._job = input.job
-        self._phase = Phase.PARSING
         self._revision = input.revision
-        self._asked = False
-        self._request: ExecuteRequest | None = None
-        self._revise: int | None = None
-        self._paused = bool(input.resume and input.resume.paused)
-        self._records = input.resume.records if input.resume else 0
-        self._counts = input.resume.counts if input.resume else Counts()
+        self._records = input.records or 0
+        self._counts = input.importing.counts if input.importing else Counts()
+        self._paused = input.paused
+        self._phase = Phase.IMPORTING if input.importing else Phase.PARSING
+        self._wish: _Wish | None = None
         self._cancelled = False
-        self._pausing = asyncio.Lock()
+        self._row = asyncio.Lock()  # who holds it may say in the job's row how the import stands
         self._work: asyncio.Task[None] | None = None
 
     @workflow.run
-    async def run(self, input: MigrationInput) -> MigrationResult:
+    async def run(self, input: MigrationInput) -> Ended:
         self._work = asyncio.create_task(self._migrate())
         if self._cancelled:  # an update can arrive before the first line of this
             self._work.cancel()
         try:
             await self._work
         except BaseException as error:
-            if is_cancelled_exception(error) or (self._cancelled and _is_failure(error)):
-                result = await self._end(Status.CANCELLED)
+            failed = isinstance(error, FailureError)
+            if is_cancelled_exception(error) or (self._cancelled and failed):
+                ended = await self._end(Status.CANCELLED)
                 if self._cancelled:
-                    return result
-            elif _is_failure(error):
-                await self._end(Status.FAILED, _problem(error))
+                    return ended
+            elif failed:
+                problem = problem_of(error)
+                await self._end(Status.FAILED, problem)
+                raise ApplicationError(problem.detail, type=problem.code) from error
             raise  # continuing as new and eviction pass through here too
         return await self._end(Status.COMPLETED)
 
     async def _migrate(self) -> None:
-        resume = self._input.resume
-        if resume is None:
-            await self._parse()
-            request = await self._agree()
-            begun = await steps.begin_import(
-                m.BeginInput(job=self._job, revision=self._revision, options=request.options)
-            )
-            resume = Resume(
-                records=self._records,
-                begun=begun,
-                request=request,
-                next=0,
-                counts=Counts(),
-                paused=False,
-            )
-        await self._import(resume)
+        importing = self._input.importing
+        if importing is None:
+            if self._input.records is None:
+                await self._parse()
+            importing = await self._begin(await self._agree())
+        await self._import(importing)
 
     async def _parse(self) -> None:
         self._enter(Phase.PARSING)
@@ -128,97 +117,109 @@ class MigrationWorkflow:
             m.ParseInput(job=self._job, etag=upload.etag), f"parse {upload.size:,} bytes"
         )
         self._records = parsed.records
-        preview = Options(dry_run=True) if self._input.dry_run else None
-        await self._validate(preview)
+        await self._validate(Options(dry_run=True) if self._input.dry_run else None)
 
-    async def _validate(self, options: Options | None) -> m.Validated:
-        """Previews, or decides about execution; either way the outcome is readable as preview."""
-        what = "preview" if options is None else "dry run" if options.dry_run else "validate"
+    async def _validate(self, options: Options | None) -> bool:
+        """Preview, or decide about an execution: whether nothing stands in its way."""
+        what = "preview" if options is None else "dry run of" if options.dry_run else "validate"
         validated = await steps.validate_records(
             m.ValidateInput(job=self._job, revision=self._revision, options=options),
             f"{what} {self._records:,} records",
         )
         self._revision = validated.revision
-        return validated
+        return validated.accepted
 
-    async def _agree(self) -> ExecuteRequest:
+    async def _agree(self) -> Options:
         """Preview as often as wanted, until an execution is asked for and nothing is against it."""
         while True:
-            self._asked = False
-            self._enter(Phase.AWAITING_EXECUTE)
-            await self._wait(lambda: self._request is not None or self._revise is not None)
-            request, self._request = self._request, None
-            revision, self._revise = self._revise, None
-            self._revision = (request.revision if request else revision) or self._revision
-            self._enter(Phase.VALIDATING)
-            validated = await self._validate(request.options if request else None)
-            if request is not None and validated.accepted:
-                return request
+            await self._say(Status.PREVIEW, Phase.AWAITING_EXECUTE)
+            await self._wait(lambda: self._wish is not None)
+            wish, self._wish = self._wish, None
+            assert wish is not None
+            self._revision = wish.revision or self._revision
+            status = Status.PREVIEW if wish.options is None else Status.PROCESSING
+            await self._say(status, Phase.VALIDATING)
+            wish.answered = wish.options is not None
+            if await self._validate(wish.options) and wish.options is not None:
+                return wish.options
+            wish.answered = True
+            await self._continue_if_suggested()
 
-    async def _import(self, resume: Resume) -> None:
+    async def _begin(self, options: Options) -> Import:
         self._enter(Phase.IMPORTING)
-        batches, options = resume.begun.batches, resume.request.options
-        stride = max(1, SEGMENT_RECORDS // options.batch_size)
-        next = resume.next
-        while next < batches:
-            await self._wait(lambda: not self._paused)
-            segment = await steps.import_segment(
-                m.SegmentInput(
-                    job=self._job,
-                    epoch=resume.begun.epoch,
-                    revision=self._revision,
-                    options=options,
-                    first=next,
-                    stop=min(next + stride, batches),
-                ),
-                f"batches {next + 1}–{min(next + stride, batches)} of {batches}",
+        async with self._row:
+            begun = await steps.begin_import(
+                m.BeginInput(job=self._job, revision=self._revision, options=options),
+                "open the import",
             )
-            next = segment.next
+        return Import(options=options, begun=begun)
+
+    async def _import(self, importing: Import) -> None:
+        while importing.next < importing.begun.batches:
+            await self._wait(lambda: not self._paused)
+            segment = await self._import_segment(importing)
+            importing = importing.model_copy(
+                update={"next": segment.next, "counts": segment.counts}
+            )
             self._counts = segment.counts
             self._describe()
-            if workflow.info().is_continue_as_new_suggested():
-                await self._continue(resume, next)
+            await self._continue_if_suggested(importing)
 
-    async def _continue(self, resume: Resume, next: int) -> None:
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        now = {"next": next, "counts": self._counts, "paused": self._paused}
-        input = {"revision": self._revision, "resume": resume.model_copy(update=now)}
-        workflow.continue_as_new(self._input.model_copy(update=input))
-
-    async def _end(self, status: Status, problem: Problem | None = None) -> MigrationResult:
-        """Nothing half-done stays: unless the import is complete, its rows are taken back."""
-        undone = None
-        if status is not Status.COMPLETED:
-            self._enter(Phase.UNDOING)
-            undone = (await steps.undo_import(self._job, "take back what was imported")).undone
-        self._enter(Phase.CLEANING_UP)
-        end = m.CloseInput(
+    async def _import_segment(self, at: Import) -> m.Segment:
+        stride = max(1, SEGMENT_RECORDS // at.options.batch_size)
+        stop = min(at.next + stride, at.begun.batches)
+        segment = m.SegmentInput(
             job=self._job,
-            status=status,
-            problem=problem,
-            undone=undone,
-            cleaned=await self._clean_up(),
+            epoch=at.begun.epoch,
+            revision=self._revision,
+            options=at.options,
+            first=at.next,
+            stop=stop,
         )
-        closed = await steps.close_job(end)
-        self._counts = closed.counts
-        self._enter(Phase.DONE)
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        return MigrationResult(status=closed.status, counts=closed.counts)
+        what = f"import batches {at.next + 1}–{stop} of {at.begun.batches}"
+        return await steps.import_segment(segment, what)
 
-    async def _clean_up(self) -> bool:
-        try:
-            await steps.clean_up(self._job, "delete the upload and its chunks")
-        except ActivityError:
-            return False  # never a failed job: it becomes a warning, and the reaper tries again
-        return True
+    async def _continue_if_suggested(self, importing: Import | None = None) -> None:
+        """Go on as a new run, before the history becomes too long to be replayed."""
+        if workflow.info().is_continue_as_new_suggested():
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            now = {
+                "revision": self._revision,
+                "records": self._records,
+                "importing": importing,
+                "paused": self._paused,
+            }
+            workflow.continue_as_new(self._input.model_copy(update=now))
+
+    async def _end(self, status: Status, problem: Problem | None = None) -> Ended:
+        return await uninterrupted(self._finish(status, problem))
+
+    async def _finish(self, status: Status, problem: Problem | None) -> Ended:
+        """From the first line on no update is accepted, and none is left that could still write
+        the job's row after its end."""
+        self._phase = Phase.CLEANING_UP if status is Status.COMPLETED else Phase.UNDOING
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        ended = await end_job(self._job, status, problem, self._enter)
+        self._counts = ended.counts
+        self._describe()
+        return ended
 
     async def _wait(self, condition: Callable[[], bool]) -> None:
         """Wait for the user, but not for ever: an idle job expires, and its file with it."""
         idle = timedelta(seconds=self._input.ttl_seconds)
         try:
-            await workflow.wait_condition(condition, timeout=idle)
+            await workflow.wait_condition(condition, timeout=idle, timeout_summary="expiry")
         except TimeoutError:
             raise ApplicationError("nobody went on with the job in time", type="expired") from None
+
+    async def _say(self, status: Status, phase: Phase) -> None:
+        """Be in the phase first: who reads of it in the job's row finds that it is so."""
+        self._enter(phase)
+        await self._set_state(status, phase)
+
+    async def _set_state(self, status: Status, phase: Phase) -> None:
+        state = m.StateInput(job=self._job, status=status, phase=phase)
+        await steps.set_state(state, f"{status}: {phase.replace('_', ' ')}")
 
     def _enter(self, phase: Phase) -> None:
         self._phase = phase
@@ -227,12 +228,20 @@ class MigrationWorkflow:
 
     def _describe(self) -> None:
         done = self._counts
-        state = "paused" if self._paused else self._phase.replace("_", " ")
         workflow.set_current_details(
-            f"**{state}** · {done.processed:,} of {self._records:,} records\n\n"
+            f"**{self._state}** · {done.processed:,} of {self._records:,} records\n\n"
             "| imported | updated | skipped | failed |\n|---|---|---|---|\n"
             f"| {done.inserted:,} | {done.updated:,} | {done.skipped:,} | {done.failed:,} |"
         )
+
+    @property
+    def _state(self) -> str:
+        paused = self._paused and self._phase is Phase.IMPORTING
+        return "paused" if paused else self._phase.replace("_", " ")
+
+    def _require(self, allowed: bool) -> None:
+        if not allowed:
+            raise ApplicationError(f"the job is {self._state}", type="invalid_state")
 
     @workflow.query
     def phase(self) -> Phase:
@@ -241,27 +250,29 @@ class MigrationWorkflow:
     @workflow.update
     async def preview(self, revision: int) -> None:
         """Preview another revision of the mapping; returns when the preview is ready."""
-        self._asked = True
-        self._revise = revision
-        await workflow.wait_condition(lambda: not self._asked or self._phase in ENDING)
-
-    @preview.validator
-    def _may_preview(self, revision: int) -> None:
-        self._require(self._phase is Phase.AWAITING_EXECUTE and not self._asked)
+        await self._fulfilled(_Wish(revision))
 
     @workflow.update
     async def execute(self, request: ExecuteRequest) -> None:
         """Start importing; returns once the job says `processing`, not when the import is done."""
-        self._asked = True
-        await self._set_state(Status.PROCESSING, Phase.VALIDATING)
-        self._request = request
+        await self._fulfilled(_Wish(request.revision, request.options))
+
+    async def _fulfilled(self, wish: _Wish) -> None:
+        self._wish, self._phase = wish, Phase.VALIDATING
+        await workflow.wait_condition(lambda: wish.answered or self._phase in _ENDING)
+        self._require(wish.answered)
+
+    @preview.validator
+    def _may_preview(self, revision: int) -> None:
+        self._require(self._phase is Phase.AWAITING_EXECUTE)
 
     @execute.validator
     def _may_execute(self, request: ExecuteRequest) -> None:
-        self._require(self._phase is Phase.AWAITING_EXECUTE and not self._asked)
+        self._require(self._phase is Phase.AWAITING_EXECUTE)
 
     @workflow.update
     async def pause(self) -> None:
+        """Pause between two batches; returns once the job says so."""
         await self._set_paused(True)
 
     @pause.validator
@@ -270,21 +281,19 @@ class MigrationWorkflow:
 
     @workflow.update
     async def resume(self) -> None:
+        """Go on with a paused import; returns once the job says so."""
         await self._set_paused(False)
 
     @resume.validator
     def _may_resume(self) -> None:
-        self._require(self._paused)
+        self._require(self._phase is Phase.IMPORTING and self._paused)
 
     async def _set_paused(self, paused: bool) -> None:
-        async with self._pausing:
-            self._paused = paused
-            status = Status.PAUSED if paused else Status.PROCESSING
+        self._paused = paused
+        self._describe()
+        async with self._row:
+            status = Status.PAUSED if self._paused else Status.PROCESSING
             await self._set_state(status, Phase.IMPORTING)
-            self._describe()
-
-    async def _set_state(self, status: Status, phase: Phase) -> None:
-        await steps.set_state(m.StateInput(job=self._job, status=status, phase=phase))
 
     @workflow.update
     async def cancel(self) -> None:
@@ -295,23 +304,4 @@ class MigrationWorkflow:
 
     @cancel.validator
     def _may_cancel(self) -> None:
-        self._require(not self._cancelled and self._phase not in ENDING)
-
-    def _require(self, allowed: bool) -> None:
-        if not allowed:
-            state = "paused" if self._paused else self._phase.replace("_", " ")
-            raise ApplicationError(f"the job is {state}", type="invalid_state")
-
-
-def _is_failure(error: BaseException) -> bool:
-    return isinstance(error, FailureError)
-
-
-def _problem(error: BaseException) -> Problem:
-    """The problem as the failing activity stated it, for the job's record."""
-    cause = error.cause if isinstance(error, ActivityError) and error.cause else error
-    if isinstance(cause, ApplicationError):
-        if cause.details:
-            return Problem.model_validate(cause.details[0])
-        return Problem(code=cause.type or "internal_error", detail=cause.message)
-    return Problem(code="internal_error", detail=str(cause))
+        self._require(not self._cancelled and self._phase not in _ENDING)

@@ -1,26 +1,10 @@
 """The sweep that mends what crashes and terminated workflows leave; runs on a schedule."""
 
-from datetime import timedelta
-
 from temporalio import workflow
-from temporalio.client import (
-    Client,
-    Schedule,
-    ScheduleActionStartWorkflow,
-    ScheduleAlreadyRunningError,
-    ScheduleIntervalSpec,
-    ScheduleOverlapPolicy,
-    SchedulePolicy,
-    ScheduleSpec,
-)
 
 with workflow.unsafe.imports_passed_through():
-    from workflows import messages as m
-    from workflows import steps
-
-SCHEDULE = "reaper"
-EVERY = timedelta(minutes=1)
-GRACE = timedelta(minutes=2)
+    import workflows.messages as m
+    import workflows.steps as steps
 
 
 @workflow.defn(name="Reaper")
@@ -35,20 +19,3 @@ class ReaperWorkflow:
             f" {reaped.objects} objects and {reaped.uploads} broken uploads removed"
         )
         return reaped
-
-
-async def ensure_schedule(client: Client) -> None:
-    """Have the reaper run every minute, one at a time; a schedule that exists is left alone."""
-    action = ScheduleActionStartWorkflow(
-        ReaperWorkflow.run,
-        m.ReapInput(grace_seconds=int(GRACE.total_seconds())),
-        id="reaper",
-        task_queue=steps.ORCHESTRATE,
-    )
-    spec = ScheduleSpec(intervals=[ScheduleIntervalSpec(every=EVERY)])
-    # The default catches up on a whole year of missed sweeps.
-    policy = SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(minutes=1))
-    try:
-        await client.create_schedule(SCHEDULE, Schedule(action=action, spec=spec, policy=policy))
-    except ScheduleAlreadyRunningError:
-        return

@@ -3,11 +3,11 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    import workflows.messages as m
     from domain.failures import Problem
     from domain.migration import Phase, Status
-    from workflows import messages as m
-    from workflows import steps
-    from workflows.migration import PHASE
+    from workflows.attributes import PHASE
+    from workflows.ending import Ended, end_job
 
 
 class RollbackInput(m.Message):
@@ -20,22 +20,20 @@ class RollbackInput(m.Message):
 
 @workflow.defn(name="Rollback")
 class RollbackWorkflow:
-    """Undo, clean up, say so. Every step can be repeated, so starting it again is safe."""
+    """Undo, clean up, close. Every step can be repeated, so starting it again is safe."""
 
     @workflow.run
-    async def run(self, input: RollbackInput) -> m.TakenBack:
-        workflow.upsert_search_attributes([PHASE.value_set(Phase.UNDOING)])
-        taken = await steps.undo_import(input.job, "take back what was imported")
-        await steps.clean_up(input.job, "delete the upload and its chunks")
-        await steps.close_job(
-            m.CloseInput(
-                job=input.job, status=input.status, problem=input.problem, undone=taken.undone
+    async def run(self, input: RollbackInput) -> Ended:
+        ended = await end_job(input.job, input.status, input.problem, _enter)
+        if ended.undone is not None:
+            done = ended.undone
+            workflow.set_current_details(
+                f"**{ended.status.replace('_', ' ')}** · {done.deleted:,} records deleted,"
+                f" {done.restored:,} restored, {done.kept:,} kept because they were edited since"
             )
-        )
-        workflow.upsert_search_attributes([PHASE.value_set(Phase.DONE)])
-        done = taken.undone
-        workflow.set_current_details(
-            f"**{input.status.replace('_', ' ')}** · {done.deleted:,} deleted,"
-            f" {done.restored:,} restored, {done.kept:,} kept because they were edited since"
-        )
-        return taken
+        return ended
+
+
+def _enter(phase: Phase) -> None:
+    workflow.upsert_search_attributes([PHASE.value_set(phase)])
+    workflow.set_current_details(f"**{phase.replace('_', ' ')}**")

@@ -1,6 +1,20 @@
-"""How workflows are started, by the API and by the reaper alike: ids, attributes, summaries."""
+"""How workflows are started, by API, reaper and workers alike: ids, attributes, summaries."""
 
-from temporalio.client import Client
+import dataclasses
+from datetime import timedelta
+
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
 from temporalio.common import (
     SearchAttributePair,
     TypedSearchAttributes,
@@ -8,10 +22,16 @@ from temporalio.common import (
     WorkflowIDReusePolicy,
 )
 
-from workflows.messages import JobRef
-from workflows.migration import JOB_KIND, PHASE, TENANT_ID, MigrationInput, MigrationWorkflow
+from workflows.attributes import JOB_KIND, PHASE, TENANT_ID
+from workflows.messages import JobRef, ReapInput
+from workflows.migration import MigrationInput, MigrationWorkflow
+from workflows.reaper import ReaperWorkflow
 from workflows.rollback import RollbackInput, RollbackWorkflow
 from workflows.steps import ORCHESTRATE
+
+REAPER = "reaper"
+_EVERY = timedelta(minutes=1)
+_GRACE = timedelta(minutes=2)
 
 
 def migration_id(job_id: object) -> str:
@@ -43,6 +63,39 @@ async def start_rollback(client: Client, input: RollbackInput, summary: str) -> 
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
         search_attributes=_attributes(input.job, "rollback"),
         static_summary=summary,
+    )
+
+
+async def ensure_schedule(client: Client) -> None:
+    """Have the reaper run every minute, one at a time. A schedule that exists is brought up to
+    date; whether an operator paused it stays as it is."""
+    wanted = _schedule()
+    try:
+        await client.create_schedule(REAPER, wanted)
+    except ScheduleAlreadyRunningError:
+
+        def renewed(known: ScheduleUpdateInput) -> ScheduleUpdate:
+            state = known.description.schedule.state
+            return ScheduleUpdate(dataclasses.replace(wanted, state=state))
+
+        await client.get_schedule_handle(REAPER).update(renewed)
+
+
+def _schedule() -> Schedule:
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            ReaperWorkflow.run,
+            ReapInput(grace_seconds=int(_GRACE.total_seconds())),
+            id=REAPER,
+            task_queue=ORCHESTRATE,
+            static_summary="start, close and delete what was left behind",
+            typed_search_attributes=TypedSearchAttributes([SearchAttributePair(JOB_KIND, REAPER)]),
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=_EVERY)]),
+        # The default catches up on a whole year of missed sweeps.
+        policy=SchedulePolicy(
+            overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(minutes=1)
+        ),
     )
 
 

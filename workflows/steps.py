@@ -4,6 +4,7 @@ Workflows reach activities only through here, and activities implement what stan
 compares both), so neither workflows nor the API ever load polars or a database driver.
 """
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Generic, TypeVar
@@ -54,6 +55,10 @@ class Step(Generic[In, Out]):
             summary=summary,
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         )
+        # An activity that completes although it was to be cancelled swallows the cancellation.
+        caller = asyncio.current_task()
+        if caller is not None and caller.cancelling():
+            raise asyncio.CancelledError
         return result
 
 
