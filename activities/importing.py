@@ -16,7 +16,7 @@ from domain.plan import Plan
 from sources.batch import CHUNK_ROWS, Batch
 from storage import migration
 from storage.copying import in_schema, to_csv
-from storage.ledger import Chunk, Run, committed, write_chunk
+from storage.ledger import Chunk, Run, committed, flush, write_chunk
 from workflows import messages as m
 from workflows import steps
 
@@ -45,8 +45,9 @@ class Importing:
             raise BadInput("mapping_missing", f"the job has no mapping {input.revision}")
         wanted = [number for number in range(input.first, input.stop) if number not in done]
         async with heartbeating():
-            paused_at = await self._import(job, input, job.plan(mapping), wanted)
-        return m.Segment(next=paused_at, counts=await self._counts(job))
+            next = await self._import(job, input, job.plan(mapping), wanted)
+            await flush(self._database, _run(job, input))
+        return m.Segment(next=next, counts=await self._counts(job))
 
     async def _import(
         self, job: LoadedJob, input: m.SegmentInput, plan: Plan, wanted: list[int]

@@ -17,7 +17,8 @@ OLDEST_SERVER = 180_000  # uuidv7() came with PostgreSQL 18
 # The first statement of every transaction. It also is what makes SQLAlchemy send BEGIN: it does so
 # lazily, and a COPY on the raw connection before it would run, and stay, outside the transaction.
 _OPEN = text(
-    f"select set_config('role', '{APP_ROLE}', true), set_config('app.tenant', :tenant, true)"
+    f"select set_config('role', '{APP_ROLE}', true), set_config('app.tenant', :tenant, true),"
+    " set_config('synchronous_commit', :flush, true)"
 )
 
 
@@ -35,21 +36,28 @@ class Database:
         )
 
     @asynccontextmanager
-    async def tenant(self, tenant_id: TenantId) -> AsyncIterator[AsyncConnection]:
-        """A transaction that sees one tenant: row-level security and the tenant's own schema."""
+    async def tenant(
+        self, tenant_id: TenantId, *, flush: bool = True
+    ) -> AsyncIterator[AsyncConnection]:
+        """A transaction that sees one tenant: row-level security and the tenant's own schema.
+
+        Without `flush` the commit does not wait for the disk: a crash of the server may undo it,
+        whole, until any later transaction was flushed.
+        """
         async with self.engine.connect() as connection:
             translated = await connection.execution_options(
                 schema_translate_map={"tenant": tenant_id.schema}
             )
             async with translated.begin():
-                await translated.execute(_OPEN, {"tenant": tenant_id})
+                opening = {"tenant": tenant_id, "flush": "on" if flush else "off"}
+                await translated.execute(_OPEN, opening)
                 yield translated
 
     @asynccontextmanager
     async def anonymous(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that sees no tenant: what authentication starts from."""
         async with self.engine.begin() as connection:
-            await connection.execute(_OPEN, {"tenant": ""})
+            await connection.execute(_OPEN, {"tenant": "", "flush": "on"})
             yield connection
 
     @asynccontextmanager

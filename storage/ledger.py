@@ -69,16 +69,31 @@ async def committed(connection: AsyncConnection, job_id: UUID) -> set[int]:
 async def write_chunk(database: Database, run: Run, chunk: Chunk) -> bool:
     """Import one chunk, unless it is in already. False if the job is paused: nothing was written.
 
-    Raises Superseded if the job was stopped or restarted meanwhile.
+    The commit is not flushed (see `flush`). Raises Superseded if the job was stopped or restarted
+    meanwhile.
     """
     await _note_attempt(database, run, chunk.number)
-    async with database.tenant(run.tenant_id) as connection:
+    async with database.tenant(run.tenant_id, flush=False) as connection:
         if await _fence(connection, run) == Status.PAUSED:
             return False
         if await _claim(connection, run, chunk.number):
             counts, span = await _write_rows(connection, run, chunk)
             await _complete(connection, run, chunk, counts, span)
     return True
+
+
+async def flush(database: Database, run: Run) -> None:
+    """Have every chunk written so far on disk: the log is flushed in order, up to this commit.
+
+    Until then a crash of the server takes rows and ledger back together, and the chunks are
+    imported anew: so one flush is enough for many chunks, before anybody is told of them.
+    """
+    async with database.tenant(run.tenant_id) as connection:
+        await connection.execute(
+            migration_jobs.update()
+            .where(migration_jobs.c.id == run.job_id)
+            .values(epoch=migration_jobs.c.epoch)
+        )
 
 
 async def _note_attempt(database: Database, run: Run, number: int) -> None:
@@ -88,7 +103,7 @@ async def _note_attempt(database: Database, run: Run, number: int) -> None:
         set_={"attempts": import_chunks.c.attempts + 1},
         where=import_chunks.c.committed_at.is_(None),
     )
-    async with database.tenant(run.tenant_id) as connection:
+    async with database.tenant(run.tenant_id, flush=False) as connection:
         await connection.execute(again)
 
 
