@@ -25,6 +25,7 @@ from activities.parsing import Parsing
 from activities.reaping import Reaping
 from activities.validating import Validating
 from settings import Settings, settings
+from sources.sandbox import remove_abandoned
 from storage.database import Database
 from storage.opening import object_store
 from workflows.connection import connect
@@ -98,6 +99,7 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with connected(settings) as (client, connections):
+        await asyncio.to_thread(remove_abandoned)
         await ensure_schedule(client)
         running = workers(client, connections, settings)
         tasks = [asyncio.create_task(worker.run()) for worker in running]

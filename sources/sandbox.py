@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from sources.parsing import ANSWER, Finished, Order, ParseSpec, Refused, chunk_p
 Feed = AsyncIterator[bytes] | Path
 
 _ROOT = Path(__file__).resolve().parents[1]
+_PREFIX = "firelater-parse-"
 _LINE_BYTES = 2**24  # a profile names up to 2,000 columns of 1,000 characters
 
 
@@ -55,7 +57,7 @@ async def parsing(
     from, which ends it with the worker. The temporary directory needs room for the file and its
     chunks.
     """
-    with tempfile.TemporaryDirectory(prefix="parse-") as directory:
+    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-") as directory:
         out_dir = Path(directory)
         with (out_dir / "errors").open("w+b") as errors:
             child = await _start(spec, feed, out_dir, errors)
@@ -66,6 +68,14 @@ async def parsing(
                 feeding.cancel()
                 await _end(child)
                 await asyncio.gather(feeding, return_exceptions=True)
+
+
+def remove_abandoned() -> None:
+    """Delete what parsers of workers that were killed have left in the temporary directory."""
+    for directory in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        owner = directory.name.removeprefix(_PREFIX).partition("-")[0]
+        if owner.isdecimal() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 async def _start(spec: ParseSpec, feed: Feed, out_dir: Path, errors: BinaryIO) -> Process:

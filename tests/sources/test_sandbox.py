@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from domain.failures import BadInput, Problem
 from sources.batch import CHUNK_ROWS, ROW, Batch, Profile
 from sources.chunk import read_chunk
 from sources.parsing import ParseSpec
-from sources.sandbox import ChunkFile, ParseCrashed, parsing
+from sources.sandbox import ChunkFile, ParseCrashed, parsing, remove_abandoned
 from tests.sources.csv_reading import read
 
 RECORDS = 25_000
@@ -204,3 +205,16 @@ async def test_a_table_of_quotes_and_line_ends_is_the_standard_library_s(tmp_pat
         csv.writer(out).writerows([["a", "b", "c"], *cells])
     chunks, _ = await parse(spec(), path)
     assert [[*row[1:]] for row in chunks[0].frame.iter_rows()] == cells
+
+
+def test_leftovers_of_dead_workers_are_removed(scratch: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    dead = scratch / f"firelater-parse-{ended.pid}-x"
+    alive = scratch / f"firelater-parse-{os.getpid()}-x"
+    for directory in (dead, alive):
+        directory.mkdir()
+        (directory / "000000.arrow").write_bytes(b"x")
+    remove_abandoned()
+    assert [*scratch.iterdir()] == [alive]
+    shutil.rmtree(alive)
