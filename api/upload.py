@@ -30,7 +30,7 @@ from workflows.starting import start_migration
 router = APIRouter(prefix="/v1/migration", tags=["migration"])
 
 
-_REQUIRED = {"sourceSystem", "entityType"}
+_REQUIRED = ("sourceSystem", "entityType")
 
 
 def _form_schema() -> dict[str, Any]:
@@ -61,7 +61,7 @@ async def upload(
     """
     form = Form(request, context.settings.upload_max_bytes)
     values = await form.fields()
-    if not _REQUIRED <= values.keys():
+    if any(name not in values for name in _REQUIRED):
         await form.skip_file()  # to say so if they come after it
     fields = read_fields(values)
     if fields.tenant_slug not in (None, caller.slug):
