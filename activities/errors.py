@@ -1,14 +1,17 @@
 """Translates exceptions for Temporal, once, for every activity.
 
-What is final is said to be (no retry); everything else is retried. Messages of the database are
-left out: they quote values, and failures are kept in workflow histories.
+What is final is said to be (no retry); everything else is retried. Failures are kept in workflow
+histories, so only messages that cannot quote a record go there: of everything else the history
+gets the name and the place in the code, and this worker's log the rest.
 """
 
 from typing import Any
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError
-from temporalio.exceptions import ApplicationError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, FailureError
+from temporalio.service import RPCError
 from temporalio.worker import (
     ActivityInboundInterceptor,
     ExecuteActivityInput,
@@ -17,14 +20,24 @@ from temporalio.worker import (
 
 from domain.failures import BadInput, Problem
 from storage.ledger import Superseded
-from storage.objects import ObjectChanged, ObjectNotFound
+from storage.objects import ObjectChanged, ObjectNotFound, StorageUnavailable
 
+# What PostgreSQL will refuse again, however often it is asked.
 _FINAL_SQL = (
     asyncpg.DataError,
-    asyncpg.CheckViolationError,
-    asyncpg.NotNullViolationError,
+    asyncpg.IntegrityConstraintViolationError,
     asyncpg.ProgramLimitExceededError,
+    asyncpg.RaiseError,
 )
+_DATABASE = (
+    SQLAlchemyError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+# Their messages are about servers, not records.
+_SERVERS = (StorageUnavailable, OSError, EOFError, RPCError)
+_ATTEMPTS = 20  # about four minutes; a fault of this program is not mended by trying for ever
 
 
 class TranslateErrors(Interceptor):
@@ -36,18 +49,29 @@ class _Translate(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         try:
             return await self.next.execute_activity(input)
-        except BadInput as error:
-            raise final(error.problem) from None
-        except ObjectNotFound:
-            problem = Problem(code="source_missing", detail="the stored file is no longer there")
-            raise final(problem) from None
-        except ObjectChanged:
-            problem = Problem(code="source_changed", detail="the stored file is another one now")
-            raise final(problem) from None
-        except Superseded as error:
-            raise final(Problem(code="superseded", detail=str(error))) from None
-        except (DBAPIError, asyncpg.PostgresError) as error:
-            raise _of_database(error) from None
+        except FailureError:
+            raise
+        except Exception as error:
+            raise translated(error).with_traceback(error.__traceback__) from None
+
+
+def translated(error: Exception) -> ApplicationError:
+    """The error as histories may keep it."""
+    match error:
+        case BadInput():
+            return final(error.problem)
+        case ObjectNotFound():
+            return final(Problem(code="source_missing", detail="the stored file is gone"))
+        case ObjectChanged():
+            return final(Problem(code="source_changed", detail="the stored file is another one"))
+        case Superseded():
+            return final(Problem(code="superseded", detail=str(error)))
+    if isinstance(error, _DATABASE):
+        return _of_database(error)
+    if isinstance(error, _SERVERS):
+        name = type(error).__name__
+        return ApplicationError(f"{name}: {error}", type=name)
+    return _unexpected(error)
 
 
 def final(problem: Problem) -> ApplicationError:
@@ -55,11 +79,23 @@ def final(problem: Problem) -> ApplicationError:
     return ApplicationError(problem.detail, problem, type=problem.code, non_retryable=True)
 
 
-def _of_database(error: DBAPIError | asyncpg.PostgresError) -> ApplicationError:
+def _unexpected(error: Exception) -> ApplicationError:
+    name = type(error).__name__
+    activity.logger.error("unexpected %s", name, exc_info=error)
+    detail = f"unexpected {name}; the worker's log has its message"
+    if activity.info().attempt < _ATTEMPTS:
+        return ApplicationError(detail, type=name)
+    return final(Problem(code="internal_error", detail=detail))
+
+
+def _of_database(error: Exception) -> ApplicationError:
+    """Messages of the database quote values, so its errors go by their names."""
     cause: object = error
     if isinstance(error, DBAPIError) and error.orig is not None:
         cause = error.orig.__cause__ or error.orig
     name = type(cause).__name__
-    return ApplicationError(
-        f"PostgreSQL: {name}", type=name, non_retryable=isinstance(cause, _FINAL_SQL)
-    )
+    # A unique key that somebody else took meanwhile is a known record at the next attempt.
+    if isinstance(cause, _FINAL_SQL) and not isinstance(cause, asyncpg.UniqueViolationError):
+        detail = f"PostgreSQL refused what was to be written ({name})"
+        return final(Problem(code="database_refused", detail=detail))
+    return ApplicationError(f"PostgreSQL: {name}", type=name)

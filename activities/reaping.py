@@ -1,6 +1,8 @@
 """Finds jobs that nobody works on and files that nobody needs, tenant by tenant."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus
@@ -10,10 +12,12 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.heartbeat import heartbeating
 from activities.job import Connections
 from domain.failures import Problem
-from domain.migration import Status
+from domain.migration import FINAL, Status
+from domain.tenant import TenantId
 from settings import Settings
 from storage import migration, tenants
 from storage.migration import Job, summary
+from storage.objects import StoredObject
 from storage.tenants import Tenant
 from workflows import messages as m
 from workflows import steps
@@ -21,8 +25,10 @@ from workflows.migration import MigrationInput
 from workflows.rollback import RollbackInput
 from workflows.starting import migration_id, start_migration, start_rollback
 
-_BROKEN_UPLOAD = timedelta(hours=24)  # the longest time an upload may take
+_LONGEST_UPLOAD = timedelta(hours=24)
 _TERMINATED = Problem(code="terminated", detail="the job's workflow was ended from outside")
+
+Mended = Literal["started", "closed"]
 
 
 class Reaping:
@@ -35,57 +41,84 @@ class Reaping:
         """One sweep. Whatever is younger than the grace may still be in somebody's hands."""
         now = datetime.now(UTC)
         before = now - timedelta(seconds=input.grace_seconds)
-        started = closed = objects = 0
+        mended: Counter[Mended | None] = Counter()
+        objects = 0
         async with heartbeating():
             for tenant in await tenants.every(self._database):
                 async with self._database.tenant(tenant.id) as connection:
                     jobs = await migration.unfinished(connection)
                 for job in jobs:
                     if job["created_at"] < before:
-                        was_started, was_closed = await self._mend(activity.client(), job)
-                        started, closed = started + was_started, closed + was_closed
-                objects += await self._sweep(tenant, jobs, before)
-            uploads = await self._store.abort_stale_writes(now - _BROKEN_UPLOAD)
-        return m.Reaped(started=started, closed=closed, objects=objects, uploads=uploads)
+                        mended[await self._mend(activity.client(), job)] += 1
+                objects += await self._sweep(tenant, now, before)
+            uploads = await self._store.abort_stale_writes(now - _LONGEST_UPLOAD)
+        return m.Reaped(
+            started=mended["started"], closed=mended["closed"], objects=objects, uploads=uploads
+        )
 
-    async def _mend(self, client: Client, job: Job) -> tuple[bool, bool]:
+    async def _mend(self, client: Client, job: Job) -> Mended | None:
         """Start the job if its workflow never was, close it if its workflow is over."""
         ref = m.JobRef(tenant_id=job["tenant_id"], job_id=str(job["id"]))
-        try:
-            description = await client.get_workflow_handle(migration_id(job["id"])).describe()
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-            if job["status"] == Status.PENDING:
-                await start_migration(client, self._input(ref, job), summary(job))
-                return True, False
-        else:
-            if description.status is WorkflowExecutionStatus.RUNNING:
-                return False, False
+        status = await _workflow_status(client, job)
+        if status is WorkflowExecutionStatus.RUNNING:
+            return None
+        if status is None and job["status"] == Status.PENDING:
+            await start_migration(client, self._input(ref, job), summary(job))
+            return "started"
+        if await self._has_ended(job):
+            return None
         try:
             end = RollbackInput(job=ref, status=Status.FAILED, problem=_TERMINATED)
             await start_rollback(client, end, summary(job))
         except WorkflowAlreadyStartedError:
-            return False, False
-        return False, True
+            return None
+        return "closed"
+
+    async def _has_ended(self, job: Job) -> bool:
+        """Whether the job came to its own end after it was found unfinished: its workflow closes
+        the job before itself, and what is complete must not be taken back."""
+        async with self._database.tenant(TenantId(job["tenant_id"])) as connection:
+            now = await migration.find(connection, job["id"])
+        return now is None or Status(now["status"]) in FINAL
 
     def _input(self, ref: m.JobRef, job: Job) -> MigrationInput:
-        return MigrationInput(
-            job=ref,
-            ttl_seconds=self._ttl,
-            dry_run=job["dry_run"],
-        )
+        return MigrationInput(job=ref, ttl_seconds=self._ttl, dry_run=job["dry_run"])
 
-    async def _sweep(self, tenant: Tenant, jobs: list[Job], before: datetime) -> int:
-        """Delete the tenant's stored files that belong to no unfinished job."""
-        needed = {_prefix(job["object_key"]) for job in jobs}
+    async def _sweep(self, tenant: Tenant, now: datetime, before: datetime) -> int:
+        """Delete the tenant's stored files that no job needs any more.
+
+        Files first, then their jobs: a job that ends in between keeps its file for one sweep.
+        """
+        listed = self._store.list(f"{tenant.slug}/migrations/")
+        files = [each async for each in listed if each.modified < before]
+        if not files:
+            return 0
+        async with self._database.tenant(tenant.id) as connection:
+            statuses = await migration.statuses_of_files(
+                connection, {_prefix(each.key) for each in files}
+            )
         forgotten = [
-            stored.key
-            async for stored in self._store.list(f"{tenant.slug}/migrations/")
-            if stored.modified < before and _prefix(stored.key) not in needed
+            each.key for each in files if _is_forgotten(each, statuses.get(_prefix(each.key)), now)
         ]
         await self._store.delete(forgotten)
         return len(forgotten)
+
+
+async def _workflow_status(client: Client, job: Job) -> WorkflowExecutionStatus | None:
+    """None if Temporal knows no workflow of the job."""
+    try:
+        return (await client.get_workflow_handle(migration_id(job["id"])).describe()).status
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+
+
+def _is_forgotten(file: StoredObject, status: Status | None, now: datetime) -> bool:
+    if status is not None:
+        return status in FINAL
+    # Its upload may not be over yet: S3 dates an object by the start of its multipart upload.
+    return file.modified < now - _LONGEST_UPLOAD
 
 
 def _prefix(key: str) -> str:

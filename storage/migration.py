@@ -3,6 +3,7 @@
 `advance` is the only way a job's status changes, and only activities call it.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -69,6 +70,16 @@ async def unfinished(connection: AsyncConnection) -> list[Job]:
     """The tenant's jobs that have not ended, for sweepers."""
     query = select(migration_jobs).where(migration_jobs.c.status.not_in(FINAL))
     return [dict(row._mapping) for row in await connection.execute(query)]
+
+
+async def statuses_of_files(
+    connection: AsyncConnection, prefixes: Collection[str]
+) -> dict[str, Status]:
+    """The status of the job that each stored file belongs to; files go by their key without its
+    extension, which their chunks' keys begin with. A file without a job is left out."""
+    prefix = func.regexp_replace(migration_jobs.c.object_key, r"\.[^.]*$", "")
+    query = select(prefix, migration_jobs.c.status).where(prefix.in_(prefixes))
+    return {row[0]: Status(row[1]) for row in await connection.execute(query)}
 
 
 def summary(job: Job) -> str:
