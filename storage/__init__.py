@@ -1,0 +1,1 @@
+"""PostgreSQL and object storage: tables, ledgers, secrets at rest; every query of the service."""

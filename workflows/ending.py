@@ -12,6 +12,7 @@ from domain.failures import Problem
 from domain.migration import Counts, Phase, Status, Undone
 from workflows import messages as m
 from workflows import steps
+from workflows.details import words
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ async def end_job(
     except ActivityError:
         cleaned = False
     end = m.CloseInput(job=job, status=status, problem=problem, undone=undone, cleaned=cleaned)
-    closed = await steps.close_job(end, f"close as {status.replace('_', ' ')}")
+    closed = await steps.close_job(end, f"close as {words(status)}")
     enter(Phase.DONE)
     return Ended(status=closed.status, counts=closed.counts, undone=undone)
 

@@ -73,6 +73,15 @@ class Begun(Message):
     batches: int
 
 
+class Import(Message):
+    """An import on its way: the batches before `next` are in."""
+
+    options: Options
+    begun: Begun
+    next: int = 0
+    counts: Counts = Counts()
+
+
 class SegmentInput(Message):
     """Batches `first` up to, not including, `stop`."""
 

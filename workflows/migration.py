@@ -14,6 +14,7 @@ from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_e
 
 with workflow.unsafe.imports_passed_through():
     # Not `from workflows import …`: the sandbox would load a copy of each for every workflow.
+    import workflows.details as details
     import workflows.messages as m
     import workflows.steps as steps
     from domain.failures import Problem
@@ -33,15 +34,6 @@ class ExecuteRequest(m.Message):
     options: Options
 
 
-class Import(m.Message):
-    """An import on its way: batches before `next` are in."""
-
-    options: Options
-    begun: m.Begun
-    next: int = 0
-    counts: Counts = Counts()
-
-
 class MigrationInput(m.Message):
     """The job expires when nobody goes on with it for `ttl_seconds`. What follows `dry_run` is
     where the workflow is when it continues as new: at the start, agreeing, or importing."""
@@ -51,7 +43,7 @@ class MigrationInput(m.Message):
     dry_run: bool = False
     revision: int = 0
     records: int | None = None
-    importing: Import | None = None
+    importing: m.Import | None = None
     paused: bool = False
 
 
@@ -145,16 +137,16 @@ class MigrationWorkflow:
             wish.answered = True
             await self._continue_if_suggested()
 
-    async def _begin(self, options: Options) -> Import:
+    async def _begin(self, options: Options) -> m.Import:
         self._enter(Phase.IMPORTING)
         async with self._row:
             begun = await steps.begin_import(
                 m.BeginInput(job=self._job, revision=self._revision, options=options),
                 "open the import",
             )
-        return Import(options=options, begun=begun)
+        return m.Import(options=options, begun=begun)
 
-    async def _import(self, importing: Import) -> None:
+    async def _import(self, importing: m.Import) -> None:
         while importing.next < importing.begun.batches:
             await self._wait(lambda: not self._paused)
             segment = await self._import_segment(importing)
@@ -165,7 +157,7 @@ class MigrationWorkflow:
             self._describe()
             await self._continue_if_suggested(importing)
 
-    async def _import_segment(self, at: Import) -> m.Segment:
+    async def _import_segment(self, at: m.Import) -> m.Segment:
         stride = max(1, SEGMENT_RECORDS // at.options.batch_size)
         stop = min(at.next + stride, at.begun.batches)
         segment = m.SegmentInput(
@@ -179,7 +171,7 @@ class MigrationWorkflow:
         what = f"import batches {at.next + 1}–{stop} of {at.begun.batches}"
         return await steps.import_segment(segment, what)
 
-    async def _continue_if_suggested(self, importing: Import | None = None) -> None:
+    async def _continue_if_suggested(self, importing: m.Import | None = None) -> None:
         """Go on as a new run, before the history becomes too long to be replayed."""
         if workflow.info().is_continue_as_new_suggested():
             await workflow.wait_condition(workflow.all_handlers_finished)
@@ -219,7 +211,7 @@ class MigrationWorkflow:
 
     async def _set_state(self, status: Status, phase: Phase) -> None:
         state = m.StateInput(job=self._job, status=status, phase=phase)
-        await steps.set_state(state, f"{status}: {phase.replace('_', ' ')}")
+        await steps.set_state(state, f"{status}: {details.words(phase)}")
 
     def _enter(self, phase: Phase) -> None:
         self._phase = phase
@@ -227,17 +219,13 @@ class MigrationWorkflow:
         self._describe()
 
     def _describe(self) -> None:
-        done = self._counts
-        workflow.set_current_details(
-            f"**{self._state}** · {done.processed:,} of {self._records:,} records\n\n"
-            "| imported | updated | skipped | failed |\n|---|---|---|---|\n"
-            f"| {done.inserted:,} | {done.updated:,} | {done.skipped:,} | {done.failed:,} |"
-        )
+        shown = details.progress(self._state, self._counts, self._records)
+        workflow.set_current_details(shown)
 
     @property
     def _state(self) -> str:
         paused = self._paused and self._phase is Phase.IMPORTING
-        return "paused" if paused else self._phase.replace("_", " ")
+        return "paused" if paused else details.words(self._phase)
 
     def _require(self, allowed: bool) -> None:
         if not allowed:

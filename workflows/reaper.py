@@ -3,6 +3,7 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    import workflows.details as details
     import workflows.messages as m
     import workflows.steps as steps
 
@@ -14,8 +15,5 @@ class ReaperWorkflow:
     @workflow.run
     async def run(self, input: m.ReapInput) -> m.Reaped:
         reaped = await steps.reap(input, "start, close and delete what was left behind")
-        workflow.set_current_details(
-            f"{reaped.started} jobs started, {reaped.closed} closed,"
-            f" {reaped.objects} objects and {reaped.uploads} broken uploads removed"
-        )
+        workflow.set_current_details(details.sweep(reaped))
         return reaped

@@ -3,6 +3,7 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    import workflows.details as details
     import workflows.messages as m
     from domain.failures import Problem
     from domain.migration import Phase, Status
@@ -26,14 +27,10 @@ class RollbackWorkflow:
     async def run(self, input: RollbackInput) -> Ended:
         ended = await end_job(input.job, input.status, input.problem, _enter)
         if ended.undone is not None:
-            done = ended.undone
-            workflow.set_current_details(
-                f"**{ended.status.replace('_', ' ')}** · {done.deleted:,} records deleted,"
-                f" {done.restored:,} restored, {done.kept:,} kept because they were edited since"
-            )
+            workflow.set_current_details(details.taken_back(ended.status, ended.undone))
         return ended
 
 
 def _enter(phase: Phase) -> None:
     workflow.upsert_search_attributes([PHASE.value_set(phase)])
-    workflow.set_current_details(f"**{phase.replace('_', ' ')}**")
+    workflow.set_current_details(f"**{details.words(phase)}**")

@@ -1,0 +1,142 @@
+"""The shape of the code: which way its arrows point, and how large its parts are."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# What each package may import of the others. Arrows point inwards; settings is read by those who
+# put things together, and handed on.
+MAY_IMPORT: dict[str, set[str]] = {
+    "domain": set(),
+    "settings": set(),
+    "sources": {"domain"},
+    "channels": {"domain"},
+    "trackers": {"domain"},
+    "storage": {"domain", "settings"},
+    "workflows": {"domain"},
+    "activities": {"domain", "settings", "sources", "channels", "trackers", "storage", "workflows"},
+    "api": {"domain", "settings", "sources", "channels", "storage", "workflows"},
+    "console": {"domain", "api"},
+    "commands": set(),  # a client of the HTTP API, as any other
+    "embedded": {"settings", "storage"},
+    "worker": {"domain", "settings", "sources", "storage", "activities", "workflows"},
+    "cli": {"settings", "commands", "embedded"},
+    "benchmarks": {"domain", "settings", "sources", "storage", "commands", "embedded"},
+}
+PACKAGES = sorted(name for name in MAY_IMPORT if list(ROOT.glob(f"{name}/*.py")))
+MODULES = sorted(
+    path.relative_to(ROOT)
+    for name in MAY_IMPORT
+    for path in [*ROOT.glob(f"{name}.py"), *ROOT.glob(f"{name}/**/*.py")]
+)
+
+# Workflows run in Temporal's sandbox and are replayed: they know rules and Temporal, nothing else.
+# These modules beside them belong to Temporal's clients.
+CLIENT_SIDE = {"workflows/codec.py", "workflows/connection.py"}
+WORKFLOW_MODULES = [
+    path for path in MODULES if path.parts[0] == "workflows" and path.as_posix() not in CLIENT_SIDE
+]
+IN_WORKFLOWS = {"domain", "workflows", "temporalio", "pydantic", *sys.stdlib_module_names}
+
+# Children get an environment of their own making; everything else asks settings.py.
+READS_ENVIRONMENT = {"settings.py", "embedded/environment.py"}
+
+FILE_LINES, FUNCTION_LINES = 300, 50
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse((ROOT / path).read_text(), str(path))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module imported anywhere in the file, also inside functions."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield str(node.module)
+
+
+def tops(path: Path) -> set[str]:
+    return {name.partition(".")[0] for name in imports(path)}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_arrows_point_inwards(path: Path) -> None:
+    package = path.parts[0].removesuffix(".py")
+    assert tops(path) & MAY_IMPORT.keys() <= MAY_IMPORT[package] | {package}
+
+
+def test_every_package_has_its_row_in_the_table() -> None:
+    found = {path.parent.name for path in ROOT.glob("*/*.py") if path.parent.name != "tests"}
+    found |= {path.stem for path in ROOT.glob("*.py")}
+    assert found <= MAY_IMPORT.keys()
+
+
+@pytest.mark.parametrize("path", WORKFLOW_MODULES, ids=str)
+def test_workflows_know_rules_and_temporal_only(path: Path) -> None:
+    assert tops(path) <= IN_WORKFLOWS
+    assert not {"os", "random", "socket", "subprocess", "threading", "time"} & tops(path)
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("api.app", {"polars", "lxml", "aioboto3", "activities"}),
+        ("workflows.starting", {"polars", "lxml", "aioboto3", "asyncpg", "sqlalchemy"}),
+    ],
+)
+def test_what_is_light_stays_light(module: str, heavy: set[str]) -> None:
+    code = f"import sys, {module}; print(*sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert not heavy & {name.partition(".")[0] for name in run.stdout.split()}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_only_settings_reads_the_environment(path: Path) -> None:
+    reads = {"environ", "getenv", "environb", "getenvb"}
+    found = {
+        node.attr if isinstance(node, ast.Attribute) else node.name
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Attribute | ast.alias)
+    }
+    if path.as_posix() not in READS_ENVIRONMENT and path.parts[0] != "benchmarks":
+        assert not found & reads
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_every_module_says_what_it_is(path: Path) -> None:
+    assert ast.get_docstring(parsed(path))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_files_and_functions_stay_small(path: Path) -> None:
+    lines = len((ROOT / path).read_text().splitlines())
+    assert lines <= FILE_LINES
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert length <= FUNCTION_LINES, f"{node.name} has {length} lines"
+
+
+def test_the_usual_function_is_small() -> None:
+    lengths = sorted(
+        (node.end_lineno or node.lineno) - node.lineno + 1
+        for path in MODULES
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    files = sorted(len((ROOT / path).read_text().splitlines()) for path in MODULES)
+    median, ninth = lengths[len(lengths) // 2], lengths[len(lengths) * 9 // 10]
+    print(f"{len(MODULES)} files, median {files[len(files) // 2]} lines, longest {files[-1]};")
+    print(f"{len(lengths)} functions, median {median}, p90 {ninth}, longest {lengths[-1]} lines")
+    assert (median <= 10, ninth <= 30) == (True, True)
