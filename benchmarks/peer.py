@@ -1,0 +1,75 @@
+"""dlt beside us: the same CSV merged into the same PostgreSQL by sys_id."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from statistics import median
+
+import asyncpg
+
+from benchmarks.generate import export
+from benchmarks.importing import import_once
+from benchmarks.plan import Plan
+from benchmarks.report import Figure, LeftOut, Line, spread
+from benchmarks.stack import Stack, stack
+
+_ROWS = 100_000
+_PACKAGES = ("dlt[postgres]==1.31.0", "pyarrow==26.0.1")
+_PIPELINE = Path(__file__).with_name("dlt_pipeline.py")
+
+
+def peer_dlt(plan: Plan) -> Line:
+    """dlt and our import, taking turns. Raises LeftOut if dlt cannot be installed."""
+    python, rows = _installed(plan.cache / "dlt"), plan.rows or _ROWS
+    file = export(plan.cache, "csv", rows)
+    ours, theirs = [], []
+    with stack() as running:
+        for _ in range(plan.repeat):
+            ours.append(import_once(running, file, rows).total)
+            theirs.append(_load(python, running, file, rows))
+    figures = [
+        Figure("dlt_ratio", median(theirs) / median(ours)),
+        Figure("rows_per_s", rows / median(ours)),
+        Figure("dlt_rows_per_s", rows / median(theirs)),
+    ]
+    details = {"rows": rows, "total_s": spread(ours), "dlt_s": spread(theirs), "dlt": _PACKAGES}
+    return Line("peer_dlt", figures, details)
+
+
+def _installed(home: Path) -> Path:
+    """The Python of an environment that has dlt, made the first time."""
+    python = home / "bin" / "python"
+    made = home / "-".join(name.replace("==", "-") for name in _PACKAGES)
+    if not made.exists():
+        venv.create(home, with_pip=True, clear=True)
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        if subprocess.call([*pip, *_PACKAGES], stdout=sys.stderr):
+            raise LeftOut("dlt cannot be installed here")
+        made.touch()
+    return python
+
+
+def _load(python: Path, running: Stack, file: Path, rows: int) -> float:
+    """Seconds of one run of the pipeline, into tables of its own that are dropped again."""
+    environment = os.environ | {
+        "DESTINATION__POSTGRES__CREDENTIALS": running.postgres,
+        "RUNTIME__DLTHUB_TELEMETRY": "false",
+    }
+    command = [str(python), "-P", str(_PIPELINE), str(file)]
+    ran = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+    asyncio.run(_drop(running.postgres))
+    told = json.loads(ran.stdout.splitlines()[-1])
+    if told["rows"] != rows:
+        raise RuntimeError(f"dlt loaded {told['rows']} of {rows} rows")
+    return float(told["seconds"])
+
+
+async def _drop(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("drop schema peer cascade; drop schema peer_staging cascade")
+    await connection.execute("checkpoint")
+    await connection.close()
