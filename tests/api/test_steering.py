@@ -5,12 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from temporalio.client import Client
 
 from api.app import create_app
+from domain.entity import INCIDENT
+from storage.database import Database
+from storage.undo import undo_chunk, undoable
 from tests.faults.exports import export
 from tests.service import Service, Tenant
 from workflows.starting import migration_id
@@ -165,6 +169,19 @@ class TestCancel:
         assert kept == dict.fromkeys(edited, "kept_edited")
         titles = await tenant.sql("select title from incidents where source_id = any($1)", edited)
         assert {each["title"] for each in titles} == {"Mine"}
+
+    async def test_says_everything_although_the_undo_was_interrupted(self, tenant: Tenant) -> None:
+        job_id = await uploaded(tenant, export(ROWS))
+        await importing(tenant, job_id)
+        written = (await steered(tenant, job_id, "pause"))["processedRecords"]
+        job, database = UUID(job_id), Database(tenant.service.dsn)
+        async with database.tenant(tenant.id) as connection:
+            newest, *_ = await undoable(connection, job)
+        await undo_chunk(database, tenant.id, INCIDENT, job, newest)  # and then it was killed
+        await undo_chunk(database, tenant.id, INCIDENT, job, newest)  # counts only once
+        await database.close()
+        undone = (await cancel(tenant, job_id))["report"]["undone"]
+        assert undone == {"deleted": written, "restored": 0, "kept": 0}
 
 
 class TestFailure:

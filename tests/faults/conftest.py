@@ -1,0 +1,40 @@
+"""The one service that all fault tests disturb, and an import that nothing disturbed."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from temporalio.client import Client
+
+from tests.faults.exports import export
+from tests.faults.stack import Rows, Stack, rows, running
+from tests.service import Tenant
+from workflows.connection import connect
+
+ROWS = 60_000
+EXPORT = export(ROWS)
+
+
+@pytest.fixture(scope="session")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    async with running(tmp_path_factory.mktemp("faults")) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+async def undisturbed(stack: Stack) -> Rows:
+    """What importing EXPORT gives when nothing goes wrong."""
+    tenant = await stack.tenant()
+    assert (await tenant.migrate(EXPORT))["successfulRecords"] == ROWS
+    return await rows(tenant)
+
+
+@pytest.fixture
+async def victim(stack: Stack) -> Tenant:
+    """A tenant of the disturbed service."""
+    await stack.answering()
+    return await stack.tenant()
+
+
+@pytest.fixture
+async def temporal(stack: Stack) -> Client:
+    return await connect(stack.told["temporal"], "default")
