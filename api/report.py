@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
-from fastapi.encoders import jsonable_encoder
 from fastapi.responses import StreamingResponse
+from pydantic_core import to_jsonable_python
 
 from api.auth import Caller, Reader
 from api.context import Context, InContext
@@ -99,7 +99,7 @@ async def _events(context: Context, caller: Caller, job_id: UUID) -> AsyncIterat
     while True:
         async with context.database.tenant(caller.tenant_id) as connection:
             job = await find_job(connection, job_id)
-            shown = jsonable_encoder((await shown_jobs(context, connection, [job]))[0])
+            shown = to_jsonable_python((await shown_jobs(context, connection, [job]))[0])
         text, over = json.dumps(shown), Status(job["status"]) in FINAL
         if text != last or over:
             yield f"event: {'end' if over else 'progress'}\ndata: {text}\n\n"

@@ -4,10 +4,10 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
-from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic_core import to_jsonable_python
 from sqlalchemy.exc import IntegrityError
 
 from api.auth import Operator, Reader
@@ -73,7 +73,7 @@ async def create_template(
                 created = await template.create(
                     connection, caller.tenant_id, {**values, "created_by": caller.key_id}
                 )
-                answer = jsonable_encoder({"data": _shown(created)})
+                answer = to_jsonable_python({"data": _shown(created)})
                 await hold.settle(connection, hash, 201, answer)
         except IntegrityError as error:
             raise _name_taken(body.name) from error

@@ -3,10 +3,10 @@
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
-from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic_core import to_jsonable_python
 
 from api.auth import Admin, Platform
 from api.context import InContext
@@ -75,7 +75,7 @@ async def create_api_key(
             shown, key = await api_keys.create(
                 connection, caller.tenant_id, body.role, body.name, body.expires_at
             )
-            answer = jsonable_encoder({"data": _shown(shown)})
+            answer = to_jsonable_python({"data": _shown(shown)})
             await hold.settle(connection, hash, 201, answer)
         return JSONResponse({**answer, "apiKey": key}, 201)
 

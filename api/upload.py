@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse, Response
+from pydantic_core import to_jsonable_python
 from temporalio.service import RPCError
 
 from api.auth import Caller, Operator
@@ -108,7 +108,7 @@ class _Taken:
         async with self.hold.transaction() as connection:
             job = await migration.create(connection, self.caller.tenant_id, stored, mapping)
             shown = (await shown_jobs(self.context, connection, [job]))[0]
-            await self.hold.settle(connection, self.hash, 202, jsonable_encoder({"job": shown}))
+            await self.hold.settle(connection, self.hash, 202, to_jsonable_python({"job": shown}))
         return job
 
     async def answer(self, job_id: UUID, wait: float) -> Response:
@@ -116,7 +116,7 @@ class _Taken:
         if job["status"] == Status.FAILED and job["failure"]:
             await self.hold.forget()
             return bad_input_response(Problem.model_validate(job["failure"]), jobId=str(job_id))
-        body = jsonable_encoder({"job": shown})
+        body = to_jsonable_python({"job": shown})
         if job["preview"] is not None:
             body["preview"] = job["preview"]
         status = 202 if job["preview"] is None else 201

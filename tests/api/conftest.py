@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from tests.api.wire import Wire
-from tests.service import Service
+from tests.service import Service, Tenant, new_tenant
 
 UPLOAD_BYTES = 2 * 2**20
 
@@ -48,3 +48,8 @@ async def live(service: Service) -> AsyncIterator[Live]:
     yield Live(app, server.servers[0].sockets[0].getsockname()[1])
     server.should_exit = True
     await running
+
+
+@pytest.fixture
+async def other_tenant(service: Service) -> Tenant:
+    return await new_tenant(service)

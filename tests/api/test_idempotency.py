@@ -1,0 +1,152 @@
+"""`Idempotency-Key`: the same request twice has one effect and one answer."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.service import Service, Tenant
+
+CSV = b"number,title,status,priority\nINC1,Printer on fire,New,1\n"
+BAD = b'number,title\n1,"never closed\n'
+TEMPLATE = {
+    "name": "ours",
+    "sourceSystem": "generic_csv",
+    "entityType": "incident",
+    "mapping": {"fieldMappings": [{"sourceField": "title", "targetField": "title"}]},
+}
+
+
+async def upload(
+    tenant: Tenant, content: bytes = CSV, key: str = "once", **fields: Any
+) -> httpx.Response:
+    return await tenant.upload(content, headers={"Idempotency-Key": key}, **fields)
+
+
+async def post(tenant: Tenant, path: str, body: Any, key: str = "once") -> httpx.Response:
+    headers = tenant.headers | {"Idempotency-Key": key}
+    return await tenant.service.http.post(path, json=body, headers=headers)
+
+
+async def jobs(tenant: Tenant) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await tenant.get("/v1/migration")).json()["data"]
+    return found
+
+
+class TestUpload:
+    async def test_is_answered_again_though_the_boundary_is_another(self, tenant: Tenant) -> None:
+        first, second = await upload(tenant), await upload(tenant)
+        assert first.request.headers["content-type"] != second.request.headers["content-type"]
+        assert (first.status_code, second.status_code) == (201, 201)
+        assert first.json() == second.json()
+        assert "idempotency-replayed" not in first.headers
+        assert second.headers["idempotency-replayed"] == "true"
+        assert len(await jobs(tenant)) == 1
+        assert len({path.name for path in tenant.stored_files() if path.suffix == ".csv"}) == 1
+
+    async def test_how_long_to_wait_does_not_make_it_another(self, tenant: Tenant) -> None:
+        await upload(tenant)
+        assert (await upload(tenant, wait=0)).headers["idempotency-replayed"] == "true"
+
+    @pytest.mark.parametrize(
+        "other", [{"content": CSV + b"\n"}, {"entityType": "request"}, {"sourceInstance": "b"}]
+    )
+    async def test_another_request_under_the_key_is_refused(
+        self, tenant: Tenant, other: dict[str, Any]
+    ) -> None:
+        await upload(tenant)
+        stored = tenant.stored_files()
+        response = await upload(tenant, **other)
+        assert (response.status_code, response.json()["code"]) == (422, "idempotency_mismatch")
+        assert len(await jobs(tenant)) == 1
+        assert tenant.stored_files() == stored
+
+    async def test_twenty_at_once_make_one_job(self, tenant: Tenant) -> None:
+        responses = await asyncio.gather(*(upload(tenant) for _ in range(20)))
+        (job,) = await jobs(tenant)
+        answered = [each for each in responses if each.status_code in (201, 202)]
+        refused = [each for each in responses if each not in answered]
+        assert {each.json()["job"]["id"] for each in answered} == {job["id"]}
+        assert {each.json()["code"] for each in refused} <= {"idempotency_in_flight"}
+        (made,) = (each for each in answered if "idempotency-replayed" not in each.headers)
+        assert (await upload(tenant)).json() == made.json()
+
+    async def test_a_file_that_fails_gives_the_key_back(self, tenant: Tenant) -> None:
+        failed = await upload(tenant, BAD)
+        assert failed.json()["code"] == "csv_unclosed_quote"
+        assert (await upload(tenant)).status_code == 201
+
+    @pytest.mark.parametrize("wrong", [{"colour": "red"}, {"sha256": "0" * 64}, {"content": b""}])
+    async def test_a_refused_one_gives_the_key_back(
+        self, tenant: Tenant, wrong: dict[str, Any]
+    ) -> None:
+        assert (await upload(tenant, **wrong)).status_code == 422
+        assert (await upload(tenant)).status_code == 201
+
+    async def test_the_keys_of_tenants_do_not_meet(
+        self, tenant: Tenant, other_tenant: Tenant
+    ) -> None:
+        first, second = await upload(tenant), await upload(other_tenant)
+        assert first.json()["job"]["id"] != second.json()["job"]["id"]
+
+    async def test_a_key_of_no_length_or_too_long_is_refused(self, tenant: Tenant) -> None:
+        assert (await upload(tenant, key="k" * 256)).status_code == 422
+
+
+class TestTemplate:
+    async def test_is_made_once(self, tenant: Tenant) -> None:
+        first = await post(tenant, "/v1/migration/templates", TEMPLATE)
+        second = await post(tenant, "/v1/migration/templates", TEMPLATE)
+        assert (first.status_code, second.status_code) == (201, 201)
+        assert first.json() == second.json()
+        other = await post(tenant, "/v1/migration/templates", TEMPLATE | {"name": "other"})
+        assert other.json()["code"] == "idempotency_mismatch"
+
+    async def test_a_name_that_is_taken_gives_the_key_back(self, tenant: Tenant) -> None:
+        await tenant.post("/v1/migration/templates", TEMPLATE)
+        refused = await post(tenant, "/v1/migration/templates", TEMPLATE)
+        assert refused.json()["code"] == "name_taken"
+        made = await post(tenant, "/v1/migration/templates", TEMPLATE | {"name": "free"})
+        assert made.status_code == 201
+
+    async def test_the_order_of_members_does_not_make_it_another(self, tenant: Tenant) -> None:
+        await post(tenant, "/v1/migration/templates", TEMPLATE)
+        turned = dict(reversed(TEMPLATE.items()))
+        again = await post(tenant, "/v1/migration/templates", turned)
+        assert again.headers["idempotency-replayed"] == "true"
+
+
+class TestSecrets:
+    """An answer with a secret is repeated without it, and the secret is not kept."""
+
+    async def stored(self, tenant: Tenant) -> str:
+        rows = await tenant.sql("select k::text from public.idempotency_keys k")
+        return "\n".join(row[0] for row in rows)
+
+    async def test_of_an_api_key(self, tenant: Tenant) -> None:
+        body = {"name": "x", "role": "viewer"}
+        first = (await post(tenant, "/v1/api-keys", body)).json()
+        second = await post(tenant, "/v1/api-keys", body)
+        assert (second.status_code, second.json()) == (201, {"data": first["data"]})
+        assert first["apiKey"] not in await self.stored(tenant)
+        assert len((await tenant.get("/v1/api-keys")).json()["data"]) == 2
+        other = await post(tenant, "/v1/api-keys", body | {"role": "admin"})
+        assert other.json()["code"] == "idempotency_mismatch"
+
+    async def test_of_a_tenant(self, service: Service, tenant: Tenant) -> None:
+        async def create(slug: str) -> httpx.Response:
+            return await service.http.post(
+                "/v1/tenants",
+                json={"slug": slug, "name": "x"},
+                headers={
+                    "Authorization": f"Bearer {service.admin_key}",
+                    "Idempotency-Key": "new-tenant",
+                },
+            )
+
+        assert (await create(tenant.slug)).json()["code"] == "slug_taken"
+        first, second = (await create("only-once")).json(), await create("only-once")
+        assert (second.status_code, second.json()) == (201, {"data": first["data"]})
+        assert first["apiKey"] not in await self.stored(tenant)
+        assert (await create("another")).json()["code"] == "idempotency_mismatch"
