@@ -1,6 +1,7 @@
-"""Records that arrive one by one as dicts of text, gathered into batches."""
+"""Records that arrive one by one as dicts of text, or many at once as columns, in batches."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
 
 import polars as pl
 
@@ -12,32 +13,98 @@ NAME_CHARS = 1_000  # the longest source field that a mapping can name
 
 
 def batches(
-    records: Iterable[Row | Rejected], profile: Profile, limits: Limits, oversize: str
+    records: Iterable[Row | Rejected | pl.DataFrame],
+    profile: Profile,
+    limits: Limits,
+    oversize: str,
 ) -> Iterator[Batch]:
     """Number the records from 1 in their order and gather them; fills `profile` on the way.
 
+    A frame holds many records: a String column per field, null where a record has no such field.
     A Rejected takes the number of the record it stands for. Raises BadInput: `oversize` for a
     field beyond the limit, `too_many_columns`, `column_name_invalid`.
     """
-    rows: dict[int, Row] = {}
-    rejected: list[Rejected] = []
-    for number, record in enumerate(records, 1):
+    gathered = _Gathered(profile, limits)
+    for record in records:
+        rest = gathered.take(record)
+        while gathered.full:
+            yield gathered.batch(oversize)
+            rest = gathered.take(rest) if rest is not None else None
+    if profile.records % CHUNK_ROWS:
+        yield gathered.batch(oversize)
+
+
+class _Gathered:
+    """The records since the last batch."""
+
+    def __init__(self, profile: Profile, limits: Limits) -> None:
+        self._profile = profile
+        self._limits = limits
+        self._begin()
+
+    def _begin(self) -> None:
+        self.full = False
+        self._frames: list[pl.DataFrame] = []
+        self._rows: dict[int, Row] = {}
+        self._rejected: list[Rejected] = []
+
+    def take(self, record: Row | Rejected | pl.DataFrame) -> pl.DataFrame | None:
+        """Take a record, or as many of a frame as have room; what has none is given back."""
+        number = self._profile.records + 1
+        if isinstance(record, pl.DataFrame):
+            return self._take_frame(record, number)
         if isinstance(record, Rejected):
-            rejected.append(record)
+            self._rejected.append(record)
         else:
-            if not record.keys() <= profile.columns.keys():
-                _add_columns(record, number, profile, limits)
-            rows[number] = record
-        profile.records = number
-        if number % CHUNK_ROWS == 0:
-            yield _batch(rows, rejected, profile, limits, oversize)
-            rows, rejected = {}, []
-    if rows or rejected:
-        yield _batch(rows, rejected, profile, limits, oversize)
+            if not record.keys() <= self._profile.columns.keys():
+                _add_columns(record, number, self._profile, self._limits)
+            self._rows[number] = record
+        self._profile.records = number
+        self.full = number % CHUNK_ROWS == 0
+        return None
+
+    def _take_frame(self, frame: pl.DataFrame, number: int) -> pl.DataFrame | None:
+        room = CHUNK_ROWS - self._profile.records % CHUNK_ROWS
+        part, rest = frame.head(room), frame.slice(room)
+        self._close_rows()
+        if part.height:
+            self._add_new_columns(part, number)
+            present = part.select(name for name in part.columns if name in self._profile.columns)
+            numbers = pl.int_range(number, number + part.height, dtype=pl.Int64, eager=True)
+            self._frames.append(present.insert_column(0, numbers.alias(ROW)))
+            self._profile.records += part.height
+            self.full = part.height == room
+        return rest if rest.height else None
+
+    def _add_new_columns(self, frame: pl.DataFrame, number: int) -> None:
+        """Add those that have a value, in the order in which their first records do."""
+        new = [name for name in frame.columns if name not in self._profile.columns]
+        firsts = {
+            name: int(frame[name].is_not_null().arg_max() or 0)
+            for name in new
+            if frame[name].null_count() < frame.height
+        }
+        for first, names in groupby(sorted(firsts, key=firsts.__getitem__), firsts.__getitem__):
+            _add_columns(names, number + first, self._profile, self._limits)
+
+    def _close_rows(self) -> None:
+        if self._rows:
+            schema = dict.fromkeys(self._profile.columns, pl.String)
+            fields = pl.DataFrame([*self._rows.values()], schema=schema)
+            self._frames.append(fields.insert_column(0, pl.Series(ROW, [*self._rows], pl.Int64)))
+            self._rows = {}
+
+    def batch(self, oversize: str) -> Batch:
+        self._close_rows()
+        schema = {ROW: pl.Int64} | dict.fromkeys(self._profile.columns, pl.String)
+        frame = pl.concat([pl.DataFrame(schema=schema), *self._frames], how="diagonal")
+        rejected = self._rejected
+        self._begin()
+        return _checked(frame.rechunk(), rejected, self._limits, oversize)
 
 
-def _add_columns(record: Row, number: int, profile: Profile, limits: Limits) -> None:
-    for name in record:
+def _add_columns(names: Iterable[str], number: int, profile: Profile, limits: Limits) -> None:
+    for name in names:
         if name == ROW or "\0" in name or len(name) > NAME_CHARS:
             detail = f"a field cannot be called {name[:50]!r} (reserved, too long or with a NUL)"
             raise BadInput("column_name_invalid", detail, row=number)
@@ -48,11 +115,7 @@ def _add_columns(record: Row, number: int, profile: Profile, limits: Limits) -> 
         raise BadInput("too_many_columns", detail, row=number, limit=limits.columns, actual=found)
 
 
-def _batch(
-    rows: dict[int, Row], rejected: list[Rejected], profile: Profile, limits: Limits, oversize: str
-) -> Batch:
-    fields = pl.DataFrame([*rows.values()], schema=dict.fromkeys(profile.columns, pl.String))
-    frame = pl.DataFrame({ROW: [*rows]}, schema={ROW: pl.Int64}).with_columns(fields.get_columns())
+def _checked(frame: pl.DataFrame, rejected: list[Rejected], limits: Limits, oversize: str) -> Batch:
     for number, name in _places(frame, lambda text: text.str.len_bytes() > limits.field_bytes):
         detail = f"{name!r} of record {number} is longer than {limits.field_bytes} bytes"
         raise BadInput(oversize, detail, row=number, column=name, limit=limits.field_bytes)
@@ -60,7 +123,7 @@ def _batch(
         number: Rejected(row=number, field=name, code="nul_not_storable", detail=f"NUL in {name!r}")
         for number, name in _places(frame, lambda text: text.str.contains("\0", literal=True))
     }
-    good = frame.filter(~pl.col(ROW).is_in([*unstorable]))
+    good = frame.filter(~pl.col(ROW).is_in([*unstorable])) if unstorable else frame
     in_order = sorted((*rejected, *unstorable.values()), key=lambda each: each.row)
     return Batch(good, tuple(in_order))
 

@@ -8,12 +8,15 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import BinaryIO
 
+import polars as pl
 from lxml import etree
 
 from domain.failures import BadInput, Rejected
 from sources.batch import Batch, Limits, Profile
 from sources.rows import Row, batches
-from sources.xml_stream import elements, local_name, too_many_attributes
+from sources.xml_blocks import contents
+from sources.xml_shapes import SHOWN, Run
+from sources.xml_stream import local_name, too_many_attributes
 
 
 def read_xml(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> Iterator[Batch]:
@@ -24,16 +27,24 @@ def read_xml(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> 
     `profile.ignored`. Raises BadInput; any DOCTYPE is refused.
     """
     tables = frozenset(table.split())
-    records = _records(elements(stream, tables, profile, limits), tables, profile, limits)
+    records = _records(contents(stream, tables, profile, limits), tables, profile, limits)
     yield from batches(records, profile, limits, oversize="xml_text_too_large")
 
 
 def _records(
-    found: Iterator[etree._Element], tables: frozenset[str], profile: Profile, limits: Limits
-) -> Iterator[Row | Rejected]:
+    found: Iterator[etree._Element | Run],
+    tables: frozenset[str],
+    profile: Profile,
+    limits: Limits,
+) -> Iterator[Row | Rejected | pl.DataFrame]:
     row = 0
     ignored = Counter[str]()
     for element in found:
+        if isinstance(element, Run):
+            row += element.frame.height
+            ignored.update(element.ignored)
+            yield element.frame
+            continue
         name = local_name(element.tag)
         _check_attributes(element, limits)
         if name in tables and element.get("action") != "DELETE":
@@ -56,7 +67,7 @@ def _record(element: etree._Element, row: int, limits: Limits) -> Row | Rejected
         record[name] = field.text or ""
         if field.keys():
             _check_attributes(field, limits)
-            if shown := field.get("display_value") or field.get("name"):
+            if shown := next(filter(None, map(field.get, SHOWN)), None):
                 record[f"{name}.display_value"] = shown
                 expected += 1
         if len(field):

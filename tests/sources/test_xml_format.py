@@ -71,6 +71,12 @@ def test_fields_keep_text_and_display_value() -> None:
     assert read(read_xml, incident(fields)).values == [expected]
 
 
+def test_white_space_in_a_field_is_kept() -> None:
+    fields = "<a> \r\n</a><b>  \r\nx\r\n</b><c>\t</c><d>&#13;\n</d><e><![CDATA[ ]]></e>"
+    expected = {"a": " \n", "b": "  \nx\n", "c": "\t", "d": "\r\n", "e": " "}
+    assert read(read_xml, incident(fields)).values == [expected]
+
+
 def test_elements_inside_a_field_are_kept_as_markup() -> None:
     assert read(read_xml, incident("<a>x<b c='1'>y</b>z</a>")).values == [{"a": 'x<b c="1">y</b>z'}]
 
@@ -204,7 +210,7 @@ def test_a_record_that_never_ends_is_not_read_to_its_end() -> None:
 
 
 def test_records_come_out_while_the_file_is_being_read() -> None:
-    stream = BytesIO(unload(*["<incident><a>1</a></incident>"] * (3 * CHUNK_ROWS)))
+    stream = BytesIO(unload(*["<incident><a>1</a></incident>"] * (30 * CHUNK_ROWS)))
     next(read_xml(stream, Profile(), "incident", Limits()))
     assert stream.tell() < len(stream.getvalue()) / 2
 

@@ -1,0 +1,112 @@
+"""The fast way and lxml alone read the same, and refuse the same at the same place."""
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.failures import BadInput
+from sources import xml_blocks, xml_stream
+from sources.batch import Limits
+from sources.xml_format import read_xml
+from tests.sources.reading import read
+
+PROLOGS = [
+    '<?xml version="1.0" encoding="UTF-8"?>\n<unload unload_date="2025-02-05 09:00:00">\n',
+    '\ufeff<?xml version="1.0"?>\r\n<unload>',
+    "<unload>",
+]
+ORDINARY = ["a", "é", "😀", " ", "\n", "\r\n", "\t", "&amp;", "&lt;", "&#13;", "]", ">", "/", "'"]
+ODD = ["&#233;", "&#x41;", "\r", "]]>", "/>", "<![CDATA[<]]>", "<!-- x -->", "<?p?>", "\x7f"]
+EVIL = ["&nope;", "&", "<", "\x01", "\uffff", "\ufffe", "<b>1</b>", "</incident>", "&#0;", "</a>"]
+ORDINARY_TEXT = st.lists(st.sampled_from(ORDINARY), max_size=4).map("".join)
+ANY_TEXT = st.lists(st.sampled_from(ORDINARY * 3 + ODD * 2 + EVIL), max_size=4).map("".join)
+NAMES = ["a", "b", "a", "b", "a.display_value", "x-1"]  # libxml2 miscounts columns after é in names
+LIMITS = Limits(columns=5, field_bytes=12)
+
+
+@st.composite
+def field(draw: st.DrawFn, name: str, text: st.SearchStrategy[str]) -> str:
+    shown = draw(st.sampled_from(["", "", ' display_value="{}"', ' display_value="{}" name="N"']))
+    tag = name + shown.format(draw(text).replace('"', ""))
+    return draw(st.sampled_from([f"<{tag}/>", f"<{tag}>{draw(text)}</{name}>"]))
+
+
+@st.composite
+def records(draw: st.DrawFn, text: st.SearchStrategy[str], names: list[str]) -> str:
+    """Some records of one shape."""
+    tag = draw(st.sampled_from(["incident", "incident", "task", "journal"]))
+    action = draw(st.sampled_from(["", ' action="INSERT_OR_UPDATE"', ' action="DELETE"']))
+    fields = draw(st.lists(st.sampled_from(names), max_size=3))
+    between = draw(st.sampled_from(["", "\n", "\r\n  "]))
+    found = []
+    for _ in range(draw(st.integers(1, 5))):
+        content = between.join(draw(field(name, text)) for name in fields)
+        found.append(f"<{tag}{action}>{between}{content}{between}</{tag}>{between}")
+    return "".join(found)
+
+
+@st.composite
+def exports(draw: st.DrawFn, text: st.SearchStrategy[str], names: list[str] = NAMES) -> bytes:
+    body = "".join(draw(st.lists(records(text, names), max_size=5)))
+    return (draw(st.sampled_from(PROLOGS)) + body + "\n</unload>\n").encode()
+
+
+SMALL = st.integers(20, 400)
+
+
+def outcome(content: bytes, limits: Limits) -> Any:
+    """All that a caller can see of a file: its records and profile, or what is wrong with it."""
+    try:
+        found = read(read_xml, content, "incident task", limits)
+    except BadInput as error:
+        return error.problem
+    return [batch.frame.rows() for batch in found.batches], found.rejected, found.profile
+
+
+def check(content: bytes, block_bytes: int, limits: Limits | None = None) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(xml_blocks, "_PROLOG", re.compile(rb"(?!)"))
+        expected = outcome(content, limits or Limits())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(xml_blocks, "BLOCK_BYTES", block_bytes)
+        patch.setattr(xml_blocks, "FRAGMENT_BYTES", block_bytes // 2)
+        patch.setattr(xml_blocks, "_PAD", 7)
+        patch.setattr(xml_stream, "READ_BYTES", block_bytes)
+        found = outcome(content, limits or Limits())
+    assert found == expected, f"{found!r}\n{expected!r}"
+
+
+@settings(max_examples=150, deadline=None)
+@given(exports(ORDINARY_TEXT), SMALL)
+def test_ordinary_exports(content: bytes, block_bytes: int) -> None:
+    check(content, block_bytes)
+
+
+@settings(max_examples=150, deadline=None)
+@given(exports(ANY_TEXT), SMALL)
+def test_exports_with_anything_in_a_value(content: bytes, block_bytes: int) -> None:
+    check(content, block_bytes)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    exports(ORDINARY_TEXT),
+    st.integers(0, 2_000),
+    st.integers(0, 3),
+    st.sampled_from(ODD + EVIL),
+    SMALL,
+)
+def test_exports_with_one_place_changed(
+    content: bytes, at: int, gone: int, noise: str, block_bytes: int
+) -> None:
+    at %= len(content) + 1
+    check(content[:at] + noise.encode() + content[at + gone :], block_bytes)
+
+
+@settings(max_examples=100, deadline=None)
+@given(exports(ORDINARY_TEXT, [*NAMES, "_row"]), SMALL)
+def test_exports_beyond_the_limits(content: bytes, block_bytes: int) -> None:
+    check(content, block_bytes, LIMITS)
