@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
@@ -45,6 +47,10 @@ async def skipping() -> AsyncIterator[WorkflowEnvironment]:
     async with await WorkflowEnvironment.start_time_skipping(
         test_server_existing_path=path, data_converter=pydantic_data_converter
     ) as environment:
+        names = (TENANT_ID.name, JOB_KIND.name, PHASE.name)
+        keywords = dict.fromkeys(names, IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD)
+        wanted = AddSearchAttributesRequest(search_attributes=keywords)
+        await environment.client.operator_service.add_search_attributes(wanted)
         yield environment
 
 
