@@ -64,15 +64,18 @@ def read_fields(values: dict[str, str]) -> UploadFields:
         raise ApiError(
             422, "invalid_request", "a form field is not valid", errors=validation_errors(error)
         ) from error
-    if fields.source_system not in SOURCES:
-        known = ", ".join(SOURCES)
-        raise _unknown("sourceSystem", f"{fields.source_system!r} is none of {known}")
-    if fields.entity_type not in SOURCES[fields.source_system].tables:
-        detail = f"{fields.entity_type!r} cannot be imported from {fields.source_system}"
-        raise _unknown("entityType", detail)
+    check_source(fields.source_system, fields.entity_type)
     if fields.mapping is not None:
         check_mapping(fields.mapping, fields.entity_type)
     return fields
+
+
+def check_source(system: str, entity_type: str) -> None:
+    """Raises ApiError 422 unless this source system is known and has such records."""
+    if system not in SOURCES:
+        raise _unknown("sourceSystem", f"{system!r} is none of {', '.join(SOURCES)}")
+    if entity_type not in SOURCES[system].tables:
+        raise _unknown("entityType", f"{entity_type!r} cannot be imported from {system}")
 
 
 def _unknown(field: str, detail: str) -> ApiError:

@@ -14,10 +14,9 @@ from api.auth import Operator, Reader
 from api.context import InContext
 from api.errors import ApiError, not_found
 from api.idempotency import IdempotencyKey, once, request_hash
-from api.intake import check_mapping
+from api.intake import check_mapping, check_source
 from api.page import InPage
 from domain.mapping import Mapping
-from sources import SOURCES
 from storage import template
 
 router = APIRouter(prefix="/v1/migration/templates", tags=["templates"])
@@ -35,10 +34,7 @@ class TemplateBody(BaseModel):
 
     def values(self) -> dict[str, Any]:
         """The row's columns. Raises ApiError 422 for what cannot work."""
-        source = SOURCES.get(self.source_system)
-        if source is None or self.entity_type not in source.tables:
-            detail = f"{self.entity_type!r} cannot be imported from {self.source_system!r}"
-            raise ApiError(422, "invalid_request", detail, errors=[{"pointer": "/sourceSystem"}])
+        check_source(self.source_system, self.entity_type)
         check_mapping(self.mapping, self.entity_type)
         return {
             "name": self.name,

@@ -53,3 +53,9 @@ async def live(service: Service) -> AsyncIterator[Live]:
 @pytest.fixture
 async def other_tenant(service: Service) -> Tenant:
     return await new_tenant(service)
+
+
+@pytest.fixture(scope="module")
+async def module_tenant(service: Service) -> Tenant:
+    """A tenant that the tests of a module only look at."""
+    return await new_tenant(service)
