@@ -1,0 +1,222 @@
+"""`python -m benchmarks.faults [--rows N] [--seed N]`: what an import loses when its servers die.
+
+Imports are disturbed again and again, each time after a ledger chunk drawn from the seed, and
+compared with one that nothing disturbed. One JSON line a kill, and at the end a summary by fault.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import signal
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any, TypeAlias
+
+import asyncpg
+
+from benchmarks.generate import export
+from sources.batch import CHUNK_ROWS
+from tests.faults.stack import Name, Rows, Stack, ended, ledger, rows, running
+from tests.service import Tenant
+
+Count: TypeAlias = Callable[[], Awaitable[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is killed and how: so often in each of so many imports."""
+
+    victim: Name
+    phase: str
+    kills: int
+    imports: int
+    by: signal.Signals = signal.SIGKILL
+
+    @property
+    def name(self) -> str:
+        return f"{self.victim} in {self.phase}"
+
+
+FAULTS = (
+    Fault("worker", "import", kills=5, imports=4),
+    Fault("worker", "parse", kills=1, imports=5),
+    Fault("postgres", "import", kills=3, imports=2, by=signal.SIGQUIT),  # immediate shutdown
+    Fault("temporal", "import", kills=3, imports=2),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """One kill: after how many chunks, when there was one more, and what was done again.
+
+    `redone` counts chunks that were begun a second time, `forgotten` those that were committed
+    and that a crash of PostgreSQL took with it, together with their ledger rows.
+    """
+
+    after_chunk: int
+    seconds_to_recovery: float
+    redone: int = 0
+    forgotten: int = 0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """A fault's kills, and what became of the imports."""
+
+    kills: list[Kill] = field(default_factory=list)
+    completed: int = 0
+    lost_rows: int = 0
+    extra_rows: int = 0
+    other_content: int = 0
+
+    def add(self, status: str, found: Rows, expected: Rows) -> None:
+        self.completed += status == "completed"
+        self.lost_rows += max(0, expected.ids - found.ids)
+        self.extra_rows += found.rows - found.ids
+        self.other_content += found.digest != expected.digest
+
+    def summary(self) -> dict[str, Any]:
+        seconds = [kill.seconds_to_recovery for kill in self.kills]
+        return {
+            "kills": len(self.kills),
+            "completed": self.completed,
+            "lost_rows": self.lost_rows,
+            "extra_rows": self.extra_rows,
+            "imports_with_other_content": self.other_content,
+            "redone_chunks_max_per_kill": max(kill.redone for kill in self.kills),
+            "forgotten_chunks_max_per_kill": max(kill.forgotten for kill in self.kills),
+            "seconds_to_recovery": {"median": round(median(seconds), 1), "max": max(seconds)},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A running service, the file that is imported over and over, and what it must give."""
+
+    stack: Stack
+    file: Path
+    chunks: int
+    chance: random.Random
+
+    async def upload(self, tenant: Tenant, wait: int) -> str:
+        await self.stack.answering()
+        with self.file.open("rb") as content:
+            response = await self.stack.service.http.post(
+                "/v1/migration/upload",
+                data={"sourceSystem": "servicenow", "entityType": "incident", "wait": str(wait)},
+                files={"file": (self.file.name, content)},
+                headers=tenant.headers,
+            )
+        job_id: str = response.raise_for_status().json()["job"]["id"]
+        return job_id
+
+    async def execute(self, tenant: Tenant, job_id: str) -> None:
+        await tenant.settled(job_id, "preview")
+        response = await tenant.post(f"/v1/migration/{job_id}/execute")
+        response.raise_for_status()
+
+    async def disturb(self, fault: Fault, expected: Rows) -> Outcome:
+        """Import with the fault; prints a line for each kill."""
+        outcome = Outcome()
+        for _ in range(fault.imports):
+            tenant = await self.stack.tenant()
+            job_id = await self.upload(tenant, wait=0)
+            if fault.phase == "parse":
+                outcome.kills += await self.kill(fault, partial(_parsed, tenant))
+            await self.execute(tenant, job_id)
+            if fault.phase == "import":
+                watch = partial(_committed, tenant, job_id)
+                outcome.kills += await self.kill(fault, watch, partial(_redone, tenant, job_id))
+            job = await ended(tenant, job_id)
+            outcome.add(job["status"], await rows(tenant), expected)
+        return outcome
+
+    async def kill(self, fault: Fault, progress: Count, redone: Count | None = None) -> list[Kill]:
+        """Kill after as many drawn numbers of chunks, each time waiting for one chunk more."""
+        kills = []
+        for after in sorted(self.chance.sample(range(1, self.chunks - 3), fault.kills)):
+            before = await _reaches(progress, after)
+            redone_before = await redone() if redone else 0
+            self.stack.send(fault.victim, fault.by)
+            killed = time.monotonic()
+            lowest = await _recovers(progress, before)
+            kill = Kill(
+                after_chunk=before,
+                seconds_to_recovery=round(time.monotonic() - killed, 1),
+                redone=await redone() - redone_before if redone else 0,
+                forgotten=max(0, before - lowest),
+            )
+            kills.append(kill)
+            print(json.dumps({"fault": fault.name, **asdict(kill)}), flush=True)
+        return kills
+
+
+async def _reaches(progress: Count, wanted: int) -> int:
+    async with asyncio.timeout(120):
+        while True:
+            if (now := await progress()) >= wanted:
+                return now
+            await asyncio.sleep(0.01)
+
+
+async def _recovers(progress: Count, before: int) -> int:
+    """Wait for more than there was `before`; the least that was seen meanwhile."""
+    lowest = before
+    async with asyncio.timeout(300):
+        while True:
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                now = await progress()
+                if now > before:
+                    return lowest
+                lowest = min(lowest, now)
+            await asyncio.sleep(0.02)
+
+
+async def _parsed(tenant: Tenant) -> int:
+    return sum(path.suffix == ".arrow" for path in tenant.stored_files())
+
+
+async def _committed(tenant: Tenant, job_id: str) -> int:
+    return (await ledger(tenant, job_id)).committed
+
+
+async def _redone(tenant: Tenant, job_id: str) -> int:
+    return (await ledger(tenant, job_id)).redone
+
+
+async def run(cache: Path, count: int, seed: int) -> None:
+    file = await asyncio.to_thread(export, cache, "csv", count)
+    with tempfile.TemporaryDirectory(prefix="firelater-faults-") as home:
+        async with running(Path(home)) as stack:
+            campaign = Campaign(stack, file, -(-count // CHUNK_ROWS), random.Random(seed))
+            tenant = await stack.tenant()
+            job_id = await campaign.upload(tenant, wait=0)
+            await campaign.execute(tenant, job_id)
+            await ended(tenant, job_id)
+            expected = await rows(tenant)
+            assert expected.ids == count, expected
+            summaries = {}
+            for fault in FAULTS:
+                summaries[fault.name] = (await campaign.disturb(fault, expected)).summary()
+            print(json.dumps({"name": "faults", "rows": count, "seed": seed, **summaries}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
+    parser.add_argument("--rows", type=int, default=500_000, help="of each import")
+    parser.add_argument("--seed", type=int, default=1, help="of when to kill")
+    cache = Path(tempfile.gettempdir()) / "firelater-benchmarks"
+    parser.add_argument("--cache", type=Path, default=cache, help="where exports are kept")
+    asked = parser.parse_args()
+    asyncio.run(run(asked.cache, asked.rows, asked.seed))
+
+
+if __name__ == "__main__":
+    main()
