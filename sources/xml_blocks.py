@@ -28,6 +28,7 @@ from sources.xml_stream import Document, elements, local_name, pieces_of, read_p
 BLOCK_BYTES = 2**21
 FRAGMENT_BYTES = 2**14  # enough to pay for a parser, few enough not to lose much to one odd record
 
+_PATIENCE = 64
 _PAD = 2**16
 _PAD_END = b"<_/>"  # libxml2 bounds the length of one text
 _PROLOG = re.compile(
@@ -37,6 +38,7 @@ _PROLOG = re.compile(
     rb"""\s*<([A-Za-z_][\w.-]*)(?:\s+(?!xml)[\w.-]+="[^"<]*")*\s*>"""
 )
 _NAME = re.compile(rb"<([A-Za-z_][\w.-]*)")
+_IRREGULAR = etree.XPath("boolean(*/*/* | descendant::*[count(@*) > $attributes])")
 _NO_CHARACTERS = ("\ufffe".encode(), "\uffff".encode())
 
 
@@ -72,6 +74,7 @@ class _Blocks:
         self._prolog, self._root_tag, self._pieces = prolog, root_tag, pieces
         self._tables, self._profile, self._limits = tables, profile, limits
         self._shapes = Shapes(tables)
+        self._fragment_bytes = FRAGMENT_BYTES
         self._block_bytes = min(BLOCK_BYTES, limits.record_bytes)
         self._text, self._at, self._sound, self._ended = b"", 0, 0, False
         self._lines, self._column = 0, 0  # what has been consumed since the prolog
@@ -79,22 +82,33 @@ class _Blocks:
     def contents(self) -> Iterator[etree._Element | Run]:
         while True:
             if run := self._shapes.read(self._text, self._at, self._sound):
+                if run.end - self._at > FRAGMENT_BYTES:
+                    self._fragment_bytes = FRAGMENT_BYTES
                 self._consume(run.end)
                 yield run
+            elif self._fragment_bytes > _PATIENCE * FRAGMENT_BYTES:
+                break  # where most records are odd, short runs cost more than they save
             elif end := self._fragment_end():
                 closed = self._text[self._at : end] + f"</{self._root_tag}>".encode()
                 records = self._alone(closed)
                 if records is None:
                     break
-                for record in records:
-                    self._shapes.learn(record)
-                self._consume(end)
-                yield from records
+                yield from self._learned(records, end)
             elif self._ended or len(self._text) - self._at >= self._block_bytes:
                 break
             else:
                 self._fill()
         yield from self._rest()
+
+    def _learned(self, records: etree._Element, end: int) -> Iterator[etree._Element]:
+        if len(records):
+            self._shapes.learn(records[0])  # this one was new to the shapes
+            self._shapes.learn(records[-1])
+        self._consume(end)
+        if end > self._sound:
+            self._sound = _sound_end(self._text, end)
+        self._fragment_bytes *= 2
+        yield from records
 
     def _fill(self) -> None:
         blocks = [self._text[self._at :]]
@@ -124,7 +138,7 @@ class _Blocks:
         if name is None:
             return 0
         tag = b"</" + name[1] + b">"
-        end = self._text.rfind(tag, name.end(), self._at + FRAGMENT_BYTES)
+        end = self._text.rfind(tag, name.end(), self._at + self._fragment_bytes)
         if end < 0:
             end = self._text.find(tag, name.end())
         return end + len(tag) if end >= 0 else 0
@@ -138,9 +152,7 @@ class _Blocks:
             root = document.close()
         except BadInput:
             return None
-        if any(len(field) for record in root for field in record):
-            return None
-        if any(len(each.keys()) > self._limits.xml_attributes for each in root.iter()):
+        if _IRREGULAR(root, attributes=self._limits.xml_attributes):
             return None
         self._profile.encoding = document.encoding or self._profile.encoding
         return root
@@ -157,17 +169,17 @@ class _Blocks:
         yield from islice(found, sum(pad.endswith(_PAD_END) for pad in pads), None)
 
 
-def _sound_end(text: bytes) -> int:
-    """How far the text is UTF-8 without what no shape can exclude."""
+def _sound_end(text: bytes, start: int = 0) -> int:
+    """How far the text is UTF-8 from `start` on, without what no shape can exclude."""
     ends: list[int] = []
     if b"]" in text and b"]]" in text:  # measured: in steps many times faster than at once
-        ends.append(text.find(b"]]>"))
+        ends.append(text.find(b"]]>", start))
     if not text.isascii():
-        ends += [text.find(each) for each in _NO_CHARACTERS]
+        ends += [text.find(each, start) for each in _NO_CHARACTERS]
         try:
-            text.decode()
+            text[start:].decode()
         except UnicodeDecodeError as error:
-            ends.append(error.start)
+            ends.append(start + error.start)
     return min((end for end in ends if end >= 0), default=len(text))
 
 

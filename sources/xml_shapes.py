@@ -119,17 +119,18 @@ class Shapes:
     def __init__(self, tables: frozenset[str]) -> None:
         self._tables = tables
         self._known: dict[object, Shape] = {}
-        self._previous: object = None
+        self._seen: set[object] = set()
         self._expression: re.Pattern[bytes] | None = None
 
     def learn(self, record: etree._Element) -> None:
-        """Take in the shape of a record that was read, if it is simple and came twice running."""
+        """Take in the shape of a record that was read, if it is simple and came before."""
         names = tuple(each.tag for each in record)
         key = (record.tag, record.get("action"), names)
-        again, self._previous = self._previous == key, key
-        if not _is_simple(record, names):
+        again = key in self._seen
+        self._seen.add(key)
+        if len(self._known) == _SHAPES or not _is_simple(record, names):
             return
-        if key not in self._known and again and len(self._known) < _SHAPES:
+        if key not in self._known and again:
             self._known[key] = self._shape(record)
             self._expression = None
         if (shape := self._known.get(key)) and _widen(shape, record):
@@ -149,7 +150,7 @@ class Shapes:
     def _compiled(self) -> re.Pattern[bytes]:
         if self._expression is None:
             shapes = "|".join(shape.expression() for shape in self._known.values())
-            self._expression = re.compile(rf"{_SPACE}(?:{shapes})|([\s\S]++)".encode())
+            self._expression = re.compile(rf"{_SPACE}(?:{shapes})|((?s:.)++)".encode())
         return self._expression
 
     def _run(self, rows: list[tuple[bytes, ...]], end: int) -> Run:

@@ -1,6 +1,7 @@
 """The fast way and lxml alone read the same, and refuse the same at the same place."""
 
 import re
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ from hypothesis import strategies as st
 
 from domain.failures import BadInput
 from sources import xml_blocks, xml_stream
-from sources.batch import Limits
+from sources.batch import Limits, Profile
+from sources.xml_blocks import contents
 from sources.xml_format import read_xml
+from sources.xml_shapes import Run
 from tests.sources.reading import read
 
 PROLOGS = [
@@ -110,3 +113,24 @@ def test_exports_with_one_place_changed(
 @given(exports(ORDINARY_TEXT, [*NAMES, "_row"]), SMALL)
 def test_exports_beyond_the_limits(content: bytes, block_bytes: int) -> None:
     check(content, block_bytes, LIMITS)
+
+
+@settings(max_examples=100, deadline=None)
+@given(exports(ANY_TEXT), exports(ORDINARY_TEXT), SMALL)
+def test_odd_exports_that_are_given_up(odd: bytes, rest: bytes, block_bytes: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(xml_blocks, "_PATIENCE", 1)
+        body = odd.rpartition(b"</unload>")[0]
+        check(body + rest[rest.find(b"<", rest.find(b"<unload") + 1) :], block_bytes)
+
+
+def test_lxml_reads_only_what_is_odd() -> None:
+    regular = (
+        '<incident><a display_value="x">1 &amp; 2</a><b/></incident><journal><c>3</c></journal>'
+    )
+    odd = "<incident><a><![CDATA[<]]></a><b/></incident>"
+    export = f"<unload>{regular * 5_000}{odd}{regular * 5_000}</unload>".encode()
+    found = [*contents(BytesIO(export), frozenset({"incident"}), Profile(), Limits())]
+    runs = [each for each in found if isinstance(each, Run)]
+    assert sum(run.frame.height for run in runs) > 9_000
+    assert sum(run.ignored.get("journal", 0) for run in runs) > 9_000
