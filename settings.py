@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = 8080
     upload_max_bytes: int = 5 * 2**30
+    tenant_quota_bytes: int = 50 * 2**30
     migration_ttl_seconds: int = 7 * 24 * 3600
     import_slots: int = 4
     parse_memory_bytes: int = 3 * 2**30

@@ -63,6 +63,7 @@ class Parsing:
             source=job.source.system,
             format=job.row["format"],
             table=job.source.table(job.entity.name),
+            charset=job.row["charset"],
             skip_chunks=frozenset(stored),
             memory_bytes=self._settings.parse_memory_bytes,
             cpu_seconds=self._settings.parse_deadline_seconds,

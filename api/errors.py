@@ -22,6 +22,7 @@ _STATUS = {
     "field_after_file": 400,
     "too_many_parts": 400,
     "multipart_invalid": 400,
+    "quota_exceeded": 403,
     "upload_too_slow": 408,
     "file_too_large": 413,
     "form_field_too_large": 413,

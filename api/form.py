@@ -32,10 +32,14 @@ class _Part:
     data: bytes = b""
     name: str = ""
     file_name: str | None = None
+    charset: str | None = None
 
 
 class Form:
-    """Iterate `fields()` first, then `file()`; each can be read once."""
+    """Iterate `fields()` first, then `file()`; each can be read once.
+
+    `file_name` and `charset` are what the file's part says of it, known after the fields.
+    """
 
     def __init__(self, request: Request, max_bytes: int) -> None:
         _, options = parse_options_header(request.headers.get("content-type"))
@@ -48,6 +52,7 @@ class Form:
         self._max_bytes = max_bytes
         self._parts = _parts(request, boundary, max_bytes)
         self.file_name: str | None = None
+        self.charset: str | None = None
 
     async def fields(self) -> dict[str, str]:
         """The text fields before the file. Raises BadInput if there is no file after them."""
@@ -59,7 +64,7 @@ class Form:
                 if count > _PARTS:
                     raise BadInput("too_many_parts", "the form has too many parts", limit=_PARTS)
                 if part.file_name is not None or part.name == "file":
-                    self.file_name = part.file_name or "upload"
+                    self.file_name, self.charset = part.file_name or "upload", part.charset
                     return values
                 name, value = part.name, b""
             elif part.kind == "data":
@@ -112,7 +117,7 @@ async def _parts(request: Request, boundary: bytes, max_bytes: int) -> AsyncIter
 
 def _callbacks(seen: list[_Part]) -> "MultipartCallbacks":
     header: list[bytes] = [b"", b""]
-    disposition: list[bytes] = [b""]
+    headers: dict[bytes, bytes] = {}
 
     def field(data: bytes, start: int, end: int) -> None:
         header[0] += data[start:end]
@@ -121,19 +126,23 @@ def _callbacks(seen: list[_Part]) -> "MultipartCallbacks":
         header[1] += data[start:end]
 
     def header_end() -> None:
-        if header[0].lower() == b"content-disposition":
-            disposition[0] = header[1]
+        headers[header[0].lower()] = header[1]
         header[:] = [b"", b""]
 
     def begin() -> None:
-        _, options = parse_options_header(disposition[0])
-        file_name = options.get(b"filename")
-        name = options.get(b"name", b"").decode("utf-8", "replace")
-        text = None if file_name is None else file_name.decode("utf-8", "replace")
-        seen.append(_Part("begin", name=name, file_name=text))
+        _, about = parse_options_header(headers.get(b"content-disposition"))
+        _, kind = parse_options_header(headers.get(b"content-type"))
+        seen.append(
+            _Part(
+                "begin",
+                name=_option(about, b"name") or "",
+                file_name=_option(about, b"filename"),
+                charset=_option(kind, b"charset"),
+            )
+        )
 
     return {
-        "on_part_begin": lambda: disposition.__setitem__(0, b""),
+        "on_part_begin": headers.clear,
         "on_header_field": field,
         "on_header_value": value,
         "on_header_end": header_end,
@@ -161,6 +170,11 @@ async def _not_too_slow(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
                 raise _too_slow()
             waited, received = 0.0, 0
         yield chunk
+
+
+def _option(options: dict[bytes, bytes], name: bytes) -> str | None:
+    value = options.get(name)
+    return None if value is None else value.decode("utf-8", "replace")
 
 
 def _text(name: str, value: bytes) -> str:

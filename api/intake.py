@@ -23,9 +23,8 @@ from domain.failures import BadInput
 from domain.format import HEAD_BYTES, detect
 from domain.mapping import Mapping, TimeZone, mapping_problems
 from sources import SOURCES
-from storage import template
+from storage import migration, template
 from storage.migration import NewJob
-from storage.objects import StoredObject
 
 
 def _json(value: object) -> object:
@@ -112,31 +111,22 @@ async def store_file(context: Context, caller: Caller, fields: UploadFields, for
     if format not in SOURCES[fields.source_system].readers:
         detail = f"{fields.source_system} exports are not read as {format.upper()}"
         raise BadInput("format_unsupported", detail)
+    room = await _room(context, caller)
     digest = hashlib.sha256()
     key = f"{caller.slug}/migrations/{str(ULID()).lower()}.{format}"
     about = {"sourcesystem": fields.source_system, "entitytype": fields.entity_type}
-    stored = await context.store.write(key, _hashed(body, digest, fields.sha256), about)
-    return _new_job(caller, fields, name, format, stored, digest.hexdigest())
-
-
-def _new_job(
-    caller: Caller,
-    fields: UploadFields,
-    name: str,
-    format: str,
-    stored: StoredObject,
-    sha256: str,
-) -> NewJob:
+    stored = await context.store.write(key, _checked(body, digest, fields.sha256, room), about)
     return NewJob(
         source_system=fields.source_system,
         source_instance=fields.source_instance,
         entity_type=fields.entity_type,
         format=format,
+        charset=form.charset,
         file_name=name,
         object_key=stored.key,
         object_size=stored.size,
         object_etag=stored.etag,
-        sha256=sha256,
+        sha256=digest.hexdigest(),
         source_timezone=fields.source_timezone,
         dry_run=fields.dry_run,
         created_by=caller.key_id,
@@ -166,10 +156,22 @@ async def _peek(body: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes]
     return first[:HEAD_BYTES], whole()
 
 
-async def _hashed(
-    body: AsyncIterator[bytes], digest: "hashlib._Hash", expected: str | None
+async def _room(context: Context, caller: Caller) -> int:
+    """How many bytes the tenant may still store; its unfinished jobs hold the others."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        held = await migration.stored_bytes(connection)
+    return context.settings.tenant_quota_bytes - held
+
+
+async def _checked(
+    body: AsyncIterator[bytes], digest: "hashlib._Hash", expected: str | None, room: int
 ) -> AsyncIterator[bytes]:
+    received = 0
     async for piece in body:
+        received += len(piece)
+        if received > room:
+            detail = "the tenant's unfinished migrations leave no room for this file"
+            raise BadInput("quota_exceeded", detail, limit=max(room, 0), actual=received)
         digest.update(piece)
         yield piece
     if expected and not hmac.compare_digest(expected.lower(), digest.hexdigest()):

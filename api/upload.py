@@ -95,13 +95,15 @@ class _Taken:
         """The job of the file; or the answer given earlier, and the file is dropped again."""
         try:
             earlier = self.hold.replay(self.hash)
-            if earlier is None:
-                return await self._create(stored, mapping)
-        except BaseException:
+        except ApiError:
             await self.context.store.delete([stored.object_key])
             raise
-        await self.context.store.delete([stored.object_key])
-        return earlier
+        if earlier is not None:
+            await self.context.store.delete([stored.object_key])
+            return earlier
+        # If this fails, the job may be on record all the same (a commit whose reply was lost), so
+        # the file stays: the reaper deletes what belongs to no job.
+        return await self._create(stored, mapping)
 
     async def _create(self, stored: NewJob, mapping: Mapping | None) -> Job:
         # From the same commit on, a repeated request is answered with this job.

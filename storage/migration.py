@@ -24,6 +24,7 @@ class NewJob:
     source_instance: str
     entity_type: str
     format: str
+    charset: str | None
     file_name: str
     object_key: str
     object_size: int
@@ -80,6 +81,12 @@ async def statuses_of_files(
     prefix = func.regexp_replace(migration_jobs.c.object_key, r"\.[^.]*$", "")
     query = select(prefix, migration_jobs.c.status).where(prefix.in_(prefixes))
     return {row[0]: Status(row[1]) for row in await connection.execute(query)}
+
+
+async def stored_bytes(connection: AsyncConnection) -> int:
+    """The size of the tenant's uploads that are still stored."""
+    held = select(func.coalesce(func.sum(migration_jobs.c.object_size), 0))
+    return int(await connection.scalar(held.where(migration_jobs.c.status.not_in(FINAL))) or 0)
 
 
 def summary(job: Job) -> str:

@@ -141,6 +141,7 @@ migration_jobs = Table(
     Column("source_instance", Text, nullable=False, server_default=""),
     Column("entity_type", Text, nullable=False),
     Column("format", Text, nullable=False),
+    Column("charset", Text),
     Column("file_name", Text, nullable=False),
     Column("object_key", Text, nullable=False),
     Column("object_size", BigInteger, nullable=False),

@@ -42,6 +42,7 @@ create table public.migration_jobs (
     source_instance   text not null default '',
     entity_type       text not null,
     format            text not null,
+    charset           text,
     file_name         text not null,
     object_key        text not null,
     object_size       bigint not null,
