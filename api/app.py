@@ -6,7 +6,18 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from api import codec, errors, health, migration, record, report, template, tenant, upload
+from api import (
+    codec,
+    errors,
+    health,
+    metrics,
+    migration,
+    record,
+    report,
+    template,
+    tenant,
+    upload,
+)
 from api.context import Context
 from api.errors import PROBLEM_RESPONSE, PROBLEM_SCHEMA
 from api.middleware import BodyLimit, CodecOrigin
@@ -58,10 +69,11 @@ def create_app(settings: Settings) -> FastAPI:
     )
     errors.install(app)
     app.add_middleware(BodyLimit, streamed="/v1/migration/upload")
+    app.add_middleware(metrics.Measured)
     if settings.temporal_ui_url is not None:
         app.add_middleware(CodecOrigin, ui_url=settings.temporal_ui_url)
     # Templates before jobs: `/v1/migration/templates` must not be read as a job's id.
-    for module in (health, tenant, template, upload, migration, report, record, codec):
+    for module in (health, metrics, tenant, template, upload, migration, report, record, codec):
         app.include_router(module.router)
     return app
 

@@ -40,6 +40,7 @@ class Rule:
 PUBLIC = Rule(ROLES)
 RULES = {
     "GET /healthz": PUBLIC,
+    "GET /metrics": PUBLIC,
     "GET /readyz": PUBLIC,
     "POST /v1/tenants": Rule(("platform",), {"slug": "-", "name": "x"}),
     "GET /v1/api-keys": Rule(ADMIN),

@@ -170,3 +170,18 @@ async def test_a_fault_of_ours_is_a_problem_without_details(
         response = await http.get("/v1/migration", headers=tenant.headers)
     assert (response.status_code, response.json()["code"]) == (500, "internal_error")
     assert "secret" not in response.text
+
+
+async def test_metrics_count_requests_by_route(tenant: Tenant) -> None:
+    async def count() -> float:
+        text = (await tenant.service.http.get("/metrics")).text
+        line = 'firelater_http_requests_total{method="GET",route="/v1/migration",status="200"} '
+        found = [each for each in text.splitlines() if each.startswith(line)]
+        return float(found[0].removeprefix(line)) if found else 0.0
+
+    before = await count()
+    await tenant.get("/v1/migration")
+    assert await count() == before + 1
+    unknown = await tenant.service.http.get(f"/{tenant.slug}")
+    assert unknown.status_code == 404
+    assert tenant.slug not in (await tenant.service.http.get("/metrics")).text
