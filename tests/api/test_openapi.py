@@ -37,7 +37,7 @@ def test_everything_but_health_needs_a_key(schema: dict[str, Any]) -> None:
         for each in methods.values()
         if "security" not in each
     }
-    assert open_to_all == {"/healthz", "/readyz"}
+    assert open_to_all == {"/healthz", "/metrics", "/readyz"}
 
 
 def test_the_upload_is_described_as_a_form(schema: dict[str, Any]) -> None:
