@@ -26,6 +26,7 @@ ODD = ["&#233;", "&#x41;", "\r", "]]>", "/>", "<![CDATA[<]]>", "<!-- x -->", "<?
 EVIL = ["&nope;", "&", "<", "\x01", "\uffff", "\ufffe", "<b>1</b>", "</incident>", "&#0;", "</a>"]
 ORDINARY_TEXT = st.lists(st.sampled_from(ORDINARY), max_size=4).map("".join)
 ANY_TEXT = st.lists(st.sampled_from(ORDINARY * 3 + ODD * 2 + EVIL), max_size=4).map("".join)
+Shape = tuple[str, str, tuple[str, ...], str]
 NAMES = ["a", "b", "a", "b", "a.display_value", "x-1"]  # libxml2 miscounts columns after é in names
 LIMITS = Limits(columns=5, field_bytes=12)
 
@@ -38,26 +39,33 @@ def field(draw: st.DrawFn, name: str, text: st.SearchStrategy[str]) -> str:
 
 
 @st.composite
-def records(draw: st.DrawFn, text: st.SearchStrategy[str], names: list[str]) -> str:
-    """Some records of one shape."""
+def shapes(draw: st.DrawFn, names: list[str]) -> Shape:
     tag = draw(st.sampled_from(["incident", "incident", "task", "journal"]))
     action = draw(st.sampled_from(["", ' action="INSERT_OR_UPDATE"', ' action="DELETE"']))
     fields = draw(st.lists(st.sampled_from(names), max_size=3))
-    between = draw(st.sampled_from(["", "\n", "\r\n  "]))
-    found = []
-    for _ in range(draw(st.integers(1, 5))):
-        content = between.join(draw(field(name, text)) for name in fields)
-        found.append(f"<{tag}{action}>{between}{content}{between}</{tag}>{between}")
-    return "".join(found)
+    return tag, action, tuple(fields), draw(st.sampled_from(["", "\n", "\r\n  "]))
+
+
+@st.composite
+def record(draw: st.DrawFn, shape: Shape, text: st.SearchStrategy[str]) -> str:
+    tag, action, fields, between = shape
+    content = between.join(draw(field(name, text)) for name in fields)
+    return f"<{tag}{action}>{between}{content}{between}</{tag}>{between}"
 
 
 @st.composite
 def exports(draw: st.DrawFn, text: st.SearchStrategy[str], names: list[str] = NAMES) -> bytes:
-    body = "".join(draw(st.lists(records(text, names), max_size=5)))
+    """Records of a few shapes: ordinary ones of each, then all mixed, `text` in the last few."""
+    known = draw(st.lists(shapes(names), min_size=1, max_size=3))
+    first = [draw(record(shape, ORDINARY_TEXT)) for shape in known for _ in range(3)]
+    some = st.sampled_from(known)
+    mixed = [draw(record(shape, ORDINARY_TEXT)) for shape in draw(st.lists(some, max_size=8))]
+    last = [draw(record(shape, text)) for shape in draw(st.lists(some, max_size=3))]
+    body = "".join([*first, *mixed, *last])
     return (draw(st.sampled_from(PROLOGS)) + body + "\n</unload>\n").encode()
 
 
-SMALL = st.integers(20, 400)
+SMALL = st.integers(20, 4_000)
 
 
 def outcome(content: bytes, limits: Limits) -> Any:
@@ -69,13 +77,16 @@ def outcome(content: bytes, limits: Limits) -> Any:
     return [batch.frame.rows() for batch in found.batches], found.rejected, found.profile
 
 
-def check(content: bytes, block_bytes: int, limits: Limits | None = None) -> None:
+def check(
+    content: bytes, block_bytes: int, limits: Limits | None = None, patience: int = 2**30
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(xml_blocks, "_PROLOG", re.compile(rb"(?!)"))
         expected = outcome(content, limits or Limits())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(xml_blocks, "BLOCK_BYTES", block_bytes)
-        patch.setattr(xml_blocks, "FRAGMENT_BYTES", block_bytes // 2)
+        patch.setattr(xml_blocks, "FRAGMENT_BYTES", 1)  # one record at a time
+        patch.setattr(xml_blocks, "_PATIENCE", patience)
         patch.setattr(xml_blocks, "_PAD", 7)
         patch.setattr(xml_stream, "READ_BYTES", block_bytes)
         found = outcome(content, limits or Limits())
@@ -118,10 +129,31 @@ def test_exports_beyond_the_limits(content: bytes, block_bytes: int) -> None:
 @settings(max_examples=100, deadline=None)
 @given(exports(ANY_TEXT), exports(ORDINARY_TEXT), SMALL)
 def test_odd_exports_that_are_given_up(odd: bytes, rest: bytes, block_bytes: int) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(xml_blocks, "_PATIENCE", 1)
-        body = odd.rpartition(b"</unload>")[0]
-        check(body + rest[rest.find(b"<", rest.find(b"<unload") + 1) :], block_bytes)
+    body = odd.rpartition(b"</unload>")[0]
+    check(body + rest[rest.find(b"<", rest.find(b"<unload") + 1) :], block_bytes, patience=1)
+
+
+KNOWN = '<incident><a.b display_value="x">1</a.b></incident>\n'
+MANY = " ".join(f'b{number}=""' for number in range(1_001))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *(KNOWN.replace("1", each) for each in [*ORDINARY, *ODD, *EVIL]),
+        *(KNOWN.replace("x", each) for each in [*ORDINARY, *ODD, *EVIL]),
+        KNOWN.replace("a.b", "axb"),
+        KNOWN.replace("1", f"<c {MANY}/>"),
+        KNOWN.replace("1", "<c>" * 255 + "</c>" * 255),
+        KNOWN.replace("x", f'x" {MANY} y="'),
+        KNOWN.replace('"x"', "'x'"),
+        "</unload><unload>" + KNOWN,
+        "<task><c/></task>",
+        "text &amp; text",
+    ],
+)
+def test_one_odd_record_among_known_ones(odd: str) -> None:
+    check(f"<unload>{KNOWN * 5}{KNOWN.strip()}{odd}{KNOWN}</unload>".encode(), 10_000)
 
 
 def test_lxml_reads_only_what_is_odd() -> None:
