@@ -38,6 +38,7 @@ REFERENCES = {
 }
 SHOWN = ("display_value", "name")  # what users see of a reference, the first that is not empty
 _SHAPES = 16  # a file with more is no regular one
+_SEEN = 1_000
 _ATTRIBUTES = 4
 _NAME = re.compile(r"(?!xml)[A-Za-z_][A-Za-z0-9_.-]*")
 _PLACE = ""  # no field is called so
@@ -125,16 +126,16 @@ class Shapes:
     def learn(self, record: etree._Element) -> None:
         """Take in the shape of a record that was read, if it is simple and came before."""
         names = tuple(each.tag for each in record)
-        key = (record.tag, record.get("action"), names)
-        again = key in self._seen
-        self._seen.add(key)
-        if len(self._known) == _SHAPES or not _is_simple(record, names):
+        if not _is_simple(record, names):
             return
-        if key not in self._known and again:
+        key = (record.tag, record.get("action"), names)
+        if key not in self._known and key in self._seen and len(self._known) < _SHAPES:
             self._known[key] = self._shape(record)
             self._expression = None
         if (shape := self._known.get(key)) and _widen(shape, record):
             self._expression = None
+        if len(self._seen) < _SEEN:
+            self._seen.add(key)
 
     def read(self, text: bytes, at: int, end: int) -> Run | None:
         """The regular records from `at` on, as far as they go; none if the next one is not."""
