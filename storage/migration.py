@@ -91,7 +91,9 @@ async def stored_bytes(connection: AsyncConnection) -> int:
 
 def summary(job: Job) -> str:
     """The job in a few words, for the Temporal UI; nothing of the file's content."""
-    return f"{job['source_system']} {job['entity_type']} · {job['format'].upper()}"
+    slug = job["object_key"].partition("/")[0]
+    file = f"{job['format'].upper()}, {job['object_size']:,} bytes"
+    return f"{slug} · {job['source_system']} {job['entity_type']} · {file}"
 
 
 async def advance(

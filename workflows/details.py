@@ -1,20 +1,32 @@
 """What the Temporal UI shows of a running workflow (Markdown)."""
 
 from domain.migration import Counts, Phase, Status, Undone
-from workflows.messages import Reaped
+from workflows.messages import Reaped, Validated
 
 
 def words(name: Phase | Status) -> str:
     return name.replace("_", " ")
 
 
-def progress(state: str, counts: Counts, records: int) -> str:
-    """A migration: its state, and what became of the records so far."""
-    return (
-        f"**{state}** · {counts.processed:,} of {records:,} records\n\n"
-        "| imported | updated | skipped | failed |\n|---|---|---|---|\n"
-        f"| {counts.inserted:,} | {counts.updated:,} | {counts.skipped:,} | {counts.failed:,} |"
+def progress(state: str, records: int, checked: Validated | None, counts: Counts) -> str:
+    """A migration: its state, what the last check of the file found, what is in so far."""
+    lines = [f"**{state}** · {counts.processed:,} of {records:,} records", ""]
+    if checked is not None:
+        lines.append(
+            f"- file: {checked.valid:,} valid, {checked.invalid:,} invalid,"
+            f" {checked.duplicates:,} duplicates (mapping {checked.revision})"
+        )
+    lines.append(
+        f"- import: {counts.inserted:,} imported, {counts.updated:,} updated,"
+        f" {counts.skipped:,} skipped, {counts.failed:,} failed"
     )
+    return "\n".join(lines)
+
+
+def batches(first: int, stop: int, total: int) -> str:
+    """A segment of an import: batches `first` (from 0) up to, not including, `stop`."""
+    which = f"batch {stop}" if stop - first == 1 else f"batches {first + 1}–{stop}"
+    return f"import {which} of {total}"
 
 
 def taken_back(status: Status, undone: Undone) -> str:

@@ -82,6 +82,15 @@ class Import(Message):
     counts: Counts = Counts()
 
 
+class Resume(Message):
+    """Where a workflow goes on after continuing as new: between previews, or in an import."""
+
+    revision: int
+    records: int
+    importing: Import | None
+    paused: bool
+
+
 class SegmentInput(Message):
     """Batches `first` up to, not including, `stop`."""
 

@@ -35,16 +35,12 @@ class ExecuteRequest(m.Message):
 
 
 class MigrationInput(m.Message):
-    """The job expires when nobody goes on with it for `ttl_seconds`. What follows `dry_run` is
-    where the workflow is when it continues as new: at the start, agreeing, or importing."""
+    """The job expires when nobody goes on with it for `ttl_seconds`."""
 
     job: m.JobRef
     ttl_seconds: int
     dry_run: bool = False
-    revision: int = 0
-    records: int | None = None
-    importing: m.Import | None = None
-    paused: bool = False
+    resume: m.Resume | None = None
 
 
 @dataclass
@@ -62,13 +58,14 @@ class MigrationWorkflow:
 
     @workflow.init
     def __init__(self, input: MigrationInput) -> None:
+        resume = input.resume or m.Resume(revision=0, records=0, importing=None, paused=False)
         self._input = input
         self._job = input.job
-        self._revision = input.revision
-        self._records = input.records or 0
-        self._counts = input.importing.counts if input.importing else Counts()
-        self._paused = input.paused
-        self._phase = Phase.IMPORTING if input.importing else Phase.PARSING
+        self._revision, self._records = resume.revision, resume.records
+        self._importing, self._paused = resume.importing, resume.paused
+        self._checked: m.Validated | None = None
+        self._counts = self._importing.counts if self._importing else Counts()
+        self._phase = Phase.IMPORTING if self._importing else Phase.PARSING
         self._wish: _Wish | None = None
         self._cancelled = False
         self._row = asyncio.Lock()  # who holds it may say in the job's row how the import stands
@@ -95,12 +92,11 @@ class MigrationWorkflow:
         return await self._end(Status.COMPLETED)
 
     async def _migrate(self) -> None:
-        importing = self._input.importing
-        if importing is None:
-            if self._input.records is None:
-                await self._parse()
-            importing = await self._begin(await self._agree())
-        await self._import(importing)
+        if self._input.resume is None:
+            await self._parse()
+        if self._importing is None:
+            self._importing = await self._begin(await self._agree())
+        await self._import(self._importing)
 
     async def _parse(self) -> None:
         self._enter(Phase.PARSING)
@@ -118,7 +114,7 @@ class MigrationWorkflow:
             m.ValidateInput(job=self._job, revision=self._revision, options=options),
             f"{what} {self._records:,} records",
         )
-        self._revision = validated.revision
+        self._checked, self._revision = validated, validated.revision
         return validated.accepted
 
     async def _agree(self) -> Options:
@@ -150,12 +146,11 @@ class MigrationWorkflow:
         while importing.next < importing.begun.batches:
             await self._wait(lambda: not self._paused)
             segment = await self._import_segment(importing)
-            importing = importing.model_copy(
-                update={"next": segment.next, "counts": segment.counts}
-            )
+            now = {"next": segment.next, "counts": segment.counts}
+            self._importing = importing = importing.model_copy(update=now)
             self._counts = segment.counts
             self._describe()
-            await self._continue_if_suggested(importing)
+            await self._continue_if_suggested()
 
     async def _import_segment(self, at: m.Import) -> m.Segment:
         stride = max(1, SEGMENT_RECORDS // at.options.batch_size)
@@ -168,20 +163,20 @@ class MigrationWorkflow:
             first=at.next,
             stop=stop,
         )
-        what = f"import batches {at.next + 1}–{stop} of {at.begun.batches}"
+        what = details.batches(at.next, stop, at.begun.batches)
         return await steps.import_segment(segment, what)
 
-    async def _continue_if_suggested(self, importing: m.Import | None = None) -> None:
+    async def _continue_if_suggested(self) -> None:
         """Go on as a new run, before the history becomes too long to be replayed."""
         if workflow.info().is_continue_as_new_suggested():
             await workflow.wait_condition(workflow.all_handlers_finished)
-            now = {
-                "revision": self._revision,
-                "records": self._records,
-                "importing": importing,
-                "paused": self._paused,
-            }
-            workflow.continue_as_new(self._input.model_copy(update=now))
+            resume = m.Resume(
+                revision=self._revision,
+                records=self._records,
+                importing=self._importing,
+                paused=self._paused,
+            )
+            workflow.continue_as_new(self._input.model_copy(update={"resume": resume}))
 
     async def _end(self, status: Status, problem: Problem | None = None) -> Ended:
         return await uninterrupted(self._finish(status, problem))
@@ -200,7 +195,9 @@ class MigrationWorkflow:
         """Wait for the user, but not for ever: an idle job expires, and its file with it."""
         idle = timedelta(seconds=self._input.ttl_seconds)
         try:
-            await workflow.wait_condition(condition, timeout=idle, timeout_summary="expiry")
+            await workflow.wait_condition(
+                condition, timeout=idle, timeout_summary="the job expires"
+            )
         except TimeoutError:
             raise ApplicationError("nobody went on with the job in time", type="expired") from None
 
@@ -219,7 +216,7 @@ class MigrationWorkflow:
         self._describe()
 
     def _describe(self) -> None:
-        shown = details.progress(self._state, self._counts, self._records)
+        shown = details.progress(self._state, self._records, self._checked, self._counts)
         workflow.set_current_details(shown)
 
     @property

@@ -25,6 +25,7 @@ from workflows.steps import IMPORT, ORCHESTRATE, STEPS
 
 WORKFLOWS = (MigrationWorkflow, RollbackWorkflow, ReaperWorkflow)
 TENANT = "01jd0000000000000000000000"
+SUMMARY = "acme · generic_csv incident · CSV, 123,456 bytes"
 _PROMPT = timedelta(milliseconds=50)
 
 

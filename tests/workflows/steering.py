@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from domain.migration import Options, Phase, Status
-from tests.workflows.fake_job import FakeJob
+from tests.workflows.fake_job import SUMMARY, FakeJob
 from workflows.ending import Ended
 from workflows.migration import ExecuteRequest, MigrationInput, MigrationWorkflow
 from workflows.starting import migration_id, start_migration
@@ -36,7 +36,7 @@ class Steering:
 
     async def start(self, **input: Any) -> None:
         input = {"job": self.job.ref, "ttl_seconds": WEEK, **input}
-        await start_migration(self.client, MigrationInput(**input), "generic_csv incident · CSV")
+        await start_migration(self.client, MigrationInput(**input), SUMMARY)
 
     async def previewed(self, **input: Any) -> None:
         """Start, and go as far as the first preview."""

@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from activities.errors import final
 from domain.failures import Problem
 from domain.migration import Phase, Status, Undone
-from tests.workflows.fake_job import FakeJob, working
+from tests.workflows.fake_job import SUMMARY, FakeJob, working
 from workflows import messages as m
 from workflows.attributes import JOB_KIND, PHASE, TENANT_ID
 from workflows.ending import Ended
@@ -38,7 +38,7 @@ async def rollback(
     client: Client, job: FakeJob, **input: object
 ) -> WorkflowHandle[RollbackWorkflow, Ended]:
     wanted = RollbackInput.model_validate({"job": job.ref, **input})
-    await start_rollback(client, wanted, "generic_csv incident · CSV")
+    await start_rollback(client, wanted, SUMMARY)
     return client.get_workflow_handle_for(RollbackWorkflow.run, f"rollback/{job.job_id}")
 
 

@@ -1,0 +1,161 @@
+"""Records the histories: `python -m tests.replay.record`. Ids and contents are invented."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from activities.errors import final
+from domain.failures import Problem
+from domain.migration import Phase, Status
+from embedded.binaries import program_path
+from tests.workflows.fake_job import SUMMARY, FakeJob, working
+from tests.workflows.steering import Steering
+from workflows.attributes import JOB_KIND, PHASE, TENANT_ID
+from workflows.messages import ReapInput
+from workflows.reaper import ReaperWorkflow
+from workflows.rollback import RollbackInput, RollbackWorkflow
+from workflows.starting import start_rollback
+from workflows.steps import ORCHESTRATE
+
+HISTORIES = Path(__file__).parent / "histories"
+ROOT = Path(__file__).parents[2]
+_EARLY = "limit.historyCount.suggestContinueAsNew=120"  # events; makes continued_as_new short
+
+Scenario = Callable[[Steering], Awaitable[None]]
+
+
+async def completed(steer: Steering) -> None:
+    await steer.previewed()
+    await steer.preview(2)
+    await steer.job.reads(Status.PREVIEW, Phase.AWAITING_EXECUTE)
+    await steer.execute()
+
+
+async def cancelled_while_importing(steer: Steering) -> None:
+    await steer.previewed()
+    gate = steer.job.hold("import_segment")
+    await steer.execute()
+    await gate.reached.wait()
+    await steer.cancel()
+
+
+async def cancelled_from_outside(steer: Steering) -> None:
+    await steer.previewed()
+    await steer.handle.cancel()
+
+
+async def failed_while_parsing(steer: Steering) -> None:
+    problem = Problem(code="csv_unclosed_quote", detail="a quote is not closed", line=7)
+    steer.job.failures["parse_upload"] = final(problem)
+    await steer.start()
+
+
+async def validated_twice(steer: Steering) -> None:
+    steer.job.accepted = False
+    await steer.previewed()
+    await steer.execute()
+    await steer.job.reads(Status.PREVIEW, Phase.AWAITING_EXECUTE)
+    steer.job.accepted = True
+    await steer.execute(continue_on_error=True)
+
+
+async def paused_and_resumed(steer: Steering) -> None:
+    await steer.previewed()
+    gate = steer.job.hold("import_segment")
+    await steer.execute()
+    await gate.reached.wait()
+    await steer.pause()
+    gate.opened.set()
+    await steer.resume()
+
+
+async def expired(steer: Steering) -> None:
+    await steer.previewed(ttl_seconds=1)
+
+
+async def continued_as_new(steer: Steering) -> None:
+    steer.job.batches = 155
+    await steer.previewed()
+    await steer.execute()
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    completed,
+    cancelled_while_importing,
+    cancelled_from_outside,
+    failed_while_parsing,
+    validated_twice,
+    paused_and_resumed,
+    expired,
+    continued_as_new,
+)
+
+
+async def record(client: Client) -> None:
+    """Play every scenario on the server behind the client, and keep its history."""
+    for number, scenario in enumerate(SCENARIOS, 1):
+        steer = Steering(client, FakeJob(job_id=_id(number)))
+        async with working(client, steer.job, identity="recorder"):
+            await scenario(steer)
+            await _keep(steer.handle, scenario.__name__)
+    job = FakeJob(job_id=_id(99), imported=2)
+    async with working(client, job, identity="recorder"):
+        await start_rollback(client, RollbackInput(job=job.ref), SUMMARY)
+        handle = client.get_workflow_handle_for(RollbackWorkflow.run, f"rollback/{job.job_id}")
+        await _keep(handle, "rolled_back")
+        sweep = await client.start_workflow(
+            ReaperWorkflow.run,
+            ReapInput(grace_seconds=120),
+            id="reaper",
+            task_queue=ORCHESTRATE,
+        )
+        await _keep(sweep, "swept")
+
+
+def _id(number: int) -> str:
+    return str(UUID(int=number, version=4))
+
+
+async def _keep(handle: WorkflowHandle[Any, Any], name: str) -> None:
+    with suppress(WorkflowFailureError):
+        await handle.result()
+    history = await handle.fetch_history()
+    _write(name, history)
+    started = history.events[0].workflow_execution_started_event_attributes
+    if started.continued_execution_run_id:
+        earlier = handle._client.get_workflow_handle(
+            handle.id, run_id=started.continued_execution_run_id
+        )
+        _write(f"{name}_before", await earlier.fetch_history())
+
+
+def _write(name: str, history: WorkflowHistory) -> None:
+    """One event a line; stack traces do not say where this repository lies."""
+    events = [json.dumps(event) for event in history.to_json_dict()["events"]]
+    text = '{"events": [\n' + ",\n".join(events) + "\n]}\n"
+    (HISTORIES / f"{name}.json").write_text(text.replace(f"{ROOT}/", ""))
+
+
+async def main() -> None:
+    HISTORIES.mkdir(exist_ok=True)
+    async with await WorkflowEnvironment.start_local(
+        dev_server_existing_path=program_path("temporal"),
+        dev_server_extra_args=["--dynamic-config-value", _EARLY],
+        search_attributes=[TENANT_ID, JOB_KIND, PHASE],
+        data_converter=pydantic_data_converter,
+        identity="recorder",
+    ) as environment:
+        await record(environment.client)
+    print(*sorted(path.name for path in HISTORIES.glob("*.json")), sep="\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
