@@ -4,8 +4,12 @@ CSV rather than binary: polars writes it from whole columns, and PostgreSQL tell
 empty field (null) from a quoted one (the empty string).
 """
 
+import asyncio
 import io
+from collections.abc import Sequence
+from typing import Any
 
+import asyncpg
 import polars as pl
 
 _RENAMED = {"_row": "source_row"}
@@ -29,3 +33,38 @@ def in_schema(rows: pl.DataFrame, constants: dict[str, str]) -> pl.DataFrame:
         pl.col("custom").fill_null("{}"),
         **{name: pl.lit(value) for name, value in constants.items()},
     )
+
+
+async def copy_rows(
+    driver: "asyncpg.Connection[Any]",
+    table: tuple[str | None, str],
+    columns: Sequence[str],
+    csv: bytes,
+) -> None:
+    """COPY the text into a table (schema and name). Raises ConnectionError if the server goes.
+
+    asyncpg alone would wait for ever then: its copy_in awaits room in the buffer of the lost
+    connection (`writing_allowed`), which nothing makes.
+    """
+    lost = asyncio.get_running_loop().create_future()
+    schema, name = table
+
+    def note_loss(_: object) -> None:
+        if not lost.done():
+            lost.set_result(None)
+
+    driver.add_termination_listener(note_loss)
+    copying = asyncio.create_task(
+        driver.copy_to_table(
+            name, schema_name=schema, columns=columns, source=io.BytesIO(csv), format="csv"
+        )
+    )
+    try:
+        await asyncio.wait({copying, lost}, return_when=asyncio.FIRST_COMPLETED)
+        if not copying.done():
+            raise ConnectionError("the connection was lost in the middle of a COPY")
+    finally:
+        copying.cancel()
+        await asyncio.wait({copying})
+        driver.remove_termination_listener(note_loss)
+    copying.result()

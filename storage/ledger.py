@@ -3,7 +3,6 @@
 One transaction: fence, claim, tell new from known, COPY the new, update the known, count.
 """
 
-import io
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -16,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.migration import Counts, Duplicates, Status
 from domain.tenant import TenantId
-from storage.copying import copy_columns, to_csv
+from storage.copying import copy_columns, copy_rows, to_csv
 from storage.database import Database, raw
 from storage.known import known_records
 from storage.tables import import_chunks, migration_jobs
@@ -165,18 +164,9 @@ async def _write_rows(
     return _count(run, chunk, known), (first, last)
 
 
-async def _copy(
-    driver: Driver, run: Run, rows: pl.DataFrame, csv: bytes, table: str | None = None
-) -> None:
-    if rows.is_empty():
-        return
-    await driver.copy_to_table(
-        table or run.table,
-        schema_name=None if table else run.tenant_id.schema,
-        columns=copy_columns(rows),
-        source=io.BytesIO(csv),
-        format="csv",
-    )
+async def _copy(driver: Driver, run: Run, rows: pl.DataFrame, csv: bytes) -> None:
+    if not rows.is_empty():
+        await copy_rows(driver, (run.tenant_id.schema, run.table), copy_columns(rows), csv)
 
 
 async def _update(driver: Driver, run: Run, chunk: Chunk, known: pl.DataFrame) -> None:
@@ -188,11 +178,12 @@ async def _update(driver: Driver, run: Run, chunk: Chunk, known: pl.DataFrame) -
     )
     if changed.is_empty():
         return
-    target = f"{run.tenant_id.schema}.{run.table}"
-    await driver.execute(f"create temp table incoming (like {target}) on commit drop")
-    for column in ("id", "custom", "imported_at", "row_version", "title", "status", "priority"):
-        await driver.execute(f"alter table incoming alter {column} drop not null")
-    await _copy(driver, run, changed, to_csv(changed), table="incoming")
+    target, columns = f"{run.tenant_id.schema}.{run.table}", copy_columns(changed)
+    named = ", ".join(f'"{name}"' for name in columns)
+    await driver.execute(
+        f"create temp table incoming on commit drop as select {named} from {target} limit 0"
+    )
+    await copy_rows(driver, (None, "incoming"), columns, to_csv(changed))
     same = (
         "t.source_id = i.source_id and t.source_system = i.source_system"
         " and t.source_instance = i.source_instance"
@@ -206,7 +197,7 @@ async def _update(driver: Driver, run: Run, chunk: Chunk, known: pl.DataFrame) -
         chunk.number,
     )
     await driver.execute("select set_config('app.import', 'on', true)")
-    assignments = ", ".join(f'"{name}" = i."{name}"' for name in copy_columns(changed))
+    assignments = ", ".join(f'"{name}" = i."{name}"' for name in columns)
     await driver.execute(
         f"update {target} t set {assignments}, imported_at = now(), row_version ="
         " t.row_version + (t.migration_job_id is distinct from i.migration_job_id)::int"

@@ -1,0 +1,28 @@
+"""COPY on a connection that is lost."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from storage.copying import copy_rows
+
+
+async def test_a_connection_lost_in_mid_copy_is_an_error_not_a_wait(fresh_database: str) -> None:
+    copier, other = [await asyncpg.connect(fresh_database) for _ in range(2)]
+    await other.execute("create table t (x text)")
+    async with other.transaction():
+        # Locked out, the server reads nothing, and the client's buffer fills.
+        await other.execute("lock table t in access exclusive mode")
+        rows = b"x" * 999 + b"\n"
+        copying = asyncio.create_task(copy_rows(copier, ("public", "t"), ["x"], rows * 50_000))
+        waiting = "select wait_event_type = 'Lock' from pg_stat_activity where pid = $1"
+        async with asyncio.timeout(20):
+            while not await other.fetchval(waiting, copier.get_server_pid()):
+                await asyncio.sleep(0.02)
+        await other.execute("select pg_terminate_backend($1)", copier.get_server_pid())
+        with pytest.raises((ConnectionError, asyncpg.PostgresError)):
+            async with asyncio.timeout(20):
+                await copying
+    assert await other.fetchval("select count(*) from t") == 0
+    await other.close()
