@@ -1,4 +1,4 @@
-"""`python -m benchmarks.faults [--rows N] [--seed N]`: what an import loses when its servers die.
+"""`python -m benchmarks.faults [FAULT …] [--rows N] [--seed N]`: what imports lose in crashes.
 
 Imports are disturbed again and again, each time after a ledger chunk drawn from the seed, and
 compared with one that nothing disturbed. One JSON line a kill, and at the end a summary by fault.
@@ -41,7 +41,7 @@ class Fault:
 
     @property
     def name(self) -> str:
-        return f"{self.victim} in {self.phase}"
+        return f"{self.victim}-{self.phase}"
 
 
 FAULTS = (
@@ -122,6 +122,14 @@ class Campaign:
         response = await tenant.post(f"/v1/migration/{job_id}/execute")
         response.raise_for_status()
 
+    async def undisturbed(self) -> Rows:
+        """What the import gives when nothing goes wrong."""
+        tenant = await self.stack.tenant()
+        job_id = await self.upload(tenant, wait=0)
+        await self.execute(tenant, job_id)
+        await ended(tenant, job_id)
+        return await rows(tenant)
+
     async def disturb(self, fault: Fault, expected: Rows) -> Outcome:
         """Import with the fault; prints a line for each kill."""
         outcome = Outcome()
@@ -191,31 +199,33 @@ async def _redone(tenant: Tenant, job_id: str) -> int:
     return (await ledger(tenant, job_id)).redone
 
 
-async def run(cache: Path, count: int, seed: int) -> None:
-    file = await asyncio.to_thread(export, cache, "csv", count)
+async def run(faults: list[Fault], file: Path, count: int, seed: int) -> None:
+    """One campaign on a service of its own; prints the summary."""
     with tempfile.TemporaryDirectory(prefix="firelater-faults-") as home:
         async with running(Path(home)) as stack:
             campaign = Campaign(stack, file, -(-count // CHUNK_ROWS), random.Random(seed))
-            tenant = await stack.tenant()
-            job_id = await campaign.upload(tenant, wait=0)
-            await campaign.execute(tenant, job_id)
-            await ended(tenant, job_id)
-            expected = await rows(tenant)
+            expected = await campaign.undisturbed()
             assert expected.ids == count, expected
-            summaries = {}
-            for fault in FAULTS:
-                summaries[fault.name] = (await campaign.disturb(fault, expected)).summary()
-            print(json.dumps({"name": "faults", "rows": count, "seed": seed, **summaries}))
+            summary: dict[str, Any] = {"name": "faults", "rows": count, "seed": seed}
+            for fault in faults:
+                summary[fault.name] = (await campaign.disturb(fault, expected)).summary()
+            print(json.dumps(summary))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
+    names = {fault.name: fault for fault in FAULTS}
+    parser.add_argument("faults", nargs="*", metavar="FAULT", help=", ".join(names))
     parser.add_argument("--rows", type=int, default=500_000, help="of each import")
     parser.add_argument("--seed", type=int, default=1, help="of when to kill")
     cache = Path(tempfile.gettempdir()) / "firelater-benchmarks"
     parser.add_argument("--cache", type=Path, default=cache, help="where exports are kept")
     asked = parser.parse_args()
-    asyncio.run(run(asked.cache, asked.rows, asked.seed))
+    if unknown := set(asked.faults) - names.keys():
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    chosen = [names[each] for each in asked.faults or names]
+    file = export(asked.cache, "csv", asked.rows)
+    asyncio.run(run(chosen, file, asked.rows, asked.seed))
 
 
 if __name__ == "__main__":

@@ -171,16 +171,18 @@ async def rows(tenant: Tenant) -> Rows:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """A job's ledger: the batches that are in, and how often more one was begun."""
+    """A job's ledger: the batches that are in with their new rows, and how often more one was
+    begun."""
 
     committed: int
+    inserted: int
     redone: int
 
 
 async def ledger(tenant: Tenant, job_id: str) -> Ledger:
     [found] = await tenant.sql(
-        "select count(committed_at), coalesce(sum(attempts) - count(*), 0)::int"
-        " from import_chunks where job_id = $1",
+        "select count(committed_at), coalesce(sum(inserted), 0)::int,"
+        " coalesce(sum(attempts) - count(*), 0)::int from import_chunks where job_id = $1",
         job_id,
     )
     return Ledger(*found)
