@@ -7,6 +7,7 @@ processes instead. Each test gets a tenant of its own.
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from domain.tenant import TenantId
 from settings import Settings
@@ -36,26 +38,35 @@ class Service:
 async def service(
     postgres_dsn: str, temporal_address: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Service]:
+    home = tmp_path_factory.mktemp("service")
+    settings = Settings(
+        database_url=await new_database(postgres_dsn, "service"),
+        temporal_address=temporal_address,
+        temporal_ui_url="http://temporal.invalid",
+        local_storage_dir=home / "storage",
+        admin_key_file=home / "bootstrap.key",
+    )
+    async with serving(settings) as running:
+        yield running
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[Service]:
+    """The whole service in this process, on an empty database."""
     # Imported on use: most tests need none of it, and it takes seconds.
     import worker
     from api.app import create_app
     from storage.provisioning import prepare
 
-    home = tmp_path_factory.mktemp("service")
-    dsn = await _database(postgres_dsn, "service")
-    await prepare(dsn, home / "bootstrap.key")
-    settings = Settings(
-        database_url=dsn,
-        temporal_address=temporal_address,
-        temporal_ui_url="http://temporal.invalid",
-        local_storage_dir=home / "storage",
-    )
+    assert settings.database_url is not None
+    dsn = settings.database_url.get_secret_value()
+    await prepare(dsn, settings.admin_key_file)
     app = create_app(settings)
     async with worker.connected(settings) as (client, connections):
         running = worker.workers(client, connections, settings)
         tasks = [asyncio.create_task(each.run()) for each in running]
         async with app.router.lifespan_context(app), _client(app) as http:
-            yield Service(settings, http, (home / "bootstrap.key").read_text().strip(), dsn)
+            yield Service(settings, http, settings.admin_key_file.read_text().strip(), dsn)
         await asyncio.gather(*(each.shutdown() for each in running))
         await asyncio.gather(*tasks)
 
@@ -65,11 +76,12 @@ def _client(app: Any) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url="http://api", timeout=90)
 
 
-async def _database(server: str, name: str) -> str:
+async def new_database(server: str, name: str) -> SecretStr:
+    """The DSN of a new, empty database on the server."""
     connection = await asyncpg.connect(server)
     await connection.execute(f"create database {name}")
     await connection.close()
-    return server.rpartition("/")[0] + f"/{name}"
+    return SecretStr(server.rpartition("/")[0] + f"/{name}")
 
 
 class Tenant:
