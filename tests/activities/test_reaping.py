@@ -1,0 +1,180 @@
+"""The sweep: it goes on with what was left behind, and leaves alone what is in somebody's hands."""
+
+import os
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
+
+from storage import migration
+from storage.database import Database
+from tests.service import Service, Tenant
+from workflows import messages as m
+from workflows.reaper import ReaperWorkflow
+from workflows.starting import migration_id
+from workflows.steps import ORCHESTRATE
+
+CSV = b"number,title,status,priority\nINC1,Printer,New,1\nINC2,Mail,New,2\n"
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+Sweep = Callable[..., Awaitable[m.Reaped]]
+
+
+@pytest.fixture(autouse=True)
+async def sweep(service: Service, temporal_client: Client) -> Sweep:
+    """One sweep, as the schedule starts it, on the service's own worker. What other tests left
+    behind is swept already."""
+
+    async def run(grace: timedelta = timedelta(0)) -> m.Reaped:
+        return await temporal_client.execute_workflow(
+            ReaperWorkflow.run,
+            m.ReapInput(grace_seconds=int(grace.total_seconds())),
+            id=f"reaper/{uuid4()}",
+            task_queue=ORCHESTRATE,
+        )
+
+    await run()
+    return run
+
+
+def workflow_of(client: Client, job_id: str) -> WorkflowHandle[Any, Any]:
+    return client.get_workflow_handle(migration_id(job_id))
+
+
+async def uploaded(tenant: Tenant, content: bytes = CSV) -> str:
+    return str((await tenant.upload(content)).json()["job"]["id"])
+
+
+def aged(path: Path, age: timedelta) -> Path:
+    """The file as if it had been written so long ago."""
+    then = time.time() - age.total_seconds()
+    os.utime(path, (then, then))
+    return path
+
+
+def stored(tenant: Tenant, name: str, age: timedelta) -> Path:
+    """A file in the tenant's part of the store that no job knows of."""
+    path = tenant.service.settings.local_storage_dir / "objects" / tenant.slug / "migrations" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(CSV)
+    return aged(path, age)
+
+
+class TestJobs:
+    @pytest.fixture
+    async def unstarted(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> str:
+        """A job that was accepted while Temporal could not be reached."""
+
+        async def unreachable(*_: object) -> None:
+            raise RPCError("unavailable", RPCStatusCode.UNAVAILABLE, b"")
+
+        monkeypatch.setattr("api.upload.start_migration", unreachable)
+        answer = await tenant.upload(CSV, wait=0)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["job"]["id"])
+
+    async def test_what_was_never_started_is(
+        self, tenant: Tenant, unstarted: str, sweep: Sweep
+    ) -> None:
+        assert (await sweep()).started == 1
+        assert (await tenant.settled(unstarted, "preview"))["status"] == "preview"
+        assert (await sweep()).started == 0
+
+    async def test_what_may_just_be_starting_is_not(
+        self, tenant: Tenant, unstarted: str, sweep: Sweep
+    ) -> None:
+        assert (await sweep(grace=HOUR)).started == 0
+        assert (await tenant.job(unstarted))["status"] == "pending"
+
+    async def test_a_terminated_job_is_taken_back_cleaned_up_and_closed(
+        self, tenant: Tenant, sweep: Sweep, temporal_client: Client
+    ) -> None:
+        await tenant.migrate(CSV.replace(b"INC", b"KEPT"))
+        rows = b"".join(b"INC%d,Printer,New,1\n" % number for number in range(30_000))
+        job_id = await uploaded(tenant, b"number,title,status,priority\n" + rows)
+        await tenant.post(f"/v1/migration/{job_id}/execute", {"batchSize": 100})
+        while (await tenant.job(job_id))["processedRecords"] == 0:
+            pass
+        assert (await tenant.post(f"/v1/migration/{job_id}/pause")).status_code == 202
+        await workflow_of(temporal_client, job_id).terminate("by an operator")
+        assert (await sweep()).closed == 1
+        job = await tenant.settled(job_id)
+        assert (job["status"], job["failure"]["code"]) == ("failed", "terminated")
+        assert job["report"]["undone"]["deleted"] > 0
+        left = await tenant.sql("select source_id from incidents order by source_id")
+        assert [row["source_id"] for row in left] == ["KEPT1", "KEPT2"]
+        assert tenant.stored_files() == []
+        assert (await sweep()).closed == 0
+
+    async def test_a_job_that_waits_for_its_user_is_left_alone(
+        self, tenant: Tenant, sweep: Sweep
+    ) -> None:
+        job_id = await uploaded(tenant)
+        for path in tenant.stored_files():
+            aged(path, 30 * DAY)
+        reaped = await sweep()
+        assert (reaped.closed, reaped.objects) == (0, 0)
+        assert (await tenant.execute(job_id))["status"] == "completed"
+
+    async def test_a_job_that_completes_meanwhile_stays_complete(
+        self, service: Service, tenant: Tenant, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It was unfinished when the sweep listed it, and is over when its workflow is asked."""
+        job_id = await uploaded(tenant)
+        database = Database(service.dsn)
+        async with database.tenant(tenant.id) as connection:
+            before = await migration.find(connection, UUID(job_id))
+        await database.close()
+        assert (await tenant.execute(job_id))["status"] == "completed"
+
+        async def listed(_: object) -> list[Any]:
+            return [before]
+
+        monkeypatch.setattr(migration, "unfinished", listed)
+        assert (await sweep()).closed == 0
+        assert (await tenant.job(job_id))["status"] == "completed"
+        assert len(await tenant.records()) == 2
+
+
+class TestFiles:
+    async def test_what_no_job_needs_is_deleted(self, tenant: Tenant, sweep: Sweep) -> None:
+        upload = stored(tenant, "01jd.csv", 2 * DAY)
+        assert (await sweep(grace=HOUR)).objects == 1
+        assert not upload.exists()
+
+    async def test_an_upload_may_be_under_way_for_a_day(self, tenant: Tenant, sweep: Sweep) -> None:
+        """Its job comes with its end; S3 dates it by its beginning."""
+        upload = stored(tenant, "01jd.csv", 20 * HOUR)
+        assert (await sweep()).objects == 0
+        assert upload.exists()
+
+    async def test_what_an_ended_job_left_is_deleted_after_the_grace(
+        self, tenant: Tenant, sweep: Sweep
+    ) -> None:
+        job_id = await uploaded(tenant)
+        names = [path.name for path in tenant.stored_files() if path.suffix == ".csv"]
+        await tenant.execute(job_id)
+        left = stored(tenant, names[0], HOUR / 2)
+        chunk = stored(tenant, f"{left.stem}/000000.arrow", HOUR / 2)
+        assert (await sweep(grace=HOUR)).objects == 0
+        assert (await sweep()).objects == 2
+        assert not left.exists()
+        assert not chunk.exists()
+
+    async def test_broken_uploads_are_removed_after_a_day(
+        self, tenant: Tenant, sweep: Sweep
+    ) -> None:
+        partial = tenant.service.settings.local_storage_dir / "partial"
+        partial.mkdir(parents=True, exist_ok=True)
+        (partial / "old").write_bytes(CSV)
+        (partial / "young").write_bytes(CSV)
+        aged(partial / "old", 2 * DAY)
+        assert (await sweep()).uploads == 1
+        assert [path.name for path in partial.glob("*")] == ["young"]
+        (partial / "young").unlink()
