@@ -117,9 +117,11 @@ _OWNER_EXEMPT = ("api_keys",)
 
 _KEYS = """
 create function public.resolve_api_key(key_id text)
-returns table (id text, tenant_id text, slug text, role text, secret_hash bytea)
+returns table (
+    id text, tenant_id text, slug text, role text, secret_hash bytea, used_lately boolean)
 language sql security definer set search_path = pg_catalog as $$
-    select k.id, k.tenant_id, t.slug, k.role, k.secret_hash
+    select k.id, k.tenant_id, t.slug, k.role, k.secret_hash,
+           coalesce(k.last_used_at > now() - interval '1 minute', false)
     from public.api_keys k left join public.tenants t on t.id = k.tenant_id
     where k.id = key_id and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
 $$;
@@ -128,8 +130,7 @@ grant execute on function public.resolve_api_key(text) to firelater_app;
 
 create function public.touch_api_key(key_id text) returns void
 language sql security definer set search_path = pg_catalog as $$
-    update public.api_keys set last_used_at = now()
-    where id = key_id and (last_used_at is null or last_used_at < now() - interval '1 minute')
+    update public.api_keys set last_used_at = now() where id = key_id
 $$;
 revoke all on function public.touch_api_key(text) from public;
 grant execute on function public.touch_api_key(text) to firelater_app;
