@@ -56,14 +56,15 @@ FAULTS = (
 class Kill:
     """One kill: after how many chunks, when there was one more, and what was done again.
 
-    `redone` counts chunks that were begun a second time, `forgotten` those that were committed
-    and that a crash of PostgreSQL took with it, together with their ledger rows.
+    `redone` counts chunks that were begun a second time (None for a parse, which keeps no ledger),
+    `forgotten` those that were committed and that a crash of PostgreSQL took with it, together
+    with their ledger rows.
     """
 
     after_chunk: int
     seconds_to_recovery: float
-    redone: int = 0
-    forgotten: int = 0
+    redone: int | None
+    forgotten: int
 
 
 @dataclass(slots=True)
@@ -90,7 +91,7 @@ class Outcome:
             "lost_rows": self.lost_rows,
             "extra_rows": self.extra_rows,
             "imports_with_other_content": self.other_content,
-            "redone_chunks_max_per_kill": max(kill.redone for kill in self.kills),
+            "redone_chunks_max_per_kill": max(kill.redone or 0 for kill in self.kills),
             "forgotten_chunks_max_per_kill": max(kill.forgotten for kill in self.kills),
             "seconds_to_recovery": {"median": round(median(seconds), 1), "max": max(seconds)},
         }
@@ -158,7 +159,7 @@ class Campaign:
             kill = Kill(
                 after_chunk=before,
                 seconds_to_recovery=round(time.monotonic() - killed, 1),
-                redone=await redone() - redone_before if redone else 0,
+                redone=await redone() - redone_before if redone else None,
                 forgotten=max(0, before - lowest),
             )
             kills.append(kill)
