@@ -86,6 +86,14 @@ def test_workflows_know_rules_and_temporal_only(path: Path) -> None:
     assert not {"os", "random", "socket", "subprocess", "threading", "time"} & tops(path)
 
 
+@pytest.mark.parametrize("path", WORKFLOW_MODULES, ids=str)
+def test_workflows_share_what_they_import(path: Path) -> None:
+    """Of `from package import module` the sandbox loads a copy for every single workflow, even
+    inside `imports_passed_through`; `import package.module as module` is passed through."""
+    if "imports_passed_through" in (ROOT / path).read_text():
+        assert not {"workflows", "domain"} & set(imports(path))
+
+
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [

@@ -43,7 +43,7 @@ async def cancelled_while_importing(steer: Steering) -> None:
     await steer.previewed()
     gate = steer.job.hold("import_segment")
     await steer.execute()
-    await gate.reached.wait()
+    await gate.reached()
     await steer.cancel()
 
 
@@ -71,7 +71,7 @@ async def paused_and_resumed(steer: Steering) -> None:
     await steer.previewed()
     gate = steer.job.hold("import_segment")
     await steer.execute()
-    await gate.reached.wait()
+    await gate.reached()
     await steer.pause()
     gate.opened.set()
     await steer.resume()

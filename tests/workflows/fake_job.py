@@ -26,18 +26,25 @@ from workflows.steps import IMPORT, ORCHESTRATE, STEPS
 WORKFLOWS = (MigrationWorkflow, RollbackWorkflow, ReaperWorkflow)
 TENANT = "01jd0000000000000000000000"
 SUMMARY = "acme · generic_csv incident · CSV, 123,456 bytes"
+PATIENCE = 30.0  # seconds after which a test gives up on what it waits for
 _PROMPT = timedelta(milliseconds=50)
 
 
 class Gate:
-    """Holds an activity until it is opened; `reached` once the activity stands before it."""
+    """Holds an activity until it is opened."""
 
     def __init__(self, heartbeats: bool) -> None:
-        self.reached, self.opened = asyncio.Event(), asyncio.Event()
+        self.opened = asyncio.Event()
+        self._reached = asyncio.Event()
         self._heartbeats = heartbeats
 
+    async def reached(self) -> None:
+        """Wait until the activity stands before it."""
+        async with asyncio.timeout(PATIENCE):
+            await self._reached.wait()
+
     async def passed(self) -> None:
-        self.reached.set()
+        self._reached.set()
         while not self.opened.is_set():
             if self._heartbeats:
                 activity.heartbeat()
@@ -79,7 +86,7 @@ class FakeJob:
 
     async def reads(self, status: Status, phase: Phase | None = None) -> None:
         """Wait until the job's row says so."""
-        async with asyncio.timeout(20), self._changed:
+        async with asyncio.timeout(PATIENCE), self._changed:
             await self._changed.wait_for(
                 lambda: self.status is status and phase in (None, self.phase)
             )

@@ -1,5 +1,6 @@
 """A migration workflow from the outside: what the API does with it, and an operator."""
 
+import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any
@@ -15,7 +16,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from domain.migration import Options, Phase, Status
-from tests.workflows.fake_job import SUMMARY, FakeJob
+from tests.workflows.fake_job import PATIENCE, SUMMARY, FakeJob
 from workflows.ending import Ended
 from workflows.migration import ExecuteRequest, MigrationInput, MigrationWorkflow
 from workflows.starting import migration_id, start_migration
@@ -60,7 +61,8 @@ class Steering:
         await self.handle.execute_update(MigrationWorkflow.cancel)
 
     async def result(self) -> Ended:
-        return await self.handle.result()
+        async with asyncio.timeout(PATIENCE):
+            return await self.handle.result()
 
     async def failure(self) -> BaseException:
         """What the workflow failed with, at the top."""

@@ -1,5 +1,6 @@
 """A migration's workflow over runs, evictions and days."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -10,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from domain.migration import Counts, Phase, Status
-from tests.workflows.fake_job import FakeJob, working
+from tests.workflows.fake_job import PATIENCE, FakeJob, working
 from tests.workflows.steering import WEEK, Steering, refusal
 from workflows.attributes import PHASE, TENANT_ID
 from workflows.migration import MigrationInput, MigrationWorkflow
@@ -28,6 +29,13 @@ async def runs_of(steer: Steering) -> list[list[str]]:
         handle = steer.client.get_workflow_handle(id, run_id=earlier.continued_execution_run_id)
         runs.insert(0, await handle.fetch_history())
     return [[str(event.WhichOneof("attributes")) for event in run.events] for run in runs]
+
+
+async def continued(steer: Steering) -> None:
+    """Wait until the workflow goes on as another run."""
+    async with asyncio.timeout(PATIENCE):
+        while len(await runs_of(steer)) == 1:
+            await steer.handle.query(MigrationWorkflow.phase)
 
 
 class TestContinuingAsNew:
@@ -54,12 +62,10 @@ class TestContinuingAsNew:
         await brief.previewed()
         gate = brief.job.hold("import_segment")
         await brief.execute()
-        await gate.reached.wait()
+        await gate.reached()
         await brief.pause()
         gate.opened.set()
-        while len(runs := await runs_of(brief)) == 1:
-            await brief.handle.query(MigrationWorkflow.phase)
-        assert "workflow_execution_continued_as_new_event_attributes" in runs[0]
+        await continued(brief)
         assert await refusal(brief.pause()) == "the job is paused"
         assert brief.job.imported == 0
         await brief.resume()
@@ -69,11 +75,10 @@ class TestContinuingAsNew:
         await brief.previewed()
         gate = brief.job.hold("import_segment")
         await brief.execute()
-        await gate.reached.wait()
+        await gate.reached()
         await brief.pause()
         gate.opened.set()
-        while len(await runs_of(brief)) == 1:
-            await brief.handle.query(MigrationWorkflow.phase)
+        await continued(brief)
         await brief.cancel()
         assert (await brief.result()).status is Status.CANCELLED
         assert brief.job.calls[-3:] == ["undo_import", "clean_up", "close_job"]
@@ -131,7 +136,7 @@ class TestExpiry:
         await later.previewed()
         gate = later.job.hold("import_segment")
         await later.execute()
-        await gate.reached.wait()
+        await gate.reached()
         await later.pause()
         gate.opened.set()
         await skipping.sleep(timedelta(days=8))
@@ -149,7 +154,7 @@ async def test_a_workflow_that_is_evicted_after_every_task_goes_on(client: Clien
         gate = steer.job.hold("import_segment")
         await steer.job.reads(Status.PREVIEW, Phase.AWAITING_EXECUTE)
         await steer.execute()
-        await gate.reached.wait()
+        await gate.reached()
         await steer.pause()
         gate.opened.set()
         await steer.resume()

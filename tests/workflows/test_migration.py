@@ -97,7 +97,7 @@ class TestAgreeing:
         await steer.previewed()
         gate = job.hold("validate_records")
         asked = asyncio.create_task(steer.preview(2))
-        await gate.reached.wait()
+        await gate.reached()
         assert not asked.done()
         gate.opened.set()
         await asked
@@ -140,7 +140,7 @@ class TestAgreeing:
         """Even by the first who reads it: the row never runs ahead of the workflow."""
         gate = job.hold("set_state")
         await steer.start()
-        await gate.reached.wait()
+        await gate.reached()
         executing = asyncio.create_task(steer.execute())
         await steer.handle.query(MigrationWorkflow.phase)
         gate.opened.set()
@@ -164,7 +164,7 @@ class TestAgreeing:
     ) -> None:
         gate = job.hold(step)
         await steer.start()
-        await gate.reached.wait()
+        await gate.reached()
         assert await refusal(steer.execute()) == "the job is parsing"
         assert await refusal(steer.preview(2)) == "the job is parsing"
         assert await refusal(steer.pause()) == "the job is parsing"
@@ -174,7 +174,7 @@ class TestAgreeing:
         await steer.previewed()
         gate = job.hold("import_segment")
         await steer.execute()
-        await gate.reached.wait()
+        await gate.reached()
         assert await refusal(steer.execute()) == "the job is importing"
         assert await refusal(steer.preview(2)) == "the job is importing"
         gate.opened.set()
@@ -186,7 +186,7 @@ class TestPause:
         await steer.previewed()
         gate = job.hold("import_segment")
         await steer.execute()
-        await gate.reached.wait()
+        await gate.reached()
         await steer.pause()
         assert (job.status, job.phase) == (Status.PAUSED, Phase.IMPORTING)
         gate.opened.set()
@@ -204,7 +204,7 @@ class TestPause:
         await steer.previewed()
         gate = job.hold("begin_import", heartbeats=False)
         await steer.execute()
-        await gate.reached.wait()
+        await gate.reached()
         pausing = asyncio.create_task(steer.pause())
         await steer.handle.query(MigrationWorkflow.phase)
         gate.opened.set()
@@ -219,10 +219,10 @@ class TestPause:
         await steer.previewed()
         gate = job.hold("import_segment")
         await steer.execute()
-        await gate.reached.wait()
+        await gate.reached()
         said = job.hold("set_state")
         pausing = asyncio.create_task(steer.pause())
-        await said.reached.wait()
+        await said.reached()
         resuming = asyncio.create_task(steer.resume())
         await steer.handle.query(MigrationWorkflow.phase)
         said.opened.set()
@@ -242,7 +242,7 @@ class TestCancel:
     ) -> None:
         gate = job.hold(step, heartbeats=heartbeats)
         await steer.start()
-        await gate.reached.wait()
+        await gate.reached()
         await steer.cancel()
         if not heartbeats:
             gate.opened.set()
@@ -263,7 +263,7 @@ class TestCancel:
         await steer.previewed()
         gate = job.hold(step, heartbeats=heartbeats)
         await steer.execute()
-        await gate.reached.wait()
+        await gate.reached()
         await steer.cancel()
         if not heartbeats:
             gate.opened.set()
@@ -278,12 +278,12 @@ class TestCancel:
         await steer.previewed()
         gate = job.hold("import_segment")
         await steer.execute()
-        await gate.reached.wait()
+        await gate.reached()
         await steer.pause()
         gate.opened.set()
         undoing = job.hold("undo_import")
         await steer.cancel()
-        await undoing.reached.wait()
+        await undoing.reached()
         assert await refusal(steer.resume()) == "the job is undoing"
         assert await refusal(steer.cancel()) == "the job is undoing"
         undoing.opened.set()
@@ -294,7 +294,7 @@ class TestCancel:
         await steer.previewed()
         gate = job.hold("validate_records")
         previewing = asyncio.create_task(refusal(steer.preview(2)))
-        await gate.reached.wait()
+        await gate.reached()
         await steer.cancel()
         assert await previewing == "the job is undoing"
         assert (await steer.result()).status is Status.CANCELLED
@@ -306,10 +306,10 @@ class TestCancel:
         await steer.previewed()
         gate = job.hold("import_segment")
         await steer.execute()
-        await gate.reached.wait()
+        await gate.reached()
         said = job.hold("set_state", heartbeats=False)
         pausing = asyncio.create_task(steer.pause())
-        await said.reached.wait()
+        await said.reached()
         await steer.cancel()
         said.opened.set()
         await pausing
@@ -321,7 +321,7 @@ class TestCancel:
         await steer.previewed()
         gate = job.hold("clean_up")
         await steer.execute()
-        await gate.reached.wait()
+        await gate.reached()
         assert await refusal(steer.cancel()) == "the job is cleaning up"
         gate.opened.set()
         assert (await steer.result()).status is Status.COMPLETED
@@ -351,7 +351,7 @@ class TestFailure:
         await steer.previewed()
         gate = job.hold("import_segment")
         await steer.execute()
-        await gate.reached.wait()
+        await gate.reached()
         await steer.pause()
         gate.opened.set()
         job.failures["import_segment"] = final(DAMAGED)
@@ -378,10 +378,10 @@ class TestFailure:
         job.failures["parse_upload"] = ApplicationError("PostgreSQL is away", type="OSError")
         gate = job.hold("parse_upload")
         await steer.start()
-        await gate.reached.wait()
+        await gate.reached()
         gate.opened.set()
         gate = job.gates["parse_upload"] = type(gate)(True)
-        await gate.reached.wait()
+        await gate.reached()
         del job.failures["parse_upload"]
         gate.opened.set()
         await job.reads(Status.PREVIEW)
@@ -396,7 +396,7 @@ class TestFromOutside:
         await steer.previewed()
         gate = job.hold("import_segment", heartbeats=heartbeats)
         await steer.execute()
-        await gate.reached.wait()
+        await gate.reached()
         await steer.handle.cancel()
         if not heartbeats:
             gate.opened.set()
@@ -410,7 +410,7 @@ class TestFromOutside:
         await steer.previewed()
         gate = job.hold("undo_import")
         await steer.cancel()
-        await gate.reached.wait()
+        await gate.reached()
         await steer.handle.cancel()
         await steer.handle.query(MigrationWorkflow.phase)
         gate.opened.set()
