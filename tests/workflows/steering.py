@@ -70,6 +70,12 @@ class Steering:
             await self.result()
         return failed.value.cause
 
+    async def reaches(self, phase: Phase) -> None:
+        """Wait until the workflow says that it is in the phase."""
+        async with asyncio.timeout(PATIENCE):
+            while await self.handle.query(MigrationWorkflow.phase) != phase:
+                pass
+
     async def stop(self) -> None:
         """Leave nothing to the workers of the next test."""
         with suppress(RPCError):  # it has ended

@@ -311,6 +311,10 @@ class TestCancel:
         pausing = asyncio.create_task(steer.pause())
         await said.reached()
         await steer.cancel()
+        await steer.reaches(Phase.UNDOING)
+        for _ in range(30):  # round trips in which nothing may happen
+            await steer.handle.query(MigrationWorkflow.phase)
+        assert "undo_import" not in job.calls
         said.opened.set()
         await pausing
         assert (await steer.result()).status is Status.CANCELLED
