@@ -3,10 +3,14 @@
 import asyncio
 import random
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
 import psutil
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
 from tests.faults.conftest import EXPORT, ROWS
@@ -22,6 +26,7 @@ from tests.faults.stack import (
 )
 from tests.service import Tenant
 from workflows.starting import migration_id
+from workflows.steps import IMPORT
 
 BATCH = 500
 BATCHES = ROWS // BATCH
@@ -87,17 +92,35 @@ async def test_stopped_beyond_its_heartbeat_it_writes_nothing_when_it_goes_on(
         await until_committed(victim, job_id, 5)
         workflow = temporal.get_workflow_handle(migration_id(job_id))
         [segment] = (await workflow.describe()).raw_description.pending_activities
-        stopped = psutil.Process(int(segment.last_worker_identity.rpartition("@")[2]))
+        identity = segment.last_worker_identity
+        stopped = psutil.Process(int(identity.rpartition("@")[2]))
         await stop_between_batches(stopped, victim.service.dsn)
         await until_committed(victim, job_id, BATCHES)
         before = (await rows(victim), await ledger(victim, job_id))
+        since = datetime.now(UTC)
         stopped.resume()
+        await until(lambda: takes_work(temporal, identity, since))  # so it has left the import
         assert (await ended(victim, job_id))["status"] == "completed"
         assert (await rows(victim), await ledger(victim, job_id)) == before
     found, done = before
     assert found == undisturbed
     assert (done.committed, done.inserted) == (BATCHES, ROWS)
     assert done.redone <= 1
+
+
+async def takes_work(temporal: Client, identity: str, since: datetime) -> bool:
+    """Whether a worker has asked for a long activity; with its one slot taken it does not."""
+    described = await temporal.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=temporal.namespace,
+            task_queue=TaskQueue(name=IMPORT),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+        )
+    )
+    return any(
+        poller.identity == identity and poller.last_access_time.ToDatetime(UTC) > since
+        for poller in described.pollers
+    )
 
 
 async def stop_between_batches(process: psutil.Process, dsn: str) -> None:

@@ -1,0 +1,80 @@
+"""What keeps a straggler from writing: the claim on a batch, and the run that is over."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from uuid import UUID
+from zlib import crc32
+
+import polars as pl
+import pytest
+
+from storage import migration
+from storage.copying import to_csv
+from storage.database import Database
+from storage.ledger import Chunk, Run, Superseded, write_chunk
+from tests.faults.exports import export
+from tests.faults.stack import Ledger, ledger, rows
+from tests.service import Tenant
+
+
+@pytest.fixture
+async def database(tenant: Tenant) -> AsyncIterator[Database]:
+    database = Database(tenant.service.dsn)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def run(tenant: Tenant) -> Run:
+    """An execution of a job that nobody works on: it waits in preview."""
+    job_id: str = (await tenant.upload(export(2))).json()["job"]["id"]
+    return Run(tenant.id, UUID(job_id), 0, "incidents", "generic_csv", "", "update")
+
+
+def batch(run: Run, title: str) -> Chunk:
+    """Two records as the mapping leaves them."""
+    numbers = [1, 2]
+    mapped = pl.DataFrame(
+        {
+            "_row": numbers,
+            "source_id": [f"INC{number}" for number in numbers],
+            "title": [f"{title} {number}" for number in numbers],
+            "status": ["new", "closed"],
+            "priority": numbers,
+            "custom": ["{}", "{}"],
+            "content_hash": [crc32(f"{title} {number}".encode()) for number in numbers],
+            "source_system": [run.source_system] * 2,
+            "source_instance": [run.source_instance] * 2,
+            "migration_job_id": [str(run.job_id)] * 2,
+        }
+    )
+    return Chunk(0, mapped, mapped, to_csv(mapped), failed=0)
+
+
+async def test_a_batch_is_written_once(tenant: Tenant, database: Database, run: Run) -> None:
+    assert await write_chunk(database, run, batch(run, "First"))
+    before = await rows(tenant)
+    assert await write_chunk(database, run, batch(run, "Again"))
+    assert await rows(tenant) == before
+    assert await ledger(tenant, str(run.job_id)) == Ledger(committed=1, inserted=2, redone=0)
+
+
+async def test_nothing_is_written_for_a_run_that_is_over(
+    tenant: Tenant, database: Database, run: Run
+) -> None:
+    async with database.tenant(run.tenant_id) as connection:
+        epoch = await migration.next_epoch(connection, run.job_id)
+    with pytest.raises(Superseded):
+        await write_chunk(database, run, batch(run, "Late"))
+    assert (await rows(tenant)).rows == 0
+    assert await write_chunk(database, replace(run, epoch=epoch), batch(run, "In time"))
+    assert (await rows(tenant)).rows == 2
+
+
+async def test_nothing_is_written_while_paused(
+    tenant: Tenant, database: Database, run: Run
+) -> None:
+    async with database.tenant(run.tenant_id) as connection:
+        await migration.note(connection, run.job_id, status="paused")
+    assert not await write_chunk(database, run, batch(run, "Paused"))
+    assert (await rows(tenant)).rows == 0
