@@ -1,6 +1,7 @@
 """Reading a job's chunks and mapping them, one ahead of whoever works on the last one."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TypeVar
 
@@ -17,23 +18,23 @@ async def prepared_chunks(
     job: LoadedJob,
     numbers: Iterable[int],
     prepare: Callable[[int, Batch], Prepared],
+    ahead: int = 1,
 ) -> AsyncIterator[Prepared]:
-    """`prepare` of each chunk, in order. It runs in a thread while the consumer is busy with the
-    result before, so that mapping and COPY share the time."""
+    """`prepare` of each chunk, in order. It runs in threads, for `ahead` chunks while the consumer
+    is busy with the one before, so that mapping and COPY share the time."""
 
     async def fetch(number: int) -> Prepared:
         content = await store.read(job.chunk_key(number))
         return await asyncio.to_thread(lambda: prepare(number, read_chunk(content)))
 
-    ahead: asyncio.Task[Prepared] | None = None
+    fetching: deque[asyncio.Task[Prepared]] = deque()
     try:
         for number in numbers:
-            following = asyncio.create_task(fetch(number))
-            current, ahead = ahead, following
-            if current is not None:
-                yield await current
-        if ahead is not None:
-            yield await ahead
+            fetching.append(asyncio.create_task(fetch(number)))
+            if len(fetching) > ahead:
+                yield await fetching.popleft()
+        while fetching:
+            yield await fetching.popleft()
     finally:
-        if ahead is not None:
-            ahead.cancel()
+        for each in fetching:
+            each.cancel()

@@ -16,7 +16,7 @@ from domain.plan import Plan
 from sources.batch import CHUNK_ROWS, Batch
 from storage import migration
 from storage.copying import in_schema, to_csv
-from storage.ledger import Chunk, Run, committed, flush, write_chunk
+from storage.ledger import Chunk, Run, Written, committed, flush, write_chunk
 from workflows import messages as m
 from workflows import steps
 
@@ -61,10 +61,14 @@ class Importing:
             return [chunk for chunk in chunks if chunk.number in needed]
 
         numbers = sorted({number // per_chunk for number in wanted})
+        expected = _expected(job, input.options)
         async for chunks in prepared_chunks(self._store, job, numbers, prepare):
             for chunk in chunks:
-                if not await write_chunk(self._database, run, chunk):
+                written = await write_chunk(self._database, run, chunk, expected)
+                if written is Written.PAUSED:
                     return chunk.number
+                if written is Written.KNOWN:  # where one record is known, more will be
+                    expected = written
         return input.stop
 
     async def _counts(self, job: LoadedJob) -> Counts:
@@ -75,6 +79,11 @@ class Importing:
 
 def batches_per_chunk(options: Options) -> int:
     return -(-CHUNK_ROWS // options.batch_size)
+
+
+def _expected(job: LoadedJob, options: Options) -> Written:
+    repeats = bool(job.row["validation"] and job.row["validation"]["duplicates"])
+    return Written.KNOWN if repeats or options.update_existing else Written.NEW
 
 
 def _run(job: LoadedJob, input: m.SegmentInput) -> Run:
@@ -115,5 +124,7 @@ def _chunks(run: Run, plan: Plan, first: int, slices: Iterator[Batch]) -> Iterat
         mapped = map_columns(batch.frame, plan)
         failed = {each.row for each in (*batch.rejected, *mapped.rejected)}
         rows = in_schema(mapped.rows, constants)
-        fresh = rows.unique("source_id", keep=keep, maintain_order=True)
+        fresh = rows
+        if rows["source_id"].n_unique() < rows.height:
+            fresh = rows.unique("source_id", keep=keep, maintain_order=True)
         yield Chunk(number, rows, fresh, to_csv(fresh), len(failed))

@@ -97,8 +97,12 @@ class Surveyor:
         return findings
 
     def _checked(self, plan: Plan) -> AsyncIterator[_Checked]:
+        def prepare(_: int, batch: Batch) -> _Checked:
+            return check(batch, plan)
+
+        # Two at once: nothing else is waited for here, and there is more than one core.
         numbers = range(self.job.row["chunks"])
-        return prepared_chunks(self._store, self.job, numbers, lambda _, batch: check(batch, plan))
+        return prepared_chunks(self._store, self.job, numbers, prepare, ahead=2)
 
     async def _existing(self, ids: pl.Series) -> pl.Series | None:
         if not self._with_existing:

@@ -179,10 +179,14 @@ def _option(options: dict[bytes, bytes], name: bytes) -> str | None:
 
 def _text(name: str, value: bytes) -> str:
     try:
-        return value.decode()
+        text = value.decode()
     except UnicodeDecodeError as error:
         detail = f"the field {name!r} is not UTF-8"
         raise BadInput("encoding_invalid", detail, offset=error.start) from error
+    if "\0" in text:
+        detail = f"the field {name!r} holds the character U+0000, which cannot be stored"
+        raise BadInput("value_not_storable", detail)
+    return text
 
 
 def _too_slow() -> BadInput:

@@ -6,6 +6,7 @@ failure. Whatever happens to it, the worker that started it lives on (see source
 
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from polars.exceptions import PanicException
 
@@ -21,9 +22,7 @@ def main(order: Order) -> None:
     """Write the file's chunks and answer for each."""
     profile = Profile()
     try:
-        for number, batch in enumerate(_batches(order.spec, profile)):
-            if number not in order.spec.skip_chunks:
-                _write(order, number, batch)
+        _write_all(order, _batches(order.spec, profile))
         _answer(Finished(profile=profile))
     except BadInput as error:
         _answer(Refused(failure=error.problem))
@@ -40,6 +39,19 @@ def _batches(spec: ParseSpec, profile: Profile) -> Iterator[Batch]:
         profile.encoding = spec.charset
     read = SOURCES[spec.source].readers[spec.format]
     return read(sys.stdin.buffer, profile, spec.table, Limits())
+
+
+def _write_all(order: Order, batches: Iterator[Batch]) -> None:
+    """Write each batch in a second thread while the next one is read: compression holds no lock."""
+    with ThreadPoolExecutor(1) as beside:
+        writing: Future[None] | None = None
+        for number, batch in enumerate(batches):
+            if writing is not None:
+                writing.result()
+            if number not in order.spec.skip_chunks:
+                writing = beside.submit(_write, order, number, batch)
+        if writing is not None:
+            writing.result()
 
 
 def _write(order: Order, number: int, batch: Batch) -> None:

@@ -7,6 +7,9 @@ import polars as pl
 
 from domain.tenant import TenantId
 
+_SCHEMA = {"source_id": pl.String, "known_hash": pl.Int64}
+NOTHING_KNOWN = pl.DataFrame(schema=_SCHEMA)
+
 
 async def known_records(
     driver: "asyncpg.Connection[Any]",
@@ -25,8 +28,4 @@ async def known_records(
         ids.to_list(),
         *source,
     )
-    return pl.DataFrame(
-        [tuple(row) for row in found],
-        schema={"source_id": pl.String, "known_hash": pl.Int64},
-        orient="row",
-    )
+    return pl.DataFrame([tuple(row) for row in found], schema=_SCHEMA, orient="row")

@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.attributes import PHASE
     from workflows.ending import Ended, end_job, problem_of, uninterrupted
 
-SEGMENT_RECORDS = 100_000  # about a second of work; progress, pause and crash act per batch anyway
+SEGMENT_RECORDS = 250_000  # some seconds of work; progress, pause and crash act per batch anyway
 
 _ENDING = frozenset({Phase.UNDOING, Phase.CLEANING_UP, Phase.DONE})
 
