@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from temporalio import activity
 
-_SECONDS = 2.0  # well below the heartbeat timeout in workflows/steps.py
+_SECONDS = 1.0  # well below the heartbeat timeout in workflows/steps.py
 
 
 @asynccontextmanager

@@ -52,7 +52,7 @@ class Importing:
     async def _import(
         self, job: LoadedJob, input: m.SegmentInput, plan: Plan, wanted: list[int]
     ) -> int:
-        """The first batch that is not in: `stop`, or where a pause was met."""
+        """The first batch that is not in: `stop`, or where a pause or a shutdown was met."""
         run, per_chunk = _run(job, input), batches_per_chunk(input.options)
         needed = set(wanted)
 
@@ -64,6 +64,8 @@ class Importing:
         expected = _expected(job, input.options)
         async for chunks in prepared_chunks(self._store, job, numbers, prepare):
             for chunk in chunks:
+                if activity.is_worker_shutdown():  # the next worker goes on from here
+                    return chunk.number
                 written = await write_chunk(self._database, run, chunk, expected)
                 if written is Written.PAUSED:
                     return chunk.number

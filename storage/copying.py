@@ -23,9 +23,9 @@ def copy_columns(rows: pl.DataFrame) -> list[str]:
 def to_csv(rows: pl.DataFrame) -> bytes:
     """The rows as CSV for `COPY … (FORMAT csv)`: no header, UTC time stamps, null unquoted."""
     text = io.BytesIO()
-    times = rows.select(pl.col(pl.Datetime).dt.microsecond().max()).row(0)
+    times = (column for column in rows if column.dtype == pl.Datetime)
     # Formatting is half the work here, and a fraction, which few exports have, a quarter of that.
-    fraction = "%.6f" if any(times) else ""
+    fraction = "%.6f" if any(time.dt.microsecond().max() for time in times) else ""
     rows.write_csv(text, include_header=False, datetime_format=f"%Y-%m-%d %H:%M:%S{fraction}+00")
     return text.getvalue()
 

@@ -22,6 +22,17 @@ _OPEN = text(
 )
 
 
+# A worker that is frozen, or gone without a word, in the middle of a transaction holds its locks:
+# the server gives up on it, so that another worker can take over.
+_SESSION = {
+    "timezone": "UTC",
+    "idle_in_transaction_session_timeout": "30s",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+
+
 class Database:
     """One pool; `tenant` and `anonymous` are the service's doors, `owner` is for provisioning."""
 
@@ -32,7 +43,7 @@ class Database:
             max_overflow=0,
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args={"timeout": 10, "server_settings": {"timezone": "UTC"}},
+            connect_args={"timeout": 10, "server_settings": _SESSION},
         )
 
     @asynccontextmanager

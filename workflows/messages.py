@@ -103,7 +103,8 @@ class SegmentInput(Message):
 
 
 class Segment(Message):
-    """`next` is the first batch that is not in: less than `stop` if the job was paused."""
+    """`next` is the first batch that is not in: less than `stop` if the job was paused, or if the
+    worker is shutting down."""
 
     next: int
     counts: Counts  # of the whole job so far

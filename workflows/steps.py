@@ -62,7 +62,7 @@ class Step(Generic[In, Out]):
         return result
 
 
-_BEAT = timedelta(seconds=10)
+_BEAT = timedelta(seconds=5)  # a dead worker is missed after this; a false alarm is fenced off
 _HOURS = timedelta(hours=6)
 
 inspect_upload = Step("inspect_upload", m.JobRef, m.Upload)

@@ -11,7 +11,7 @@ import pytest
 from storage import migration
 from storage.copying import to_csv
 from storage.database import Database
-from storage.ledger import Chunk, Run, Superseded, write_chunk
+from storage.ledger import Chunk, Run, Superseded, Written, write_chunk
 from tests.faults.exports import export
 from tests.faults.stack import Ledger, ledger, rows
 from tests.service import Tenant
@@ -52,9 +52,10 @@ def batch(run: Run, title: str) -> Chunk:
 
 
 async def test_a_batch_is_written_once(tenant: Tenant, database: Database, run: Run) -> None:
-    assert await write_chunk(database, run, batch(run, "First"))
+    first = await write_chunk(database, run, batch(run, "First"), Written.NEW)
+    assert first is Written.NEW
     before = await rows(tenant)
-    assert await write_chunk(database, run, batch(run, "Again"))
+    await write_chunk(database, run, batch(run, "Again"), Written.NEW)
     assert await rows(tenant) == before
     assert await ledger(tenant, str(run.job_id)) == Ledger(committed=1, inserted=2, redone=0)
 
@@ -65,9 +66,9 @@ async def test_nothing_is_written_for_a_run_that_is_over(
     async with database.tenant(run.tenant_id) as connection:
         epoch = await migration.next_epoch(connection, run.job_id)
     with pytest.raises(Superseded):
-        await write_chunk(database, run, batch(run, "Late"))
+        await write_chunk(database, run, batch(run, "Late"), Written.NEW)
     assert (await rows(tenant)).rows == 0
-    assert await write_chunk(database, replace(run, epoch=epoch), batch(run, "In time"))
+    await write_chunk(database, replace(run, epoch=epoch), batch(run, "In time"), Written.NEW)
     assert (await rows(tenant)).rows == 2
 
 
@@ -76,5 +77,20 @@ async def test_nothing_is_written_while_paused(
 ) -> None:
     async with database.tenant(run.tenant_id) as connection:
         await migration.note(connection, run.job_id, status="paused")
-    assert not await write_chunk(database, run, batch(run, "Paused"))
+    paused = await write_chunk(database, run, batch(run, "Paused"), Written.NEW)
+    assert paused is Written.PAUSED
     assert (await rows(tenant)).rows == 0
+
+
+@pytest.mark.parametrize("expected", [Written.NEW, Written.KNOWN])
+async def test_what_is_expected_does_not_change_what_is_written(
+    tenant: Tenant, database: Database, run: Run, expected: Written
+) -> None:
+    first = await write_chunk(database, run, batch(run, "First"), expected)
+    changed = replace(batch(run, "Changed"), number=1)
+    again = await write_chunk(database, run, changed, expected)
+    assert (first, again) == (Written.NEW, Written.KNOWN)
+    titles = await tenant.sql("select title from incidents order by source_id")
+    assert [row["title"] for row in titles] == ["Changed 1", "Changed 2"]
+    counts = "select inserted, updated, skipped from import_chunks order by chunk"
+    assert [tuple(row) for row in await tenant.sql(counts)] == [(2, 0, 0), (0, 2, 0)]

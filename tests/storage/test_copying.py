@@ -1,11 +1,13 @@
-"""COPY on a connection that is lost."""
+"""Rows as COPY text, and COPY on a connection that is lost."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import asyncpg
+import polars as pl
 import pytest
 
-from storage.copying import copy_rows
+from storage.copying import copy_rows, to_csv
 
 
 async def test_a_connection_lost_in_mid_copy_is_an_error_not_a_wait(fresh_database: str) -> None:
@@ -26,3 +28,12 @@ async def test_a_connection_lost_in_mid_copy_is_an_error_not_a_wait(fresh_databa
                 await copying
     assert await other.fetchval("select count(*) from t") == 0
     await other.close()
+
+
+def test_times_are_written_in_full_and_nulls_unquoted() -> None:
+    noon = datetime(2024, 5, 1, 12, tzinfo=UTC)
+    whole = pl.DataFrame({"a": [noon, None], "b": ["", None]})
+    assert to_csv(whole) == b'2024-05-01 12:00:00+00,""\n,\n'
+    exact = pl.DataFrame({"a": [noon, noon.replace(microsecond=7)]})
+    assert to_csv(exact) == b"2024-05-01 12:00:00.000000+00\n2024-05-01 12:00:00.000007+00\n"
+    assert to_csv(pl.DataFrame({"n": [1]})) == b"1\n"
