@@ -1,5 +1,6 @@
 """The sweep: it goes on with what was left behind, and leaves alone what is in somebody's hands."""
 
+import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
@@ -99,8 +100,9 @@ class TestJobs:
         rows = b"".join(b"INC%d,Printer,New,1\n" % number for number in range(30_000))
         job_id = await uploaded(tenant, b"number,title,status,priority\n" + rows)
         await tenant.post(f"/v1/migration/{job_id}/execute", {"batchSize": 100})
-        while (await tenant.job(job_id))["processedRecords"] == 0:
-            pass
+        async with asyncio.timeout(60):
+            while (await tenant.job(job_id))["processedRecords"] == 0:
+                pass
         assert (await tenant.post(f"/v1/migration/{job_id}/pause")).status_code == 202
         await workflow_of(temporal_client, job_id).terminate("by an operator")
         assert (await sweep()).closed == 1

@@ -16,7 +16,7 @@ from activities.errors import final
 from domain.failures import Problem
 from domain.migration import Phase, Status
 from embedded.binaries import program_path
-from tests.workflows.fake_job import SUMMARY, FakeJob, working
+from tests.workflows.fake_job import SEGMENT, SUMMARY, FakeJob, working
 from tests.workflows.steering import Steering
 from workflows.attributes import JOB_KIND, PHASE, TENANT_ID
 from workflows.messages import ReapInput
@@ -82,7 +82,7 @@ async def expired(steer: Steering) -> None:
 
 
 async def continued_as_new(steer: Steering) -> None:
-    steer.job.batches = 155
+    steer.job.batches = 15 * SEGMENT + 5
     await steer.previewed()
     await steer.execute()
 

@@ -16,9 +16,9 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from domain.migration import Counts, Phase, Status, Undone
+from domain.migration import Counts, Options, Phase, Status, Undone
 from workflows import messages as m
-from workflows.migration import MigrationWorkflow
+from workflows.migration import SEGMENT_RECORDS, MigrationWorkflow
 from workflows.reaper import ReaperWorkflow
 from workflows.rollback import RollbackWorkflow
 from workflows.steps import IMPORT, ORCHESTRATE, STEPS
@@ -27,6 +27,7 @@ WORKFLOWS = (MigrationWorkflow, RollbackWorkflow, ReaperWorkflow)
 TENANT = "01jd0000000000000000000000"
 SUMMARY = "acme · generic_csv incident · CSV, 123,456 bytes"
 PATIENCE = 30.0  # seconds after which a test gives up on what it waits for
+SEGMENT = SEGMENT_RECORDS // Options().batch_size  # batches
 _PROMPT = timedelta(milliseconds=50)
 
 

@@ -11,12 +11,14 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from domain.migration import Counts, Phase, Status
-from tests.workflows.fake_job import PATIENCE, FakeJob, working
+from tests.workflows.fake_job import PATIENCE, SEGMENT, FakeJob, working
 from tests.workflows.steering import WEEK, Steering, refusal
 from workflows.attributes import PHASE, TENANT_ID
 from workflows.migration import MigrationInput, MigrationWorkflow
 from workflows.starting import migration_id
 from workflows.steps import ORCHESTRATE
+
+BATCHES = 10 * SEGMENT + 5
 
 
 async def runs_of(steer: Steering) -> list[list[str]]:
@@ -41,7 +43,7 @@ async def continued(steer: Steering) -> None:
 class TestContinuingAsNew:
     @pytest.fixture
     async def brief(self, brief_client: Client) -> AsyncIterator[Steering]:
-        steer = Steering(brief_client, FakeJob(batches=105))
+        steer = Steering(brief_client, FakeJob(batches=BATCHES))
         async with working(brief_client, steer.job):
             yield steer
             await steer.stop()
@@ -50,10 +52,10 @@ class TestContinuingAsNew:
         await brief.previewed()
         await brief.execute(continue_on_error=True, revision=4)
         ended = await brief.result()
-        assert (ended.status, ended.counts) == (Status.COMPLETED, Counts(inserted=105_000))
+        assert (ended.status, ended.counts) == (Status.COMPLETED, Counts(inserted=BATCHES * 1000))
         assert len(await runs_of(brief)) > 2
         segments = brief.job.asked("import_segment")
-        assert [each.first for each in segments] == list(range(0, 105, 10))
+        assert [each.first for each in segments] == list(range(0, BATCHES, SEGMENT))
         assert {(each.epoch, each.revision) for each in segments} == {(1, 4)}
         assert all(each.options.continue_on_error for each in segments)
         assert brief.job.calls.count("begin_import") == 1
@@ -69,7 +71,7 @@ class TestContinuingAsNew:
         assert await refusal(brief.pause()) == "the job is paused"
         assert brief.job.imported == 0
         await brief.resume()
-        assert (await brief.result()).counts == Counts(inserted=105_000)
+        assert (await brief.result()).counts == Counts(inserted=BATCHES * 1000)
 
     async def test_cancelling_a_later_run_takes_everything_back(self, brief: Steering) -> None:
         await brief.previewed()
@@ -147,7 +149,7 @@ class TestExpiry:
 
 async def test_a_workflow_that_is_evicted_after_every_task_goes_on(client: Client) -> None:
     """As under memory pressure: nothing depends on what only a cached workflow knows."""
-    steer = Steering(client, FakeJob(batches=25))
+    steer = Steering(client, FakeJob(batches=BATCHES))
     async with working(client, steer.job, max_cached_workflows=0):
         await steer.previewed()
         await steer.preview(2)
@@ -158,7 +160,7 @@ async def test_a_workflow_that_is_evicted_after_every_task_goes_on(client: Clien
         await steer.pause()
         gate.opened.set()
         await steer.resume()
-        assert (await steer.result()).counts == Counts(inserted=25_000)
+        assert (await steer.result()).counts == Counts(inserted=BATCHES * 1000)
 
 
 async def test_an_update_can_come_with_the_very_first_task(client: Client) -> None:

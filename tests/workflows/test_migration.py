@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from activities.errors import final
 from domain.failures import Problem
 from domain.migration import Counts, Phase, Status, Undone
-from tests.workflows.fake_job import FakeJob, working
+from tests.workflows.fake_job import SEGMENT, FakeJob, working
 from tests.workflows.steering import Steering, refusal
 from workflows.attributes import PHASE, TENANT_ID
 from workflows.migration import MigrationWorkflow
@@ -52,12 +52,16 @@ class TestTheWayThrough:
     async def test_an_import_goes_on_segment_by_segment(
         self, steer: Steering, job: FakeJob
     ) -> None:
-        job.batches = 25
+        job.batches = 2 * SEGMENT + 5
         await steer.previewed()
         await steer.execute()
         await steer.result()
         segments = [(each.first, each.stop) for each in job.asked("import_segment")]
-        assert segments == [(0, 10), (10, 20), (20, 25)]
+        assert segments == [
+            (0, SEGMENT),
+            (SEGMENT, 2 * SEGMENT),
+            (2 * SEGMENT, 2 * SEGMENT + 5),
+        ]
 
     async def test_a_file_without_records_completes(self, steer: Steering, job: FakeJob) -> None:
         job.batches = 0
@@ -351,7 +355,6 @@ class TestFailure:
         assert (closed.status, closed.problem) == (Status.FAILED, DAMAGED)
 
     async def test_in_the_middle_of_an_import(self, steer: Steering, job: FakeJob) -> None:
-        job.batches = 25
         await steer.previewed()
         gate = job.hold("import_segment")
         await steer.execute()
