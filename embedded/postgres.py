@@ -30,7 +30,8 @@ _SETTINGS = {
     "unix_socket_directories": "",
     "max_connections": "200",
     "shared_buffers": "256MB",
-    "max_wal_size": "2GB",
+    # Room for the log of a million rows: a checkpoint in mid-import writes every page twice.
+    "max_wal_size": "4GB",
 }
 _FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
