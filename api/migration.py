@@ -92,25 +92,19 @@ async def execute(
 @router.post("/{job_id}/pause", status_code=202)
 async def pause(job_id: UUID, context: InContext, caller: Operator) -> dict[str, Any]:
     """Pause the import between two batches."""
-    await get_migration(job_id, context, caller)
-    await ask(context.temporal, job_id, MigrationWorkflow.pause)
-    return await get_migration(job_id, context, caller)
+    return await _steer(job_id, context, caller, MigrationWorkflow.pause)
 
 
 @router.post("/{job_id}/resume", status_code=202)
 async def resume(job_id: UUID, context: InContext, caller: Operator) -> dict[str, Any]:
     """Go on with a paused import."""
-    await get_migration(job_id, context, caller)
-    await ask(context.temporal, job_id, MigrationWorkflow.resume)
-    return await get_migration(job_id, context, caller)
+    return await _steer(job_id, context, caller, MigrationWorkflow.resume)
 
 
 @router.post("/{job_id}/cancel", status_code=202)
 async def cancel(job_id: UUID, context: InContext, caller: Operator) -> dict[str, Any]:
     """Stop the job and take back everything it wrote."""
-    await get_migration(job_id, context, caller)
-    await ask(context.temporal, job_id, MigrationWorkflow.cancel)
-    return await get_migration(job_id, context, caller)
+    return await _steer(job_id, context, caller, MigrationWorkflow.cancel)
 
 
 @router.delete("/{job_id}/rollback", status_code=202)
@@ -125,6 +119,13 @@ async def rollback(job_id: UUID, context: InContext, caller: Operator) -> dict[s
             f"only a completed job can be rolled back, not one that is {job['status']}",
         )
     await roll_back(context.temporal, job)
+    return await get_migration(job_id, context, caller)
+
+
+async def _steer(job_id: UUID, context: InContext, caller: Operator, update: Any) -> dict[str, Any]:
+    """Ask the job's workflow, if the job is the tenant's own; the job as it is then."""
+    await get_migration(job_id, context, caller)
+    await ask(context.temporal, job_id, update)
     return await get_migration(job_id, context, caller)
 
 

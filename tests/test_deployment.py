@@ -4,7 +4,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,6 @@ def bind_mounts(service: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 class TestCompose:
-    @pytest.mark.skipif(find_spec("check_jsonschema") is None, reason="check-jsonschema is absent")
     def test_it_is_a_compose_file(self) -> None:
         check = ["check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
         command = [sys.executable, "-m", *check, "docker-compose.yml"]
