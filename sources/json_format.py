@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+import polars as pl
+
 from domain.failures import Rejected
 from sources.batch import Batch, Limits, Profile
 from sources.json_text import JsonText, Number
@@ -29,13 +31,30 @@ def read_json(stream: BinaryIO, profile: Profile, table: str, limits: Limits) ->
     yield from batches(_records(text), profile, limits, oversize="json_field_too_large")
 
 
-def _records(text: JsonText) -> Iterator[Row | Rejected]:
-    for value in _values(text):
-        yield _record(value, text.row, text.repeated)
+def _records(text: JsonText) -> Iterator[Row | Rejected | pl.DataFrame]:
+    for run in _runs(text):
+        frame = _frame(run) if len(run) > 1 else None
+        if frame is not None:
+            yield frame
+            continue
+        for row, value in enumerate(run, text.row - len(run) + 1):
+            yield _record(value, row, text.repeated)
     text.end()
 
 
-def _values(text: JsonText) -> Iterator[Any]:
+def _frame(run: list[dict[str, Any]]) -> pl.DataFrame | None:
+    """Records of one shape that hold nothing but text and numbers, as columns; else None."""
+    fields = [*run[0]]
+    if not fields or any(map(fields.__ne__, map(list, run))):
+        return None
+    schema = dict.fromkeys(fields, pl.String)
+    try:
+        return pl.DataFrame([*zip(*map(dict.values, run), strict=True)], schema, orient="col")
+    except TypeError:  # a boolean, an object or an array
+        return None
+
+
+def _runs(text: JsonText) -> Iterator[list[Any]]:
     match text.peek():
         case "":
             raise text.error("file_empty", "the file is empty")
@@ -48,7 +67,7 @@ def _values(text: JsonText) -> Iterator[Any]:
             raise text.error("no_records_found", "the file is a single JSON value, not records")
 
 
-def _members(text: JsonText) -> Iterator[Any]:
+def _members(text: JsonText) -> Iterator[list[Any]]:
     others = []
     found = False
     for key in text.members():
@@ -57,7 +76,7 @@ def _members(text: JsonText) -> Iterator[Any]:
             yield from text.elements()
         elif key in RECORDS and kind == "{":
             text.row += 1
-            yield text.value()
+            yield [text.value()]
         else:
             text.value()
             others.append(key)

@@ -7,6 +7,8 @@ lets pass against RFC 8259 (NaN, repeated keys, lone surrogates, any depth) is f
 import json
 import math
 import re
+import sys
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -18,6 +20,8 @@ NUMBER_DIGITS = 4_300  # as many as CPython itself reads into an int
 
 _CONTAINERS = frozenset((dict, list))
 _VISIBLE = re.compile(r"[^ \t\n\r]")
+_BETWEEN_OBJECTS = re.compile(r"\}([ \t\n\r]*,[ \t\n\r]*)(?=\{)")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _ESCAPE = len(r"\uXXXX")
 # What the decoder leaves unread when nothing but the rest of a token is missing.
 _CUT_TOKEN = re.compile(
@@ -45,6 +49,7 @@ class JsonText:
         self._limits = limits
         self._window = TextWindow(stream)
         self._depth = 0
+        self._tried = ""  # the window that was last read as a run
         self._bad_number: tuple[str, str] | None = None
         self._decoder = json.JSONDecoder(
             object_pairs_hook=self._object,
@@ -66,12 +71,15 @@ class JsonText:
         window.at = found.start()
         return found[0]
 
-    def elements(self) -> Iterator[Any]:
-        """The values of the array that begins here."""
+    def elements(self) -> Iterator[list[Any]]:
+        """The values of the array that begins here, many at once where nothing is odd."""
         more = self._open("[", "]")
         while more:
+            if run := self._run():
+                self.row += len(run)
+                yield run
             self.row += 1
-            yield self.value()
+            yield [self.value()]
             more = self._take(",", "]") == ","
         self._depth -= 1
 
@@ -131,6 +139,41 @@ class JsonText:
             return self.error("json_truncated", f"the file ends where {expected} should follow")
         return self.error("json_malformed", f"{found!r} stands where {expected} should")
 
+    def _run(self) -> list[Any]:
+        """The objects that lie whole in the window, read at once, but for the last; leaves the
+        cursor after their comma.
+
+        Where a guess at the last one's end decodes, it was right: JSON reads one way only. Where
+        anything is odd, the answer is [] and `value` says what it is, one by one.
+        """
+        window = self._window
+        if self._tried is window.text:  # each window once, or odd files would take squares
+            return []
+        self._tried = window.text
+        found = deque(_BETWEEN_OBJECTS.finditer(window.text, window.at), maxlen=1)
+        if not found:
+            return []
+        between = found.pop()
+        text = f"[{window.text[window.at : between.start(1)]}]"
+        values = self._decoded(text)
+        if values:
+            window.at = between.end()
+        return values
+
+    def _decoded(self, text: str) -> list[Any]:
+        """The objects of an array in which nothing is beyond what records may be, or []."""
+        self._bad_number = self.repeated = None
+        if 4 * len(text) > self._limits.record_bytes or _may_hold_half_a_pair(text):
+            return []
+        try:
+            values: list[Any] = self._decoder.decode(text)
+        except (RecursionError, json.JSONDecodeError):
+            return []
+        flat = "[" not in text[1:] and text.count("{") == len(values)
+        depth = self._depth + (1 if flat else max(map(_depth, values)))
+        odd = self._bad_number or self.repeated or depth > self._limits.json_depth
+        return [] if odd else values
+
     def _attempt(self) -> tuple[Any, int] | None:
         """The value and where it ends; None where its end is not in the window yet."""
         window = self._window
@@ -158,8 +201,7 @@ class JsonText:
             raise self._too_large()
         if self._depth + _depth(value) > self._limits.json_depth:
             raise self._too_deep()
-        # Only an escape can bring half a pair in; one character is found faster than two.
-        if text.find("\\", start, end) >= 0 and not _is_unicode(value):
+        if _may_hold_half_a_pair(text, start, end) and not _is_unicode(value):
             raise self.error("json_string_invalid", "half of a surrogate pair stands alone")
 
     def _size(self, end: int) -> int:
@@ -202,6 +244,11 @@ def _is_cut(error: json.JSONDecodeError) -> bool:
         or (error.msg.startswith("Invalid \\u") and len(error.doc) - error.pos <= _ESCAPE)
         or _CUT_TOKEN.fullmatch(error.doc, error.pos) is not None
     )
+
+
+def _may_hold_half_a_pair(text: str, start: int = 0, end: int = sys.maxsize) -> bool:
+    """Only an escape can bring half a surrogate pair in; most files have none."""
+    return text.find("\\u", start, end) >= 0 and bool(_SURROGATE.search(text, start, end))
 
 
 def _depth(value: Any) -> int:
