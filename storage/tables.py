@@ -36,12 +36,12 @@ _TYPES: Mapping[Kind, TypeEngine[Any]] = {
 }
 
 
-def _time(name: str, *, nullable: bool = True) -> Column[Any]:
+def time_column(name: str, *, nullable: bool = True) -> Column[Any]:
     default = None if nullable else func.now()
     return Column(name, DateTime(timezone=True), nullable=nullable, server_default=default)
 
 
-def _id() -> Column[Any]:
+def id_column() -> Column[Any]:
     return Column("id", UUID, primary_key=True, server_default=func.uuidv7())
 
 
@@ -53,7 +53,7 @@ def _entity(entity: Entity) -> Table:
     return Table(
         entity.table,
         tenant,
-        _id(),
+        id_column(),
         Column("source_system", Text),
         Column("source_instance", Text),
         Column("source_id", Text),
@@ -62,7 +62,7 @@ def _entity(entity: Entity) -> Table:
         Column("migration_job_id", UUID),
         Column("source_row", BigInteger),
         Column("content_hash", BigInteger),
-        _time("imported_at", nullable=False),
+        time_column("imported_at", nullable=False),
         Column("row_version", Integer, nullable=False, server_default="1"),
     )
 
@@ -81,8 +81,8 @@ import_chunks = Table(
     Column("failed", Integer, nullable=False, server_default="0"),
     Column("first_id", UUID),
     Column("last_id", UUID),
-    _time("committed_at"),
-    _time("undone_at"),
+    time_column("committed_at"),
+    time_column("undone_at"),
 )
 
 import_before_images = Table(
@@ -98,7 +98,7 @@ import_before_images = Table(
 import_errors = Table(
     "import_errors",
     tenant,
-    _id(),
+    id_column(),
     Column("job_id", UUID, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("source_row", BigInteger, nullable=False),
@@ -115,7 +115,7 @@ tenants = Table(
     Column("id", Text, primary_key=True),
     Column("slug", Text, nullable=False),
     Column("name", Text, nullable=False),
-    _time("created_at", nullable=False),
+    time_column("created_at", nullable=False),
 )
 
 api_keys = Table(
@@ -126,16 +126,16 @@ api_keys = Table(
     Column("name", Text, nullable=False),
     Column("role", Text, nullable=False),
     Column("secret_hash", LargeBinary, nullable=False),
-    _time("created_at", nullable=False),
-    _time("expires_at"),
-    _time("last_used_at"),
-    _time("revoked_at"),
+    time_column("created_at", nullable=False),
+    time_column("expires_at"),
+    time_column("last_used_at"),
+    time_column("revoked_at"),
 )
 
 migration_jobs = Table(
     "migration_jobs",
     shared,
-    _id(),
+    id_column(),
     Column("tenant_id", Text, nullable=False),
     Column("source_system", Text, nullable=False),
     Column("source_instance", Text, nullable=False, server_default=""),
@@ -163,9 +163,9 @@ migration_jobs = Table(
     Column("warnings", JSONB, nullable=False, server_default="[]"),
     Column("failure", JSONB(none_as_null=True)),
     Column("created_by", Text, nullable=False),
-    _time("created_at", nullable=False),
-    _time("started_at"),
-    _time("completed_at"),
+    time_column("created_at", nullable=False),
+    time_column("started_at"),
+    time_column("completed_at"),
 )
 
 migration_job_mappings = Table(
@@ -175,21 +175,21 @@ migration_job_mappings = Table(
     Column("revision", Integer, primary_key=True),
     Column("tenant_id", Text, nullable=False),
     Column("mapping", JSONB, nullable=False),
-    _time("created_at", nullable=False),
+    time_column("created_at", nullable=False),
 )
 
 migration_mappings = Table(
     "migration_mappings",
     shared,
-    _id(),
+    id_column(),
     Column("tenant_id", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("source_system", Text, nullable=False),
     Column("target_entity", Text, nullable=False),
     Column("mapping", JSONB, nullable=False),
     Column("created_by", Text, nullable=False),
-    _time("created_at", nullable=False),
-    _time("updated_at", nullable=False),
+    time_column("created_at", nullable=False),
+    time_column("updated_at", nullable=False),
 )
 
 idempotency_keys = Table(
@@ -200,5 +200,5 @@ idempotency_keys = Table(
     Column("request_hash", Text),
     Column("status", Integer),
     Column("response", JSONB(none_as_null=True)),
-    _time("created_at", nullable=False),
+    time_column("created_at", nullable=False),
 )

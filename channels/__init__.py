@@ -1,0 +1,9 @@
+"""Every channel by its kind. Adding one: its file, its line here, its example in examples/."""
+
+from typing import Any
+
+from channels.channel import Channel
+
+_ALL: tuple[Channel[Any], ...] = ()
+
+CHANNELS: dict[str, Channel[Any]] = {channel.kind: channel for channel in _ALL}

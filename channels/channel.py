@@ -1,0 +1,110 @@
+"""What a channel is to the rest of the service: config in, message out, one failure class."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic.alias_generators import to_camel
+
+from channels.egress import Egress
+from domain.delivery import Check, Rate, Receipt, Schedule
+from domain.message import Message
+from domain.notification import Severity
+
+
+class ChannelConfig(BaseModel):
+    """The config of one type of integration, as clients send it and the JSON schema shows it.
+
+    Fields of type SecretStr (or a mapping to it) are secrets: they are kept apart, encrypted,
+    and never come back. `destinations` names the fields (as clients write them) that decide where
+    secrets are sent: changing one asks for the secrets again.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+        str_strip_whitespace=True,
+    )
+    destinations: ClassVar[frozenset[str]] = frozenset()
+
+    severity: Severity = Severity.INFO  # of events that do not say
+
+    def urls(self) -> Sequence[str]:
+        """Every URL it would call: checked by the egress guard when it is saved."""
+        return ()
+
+
+Config = TypeVar("Config", bound=ChannelConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing(Generic[Config]):
+    """A message on its way: through which integration, under which notification channel.
+
+    `options` is the notification channel's own config: a channel may take from it where to post.
+    """
+
+    message: Message
+    config: Config
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How fast and how long: the vendor's rate per destination (None: no limit), the retries.
+
+    `keyed`: the vendor recognises a delivery that comes twice, so many may be in flight. Else one
+    at a time per destination, committed before and after.
+    """
+
+    schedule: Schedule
+    keyed: bool
+    rate: Rate | None = None
+
+
+class Channel(Protocol[Config]):
+    """One vendor's way of being told things. Stateless; any number may run at once."""
+
+    kind: str
+    title: str  # for people
+    config: type[Config]
+    limits: Limits
+
+    def destination(self, outgoing: Outgoing[Config]) -> str:
+        """Which of the integration's destinations it goes to: what is rate-limited.
+
+        No secret; at most 200 characters; "" where an integration has one destination only.
+        """
+        ...
+
+    def request(self, outgoing: Outgoing[Config]) -> dict[str, Any]:
+        """The vendor's form of the message: pure, as JSON, without secrets, as it is recorded."""
+        ...
+
+    async def deliver(
+        self, outgoing: Outgoing[Config], request: dict[str, Any], egress: Egress
+    ) -> Receipt:
+        """Send `request`, once. Raises DeliveryFailed with the one class of what went wrong."""
+        ...
+
+    async def test(self, config: Config, egress: Egress) -> list[Check]:
+        """Prove what can be proved without bothering anyone; say what stays unproven."""
+        ...
+
+
+def secret_names(config: type[ChannelConfig]) -> frozenset[str]:
+    """The names, as clients write them, of the fields that hold secrets."""
+    return frozenset(
+        field.alias or name
+        for name, field in config.model_fields.items()
+        if _holds_secret(field.annotation)
+    )
+
+
+def _holds_secret(annotation: Any) -> bool:
+    inside = getattr(annotation, "__args__", ())
+    return annotation is SecretStr or any(_holds_secret(each) for each in inside)

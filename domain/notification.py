@@ -1,0 +1,107 @@
+"""An event of the platform, and what follows from it by rule: severity, action, keys."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+TITLE_CHARS, BODY_CHARS = 1_000, 100_000
+METADATA_BYTES = 16 * 2**10
+
+
+class Severity(StrEnum):
+    """From the most to the least urgent; the words are PagerDuty's."""
+
+    CRITICAL = "critical"
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """1 is the most urgent; what waits is sent in this order."""
+        return list(Severity).index(self) + 1
+
+
+class Action(StrEnum):
+    """What an event does to the alert that it belongs to, where the vendor has alerts."""
+
+    TRIGGER = "trigger"
+    ACKNOWLEDGE = "acknowledge"
+    RESOLVE = "resolve"
+
+
+def _storable(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("the character U+0000 cannot be stored")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
+    )
+
+
+class User(_Body):
+    """Whom an event is for; their preferences decide the channels."""
+
+    id: Text = Field(min_length=1, max_length=200)
+    email: Text | None = Field(None, max_length=320)
+    name: Text | None = Field(None, max_length=200)
+
+
+class Event(_Body):
+    """What happened, as the platform tells it: `POST /v1/notifications`."""
+
+    event_type: Text = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.:-]+$")
+    title: Text = Field(min_length=1, max_length=TITLE_CHARS)
+    body: Text = Field("", max_length=BODY_CHARS)
+    entity_type: Text | None = Field(None, min_length=1, max_length=100)
+    entity_id: Text | None = Field(None, min_length=1, max_length=100)
+    metadata: dict[Text, Any] = Field(default_factory=dict)
+    user: User | None = None
+    dedup_key: Text | None = Field(None, min_length=1, max_length=255)
+    expires_at: AwareDatetime | None = None
+
+
+# What an event's name says of its urgency, when nobody else does.
+_BY_NAME = (
+    (("critical", "sla.breached"), Severity.CRITICAL),
+    (("error", "failed"), Severity.ERROR),
+    (("warning",), Severity.WARNING),
+)
+_ACTIONS = {
+    "resolved": Action.RESOLVE,
+    "closed": Action.RESOLVE,
+    "acknowledged": Action.ACKNOWLEDGE,
+}
+
+
+def stated_severity(event_type: str, metadata: dict[str, Any]) -> Severity | None:
+    """The event's own severity: `metadata.severity` first, then its type; None if neither says."""
+    stated = str(metadata.get("severity", "")).lower()
+    if stated in list(Severity):
+        return Severity(stated)
+    name = event_type.lower()
+    return next((level for words, level in _BY_NAME if any(word in name for word in words)), None)
+
+
+def action(event_type: str) -> Action:
+    """`….resolved` and `….closed` resolve, `….acknowledged` acknowledges, all else triggers."""
+    return _ACTIONS.get(event_type.lower().rpartition(".")[2], Action.TRIGGER)
+
+
+def alert_key(notification_id: str, entity_type: str | None, entity_id: str | None) -> str:
+    """What joins an alert's trigger, acknowledgement and resolution at the vendor."""
+    return f"{entity_type}_{entity_id}" if entity_type and entity_id else notification_id
+
+
+def deadline(created_at: datetime, expires_at: datetime | None, latest: datetime) -> datetime:
+    """When a delivery is given up: when its event says, but never after `latest`."""
+    return latest if expires_at is None else max(created_at, min(expires_at, latest))

@@ -1,0 +1,111 @@
+"""A vendor's endpoint on this machine: remembers what arrives, answers as the vendor or as told."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request as it arrived, and what was answered (0: nothing)."""
+
+    at: float  # time.time()
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer out of the ordinary. `hang` never answers, `reset` cuts the connection."""
+
+    status: int = 200
+    body: str | bytes = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    hang: bool = False
+    reset: bool = False
+
+
+class Receiver:
+    """The base of every vendor's receiver; a vendor overrides `answer`.
+
+    `told` holds replies that are given first, in their order, whatever arrives; `always`, while
+    it is set, is given instead of the vendor's own answer once `told` is empty.
+    """
+
+    kind: str
+
+    def __init__(self) -> None:
+        self.received: list[Received] = []
+        self.told: deque[Reply] = deque()
+        self.always: Reply | None = None
+        self.arrived = asyncio.Event()
+        self.released = asyncio.Event()  # lets go of what hangs
+        self.url = ""  # where it is served
+
+    async def answer(self, request: web.Request, body: bytes) -> web.Response:
+        """The vendor's own answer, errors included."""
+        raise NotImplementedError
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        at, body = time.time(), await request.read()
+        reply = self.told.popleft() if self.told else self.always
+        if reply is None:
+            response = await self.answer(request, body)
+        elif reply.reset:
+            self._note(at, request, body, 0)
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response()
+        elif reply.hang:
+            self._note(at, request, body, 0)
+            await self.released.wait()
+            return web.Response(status=503)
+        else:
+            content = reply.body.encode() if isinstance(reply.body, str) else reply.body
+            response = web.Response(status=reply.status, body=content, headers=reply.headers)
+        self._note(at, request, body, response.status)
+        return response
+
+    def _note(self, at: float, request: web.Request, body: bytes, status: int) -> None:
+        self.received.append(
+            Received(at, request.method, request.raw_path, dict(request.headers), body, status)
+        )
+        self.arrived.set()
+
+    async def until(self, met: Callable[[list[Received]], Any], within: float = 60) -> None:
+        """Wait until what has arrived meets the condition."""
+        async with asyncio.timeout(within):
+            while not met(self.received):
+                self.arrived.clear()
+                await self.arrived.wait()
+
+    @property
+    def allowed(self) -> str:
+        """What EGRESS_ALLOW must hold for this receiver to be reached."""
+        return f"127.0.0.1/32:{self.url.rpartition(':')[2]}"
+
+
+@asynccontextmanager
+async def serving(receiver: Receiver, port: int = 0) -> AsyncIterator[Receiver]:
+    """Serve it on loopback for a while."""
+    app = web.Application(client_max_size=4 * 2**20)
+    app.router.add_route("*", "/{path:.*}", receiver.handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", port)
+    await site.start()
+    receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield receiver
+    finally:
+        receiver.released.set()
+        await runner.cleanup()
