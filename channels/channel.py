@@ -4,13 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
 from channels.egress import Egress
 from domain.delivery import Check, Rate, Receipt, Schedule
 from domain.message import Message
 from domain.notification import Severity
+
+
+class RateLimit(BaseModel):
+    """At most `count` sends to one destination in `seconds`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    count: int = Field(ge=1, le=100_000)
+    seconds: float = Field(gt=0, le=3_600)
 
 
 class ChannelConfig(BaseModel):
@@ -32,6 +41,8 @@ class ChannelConfig(BaseModel):
     destinations: ClassVar[frozenset[str]] = frozenset()
 
     severity: Severity = Severity.INFO  # of events that do not say
+    rate_limit: RateLimit | None = None  # instead of the vendor's
+    max_in_flight: int = Field(8, ge=1, le=100)  # sends at the same time, in one worker
 
     def urls(self) -> Sequence[str]:
         """Every URL it would call: checked by the egress guard when it is saved."""
@@ -58,12 +69,14 @@ class Limits:
     """How fast and how long: the vendor's rate per destination (None: no limit), the retries.
 
     `keyed`: the vendor recognises a delivery that comes twice, so many may be in flight. Else one
-    at a time per destination, committed before and after.
+    at a time per destination, committed before and after. `alerts`: the vendor joins events by
+    `alert_key`; those of one alert are sent in their order, never a trigger after a later resolve.
     """
 
     schedule: Schedule
     keyed: bool
     rate: Rate | None = None
+    alerts: bool = False
 
 
 class Channel(Protocol[Config]):

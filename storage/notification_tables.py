@@ -104,6 +104,7 @@ notification_deliveries = Table(
     Column("integration_id", UUID),
     Column("options", JSONB, nullable=False, server_default="{}"),
     Column("destination", Text, nullable=False, server_default=""),
+    Column("alert_key", Text),
     Column("status", Text, nullable=False, server_default="pending"),
     Column("rank", SmallInteger, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),

@@ -66,6 +66,7 @@ create table notification_preferences (
 
 # A delivery keeps the channel's options as they were when it was routed: a channel may be deleted
 # while its deliveries are on their way. `rank` is the severity's; what waits is sent in its order.
+# `alert_key` is set where the order of an alert's events matters to the vendor.
 _DELIVERIES = """
 create table notifications (
     id           uuid primary key default uuidv7(),
@@ -95,6 +96,7 @@ create table notification_deliveries (
     integration_id   uuid,
     options          jsonb not null default '{}',
     destination      text not null default '',
+    alert_key        text,
     status           text not null default 'pending' check (status in ('pending', 'sending',
                      'retrying', 'accepted', 'delivered', 'failed', 'expired', 'cancelled')),
     rank             smallint not null,
@@ -118,6 +120,8 @@ create index notification_deliveries_sending
 create index notification_deliveries_request
     on notification_deliveries (request_id, integration_id)
     where status in ('pending', 'sending', 'retrying');
+create index notification_deliveries_alert on notification_deliveries (integration_id, alert_key)
+    where alert_key is not null and status in ('pending', 'sending', 'retrying');
 create table delivery_attempts (
     delivery_id      uuid not null references notification_deliveries on delete cascade,
     no               integer not null,
