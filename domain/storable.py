@@ -1,0 +1,52 @@
+"""JSON from outside that is kept as it came: what of it PostgreSQL can hold."""
+
+import json
+import math
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
+
+DEPTH = 20
+
+
+def storable(value: Any, depth: int = 0) -> Any:
+    """The value itself. Raises ValueError where jsonb would refuse it, or it is too deep."""
+    if depth > DEPTH:
+        raise ValueError(f"nested more than {DEPTH} deep")
+    match value:
+        case str():
+            _check_text(value)
+        case float() if not math.isfinite(value):
+            raise ValueError("infinity and NaN cannot be stored")
+        case dict():
+            for name, inner in value.items():
+                _check_text(name)
+                storable(inner, depth + 1)
+        case list():
+            for inner in value:
+                storable(inner, depth + 1)
+    return value
+
+
+def _check_text(text: str) -> None:
+    if "\0" in text:
+        raise ValueError("the character U+0000 cannot be stored")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("half of a surrogate pair is no text") from None
+
+
+def at_most(limit: int) -> AfterValidator:
+    """Bounds the length of a value's JSON, in bytes of UTF-8."""
+
+    def check(value: Any) -> Any:
+        length = len(json.dumps(value, ensure_ascii=False).encode())
+        if length > limit:
+            raise ValueError(f"{length} bytes of JSON are too many; {limit} are taken")
+        return value
+
+    return AfterValidator(check)
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(storable)]
