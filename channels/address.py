@@ -1,0 +1,159 @@
+"""Which addresses may be called: public ones, and those that the operator lists (EGRESS_ALLOW)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+def _v4(*blocks: str) -> tuple[IPv4Network, ...]:
+    return tuple(IPv4Network(block) for block in blocks)
+
+
+def _v6(*blocks: str) -> tuple[IPv6Network, ...]:
+    return tuple(IPv6Network(block) for block in blocks)
+
+
+# Nobody's server: not even the operator can list these. Link-local holds the metadata services of
+# AWS, GCP, Azure, Oracle and Scaleway; the single addresses are Azure's, Alibaba's and Oracle's.
+_V4_NEVER = _v4(
+    "0.0.0.0/8",
+    "100.100.100.200/32",
+    "168.63.129.16/32",
+    "169.254.0.0/16",
+    "192.0.0.192/32",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
+)
+# IANA's special-purpose registry for IPv4, the globally reachable anycast blocks included.
+_V4_SPECIAL = _v4(
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.0.2.0/24",
+    "192.31.196.0/24",
+    "192.52.193.0/24",
+    "192.88.99.0/24",
+    "192.168.0.0/16",
+    "192.175.48.0/24",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+)
+_V6_GLOBAL = IPv6Network("2000::/3")  # all that IANA has given out for unicast
+_V6_HIDING = _v6("2001::/32", "2002::/16")  # Teredo and 6to4 carry an IPv4 address
+_V6_SPECIAL = _v6("2001::/23", "2001:db8::/32", "2620:4f:8000::/48", "3ffe::/16", "3fff::/20")
+_V6_LISTABLE = (*_v6("::1/128", "fc00::/7"), _V6_GLOBAL)
+_V6_METADATA = _v6("fd00:ec2::/32", "fd20:ce::/32")  # AWS's and GCP's
+_ISATAP = frozenset({0x00005EFE, 0x02005EFE})  # RFC 5214: these 32 bits, then an IPv4 address
+
+_SHORTEST_PREFIX = {4: 8, 6: 7}  # 10.0.0.0/8, fc00::/7
+
+
+def address(literal: str) -> Address:
+    """The address that a literal leads to: an IPv4-mapped one is IPv4. Raises ValueError."""
+    found = ip_address(literal)
+    if isinstance(found, IPv6Address):
+        if found.scope_id is not None:
+            raise ValueError("a zone id leads to this machine's own links")
+        return found.ipv4_mapped or found
+    return found
+
+
+def is_public(found: Address) -> bool:
+    """Whether it can be the address of a server of the internet."""
+    if isinstance(found, IPv4Address):
+        return not _inside(found, _V4_NEVER + _V4_SPECIAL)
+    return (
+        found in _V6_GLOBAL
+        and not _inside(found, _V6_SPECIAL + _V6_HIDING)
+        and not _is_isatap(found)
+    )
+
+
+def _is_listable(found: Address) -> bool:
+    """Whether EGRESS_ALLOW can hold it: no metadata service, no other address in disguise."""
+    if isinstance(found, IPv4Address):
+        return not _inside(found, _V4_NEVER)
+    return (
+        _inside(found, _V6_LISTABLE)
+        and not _inside(found, _V6_METADATA + _V6_HIDING)
+        and not _is_isatap(found)
+    )
+
+
+def _is_isatap(found: IPv6Address) -> bool:
+    return int(found) >> 32 & 0xFFFFFFFF in _ISATAP
+
+
+def _inside(found: Address, blocks: Iterable[Network]) -> bool:
+    return any(found in block for block in blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the operator allows: private networks, each at one port, and ports of public servers."""
+
+    private: tuple[tuple[Network, int], ...] = ()
+    ports: frozenset[int] = frozenset({443})
+
+    @classmethod
+    def parse(cls, text: str) -> "Policy":
+        """From EGRESS_ALLOW: `10.0.0.0/8:443, [fd00::/8]:443, *:8443`, parted by commas.
+
+        Raises ValueError that names the entry.
+        """
+        private: list[tuple[Network, int]] = []
+        ports = {443}
+        for entry in filter(None, (part.strip() for part in text.split(","))):
+            where, _, port = entry.rpartition(":")
+            if where == "*":
+                ports.add(_port(entry, port))
+            else:
+                private.append((_network(entry, where), _port(entry, port)))
+        return cls(tuple(private), frozenset(ports))
+
+    @property
+    def private_ports(self) -> frozenset[int]:
+        return frozenset(port for _, port in self.private)
+
+    @property
+    def plain_ports(self) -> frozenset[int]:
+        """Where http can only reach what the operator lists: no public server is called there."""
+        return self.private_ports - self.ports
+
+    def lists(self, found: Address, port: int) -> bool:
+        """Whether it is a private destination that the operator allows."""
+        return _is_listable(found) and any(
+            port == listed and found in network for network, listed in self.private
+        )
+
+
+def _port(entry: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise ValueError(f"EGRESS_ALLOW: {entry!r} does not end with a port")
+    return int(text)
+
+
+def _network(entry: str, text: str) -> Network:
+    bracketed = text.startswith("[") and text.endswith("]")
+    try:
+        network = ip_network(text[1:-1] if bracketed else text)
+    except ValueError as error:
+        raise ValueError(f"EGRESS_ALLOW: {entry!r}: {error}") from None
+    if bracketed != (network.version == 6):
+        raise ValueError(f"EGRESS_ALLOW: {entry!r}: brackets are for IPv6, which needs them")
+    if network.prefixlen < _SHORTEST_PREFIX[network.version]:
+        raise ValueError(f"EGRESS_ALLOW: {entry!r} is too wide a network")
+    return network

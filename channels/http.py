@@ -1,0 +1,134 @@
+"""The guarded connection: names are resolved once and all their answers judged, and so is the
+address that is dialled. httpx is the interface, aiohttp the transport."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import aiohttp
+import httpx
+import yarl
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from channels.address import Policy
+from channels.guard import permit
+
+BODY_BYTES = 64 * 2**10
+CONNECT_SECONDS = 5.0  # resolving, TCP and TLS together
+_NEGATIVE_SECONDS = 5.0  # how long a name that failed is not asked for again
+_NAMES = 10_000
+
+Lookup = Callable[[str], Iterable[str]]  # name -> addresses; raises OSError
+
+
+def system_lookup(name: str) -> list[str]:
+    """The addresses of a name, as this machine resolves it."""
+    found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    return [str(sockaddr[0]) for *_, sockaddr in found]
+
+
+class Resolver(AbstractResolver):
+    """Resolves in threads of its own; refuses a name if any of its answers is bad."""
+
+    def __init__(self, policy: Policy, lookup: Lookup) -> None:
+        self._policy = policy
+        self._lookup = lookup
+        self._threads = ThreadPoolExecutor(64, "egress-dns")
+        self._failed: dict[str, tuple[float, str]] = {}  # name -> until (loop time), why
+        self.private: set[str] = set()  # names that have ever led to a listed private address
+
+    async def resolve(
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_UNSPEC,
+        ports: frozenset[int] | None = None,
+    ) -> list[ResolveResult]:
+        """All addresses of the name. Raises Refused, or OSError where there is none."""
+        answers = await self._answers(host)
+        listed = [permit(answer, port, self._policy, ports) for answer in answers]
+        if any(listed):
+            self.private.add(host)
+        return [
+            ResolveResult(
+                hostname=host,
+                host=answer,
+                port=port,
+                family=socket.AF_INET6 if ":" in answer else socket.AF_INET,
+                proto=socket.IPPROTO_TCP,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for answer in answers
+        ]
+
+    async def _answers(self, host: str) -> list[str]:
+        loop = asyncio.get_running_loop()
+        until, why = self._failed.get(host, (0.0, ""))
+        if loop.time() < until:
+            raise OSError(why)
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                answers = await loop.run_in_executor(self._threads, self._lookup, host)
+        except TimeoutError:
+            why = f"no answer in {CONNECT_SECONDS:g} s"
+        except OSError as error:
+            why = error.strerror or str(error)
+        else:
+            return list(answers)
+        if len(self._failed) >= _NAMES:
+            self._failed.clear()
+        self._failed[host] = (loop.time() + _NEGATIVE_SECONDS, why)
+        raise OSError(why)
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def guarded_socket(policy: Policy, ports: frozenset[int] | None = None) -> Callable[..., Any]:
+    """A socket factory that looks at the address to be dialled: URLs with one skip the resolver."""
+
+    def make(info: tuple[Any, ...]) -> socket.socket:
+        family, kind, proto, _, sockaddr = info
+        permit(sockaddr[0], sockaddr[1], policy, ports)
+        made = socket.socket(family, kind, proto)
+        made.setblocking(False)
+        return made
+
+    return make
+
+
+class Transport(httpx.AsyncBaseTransport):
+    """httpx over one aiohttp session. Lets aiohttp's errors through: egress.py tells them apart."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        async with self._session.request(
+            request.method,
+            # As it is written: Teams signs its URLs with %2F in them.
+            yarl.URL(str(request.url), encoded=True),
+            headers=request.headers.multi_items(),
+            data=await request.aread() or None,
+            allow_redirects=False,
+            skip_auto_headers=("Content-Type",),
+        ) as response:
+            body = await _read(response)
+            return httpx.Response(
+                response.status,
+                headers=list(response.raw_headers),
+                stream=httpx.ByteStream(body),  # as content it would be inflated
+            )
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The raw body up to BODY_BYTES; what is longer is not read, and its connection closed."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > BODY_BYTES:
+            response.close()
+            break
+    return bytes(body[:BODY_BYTES])
