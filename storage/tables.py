@@ -202,3 +202,14 @@ idempotency_keys = Table(
     Column("response", JSONB(none_as_null=True)),
     time_column("created_at", nullable=False),
 )
+
+audit_log = Table(
+    "audit_log",
+    shared,
+    id_column(),
+    Column("tenant_id", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    time_column("at", nullable=False),
+)

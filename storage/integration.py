@@ -1,0 +1,97 @@
+"""Integrations: a tenant's connections to vendors, and what was done to them.
+
+The config and the secrets are apart: `credentials` holds the secrets sealed by the vault, and
+`credential_hints` what may be shown of them.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.notification_tables import integration_logs as logs
+from storage.notification_tables import integrations
+
+Integration = dict[str, Any]  # a row of integrations
+Log = dict[str, Any]  # a row of integration_logs
+
+
+async def new_id(connection: AsyncConnection) -> UUID:
+    """An id for a row that cannot be written before its id is known: secrets are bound to it."""
+    id: UUID = (await connection.execute(select(func.uuidv7()))).scalar_one()
+    return id
+
+
+async def create(connection: AsyncConnection, values: Integration) -> Integration:
+    """Raises IntegrityError if the tenant has an integration of that name."""
+    row = await connection.execute(insert(integrations).values(values).returning(integrations))
+    return dict(row.one()._mapping)
+
+
+async def change(connection: AsyncConnection, id: UUID, values: Integration) -> Integration:
+    """A new version of it. Raises IntegrityError if another integration has that name."""
+    row = await connection.execute(
+        update(integrations)
+        .where(integrations.c.id == id)
+        .values(**values, version=integrations.c.version + 1, updated_at=func.now())
+        .returning(integrations)
+    )
+    return dict(row.one()._mapping)
+
+
+async def note_connection(
+    connection: AsyncConnection, id: UUID, version: int, status: str, error: str | None
+) -> bool:
+    """What a test of that version found; False if it is another version by now, or none."""
+    done = await connection.execute(
+        update(integrations)
+        .where(integrations.c.id == id, integrations.c.version == version)
+        .values(connection_status=status, last_error=error)
+        .returning(integrations.c.id)
+    )
+    return done.one_or_none() is not None
+
+
+async def find(connection: AsyncConnection, id: UUID, *, lock: bool = False) -> Integration | None:
+    """`lock`: nobody else changes or deletes it before this transaction ends."""
+    query = select(integrations).where(integrations.c.id == id)
+    row = await connection.execute(query.with_for_update() if lock else query)
+    found = row.one_or_none()
+    return dict(found._mapping) if found else None
+
+
+async def page(connection: AsyncConnection, limit: int, after: UUID | None) -> list[Integration]:
+    query = select(integrations).order_by(integrations.c.id).limit(limit)
+    if after is not None:
+        query = query.where(integrations.c.id > after)
+    return [dict(row._mapping) for row in await connection.execute(query)]
+
+
+async def remove(connection: AsyncConnection, id: UUID) -> bool:
+    gone = await connection.execute(
+        delete(integrations).where(integrations.c.id == id).returning(integrations.c.id)
+    )
+    return gone.one_or_none() is not None
+
+
+async def log(connection: AsyncConnection, id: UUID, entry: Log) -> None:
+    """`entry`: level, action, detail; actor and context where there are any."""
+    await connection.execute(insert(logs).values(integration_id=id, **entry))
+
+
+async def logged(
+    connection: AsyncConnection, id: UUID, wanted: Log, limit: int, before: UUID | None
+) -> list[Log]:
+    """The integration's log, newest first. `wanted`: level, action, since (a datetime)."""
+    query = select(logs).where(logs.c.integration_id == id).order_by(logs.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(logs.c.id < before)
+    for name in ("level", "action"):
+        if wanted.get(name) is not None:
+            query = query.where(logs.c[name] == wanted[name])
+    since: datetime | None = wanted.get("since")
+    if since is not None:
+        query = query.where(logs.c.created_at >= since)
+    return [dict(row._mapping) for row in await connection.execute(query)]
