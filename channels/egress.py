@@ -59,7 +59,7 @@ class Egress:
         self.session = session  # for clients that bring their own requests; guarded at the dial
         self._policy = policy
         self._resolver = resolver
-        self._total = total
+        self.total = total  # seconds that a call may take
         self._client = httpx.AsyncClient(
             transport=Transport(session), trust_env=False, follow_redirects=False
         )
@@ -78,7 +78,7 @@ class Egress:
             method, canonical, headers={**_DEFAULTS, **headers}, content=content
         )
         with translated(host):
-            async with asyncio.timeout(self._total):
+            async with asyncio.timeout(self.total):
                 response = await self._client.send(request, stream=True)
                 body = b"".join([chunk async for chunk in response.aiter_raw()])
         return Reply(
@@ -93,10 +93,15 @@ class Egress:
         with translated(host):
             name = parse_host(host)
             try:
-                async with asyncio.timeout(min(CONNECT_SECONDS, self._total)):
+                async with asyncio.timeout(min(CONNECT_SECONDS, self.total)):
                     return await self._dial(name, port)
             except TimeoutError:
                 raise aiohttp.ConnectionTimeoutError from None
+
+    def is_listed(self, connected: socket.socket) -> bool:
+        """Whether it leads to a private destination of EGRESS_ALLOW."""
+        host, port = connected.getpeername()[:2]
+        return permit(host, port, self._policy, SMTP_PORTS)
 
     async def _dial(self, name: str, port: int) -> socket.socket:
         answers = [name]
