@@ -153,7 +153,7 @@ class Campaign:
         for after in sorted(self.chance.sample(range(1, self.chunks - 3), fault.kills)):
             before = await _reaches(progress, after)
             redone_before = await redone() if redone else 0
-            self.stack.send(fault.victim, fault.by)
+            pid = self.stack.send(fault.victim, fault.by)
             killed = time.monotonic()
             lowest = await _recovers(progress, before)
             kill = Kill(
@@ -163,6 +163,8 @@ class Campaign:
                 forgotten=max(0, before - lowest),
             )
             kills.append(kill)
+            # An import goes on without Temporal for a while: the next kill must find it back.
+            await self.stack.replaced(fault.victim, pid)
             print(json.dumps({"fault": fault.name, **asdict(kill)}), flush=True)
         return kills
 
