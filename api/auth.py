@@ -18,6 +18,7 @@ _bearer = HTTPBearer(auto_error=False, description="An API key: `fl_…`")
 READ: tuple[Role, ...] = ("admin", "operator", "viewer")
 OPERATE: tuple[Role, ...] = ("admin", "operator")
 ADMIN: tuple[Role, ...] = ("admin",)
+NOTIFY: tuple[Role, ...] = ("admin", "operator", "notifier")
 
 
 async def _principal(
@@ -58,4 +59,5 @@ def _platform(principal: Annotated[Principal, Depends(_principal)]) -> Principal
 Reader = Annotated[Caller, Depends(_allow(READ))]
 Operator = Annotated[Caller, Depends(_allow(OPERATE))]
 Admin = Annotated[Caller, Depends(_allow(ADMIN))]
+Notifier = Annotated[Caller, Depends(_allow(NOTIFY))]
 Platform = Annotated[Principal, Depends(_platform)]

@@ -1,6 +1,7 @@
 """The API's hand on a job's workflow: start it, ask it something; say plainly what it answers."""
 
 import asyncio
+import logging
 from typing import Any
 from uuid import UUID
 
@@ -9,11 +10,20 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.errors import ApiError
+from domain.notification import Event, Severity, stated_severity
+from domain.tenant import TenantId
 from storage.migration import Job, summary
-from workflows.messages import JobRef
+from workflows.messages import JobRef, RequestRef
 from workflows.rollback import RollbackInput
-from workflows.starting import migration_id, start_rollback
+from workflows.starting import (
+    migration_id,
+    start_notification,
+    start_rollback,
+    wake_notification,
+)
 
+_log = logging.getLogger(__name__)
+_START_SECONDS = 5
 _PATIENCE = 30  # seconds for a worker to take an update; the work it asks for may take longer
 
 
@@ -27,6 +37,24 @@ async def roll_back(temporal: Client, job: Job) -> None:
         await start_rollback(temporal, RollbackInput(job=reference(job)), summary(job))
     except WorkflowAlreadyStartedError as error:
         raise ApiError(409, "invalid_state", "the job is being rolled back already") from error
+
+
+async def start_accepted(temporal: Client, request: RequestRef, events: list[Event]) -> None:
+    """Start what was accepted. If that fails, a worker starts it from the outbox instead."""
+    stated = (stated_severity(event.event_type, event.metadata) for event in events)
+    rank = min((severity or Severity.INFO).rank for severity in stated)
+    try:
+        async with asyncio.timeout(_START_SECONDS):
+            await start_notification(temporal, request, len(events), rank)
+    except (RPCError, TimeoutError) as error:
+        _log.warning("%s is left to the outbox: %r", request.request_id, error)
+
+
+async def wake_requests(temporal: Client, tenant_id: TenantId, requests: set[UUID]) -> None:
+    """Have the requests' workflows look at their deliveries now, also those that have ended."""
+    for request_id in requests:
+        request = RequestRef(tenant_id=tenant_id, request_id=str(request_id))
+        await wake_notification(temporal, request)
 
 
 async def ask(temporal: Client, job_id: UUID, update: Any, *args: Any) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from domain.storable import JsonObject, at_most, storable
+
 TITLE_CHARS, BODY_CHARS = 1_000, 100_000
 METADATA_BYTES = 16 * 2**10
 
@@ -33,13 +35,7 @@ class Action(StrEnum):
     RESOLVE = "resolve"
 
 
-def _storable(value: str) -> str:
-    if "\0" in value:
-        raise ValueError("the character U+0000 cannot be stored")
-    return value
-
-
-Text = Annotated[str, AfterValidator(_storable)]
+Text = Annotated[str, AfterValidator(storable)]
 
 
 class _Body(BaseModel):
@@ -64,7 +60,7 @@ class Event(_Body):
     body: Text = Field("", max_length=BODY_CHARS)
     entity_type: Text | None = Field(None, min_length=1, max_length=100)
     entity_id: Text | None = Field(None, min_length=1, max_length=100)
-    metadata: dict[Text, Any] = Field(default_factory=dict)
+    metadata: Annotated[JsonObject, at_most(METADATA_BYTES)] = Field(default_factory=dict)
     user: User | None = None
     dedup_key: Text | None = Field(None, min_length=1, max_length=255)
     expires_at: AwareDatetime | None = None

@@ -1,7 +1,9 @@
 """What the Temporal UI shows of a running workflow (Markdown)."""
 
+from collections.abc import Iterable
+
 from domain.migration import Counts, Phase, Status, Undone
-from workflows.messages import Reaped, Validated
+from workflows.messages import Lane, Reaped, Validated
 
 
 def words(name: Phase | Status) -> str:
@@ -43,3 +45,23 @@ def sweep(reaped: Reaped) -> str:
         f"{reaped.started} jobs started, {reaped.closed} closed,"
         f" {reaped.objects} objects and {reaped.uploads} broken uploads removed"
     )
+
+
+def lanes(deliveries: int, open: Iterable[Lane]) -> str:
+    """A request's deliveries: what is open still, by integration."""
+    waiting = list(open)
+    left = sum(lane.open for lane in waiting)
+    lines = [
+        f"**{'delivering' if left else 'done'}** · {deliveries - left:,} of {deliveries:,}",
+        "",
+    ]
+    lines += [
+        f"- integration {lane.integration_id}: {lane.open:,} open{_when(lane)}" for lane in waiting
+    ]
+    return "\n".join(lines)
+
+
+def _when(lane: Lane) -> str:
+    if lane.wait is None:
+        return ", waits to be woken"
+    return f", next in {lane.wait:,.0f} s" if lane.wait else ""

@@ -162,3 +162,60 @@ class Reaped(Message):
     closed: int = 0
     objects: int = 0
     uploads: int = 0
+
+
+class RequestRef(Message):
+    """A request of one or more notifications, accepted together, of which tenant."""
+
+    tenant_id: TenantIdField
+    request_id: str
+
+
+class Lane(Message):
+    """What an integration still has open of a request, and in how many seconds to look again.
+
+    Without `wait` it stands still until somebody wakes it, or until it expires.
+    """
+
+    integration_id: str
+    open: int
+    wait: float | None = None
+
+
+class Opened(Message):
+    """A request that has been routed: its deliveries, and the lanes that are not done."""
+
+    deliveries: int
+    lanes: tuple[Lane, ...]
+
+
+class DeliverInput(Message):
+    """One round of a lane; `round` counts from 1 and is for the reader of the history."""
+
+    request: RequestRef
+    integration_id: str
+    round: int
+
+
+class IntegrationTestInput(Message):
+    """Which integration to test: a saved one, or a draft that is forgotten afterwards."""
+
+    tenant_id: TenantIdField
+    subject: str
+    saved: bool
+
+
+class TestCheck(Message):
+    """One thing that was looked at; `detail` says what that proves, and holds no secret."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class IntegrationTested(Message):
+    """What the test found; `error` is the first thing that is wrong."""
+
+    success: bool
+    error: str | None = None
+    checks: tuple[TestCheck, ...] = ()

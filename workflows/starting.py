@@ -1,6 +1,7 @@
 """How workflows are started, by API, reaper and workers alike: ids, attributes, summaries."""
 
 import dataclasses
+from contextlib import suppress
 from datetime import timedelta
 
 from temporalio.client import (
@@ -14,17 +15,22 @@ from temporalio.client import (
     ScheduleSpec,
     ScheduleUpdate,
     ScheduleUpdateInput,
+    WorkflowHandle,
 )
 from temporalio.common import (
+    Priority,
     SearchAttributePair,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
+from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from workflows.attributes import JOB_KIND, PHASE, TENANT_ID
-from workflows.messages import JobRef, ReapInput
+from workflows.integration_test import IntegrationTestWorkflow
+from workflows.messages import IntegrationTested, IntegrationTestInput, ReapInput, RequestRef
 from workflows.migration import MigrationInput, MigrationWorkflow
+from workflows.notification import NotificationInput, NotificationWorkflow
 from workflows.reaper import ReaperWorkflow
 from workflows.rollback import RollbackInput, RollbackWorkflow
 from workflows.steps import ORCHESTRATE
@@ -48,8 +54,46 @@ async def start_migration(client: Client, input: MigrationInput, summary: str) -
         task_queue=ORCHESTRATE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-        search_attributes=_attributes(input.job, "migration"),
+        search_attributes=_attributes(input.job.tenant_id, "migration"),
         static_summary=summary,
+    )
+
+
+def notification_id(request_id: object) -> str:
+    return f"notification/{request_id}"
+
+
+async def start_notification(client: Client, request: RequestRef, count: int, rank: int) -> None:
+    """Start a request's workflow; one that runs, or ran, is left as it is.
+
+    `count` notifications, the most urgent of severity `rank` (1–4): its work goes first.
+    """
+    with suppress(WorkflowAlreadyStartedError):
+        await client.start_workflow(
+            NotificationWorkflow.run,
+            NotificationInput(request=request),
+            id=notification_id(request.request_id),
+            task_queue=ORCHESTRATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            priority=Priority(priority_key=rank, fairness_key=request.tenant_id),
+            search_attributes=_attributes(request.tenant_id, "notification", "delivering"),
+            static_summary=f"{count:,} notification{'s' if count > 1 else ''}",
+        )
+
+
+async def wake_notification(client: Client, request: RequestRef) -> None:
+    """Have a request's workflow look at its deliveries now; it is started again if it has ended."""
+    await client.start_workflow(
+        NotificationWorkflow.run,
+        NotificationInput(request=request),
+        id=notification_id(request.request_id),
+        task_queue=ORCHESTRATE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        search_attributes=_attributes(request.tenant_id, "notification", "delivering"),
+        static_summary="woken",
+        start_signal="wake",
     )
 
 
@@ -61,8 +105,22 @@ async def start_rollback(client: Client, input: RollbackInput, summary: str) -> 
         id=f"rollback/{input.job.job_id}",
         task_queue=ORCHESTRATE,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-        search_attributes=_attributes(input.job, "rollback"),
+        search_attributes=_attributes(input.job.tenant_id, "rollback"),
         static_summary=summary,
+    )
+
+
+async def start_integration_test(
+    client: Client, input: IntegrationTestInput, run: str
+) -> WorkflowHandle[IntegrationTestWorkflow, IntegrationTested]:
+    """Start a test; `run` tells it from other tests of the same integration."""
+    return await client.start_workflow(
+        IntegrationTestWorkflow.run,
+        input,
+        id=f"integration-test/{input.subject}/{run}",
+        task_queue=ORCHESTRATE,
+        search_attributes=_attributes(input.tenant_id, "integration-test", "testing"),
+        static_summary="test a saved integration" if input.saved else "test a draft",
     )
 
 
@@ -99,11 +157,11 @@ def _schedule() -> Schedule:
     )
 
 
-def _attributes(ref: JobRef, kind: str) -> TypedSearchAttributes:
+def _attributes(tenant_id: str, kind: str, phase: str = "starting") -> TypedSearchAttributes:
     return TypedSearchAttributes(
         [
-            SearchAttributePair(TENANT_ID, ref.tenant_id),
+            SearchAttributePair(TENANT_ID, tenant_id),
             SearchAttributePair(JOB_KIND, kind),
-            SearchAttributePair(PHASE, "starting"),
+            SearchAttributePair(PHASE, phase),
         ]
     )

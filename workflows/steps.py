@@ -15,6 +15,7 @@ from temporalio.common import RetryPolicy
 from workflows import messages as m
 
 ORCHESTRATE = "orchestrate"  # workflows and short activities: a pause must not queue behind a parse
+DELIVER = "deliver"  # sends: many at once, most of them waiting for somebody else's server
 IMPORT = "import"  # long activities that need CPU and database connections
 
 In = TypeVar("In", bound=m.Message)
@@ -75,5 +76,11 @@ undo_import = Step("undo_import", m.JobRef, m.TakenBack, IMPORT, _HOURS, _BEAT)
 clean_up = Step("clean_up", m.JobRef, m.Cleaned, timeout=timedelta(minutes=5), retry=_BRIEF)
 close_job = Step("close_job", m.CloseInput, m.Closed)
 reap = Step("reap", m.ReapInput, m.Reaped, timeout=timedelta(minutes=30), heartbeat=_BEAT * 3)
+_SEND = timedelta(minutes=2)  # a round ends by itself after 20 s and what is in flight then
+open_request = Step("open_request", m.RequestRef, m.Opened, DELIVER, _SEND, _BEAT * 2)
+deliver = Step("deliver", m.DeliverInput, m.Lane, DELIVER, _SEND, _BEAT * 2)
+test_integration = Step(
+    "test_integration", m.IntegrationTestInput, m.IntegrationTested, heartbeat=_BEAT, retry=_BRIEF
+)
 
 STEPS = tuple(each for each in tuple(globals().values()) if isinstance(each, Step))

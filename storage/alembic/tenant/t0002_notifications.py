@@ -115,6 +115,8 @@ create table notification_deliveries (
 create index notification_deliveries_due
     on notification_deliveries (integration_id, destination, rank, id)
     where status in ('pending', 'retrying');
+create index notification_deliveries_waiting on notification_deliveries (integration_id, rank, id)
+    where status in ('pending', 'retrying');
 create index notification_deliveries_sending
     on notification_deliveries (integration_id, destination) where status = 'sending';
 create index notification_deliveries_request

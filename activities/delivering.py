@@ -1,0 +1,236 @@
+"""Delivers what is due of one integration: claim, send, record, until nothing is due soon."""
+
+import asyncio
+import os
+import random
+import time
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from temporalio import activity
+
+from activities.gates import Gates
+from activities.heartbeat import heartbeating
+from activities.job import Connections
+from activities.sending import Attempt, send
+from activities.target import Target, Targets
+from domain.delivery import FailureClass
+from domain.tenant import TenantId
+from storage import attempt as record
+from storage import delivery
+from storage.attempt import Outcome
+from storage.claim import Claimed, claim, reclaim, release
+from storage.statement import Row, Statements, statements
+from workflows import messages as m
+from workflows import steps
+
+_WINDOW = 100  # rows claimed at once where the vendor knows a repetition when it sees one
+_WINDOW_SECONDS = 10.0  # after which a window's unsent rows are given back
+_SOON = 5.0  # what is due sooner is waited for here
+_ROUND_SECONDS = 20.0
+_BUSY_SECONDS, _PROBING_SECONDS = 1.0, 10.0
+
+_INTEGRATION = """
+select id, type, config, credentials, version, is_active, connection_status, last_error
+from tenant.integrations where id = $1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One integration's part of a request: what a round is about."""
+
+    tenant_id: TenantId
+    request_id: UUID
+    integration_id: UUID
+
+
+@dataclass(slots=True)
+class Window:
+    """What was claimed together: sent by at most `granted` at a time. Without any, `lane` says
+    when to look again."""
+
+    share: Share
+    lane: m.Lane
+    integration: Row = field(default_factory=dict)
+    target: Target | None = None
+    granted: int = 0
+    claimed: list[Claimed] = field(default_factory=list)
+
+
+class Delivering:
+    def __init__(self, connections: Connections) -> None:
+        self._database, self._egress = connections.database, connections.egress
+        self.targets = Targets(connections.vault)
+        self._gates = Gates()
+        self._worker = f"worker@{os.getpid()}"
+
+    @activity.defn(name=steps.deliver.name)
+    async def deliver(self, input: m.DeliverInput) -> m.Lane:
+        """One round: send what is due; what is left, and when to come back."""
+        ref = input.request
+        share = Share(TenantId(ref.tenant_id), UUID(ref.request_id), UUID(input.integration_id))
+        async with heartbeating():
+            return await self.round(share, await self.claim(share))
+
+    async def round(self, share: Share, window: Window) -> m.Lane:
+        """Send until the share is done, nothing is due soon, or the round has taken long enough."""
+        end = time.monotonic() + _ROUND_SECONDS
+        while True:
+            lane = await self._send(window) if window.claimed else window.lane
+            if not lane.open or lane.wait is None or lane.wait > _SOON:
+                return lane
+            if time.monotonic() + lane.wait > end or activity.is_worker_shutdown():
+                return lane
+            await asyncio.sleep(lane.wait)
+            window = await self.claim(share)
+
+    async def claim(self, share: Share) -> Window:
+        """A window in a transaction of its own."""
+        async with self._database.tenant(share.tenant_id) as connection:
+            sql = await statements(connection)
+            row = await sql.row(_INTEGRATION, share.integration_id)
+            return await self.window(sql, share, row)
+
+    async def window(self, sql: Statements, share: Share, integration: Row | None) -> Window:
+        """Claim what may be sent now, or find out when to look again."""
+        if integration is None or not integration["is_active"]:
+            return Window(share, await _parked(sql, share, integration))
+        target = self.targets.of(share.tenant_id, integration)
+        cap = target.config.max_in_flight
+        granted = self._gates.enter(share.tenant_id, share.integration_id, cap)
+        claimed: list[Claimed] = []
+        try:
+            if granted:
+                want = _WINDOW if target.channel.limits.keyed and granted > 1 else granted
+                claimed = await claim(sql, target.lane(self._worker), want)
+        finally:
+            if not claimed:
+                self._gates.leave(share.tenant_id, share.integration_id, granted)
+        if claimed:
+            lane = m.Lane(integration_id=str(share.integration_id), open=len(claimed), wait=0)
+            return Window(share, lane, integration, target, granted, claimed)
+        return Window(share, await self._later(sql, share, target, is_full=not granted))
+
+    async def _later(
+        self, sql: Statements, share: Share, target: Target, *, is_full: bool
+    ) -> m.Lane:
+        """Nothing could be claimed: end what is overdue or lost, then say when to come back."""
+        lane = await _look(sql, share)
+        if lane.wait is None or lane.wait > 0:
+            return lane
+        await delivery.expire(sql, share.request_id, share.integration_id)
+        await reclaim(sql, share.integration_id)
+        lane = await _look(sql, share)
+        if lane.wait is None or lane.wait > 0:
+            return lane
+        if is_full:
+            probing = self._gates.is_probing(share.integration_id)
+            seconds = _PROBING_SECONDS if probing else _BUSY_SECONDS
+            return lane.model_copy(update={"wait": seconds * random.uniform(0.5, 1.5)})  # noqa: S311
+        wait = await delivery.turn(sql, share.request_id, share.integration_id, target.interval)
+        return lane.model_copy(update={"wait": wait})
+
+    async def _send(self, window: Window) -> m.Lane:
+        share, target = window.share, window.target
+        assert target is not None
+        try:
+            if target.channel.limits.keyed:
+                return await self._send_keyed(window, target)
+            return await self._send_singly(window, target)
+        finally:
+            self._gates.leave(share.tenant_id, share.integration_id, window.granted)
+
+    async def _send_keyed(self, window: Window, target: Target) -> m.Lane:
+        """Up to `granted` at a time, and recorded together: a repetition would do no harm."""
+        ahead, outcomes = iter(window.claimed), list[Outcome]()
+        end, jitter = time.monotonic() + _WINDOW_SECONDS, _jitter()
+
+        async def one_after_another() -> None:
+            while time.monotonic() < end and not self._is_hopeless(window, outcomes):
+                claimed = next(ahead, None)
+                if claimed is None:
+                    return
+                attempt = Attempt(claimed, target)
+                outcomes.append(await send(attempt, self._egress, self._gates, jitter))
+
+        await asyncio.gather(*(one_after_another() for _ in range(window.granted)))
+        return await self._record(window, outcomes, list(ahead))
+
+    def _is_hopeless(self, window: Window, outcomes: list[Outcome]) -> bool:
+        """Whether the rest of the window had better not be sent now."""
+        if window.granted > 1 and self._gates.is_probing(window.share.integration_id):
+            return True
+        return bool(outcomes) and outcomes[-1].kind is FailureClass.THROTTLED
+
+    async def _send_singly(self, window: Window, target: Target) -> m.Lane:
+        """All at once, each to another destination, and each recorded as soon as it ended."""
+        jitter = _jitter()
+
+        async def one(claimed: Claimed) -> m.Lane:
+            outcome = await send(Attempt(claimed, target), self._egress, self._gates, jitter)
+            return await self._record(window, [outcome], [])
+
+        sends = [asyncio.create_task(one(each)) for each in window.claimed]
+        lanes = [await each for each in asyncio.as_completed(sends)]
+        return lanes[-1]
+
+    async def _record(
+        self, window: Window, outcomes: list[Outcome], unsent: list[Claimed]
+    ) -> m.Lane:
+        share = window.share
+        async with self._database.tenant(share.tenant_id) as connection:
+            sql = await statements(connection)
+            await record.complete(sql, share.integration_id, outcomes)
+            if unsent:
+                await release(sql, unsent)
+            await _note(sql, window.integration, outcomes)
+            return await _look(sql, share)
+
+
+async def _look(sql: Statements, share: Share) -> m.Lane:
+    found = await delivery.lanes(sql, share.request_id, share.integration_id)
+    if not found:
+        return m.Lane(integration_id=str(share.integration_id), open=0)
+    return lane_of(found[0])
+
+
+def lane_of(row: Row) -> m.Lane:
+    wait = max(row["wait"], 0.0)
+    return m.Lane(integration_id=str(row["integration_id"]), open=row["open"], wait=wait)
+
+
+async def _parked(sql: Statements, share: Share, integration: Row | None) -> m.Lane:
+    """An integration that is switched off keeps its deliveries until they expire; one that was
+    deleted does not."""
+    if integration is None:
+        await delivery.cancel_orphaned(sql, share.integration_id)
+    else:
+        await delivery.expire(sql, share.request_id, share.integration_id)
+    lane = await _look(sql, share)
+    return lane.model_copy(update={"wait": None})
+
+
+async def _note(sql: Statements, integration: Row, outcomes: list[Outcome]) -> None:
+    """Keep the integration's state true, writing only where it changed."""
+    if not outcomes:
+        return
+    last = outcomes[-1]
+    status, error = _state(last)
+    gone = any(each.gone for each in outcomes)
+    known = integration["connection_status"], integration["last_error"]
+    if gone or (status, error) != known:
+        await record.note_state(sql, integration["id"], status, error, gone)
+
+
+def _state(outcome: Outcome) -> tuple[str, str | None]:
+    if outcome.kind is None or outcome.kind is FailureClass.THROTTLED:
+        return "connected", None
+    if outcome.kind is FailureClass.MISCONFIGURED:
+        return "misconfigured", outcome.error
+    return "failing", outcome.error
+
+
+def _jitter() -> float:
+    """One for the whole window: what failed together is tried again together."""
+    return random.uniform(-1, 1)  # noqa: S311

@@ -1,0 +1,103 @@
+"""Opens a request: routes its events to channels, and sends the first round of a small one."""
+
+import asyncio
+from datetime import timedelta
+from uuid import UUID
+
+from temporalio import activity
+
+from activities.delivering import Delivering, Share, Window, lane_of
+from activities.heartbeat import heartbeating
+from activities.job import Connections
+from channels.channel import Outgoing
+from domain.delivery import LATEST_SECONDS
+from domain.message import render
+from domain.notification import deadline
+from domain.routing import routes
+from domain.tenant import TenantId
+from storage import delivery, routing
+from storage.delivery import Route
+from storage.statement import Row, Statements, statements
+from workflows import messages as m
+from workflows import steps
+
+_AT_ONCE = 50  # deliveries of a request that is sent where it is routed, without a step between
+_LATEST = timedelta(seconds=LATEST_SECONDS)
+_DESTINATION_CHARS = 200
+
+
+class Routing:
+    def __init__(self, connections: Connections, delivering: Delivering) -> None:
+        self._database, self._delivering = connections.database, delivering
+
+    @activity.defn(name=steps.open_request.name)
+    async def open_request(self, input: m.RequestRef) -> m.Opened:
+        """Route what is not routed yet; what is open then, lane by lane."""
+        tenant_id, request_id = TenantId(input.tenant_id), UUID(input.request_id)
+        async with heartbeating():
+            async with self._database.tenant(tenant_id) as connection:
+                sql = await statements(connection)
+                channels = await self._route(sql, tenant_id, request_id)
+                total = await routing.count(sql, request_id)
+                rows = await delivery.lanes(sql, request_id, None)
+                windows: list[Window] = []
+                if channels and total <= _AT_ONCE:
+                    windows = await self._claim(sql, tenant_id, request_id, rows, channels)
+            rounds = (self._delivering.round(window.share, window) for window in windows)
+            lanes = await asyncio.gather(*rounds) if windows else map(lane_of, rows)
+        return m.Opened(deliveries=total, lanes=tuple(lane for lane in lanes if lane.open))
+
+    async def _route(
+        self, sql: Statements, tenant_id: TenantId, request_id: UUID
+    ) -> dict[UUID, Row]:
+        """Write the deliveries of what was not routed; the integrations they go through, by id."""
+        notifications = await routing.unrouted(sql, request_id)
+        if not notifications:
+            return {}
+        channels = await routing.active_channels(sql)
+        users = {str(each["recipient"]["id"]) for each in notifications if each["recipient"]}
+        preferences = await routing.preferences(sql, users)
+        found = [
+            self._delivery(tenant_id, request_id, notification, channel)
+            for notification, channel in routes(notifications, channels, preferences)
+        ]
+        if found:
+            await delivery.insert_routes(sql, found)
+        await routing.routed(sql, request_id)
+        return {channel["integration_id"]: channel["integration"] for channel in channels}
+
+    def _delivery(
+        self, tenant_id: TenantId, request_id: UUID, notification: Row, channel: Row
+    ) -> Route:
+        target = self._delivering.targets.of(tenant_id, channel["integration"])
+        message = render("", notification, target.config.severity)
+        outgoing = Outgoing(message, target.config, channel["options"])
+        created = notification["created_at"]
+        return Route(
+            notification_id=notification["id"],
+            request_id=request_id,
+            channel_id=channel["id"],
+            channel_type=channel["channel_type"],
+            integration_id=channel["integration_id"],
+            options=channel["options"],
+            destination=target.channel.destination(outgoing)[:_DESTINATION_CHARS],
+            alert_key=message.alert_key if target.channel.limits.alerts else None,
+            rank=message.severity.rank,
+            deadline_at=deadline(created, notification["expires_at"], created + _LATEST),
+        )
+
+    async def _claim(
+        self,
+        sql: Statements,
+        tenant_id: TenantId,
+        request_id: UUID,
+        rows: list[Row],
+        integrations: dict[UUID, Row],
+    ) -> list[Window]:
+        """Claim in the transaction that routed: nobody has to look for it again."""
+        windows = []
+        for row in rows:
+            share = Share(tenant_id, request_id, row["integration_id"])
+            integration = integrations.get(row["integration_id"])
+            windows.append(await self._delivering.window(sql, share, integration))
+        return windows

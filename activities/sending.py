@@ -1,0 +1,108 @@
+"""One attempt: render, send, and say what became of it. Nothing is written here."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from activities.gates import Gates
+from activities.target import Target
+from channels.channel import Outgoing
+from channels.egress import Egress
+from domain.delivery import (
+    DeliveryFailed,
+    DeliveryStatus,
+    Failure,
+    FailureClass,
+    Receipt,
+    next_delay,
+)
+from domain.message import render
+from storage.attempt import Outcome
+from storage.claim import Claimed
+
+_RESPONSE_CHARS = 20_000
+_ERROR_CHARS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A claimed delivery with the integration that it goes through."""
+
+    claimed: Claimed
+    target: Target
+
+    def outgoing(self) -> Outgoing[Any]:
+        config = self.target.config
+        message = render(str(self.claimed.delivery_id), self.claimed.notification, config.severity)
+        return Outgoing(message, config, self.claimed.options)
+
+
+async def send(attempt: Attempt, egress: Egress, gates: Gates, jitter: float) -> Outcome:
+    """Send it when its slot comes. A failure is an outcome, whatever the channel raises."""
+    target = attempt.target
+    if attempt.claimed.slot > 0:
+        await asyncio.sleep(attempt.claimed.slot)
+    started = time.perf_counter()
+    request: dict[str, Any] | None = None
+    result: Receipt | Failure
+    try:
+        outgoing = attempt.outgoing()
+        request = target.channel.request(outgoing)
+        result = await target.channel.deliver(outgoing, request, egress)
+    except DeliveryFailed as error:
+        result = error.failure
+    except Exception as error:  # a fault of ours must not stop the others
+        detail = f"unexpected {type(error).__name__}"
+        result = Failure(FailureClass.TRANSIENT, detail, maybe_sent=True)
+    gates.note(target.integration_id, timed_out=_timed_out(result))
+    latency = round((time.perf_counter() - started) * 1000)
+    return _outcome(attempt, request, result, latency, jitter)
+
+
+def _timed_out(result: Receipt | Failure) -> bool:
+    """No answer at all, and not because nobody was there."""
+    if isinstance(result, Receipt):
+        return False
+    return result.kind is FailureClass.TRANSIENT and result.status is None and result.maybe_sent
+
+
+def _outcome(
+    attempt: Attempt,
+    request: dict[str, Any] | None,
+    result: Receipt | Failure,
+    latency_ms: int,
+    jitter: float,
+) -> Outcome:
+    claimed, redact = attempt.claimed, attempt.target.redactor
+    common = {
+        "delivery_id": claimed.delivery_id,
+        "no": claimed.no,
+        "latency_ms": latency_ms,
+        "request": redact.value(request),
+        "response": redact.text(result.response)[:_RESPONSE_CHARS].replace("\0", ""),
+        "destination": claimed.destination,
+    }
+    if isinstance(result, Receipt):
+        return Outcome(
+            **common,
+            status=result.status,
+            failures=claimed.failures,
+            code=result.code,
+            reference=result.reference,
+        )
+    throttled = result.kind is FailureClass.THROTTLED
+    failures = claimed.failures + (not throttled)
+    wait = next_delay(result, failures, attempt.target.channel.limits.schedule, jitter)
+    return Outcome(
+        **common,
+        status=DeliveryStatus.FAILED if wait is None else DeliveryStatus.RETRYING,
+        failures=failures,
+        code=result.status,
+        kind=result.kind,
+        maybe_sent=result.maybe_sent,
+        error=redact.text(result.detail)[:_ERROR_CHARS].replace("\0", ""),
+        wait=wait,
+        gone=result.gone,
+        pause=wait if throttled else None,
+    )

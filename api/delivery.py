@@ -1,0 +1,116 @@
+"""Deliveries over HTTP: how they are shown, and how they are sent again or cancelled."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic.alias_generators import to_camel
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.auth import OPERATE, Operator
+from api.context import InContext
+from api.durable import wake_requests
+from api.errors import ApiError, not_found
+from domain.delivery import LATEST_SECONDS
+from storage import delivery, notification
+from storage.delivery import Delivery
+from storage.notification import Notification
+
+router = APIRouter(prefix="/v1/deliveries", tags=["notifications"])
+
+_OF_NOTIFICATION = (
+    *("id", "event_type", "title", "body", "entity_type", "entity_id", "metadata", "dedup_key"),
+    *("severity", "expires_at", "created_at"),
+)
+_OF_DELIVERY = (
+    *("id", "channel_id", "channel_type", "integration_id", "destination", "status", "attempts"),
+    *("next_attempt_at", "deadline_at", "last_class", "last_error", "reference"),
+    *("created_at", "updated_at", "completed_at"),
+)
+_OF_ATTEMPT = (
+    *("no", "started_at", "completed_at", "class", "maybe_sent", "status_code", "latency_ms"),
+    *("error", "next_attempt_at"),
+)
+_FOR_OPERATORS = ("request", "response")
+
+
+@router.post("/{delivery_id}/resend", status_code=202)
+async def resend(delivery_id: UUID, context: InContext, caller: Operator) -> dict[str, Any]:
+    """Send it again, from the start of its schedule, whatever became of it."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        found = await _found(connection, delivery_id)
+        requests = await delivery.resend(connection, [delivery_id], fresh_deadline())
+    if not requests:
+        raise ApiError(409, "invalid_state", "the delivery is being sent at this moment")
+    await wake_requests(context.temporal, caller.tenant_id, requests)
+    return await _shown_now(context, caller, found)
+
+
+@router.post("/{delivery_id}/cancel", status_code=202)
+async def cancel(delivery_id: UUID, context: InContext, caller: Operator) -> dict[str, Any]:
+    """Send it no more; what is in flight cannot be called back."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        found = await _found(connection, delivery_id)
+        if not await delivery.cancel(connection, delivery_id):
+            raise ApiError(409, "invalid_state", f"the delivery is {found['status']} already")
+    await wake_requests(context.temporal, caller.tenant_id, {found["request_id"]})
+    return await _shown_now(context, caller, found)
+
+
+def fresh_deadline() -> datetime:
+    """Of what is sent again: as if it were new."""
+    return datetime.now(UTC) + timedelta(seconds=LATEST_SECONDS)
+
+
+async def with_deliveries(
+    connection: AsyncConnection, rows: Sequence[Notification]
+) -> list[dict[str, Any]]:
+    """Notifications as lists show them."""
+    found: dict[UUID, list[Delivery]] = defaultdict(list)
+    for each in await delivery.of_notifications(connection, [row["id"] for row in rows]):
+        found[each["notification_id"]].append(each)
+    return [_shown(row, [_part(each, _OF_DELIVERY) for each in found[row["id"]]]) for row in rows]
+
+
+async def with_attempts(
+    connection: AsyncConnection, row: Notification, is_operator: bool
+) -> dict[str, Any]:
+    """One notification with everything on record about it."""
+    deliveries = await delivery.of_notifications(connection, [row["id"]])
+    attempts: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
+    fields = (*_OF_ATTEMPT, *_FOR_OPERATORS) if is_operator else _OF_ATTEMPT
+    for each in await delivery.attempts_of(connection, [each["id"] for each in deliveries]):
+        attempts[each["delivery_id"]].append(_part(each, fields))
+    shown = [_part(each, _OF_DELIVERY) | {"log": attempts[each["id"]]} for each in deliveries]
+    return _shown(row, shown)
+
+
+async def _found(connection: AsyncConnection, delivery_id: UUID) -> Delivery:
+    found = await delivery.find(connection, delivery_id)
+    if found is None:
+        raise not_found("delivery")
+    return found
+
+
+async def _shown_now(context: InContext, caller: Operator, found: Delivery) -> dict[str, Any]:
+    async with context.database.tenant(caller.tenant_id) as connection:
+        row = await notification.find(connection, found["notification_id"])
+        if row is None:
+            raise not_found("notification")
+        shown = await with_attempts(connection, row, caller.role in OPERATE)
+    [mine] = (each for each in shown["deliveries"] if each["id"] == str(found["id"]))
+    return {"data": mine}
+
+
+def _shown(row: Notification, deliveries: list[dict[str, Any]]) -> dict[str, Any]:
+    return _part(row, _OF_NOTIFICATION) | {"user": row["recipient"], "deliveries": deliveries}
+
+
+def _part(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    values = {to_camel(name): row[name] for name in names}
+    return {
+        name: str(value) if isinstance(value, UUID) else value for name, value in values.items()
+    }

@@ -1,0 +1,72 @@
+"""What routing reads and writes: a request's events, the tenant's channels, users' preferences."""
+
+from typing import Any
+from uuid import UUID
+
+from domain.preference import Preferences
+from storage.statement import Row, Statements, from_json
+
+_UNROUTED = """
+select id, event_type, title, body, entity_type, entity_id, metadata, recipient, severity,
+    expires_at, created_at
+from tenant.notifications where request_id = $1 and routed_at is null order by id
+"""
+# Events without a single delivery are routed all the same: nobody wanted them.
+_ROUTED = """
+with routed as (
+    update tenant.notifications set routed_at = now() where request_id = $1 and routed_at is null)
+delete from public.outbox where subject = $1
+"""
+_CHANNELS = """
+select c.id, c.type as channel_type, c.config as options, c.is_default, i.id as integration_id,
+    i.type, i.config, i.credentials, i.version, i.is_active, i.connection_status, i.last_error
+from tenant.notification_channels c join tenant.integrations i on i.id = c.integration_id
+where c.is_active and i.is_active order by c.id
+"""
+_PREFERENCES = """
+select user_id, preferences from tenant.notification_preferences where user_id = any($1)
+"""
+_COUNT = "select count(*)::int as n from tenant.notification_deliveries where request_id = $1"
+
+
+async def unrouted(sql: Statements, request_id: UUID) -> list[Row]:
+    """The request's events that have not been routed yet, in their order."""
+    rows = await sql.rows(_UNROUTED, request_id)
+    for row in rows:
+        row["metadata"] = from_json(row["metadata"])
+        row["recipient"] = from_json(row["recipient"]) if row["recipient"] else None
+    return rows
+
+
+async def active_channels(sql: Statements) -> list[Row]:
+    """The channels that events can go to, each with its integration's row in `integration`."""
+    rows = await sql.rows(_CHANNELS)
+    names = ("type", "config", "credentials", "version", "is_active")
+    for row in rows:
+        row["options"] = from_json(row["options"])
+        integration: dict[str, Any] = {name: row.pop(name) for name in names}
+        for name in ("connection_status", "last_error"):
+            integration[name] = row.pop(name)
+        row["integration"] = {"id": row["integration_id"], **integration}
+    return rows
+
+
+async def preferences(sql: Statements, users: set[str]) -> dict[str, Preferences]:
+    """Those of the users that have any."""
+    if not users:
+        return {}
+    rows = await sql.rows(_PREFERENCES, sorted(users))
+    return {
+        row["user_id"]: Preferences.model_validate(from_json(row["preferences"])) for row in rows
+    }
+
+
+async def routed(sql: Statements, request_id: UUID) -> None:
+    """The request needs no starting and no routing any more."""
+    await sql.run(_ROUTED, request_id)
+
+
+async def count(sql: Statements, request_id: UUID) -> int:
+    """How many deliveries the request has, over or not."""
+    found = await sql.row(_COUNT, request_id)
+    return found["n"] if found else 0

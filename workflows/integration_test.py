@@ -1,0 +1,17 @@
+"""Tests an integration: durable, so that a test is on record however it ends."""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    import workflows.messages as m
+    import workflows.steps as steps
+
+
+@workflow.defn(name="IntegrationTest")
+class IntegrationTestWorkflow:
+    @workflow.run
+    async def run(self, input: m.IntegrationTestInput) -> m.IntegrationTested:
+        tested = await steps.test_integration(input)
+        verdict = "succeeded" if tested.success else f"failed: {tested.error}"
+        workflow.set_current_details(f"**{verdict}**")
+        return tested

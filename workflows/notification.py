@@ -1,0 +1,122 @@
+"""The deliveries of one accepted request: opened once, then each integration in a lane of its own.
+
+Lanes never wait for each other. What failed is a row with a time; a lane sleeps until the next
+one, or until somebody wakes it because an integration was mended or a delivery sent again.
+"""
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import VersioningBehavior
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    import workflows.details as details
+    import workflows.messages as m
+    import workflows.steps as steps
+
+_LONGEST_SLEEP = 3_600.0  # a lane that stands still looks again after this, woken or not
+_AFTER_TROUBLE = 30.0
+
+
+class NotificationInput(m.Message):
+    """`lanes` is what an earlier run of this workflow left open."""
+
+    request: m.RequestRef
+    lanes: tuple[m.Lane, ...] = ()
+    deliveries: int = 0
+
+
+class Notified(m.Message):
+    """Every delivery came to its end; each one's own is in its row."""
+
+    deliveries: int
+
+
+@workflow.defn(name="Notification", versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+class NotificationWorkflow:
+    @workflow.init
+    def __init__(self, input: NotificationInput) -> None:
+        self._request = input.request
+        self._lanes = {lane.integration_id: lane for lane in input.lanes}
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._deliveries = input.deliveries
+        self._wakes = 0
+        self._seen = 0 if input.lanes else -1  # wakes that were looked into
+
+    @workflow.signal
+    def wake(self) -> None:
+        """Something that deliveries may wait for has changed: look at all of them now."""
+        self._wakes += 1
+
+    @workflow.run
+    async def run(self, input: NotificationInput) -> Notified:
+        self._start()
+        while self._seen != self._wakes or not self._is_idle():
+            if self._seen != self._wakes:
+                self._seen = self._wakes
+                await self._open()
+                self._start()
+            await workflow.wait_condition(lambda: self._seen != self._wakes or self._is_idle())
+        if self._lanes:
+            lanes, total = tuple(self._lanes.values()), self._deliveries
+            workflow.continue_as_new(
+                NotificationInput(request=self._request, lanes=lanes, deliveries=total)
+            )
+        return Notified(deliveries=self._deliveries)
+
+    def _is_idle(self) -> bool:
+        return all(task.done() for task in self._running.values())
+
+    async def _open(self) -> None:
+        """Route what is not routed, and learn of the lanes that nobody runs yet."""
+        opened = await steps.open_request(self._request, "route, and send the first round")
+        self._deliveries = opened.deliveries
+        for lane in opened.lanes:
+            running = self._running.get(lane.integration_id)
+            if running is None or running.done():
+                self._lanes[lane.integration_id] = lane
+        self._show()
+
+    def _start(self) -> None:
+        for name in self._lanes:
+            running = self._running.get(name)
+            if running is None or running.done():
+                self._running[name] = asyncio.create_task(self._drain(name))
+
+    async def _drain(self, name: str) -> None:
+        """Round after round, until the lane is done or the history has become long."""
+        round, seen = 0, self._wakes
+        while not workflow.info().is_continue_as_new_suggested():
+            await self._sleep(self._lanes[name].wait, seen)
+            round, seen = round + 1, self._wakes
+            lane = await self._deliver(name, round)
+            if not lane.open:
+                del self._lanes[name]
+                self._show()
+                return
+            self._lanes[name] = lane
+            self._show()
+
+    async def _deliver(self, name: str, round: int) -> m.Lane:
+        order = m.DeliverInput(request=self._request, integration_id=name, round=round)
+        try:
+            return await steps.deliver(order, f"integration {name}, round {round}")
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            # A fault of this program, or of its servers for very long: deliveries outlive it.
+            return self._lanes[name].model_copy(update={"wait": _AFTER_TROUBLE})
+
+    async def _sleep(self, seconds: float | None, seen: int) -> None:
+        """Until the time has come, or somebody has called since `seen`."""
+        longest = _LONGEST_SLEEP if seconds is None else min(seconds, _LONGEST_SLEEP)
+        with suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._wakes != seen, timeout=timedelta(seconds=longest)
+            )
+
+    def _show(self) -> None:
+        workflow.set_current_details(details.lanes(self._deliveries, self._lanes.values()))
