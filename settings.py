@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     tenant_quota_bytes: int = 50 * 2**30
     migration_ttl_seconds: int = 7 * 24 * 3600
     import_slots: int = 4
+    deliver_slots: int = 200
     parse_memory_bytes: int = 3 * 2**30
     parse_deadline_seconds: int = 4 * 3600
 

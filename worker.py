@@ -1,7 +1,8 @@
 """A worker process: connects everything, registers activities and workflows, runs until told.
 
-Two task queues in one process: `orchestrate` for workflows and short steps, `import` for the
-long ones, so that a pause never waits behind a parse.
+Three task queues in one process: `orchestrate` for workflows and short steps, `import` for the
+long ones, so that a pause never waits behind a parse, and `deliver` for those that mostly wait for
+somebody else's server.
 """
 
 import asyncio
@@ -18,11 +19,14 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.closing import Closing
+from activities.delivering import Delivering
 from activities.errors import TranslateErrors
 from activities.importing import Importing
 from activities.job import Connections
+from activities.outbox import keep_starting
 from activities.parsing import Parsing
 from activities.reaping import Reaping
+from activities.routing import Routing
 from activities.validating import Validating
 from settings import Settings, settings
 from sources.sandbox import remove_abandoned
@@ -30,18 +34,22 @@ from storage.database import Database
 from storage.opening import object_store
 from workflows.connection import connect
 from workflows.migration import MigrationWorkflow
+from workflows.notification import NotificationWorkflow
 from workflows.reaper import ReaperWorkflow
 from workflows.rollback import RollbackWorkflow
 from workflows.starting import ensure_schedule
-from workflows.steps import IMPORT, ORCHESTRATE, STEPS
+from workflows.steps import DELIVER, IMPORT, ORCHESTRATE, STEPS
 
-WORKFLOWS = (MigrationWorkflow, RollbackWorkflow, ReaperWorkflow)
+WORKFLOWS = (MigrationWorkflow, RollbackWorkflow, ReaperWorkflow, NotificationWorkflow)
 _GRACE = timedelta(seconds=20)
 
 
 def activities(connections: Connections, settings: Settings) -> dict[str, Callable[..., Any]]:
     """Every activity by the name of its step."""
+    delivering = Delivering(connections)
     rooms = (
+        delivering,
+        Routing(connections, delivering),
         Parsing(connections, settings),
         Validating(connections),
         Importing(connections),
@@ -59,7 +67,7 @@ def _implementation(rooms: tuple[object, ...], name: str) -> Callable[..., Any]:
 def workers(client: Client, connections: Connections, settings: Settings) -> list[Worker]:
     """The workers of this process, one per task queue."""
     mine = activities(connections, settings)
-    slots = {ORCHESTRATE: 20, IMPORT: settings.import_slots}
+    slots = {ORCHESTRATE: 20, IMPORT: settings.import_slots, DELIVER: settings.deliver_slots}
     return [
         Worker(
             client,
@@ -74,7 +82,7 @@ def workers(client: Client, connections: Connections, settings: Settings) -> lis
             graceful_shutdown_timeout=_GRACE,
             identity=f"worker@{os.getpid()}",
         )
-        for queue in (ORCHESTRATE, IMPORT)
+        for queue in slots
     ]
 
 
@@ -103,9 +111,11 @@ async def run(settings: Settings) -> None:
         await ensure_schedule(client)
         running = workers(client, connections, settings)
         tasks = [asyncio.create_task(worker.run()) for worker in running]
+        starting = asyncio.create_task(keep_starting(client, connections.database))
         await asyncio.wait(
             [asyncio.create_task(stop.wait()), *tasks], return_when=asyncio.FIRST_COMPLETED
         )
+        starting.cancel()
         await asyncio.gather(*(worker.shutdown() for worker in running))
         await asyncio.gather(*tasks)
 

@@ -8,10 +8,12 @@ from fastapi import FastAPI
 
 from api import (
     codec,
+    delivery,
     errors,
     health,
     metrics,
     migration,
+    notification,
     record,
     report,
     template,
@@ -27,9 +29,15 @@ from storage.opening import object_store
 from workflows.connection import connect
 
 _ABOUT = """
-Durable migrations into FireLater. Send `Authorization: Bearer <api key>` with every request; the
+Durable migrations into FireLater, and notifications out of it. Send `Authorization: Bearer <api key>` with every request; the
 key decides the tenant. Errors are RFC 9457 problem details with a stable `code`.
 """
+
+# Templates before jobs: `/v1/migration/templates` must not be read as a job's id.
+_ROUTES = (
+    *(health, metrics, tenant, template, upload, migration, report, record),
+    *(notification, delivery, codec),
+)
 
 
 @asynccontextmanager
@@ -72,8 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(metrics.Measured)
     if settings.temporal_ui_url is not None:
         app.add_middleware(CodecOrigin, ui_url=settings.temporal_ui_url)
-    # Templates before jobs: `/v1/migration/templates` must not be read as a job's id.
-    for module in (health, metrics, tenant, template, upload, migration, report, record, codec):
+    for module in _ROUTES:
         app.include_router(module.router)
     return app
 
