@@ -29,8 +29,9 @@ from storage.opening import object_store
 from workflows.connection import connect
 
 _ABOUT = """
-Durable migrations into FireLater, and notifications out of it. Send `Authorization: Bearer <api key>` with every request; the
-key decides the tenant. Errors are RFC 9457 problem details with a stable `code`.
+Durable migrations into FireLater, and notifications out of it. Send `Authorization: Bearer <api
+key>` with every request; the key decides the tenant. Errors are RFC 9457 problem details with a
+stable `code`.
 """
 
 # Templates before jobs: `/v1/migration/templates` must not be read as a job's id.
