@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -40,6 +41,8 @@ class Settings(BaseSettings):
     parse_memory_bytes: int = 3 * 2**30
     parse_deadline_seconds: int = 4 * 3600
 
+    egress_allow: str = ""
+
     firelater_url: str = "http://127.0.0.1:8080"
     firelater_api_key: SecretStr = SecretStr("")
 
@@ -51,6 +54,18 @@ class Settings(BaseSettings):
         if self.temporal_payload_encryption and self.secrets_keyring_file is None:
             raise ValueError("TEMPORAL_PAYLOAD_ENCRYPTION needs SECRETS_KEYRING_FILE")
         return self.secrets_keyring_file if self.temporal_payload_encryption else None
+
+    @property
+    def own_servers(self) -> tuple[str, ...]:
+        """`host:port` of what this service is made of: no tenant's URL may lead there."""
+        database = urlsplit(self.database_url.get_secret_value() if self.database_url else "")
+        s3 = urlsplit(self.s3_endpoint or "")
+        found = [f"{self.api_host}:{self.api_port}", self.temporal_address]
+        if database.hostname:
+            found.append(f"{database.hostname}:{database.port or 5432}")
+        if s3.hostname:
+            found.append(f"{s3.hostname}:{s3.port or (443 if s3.scheme == 'https' else 80)}")
+        return tuple(found)
 
 
 @cache

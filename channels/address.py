@@ -51,6 +51,7 @@ _V4_SPECIAL = _v4(
     "198.51.100.0/24",
     "203.0.113.0/24",
 )
+_LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 _V6_GLOBAL = IPv6Network("2000::/3")  # all that IANA has given out for unicast
 _V6_HIDING = _v6("2001::/32", "2002::/16")  # Teredo and 6to4 carry an IPv4 address
 _V6_SPECIAL = _v6("2001::/23", "2001:db8::/32", "2620:4f:8000::/48", "3ffe::/16", "3fff::/20")
@@ -103,10 +104,14 @@ def _inside(found: Address, blocks: Iterable[Network]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the operator allows: private networks, each at one port, and ports of public servers."""
+    """What the operator allows: private networks, each at one port, and ports of public servers.
+
+    `own` are the servers of this service: never called, even where the operator lists them.
+    """
 
     private: tuple[tuple[Network, int], ...] = ()
     ports: frozenset[int] = frozenset({443})
+    own: tuple[tuple[Network, int], ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> "Policy":
@@ -135,9 +140,23 @@ class Policy:
 
     def lists(self, found: Address, port: int) -> bool:
         """Whether it is a private destination that the operator allows."""
-        return _is_listable(found) and any(
-            port == listed and found in network for network, listed in self.private
+        return (
+            _is_listable(found)
+            and _holds(self.private, found, port)
+            and not _holds(self.own, found, port)
         )
+
+
+def _holds(destinations: Iterable[tuple[Network, int]], found: Address, port: int) -> bool:
+    return any(port == listed and found in network for network, listed in destinations)
+
+
+def around(literal: str) -> tuple[Network, ...]:
+    """Where a server that listens at this address is reached from here. Raises ValueError."""
+    found = address(literal)
+    if found.is_loopback or found.is_unspecified:
+        return _LOOPBACK
+    return (ip_network(found),)
 
 
 def _port(entry: str, text: str) -> int:

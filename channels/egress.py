@@ -4,36 +4,32 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache, partial
-from urllib.parse import urlsplit
+from functools import lru_cache
 
 import aiohappyeyeballs
 import aiohttp
 import httpx
 
-from channels.address import Policy
-from channels.guard import SMTP_PORTS, Refused, is_literal, parse_host, parse_target, permit
-from channels.http import (
-    CONNECT_SECONDS,
-    Lookup,
-    Resolver,
-    Transport,
-    guarded_socket,
-    system_lookup,
-)
-from domain.delivery import DeliveryFailed, Failure, FailureClass
+from channels.address import Network, Policy, address, around
+from channels.guard import SMTP_PORTS, is_literal, parse_host, parse_target, permit
+from channels.http import Lookup, Resolver, Transport, guarded_socket, system_lookup
+from channels.unanswered import translated
+from domain.delivery import LATEST_SECONDS, DeliveryFailed, Failure, FailureClass
 
+BODY_BYTES = 64 * 2**10
 TOTAL_SECONDS = 15.0
 
+_DEFAULTS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "FireLater-Integrations"}
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # What the connection itself decides, and what would have an answer packed.
-_FRAMING = frozenset(
-    ["accept-encoding", "connection", "content-length", "expect", "host", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"]
+_FRAMING = re.compile(
+    r"accept-encoding|connection|content-length|expect|host|keep-alive|proxy-.*|te|trailer"
+    r"|transfer-encoding|upgrade"
 )
 
 
@@ -41,7 +37,7 @@ _FRAMING = frozenset(
 class Reply:
     """What a server answered; header names are lower case, the body is cut at BODY_BYTES.
 
-    `private`: it came from a destination of EGRESS_ALLOW, so nobody is shown the body.
+    `private`: it came from a destination of EGRESS_ALLOW, whose bodies nobody is shown.
     """
 
     status: int
@@ -51,78 +47,86 @@ class Reply:
 
 
 class Egress:
-    """One process's way out. Made by `egress`."""
+    """One process's way out, for all its tenants: it keeps no cookies. Made by `egress`.
+
+    `session` is for clients that make their own requests: it guards what they dial, but not how
+    they write their URLs, which is for `check`. `total` is how many seconds a call may take.
+    """
 
     def __init__(
         self, policy: Policy, resolver: Resolver, session: aiohttp.ClientSession, total: float
     ) -> None:
-        self.session = session  # for clients that bring their own requests; guarded at the dial
+        self.session = session
         self._policy = policy
         self._resolver = resolver
         self.total = total  # seconds that a call may take
-        self._client = httpx.AsyncClient(
-            transport=Transport(session), trust_env=False, follow_redirects=False
-        )
-        self.check = lru_cache(4_096)(partial(parse_target, policy=policy))
+        self._transport = Transport(session, BODY_BYTES)
+        self._target = lru_cache(4_096)(self._parse)
+
+    def check(self, url: str) -> str:
+        """The canonical form of a URL that may be called. Raises guard.Refused."""
+        return str(self._target(url))
 
     async def send(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes = b""
     ) -> Reply:
         """One request, no redirects. Raises DeliveryFailed where no whole answer came."""
         _check_headers(headers)
-        host = "the address"
-        with translated("the address"):
-            canonical = self.check(url)
-        host = str(urlsplit(canonical).hostname)
-        request = httpx.Request(
-            method, canonical, headers={**_DEFAULTS, **headers}, content=content
-        )
-        with translated(host):
+        with translated("the URL"):
+            target = self._target(url)
+        request = httpx.Request(method, target, headers={**_DEFAULTS, **headers}, content=content)
+        with translated(target.raw_host.decode()):
             async with asyncio.timeout(self.total):
-                response = await self._client.send(request, stream=True)
+                response = await self._transport.handle_async_request(request)
                 body = b"".join([chunk async for chunk in response.aiter_raw()])
         return Reply(
-            response.status_code, dict(response.headers), body, self._is_private(canonical)
+            response.status_code,
+            dict(response.headers.multi_items()),
+            body,
+            self._leads_inside(target),
         )
 
     async def open_socket(self, host: str, port: int) -> socket.socket:
-        """A connected socket to a mail server. Raises DeliveryFailed.
+        """A connected socket to a mail server, not blocking. Raises DeliveryFailed.
 
         Public servers are called at the ports of SMTP only, private ones where EGRESS_ALLOW says.
         """
         with translated(host):
             name = parse_host(host)
             try:
-                async with asyncio.timeout(min(CONNECT_SECONDS, self.total)):
-                    return await self._dial(name, port)
-            except TimeoutError:
-                raise aiohttp.ConnectionTimeoutError from None
+                async with asyncio.timeout(self.total / 3):
+                    answers = await self._answers(name, port)
+                    return await self._dial(answers, port)
+            except OSError as error:  # nothing was said yet, whatever it is
+                detail = f"{name}: no connection: {error.strerror or 'not in time'}"
+                raise DeliveryFailed(Failure(FailureClass.TRANSIENT, detail)) from None
 
-    def is_listed(self, connected: socket.socket) -> bool:
-        """Whether it leads to a private destination of EGRESS_ALLOW."""
-        host, port = connected.getpeername()[:2]
-        return permit(host, port, self._policy, SMTP_PORTS)
+    def is_listed(self, wire: socket.socket) -> bool:
+        """Whether a connected socket ends at a private destination of EGRESS_ALLOW."""
+        peer, port = wire.getpeername()[:2]
+        return self._policy.lists(address(peer), port)
 
-    async def _dial(self, name: str, port: int) -> socket.socket:
-        answers = [name]
-        if not is_literal(name):
-            found = await self._resolver.resolve(name, port, ports=SMTP_PORTS)
-            answers = [answer["host"] for answer in found]
+    def _parse(self, url: str) -> httpx.URL:
+        return httpx.URL(parse_target(url, self._policy))
+
+    async def _answers(self, name: str, port: int) -> list[str]:
+        if is_literal(name):
+            return [name]
+        found = await self._resolver.resolve(name, port, ports=SMTP_PORTS)
+        return [answer["host"] for answer in found]
+
+    async def _dial(self, answers: list[str], port: int) -> socket.socket:
+        make = guarded_socket(self._policy, SMTP_PORTS)
+        infos = [_addr_info(answer, port) for answer in answers]
         return await aiohappyeyeballs.start_connection(
-            [_addr_info(answer, port) for answer in answers],
-            happy_eyeballs_delay=0.25,
-            socket_factory=guarded_socket(self._policy, SMTP_PORTS),
+            infos, happy_eyeballs_delay=0.25, socket_factory=make
         )
 
-    def _is_private(self, canonical: str) -> bool:
-        parts = urlsplit(canonical)
-        host, port = str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
+    def _leads_inside(self, target: httpx.URL) -> bool:
+        host = target.raw_host.decode()
         if is_literal(host):
-            return permit(host, port, self._policy)
+            return permit(host, target.port or 443, self._policy)
         return host in self._resolver.private
-
-
-_DEFAULTS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "FireLater"}
 
 
 def _addr_info(answer: str, port: int) -> tuple[int, int, int, str, tuple[str, int]]:
@@ -130,13 +134,49 @@ def _addr_info(answer: str, port: int) -> tuple[int, int, int, str, tuple[str, i
     return family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (answer, port)
 
 
+def _check_headers(headers: Mapping[str, str]) -> None:
+    """Refuse what would change the frame of the request, or add a header of its own."""
+    for name, value in headers.items():
+        if not _HEADER.fullmatch(name) or _FRAMING.fullmatch(name.lower()):
+            why = f"the header {name!r} cannot be set"
+        elif not (value.isascii() and value.isprintable()):
+            why = f"the header {name} has line breaks or other characters that it cannot have"
+        else:
+            continue
+        raise DeliveryFailed(Failure(FailureClass.MISCONFIGURED, why))
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds that the server asks to wait, as RFC 9110 §10.2.3 has it: a number or a date.
+
+    None if it does not say, or nothing that can be read; from 0 to LATEST_SECONDS.
+    """
+    value = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
+        return min(float(value), LATEST_SECONDS)
+    try:
+        at = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return min(max((at - now).total_seconds(), 0.0), LATEST_SECONDS)
+
+
 @asynccontextmanager
 async def egress(
-    allow: str, *, total: float = TOTAL_SECONDS, lookup: Lookup = system_lookup
+    allow: str,
+    own: Iterable[str] = (),
+    *,
+    total: float = TOTAL_SECONDS,
+    lookup: Lookup = system_lookup,
 ) -> AsyncIterator[Egress]:
-    """Open the door as EGRESS_ALLOW says; a call takes `total` seconds at most."""
-    policy = Policy.parse(allow)
-    resolver = Resolver(policy, lookup)
+    """Open the door as EGRESS_ALLOW says. `own`: `host:port` of our own servers, never called.
+
+    A call takes `total` seconds at most, connecting a third of it. Raises ValueError that names
+    an entry of EGRESS_ALLOW that is none.
+    """
+    policy = replace(Policy.parse(allow), own=await _reached(own, lookup))
+    resolver = Resolver(policy, lookup, total / 3)
     connector = aiohttp.TCPConnector(
         resolver=resolver,
         socket_factory=guarded_socket(policy),
@@ -148,65 +188,22 @@ async def egress(
         trust_env=False,
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, connect=min(CONNECT_SECONDS, total)),
+        timeout=aiohttp.ClientTimeout(total=None, connect=total / 3),
     ) as session:
         yield Egress(policy, resolver, session, total)
     await resolver.close()
 
 
-@contextmanager
-def translated(host: str) -> Iterator[None]:
-    """Every way in which no answer comes, as the one class of failure it is."""
-    try:
-        yield
-    except Refused as refused:
-        raise _failed(FailureClass.BLOCKED, f"{host}: {refused.code}: {refused.detail}") from None
-    except aiohttp.ConnectionTimeoutError:
-        raise _failed(FailureClass.TRANSIENT, f"{host}: no connection in time") from None
-    except (ssl.SSLError, ssl.CertificateError, aiohttp.ClientSSLError) as error:
-        raise _failed(FailureClass.TRANSIENT, f"{host}: {_tls(error)}") from None
-    except aiohttp.ClientConnectorDNSError as error:
-        detail = f"{host}: the name could not be resolved: {error.os_error}"
-        raise _failed(FailureClass.TRANSIENT, detail) from None
-    except aiohttp.ClientConnectorError as error:
-        why = error.os_error.strerror or "unreachable"
-        raise _failed(FailureClass.TRANSIENT, f"{host}: no connection: {why}") from None
-    except TimeoutError:
-        raise _failed(FailureClass.TRANSIENT, f"{host}: no answer in time", sent=True) from None
-    except (aiohttp.ClientError, OSError) as error:
-        detail = f"{host}: the connection broke ({type(error).__name__})"
-        raise _failed(FailureClass.TRANSIENT, detail, sent=True) from None
-
-
-def _tls(error: Exception) -> str:
-    inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
-    why = getattr(inner, "verify_message", "") or getattr(inner, "reason", "") or "TLS failed"
-    return f"TLS or its certificate: {why}"
-
-
-def _failed(kind: FailureClass, detail: str, *, sent: bool = False) -> DeliveryFailed:
-    return DeliveryFailed(Failure(kind, detail, maybe_sent=sent))
-
-
-def _check_headers(headers: Mapping[str, str]) -> None:
-    """Refuse what would change the request's frame, or add headers of its own."""
-    for name, value in headers.items():
-        if not _HEADER.fullmatch(name) or name.lower() in _FRAMING:
-            raise _failed(FailureClass.PERMANENT, f"the header {name!r} cannot be set")
-        if not (value.isascii() and value.isprintable()):
-            raise _failed(FailureClass.PERMANENT, f"the header {name} has characters it cannot")
-
-
-def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds that the server asks to wait (RFC 9110 §10.2.3: a number or a date); None if not.
-
-    Never negative; how long is too long is for the caller to say.
-    """
-    value = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value, re.ASCII):
-        return float(value)
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, (at - now).total_seconds()) if at.tzinfo else None
+async def _reached(own: Iterable[str], lookup: Lookup) -> tuple[tuple[Network, int], ...]:
+    """Where our own servers are reached; one without an address yet is reached nowhere."""
+    reached: list[tuple[Network, int]] = []
+    for server in own:
+        host, _, port = server.rpartition(":")
+        literals: Iterable[str] = [host.strip("[]")]
+        if not is_literal(host):
+            try:
+                literals = await asyncio.to_thread(lookup, host)
+            except OSError:
+                continue
+        reached += [(network, int(port)) for literal in literals for network in around(literal)]
+    return tuple(reached)

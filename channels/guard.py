@@ -26,10 +26,10 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 # Names that mean something on a local network only: RFC 6761, 6762, 8375, ICANN's reserved ones,
 # and those of Kubernetes, routers and resolvers.
-_LOCAL = frozenset(
-    ["corp", "home", "internal", "intranet", "invalid", "lan", "local", "localdomain", "localhost", "private", "svc"]
+_LOCAL = re.compile(
+    r"[^.]+|.*\.(corp|home|home\.arpa|internal|intranet|invalid|lan|local|localdomain|localhost"
+    r"|private|svc)"
 )
-_LOCAL_SUFFIXES = (".home.arpa",)
 
 
 class Refused(Exception):
@@ -84,7 +84,7 @@ def parse_host(bare: str) -> str:
         return _parse_v4(host)
     if len(name) > 253 or not all(map(_is_label, labels)):
         raise Refused("url_malformed", "the host is not a domain name")
-    if len(labels) < 2 or labels[-1] in _LOCAL or name.endswith(_LOCAL_SUFFIXES):
+    if _LOCAL.fullmatch(name):
         raise Refused("local_name", f"{name} is a name of local networks")
     return name
 
@@ -127,13 +127,20 @@ def _split_authority(authority: str) -> tuple[str, str | None]:
 
 
 def _to_ascii(host: str) -> str:
-    """IDNA 2008. What it would map (full-width, circled) is refused, and digits of other scripts."""
+    """IDNA 2008, without its mappings (full-width, circled) and without digits of other scripts."""
     if host.isascii():
         return host.lower()
     if any(char.isnumeric() and not char.isascii() for char in host):
         raise Refused("unicode_host", "the host has digits that are not ASCII")
+    lower = host.lower()
+    if len(lower) != len(host) or any(
+        low.isascii() and not char.isascii() for low, char in zip(lower, host, strict=True)
+    ):
+        raise Refused(
+            "unicode_host", "the host has letters that turn into ASCII"
+        )  # the Kelvin sign
     try:
-        return idna.encode(host.lower(), strict=True).decode()
+        return idna.encode(lower, strict=True).decode()
     except idna.IDNAError:
         raise Refused("unicode_host", "the host is not a name of IDNA 2008") from None
 

@@ -15,8 +15,6 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from channels.address import Policy
 from channels.guard import permit
 
-BODY_BYTES = 64 * 2**10
-CONNECT_SECONDS = 5.0  # resolving, TCP and TLS together
 _NEGATIVE_SECONDS = 5.0  # how long a name that failed is not asked for again
 _NAMES = 10_000
 
@@ -32,9 +30,10 @@ def system_lookup(name: str) -> list[str]:
 class Resolver(AbstractResolver):
     """Resolves in threads of its own; refuses a name if any of its answers is bad."""
 
-    def __init__(self, policy: Policy, lookup: Lookup) -> None:
+    def __init__(self, policy: Policy, lookup: Lookup, seconds: float) -> None:
         self._policy = policy
         self._lookup = lookup
+        self._seconds = seconds  # that a name may take
         self._threads = ThreadPoolExecutor(64, "egress-dns")
         self._failed: dict[str, tuple[float, str]] = {}  # name -> until (loop time), why
         self.private: set[str] = set()  # names that have ever led to a listed private address
@@ -69,14 +68,12 @@ class Resolver(AbstractResolver):
         if loop.time() < until:
             raise OSError(why)
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                answers = await loop.run_in_executor(self._threads, self._lookup, host)
+            async with asyncio.timeout(self._seconds):
+                return list(await loop.run_in_executor(self._threads, self._lookup, host))
         except TimeoutError:
-            why = f"no answer in {CONNECT_SECONDS:g} s"
+            why = f"no answer in {self._seconds:g} s"
         except OSError as error:
             why = error.strerror or str(error)
-        else:
-            return list(answers)
         if len(self._failed) >= _NAMES:
             self._failed.clear()
         self._failed[host] = (loop.time() + _NEGATIVE_SECONDS, why)
@@ -100,10 +97,11 @@ def guarded_socket(policy: Policy, ports: frozenset[int] | None = None) -> Calla
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """httpx over one aiohttp session. Lets aiohttp's errors through: egress.py tells them apart."""
+    """httpx over one aiohttp session. aiohttp's errors pass through, for unanswered.py."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: aiohttp.ClientSession, body_bytes: int) -> None:
         self._session = session
+        self._body_bytes = body_bytes
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         async with self._session.request(
@@ -111,24 +109,24 @@ class Transport(httpx.AsyncBaseTransport):
             # As it is written: Teams signs its URLs with %2F in them.
             yarl.URL(str(request.url), encoded=True),
             headers=request.headers.multi_items(),
-            data=await request.aread() or None,
+            data=request.content or None,
             allow_redirects=False,
             skip_auto_headers=("Content-Type",),
         ) as response:
-            body = await _read(response)
+            body = await _read(response, self._body_bytes)
             return httpx.Response(
                 response.status,
-                headers=list(response.raw_headers),
+                headers=httpx.Headers(response.raw_headers, encoding="latin-1"),
                 stream=httpx.ByteStream(body),  # as content it would be inflated
             )
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The raw body up to BODY_BYTES; what is longer is not read, and its connection closed."""
+async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """The raw body up to `most` bytes; of a longer one no more is read, its connection closed."""
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
-        if len(body) > BODY_BYTES:
+        if len(body) > most:
             response.close()
             break
-    return bytes(body[:BODY_BYTES])
+    return bytes(body[:most])
