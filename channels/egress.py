@@ -101,10 +101,9 @@ class Egress:
                 detail = f"{name}: no connection: {error.strerror or 'not in time'}"
                 raise DeliveryFailed(Failure(FailureClass.TRANSIENT, detail)) from None
 
-    def is_listed(self, wire: socket.socket) -> bool:
-        """Whether a connected socket ends at a private destination of EGRESS_ALLOW."""
-        peer, port = wire.getpeername()[:2]
-        return self._policy.lists(address(peer), port)
+    def lists(self, literal: str, port: int) -> bool:
+        """Whether a dialled address is a private destination of EGRESS_ALLOW."""
+        return self._policy.lists(address(literal), port)
 
     def _parse(self, url: str) -> httpx.URL:
         return httpx.URL(parse_target(url, self._policy))
