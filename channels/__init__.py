@@ -3,7 +3,9 @@
 from typing import Any
 
 from channels.channel import Channel
+from channels.pagerduty import PagerDuty
+from channels.webhook import Webhook
 
-_ALL: tuple[Channel[Any], ...] = ()
+_ALL: tuple[Channel[Any], ...] = (PagerDuty(), Webhook())
 
 CHANNELS: dict[str, Channel[Any]] = {channel.kind: channel for channel in _ALL}

@@ -1,0 +1,222 @@
+"""PagerDuty, Events API v2: alerts that are triggered, acknowledged and resolved by a key.
+
+Source: developer.pagerduty.com, "Events API v2 overview" and "Send an alert event". The vendor
+takes 202 for success, wants no retry of a 400, and allows about 120 events a minute for each key.
+Events of one `dedup_key` join one open alert, so that a delivery may come twice.
+"""
+
+import hashlib
+import json
+import re
+from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import quote
+from uuid import uuid4
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from channels.channel import ChannelConfig, Limits, Outgoing
+from channels.egress import Egress, Reply
+from channels.reply import kept, refusal
+from channels.text import compact, cut, json_bytes
+from domain.delivery import PROMPT, Check, DeliveryFailed, DeliveryStatus, Rate, Receipt
+from domain.message import Message
+from domain.notification import Action
+
+SUMMARY_CHARS, DEDUP_KEY_CHARS = 1_024, 255
+EVENT_BYTES = 512_000  # "512 KB", with the key, in the stricter reading
+_KEY_BYTES = len(',"routing_key":""') + 32
+_DETAIL_CHARS = 500
+_HOSTS = {"us": "pagerduty.com", "eu": "eu.pagerduty.com"}
+_URL_MARKS = ":/?#[]@!$&'()*+,;=%~"  # RFC 3986, reserved; and what is encoded already
+
+_PROVED = (
+    "PagerDuty took a resolve event of an alert that does not exist (202): it can be reached and"
+    " took the key; nothing was opened and nobody was paged. Not proved: that the service is"
+    " enabled and not in maintenance, and that anybody is on call"
+)
+
+
+def _key_of_32(secret: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[A-Za-z0-9]{32}", secret.get_secret_value()):
+        raise ValueError("an integration key has 32 letters and digits")
+    return secret
+
+
+def _token(secret: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[!-~]{1,200}", secret.get_secret_value()):
+        raise ValueError("an API key has 1 to 200 characters of ASCII, and no spaces")
+    return secret
+
+
+def _base(url: str) -> str:
+    if "?" in url or "#" in url:
+        raise ValueError("a base URL ends with its path")
+    return url
+
+
+BaseUrl = Annotated[str, AfterValidator(_base), Field(max_length=2_048)]
+
+
+class PagerDutyConfig(ChannelConfig):
+    """A service's integration of type "Events API v2"; `source` names us in its alerts.
+
+    `restApiKey` is for `test` alone. `baseUrl` and `restBaseUrl` stand for the region's hosts.
+    """
+
+    destinations: ClassVar[frozenset[str]] = frozenset({"region", "baseUrl", "restBaseUrl"})
+
+    integration_key: Annotated[SecretStr, AfterValidator(_key_of_32)]
+    rest_api_key: Annotated[SecretStr, AfterValidator(_token)] | None = None
+    region: Literal["us", "eu"] = "us"
+    base_url: BaseUrl | None = None
+    rest_base_url: BaseUrl | None = None
+    source: str = Field("FireLater", min_length=1, max_length=255)
+    component: str | None = Field(None, min_length=1, max_length=255)
+    group: str | None = Field(None, min_length=1, max_length=255)
+    class_: str | None = Field(None, min_length=1, max_length=255, alias="class")
+
+    @property
+    def events_url(self) -> str:
+        base = self.base_url or f"https://events.{_HOSTS[self.region]}"
+        return f"{base.rstrip('/')}/v2/enqueue"
+
+    @property
+    def abilities_url(self) -> str:
+        base = self.rest_base_url or f"https://api.{_HOSTS[self.region]}"
+        return f"{base.rstrip('/')}/abilities"
+
+    def urls(self) -> tuple[str, ...]:
+        return tuple(
+            url or stead
+            for url, stead in (
+                (self.base_url, self.events_url),
+                (self.rest_base_url, self.abilities_url),
+            )
+        )
+
+
+class PagerDuty:
+    """Deliveries are events; the request as it is recorded lacks the key, which is a secret."""
+
+    kind = "pagerduty"
+    title = "PagerDuty"
+    config = PagerDutyConfig
+    limits = Limits(PROMPT, keyed=True, rate=Rate(120, 60.0), alerts=True)
+
+    def destination(self, outgoing: Outgoing[PagerDutyConfig]) -> str:
+        return ""
+
+    def request(self, outgoing: Outgoing[PagerDutyConfig]) -> dict[str, Any]:
+        message = outgoing.message
+        event = {"event_action": str(message.action), "dedup_key": dedup_key(message.alert_key)}
+        if message.action is not Action.TRIGGER:
+            return event
+        return _fitting(event | _trigger(message, outgoing.config))
+
+    async def deliver(
+        self, outgoing: Outgoing[PagerDutyConfig], request: dict[str, Any], egress: Egress
+    ) -> Receipt:
+        reply = await _enqueue(outgoing.config, request, egress)
+        done = _said(reply).get("status") == "success"
+        status = DeliveryStatus.DELIVERED if done else DeliveryStatus.ACCEPTED
+        reference = {"dedup_key": request["dedup_key"]}
+        return Receipt(status, reply.status, reference, kept(reply))
+
+    async def test(self, config: PagerDutyConfig, egress: Egress) -> list[Check]:
+        checks = [
+            Check("integration key format", True, "32 letters and digits"),
+            await _check_events(config, egress),
+        ]
+        if config.rest_api_key is not None:
+            checks.append(await _check_rest_key(config, config.rest_api_key, egress))
+        return checks
+
+
+def dedup_key(alert_key: str) -> str:
+    """The key itself; one that is too long keeps its beginning and stays one of its own."""
+    if len(alert_key) <= DEDUP_KEY_CHARS:
+        return alert_key
+    digest = hashlib.sha256(alert_key.encode()).hexdigest()
+    return f"{alert_key[: DEDUP_KEY_CHARS - len(digest) - 1]}~{digest}"
+
+
+def _trigger(message: Message, config: PagerDutyConfig) -> dict[str, Any]:
+    named = {"component": config.component, "group": config.group}
+    link = quote(message.url, safe=_URL_MARKS) if message.url else None
+    return {
+        "payload": {
+            "summary": cut(message.title.strip() or message.event_type, SUMMARY_CHARS),
+            "source": config.source,
+            "severity": str(message.severity),
+            "timestamp": message.created_at.isoformat(),
+            **{name: value for name, value in named.items() if value},
+            "class": config.class_ or message.event_type,
+            "custom_details": _details(message),
+        },
+        "client": "FireLater",
+        **({"client_url": link, "links": [{"href": link, "text": "Open"}]} if link else {}),
+    }
+
+
+def _details(message: Message) -> dict[str, Any]:
+    parts = {"body": message.body, "facts": dict(message.facts), "metadata": message.extra}
+    return {name: part for name, part in parts.items() if part}
+
+
+def _fitting(event: dict[str, Any]) -> dict[str, Any]:
+    """Only a body's text can make an event too large; it is what gives way."""
+    excess = json_bytes(event) + _KEY_BYTES - EVENT_BYTES
+    details = event["payload"]["custom_details"]
+    if excess > 0 and "body" in details:
+        details["body"] = cut(details["body"], json_bytes(details["body"]) - excess, json_bytes)
+    return event
+
+
+async def _enqueue(config: PagerDutyConfig, event: dict[str, Any], egress: Egress) -> Reply:
+    """Raises DeliveryFailed unless PagerDuty takes the event."""
+    key = config.integration_key.get_secret_value()
+    content = compact({"routing_key": key, **event})
+    headers = {"content-type": "application/json", "accept": "application/json"}
+    reply = await egress.send("POST", config.events_url, headers, content)
+    if reply.status != 202:
+        raise refusal(reply, f"PagerDuty answered {reply.status}{_reasons(reply, key)}")
+    return reply
+
+
+def _reasons(reply: Reply, key: str) -> str:
+    """What is wrong with the event in the vendor's words, which might quote the key."""
+    errors = _said(reply).get("errors") or _said(reply).get("message")
+    said = "; ".join(map(str, errors)) if isinstance(errors, list) else errors
+    return f": {said[:_DETAIL_CHARS]}".replace(key, "…") if isinstance(said, str) else ""
+
+
+def _said(reply: Reply) -> dict[str, Any]:
+    try:
+        said = json.loads(reply.body)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+async def _check_events(config: PagerDutyConfig, egress: Egress) -> Check:
+    """A resolve of an alert that does not exist is dropped, as documented: nobody notices it."""
+    probe = {"event_action": "resolve", "dedup_key": f"probe-{uuid4()}"}
+    try:
+        await _enqueue(config, probe, egress)
+    except DeliveryFailed as error:
+        return Check("Events API takes the key", False, error.failure.detail)
+    return Check("Events API takes the key", True, _PROVED)
+
+
+async def _check_rest_key(config: PagerDutyConfig, key: SecretStr, egress: Egress) -> Check:
+    headers = {
+        "authorization": f"Token token={key.get_secret_value()}",
+        "accept": "application/vnd.pagerduty+json;version=2",
+    }
+    try:
+        reply = await egress.send("GET", config.abilities_url, headers)
+    except DeliveryFailed as error:
+        return Check("REST key valid", False, error.failure.detail)
+    if reply.status == 200:
+        return Check("REST key valid", True, "the REST API takes it; it is no proof of the other")
+    return Check("REST key valid", False, f"the REST API answered {reply.status}")

@@ -1,0 +1,29 @@
+"""What is made of a vendor's reply that is not its success, and what of it may be kept."""
+
+from datetime import UTC, datetime
+
+from channels.egress import Reply, retry_after
+from domain.delivery import DeliveryFailed, Failure, FailureClass, class_of_status
+
+_KEPT_CHARS = 20_000
+
+
+def refusal(
+    reply: Reply, detail: str, kind: FailureClass | None = None, *, gone: bool = False
+) -> DeliveryFailed:
+    """The failure that a status means, unless the vendor's body says `kind`; to be raised."""
+    failure = Failure(
+        kind or class_of_status(reply.status),
+        detail,
+        reply.status,
+        retry_after=retry_after(reply.headers, datetime.now(UTC)),
+        maybe_sent=reply.status >= 500,  # it fell over the request, nobody knows how far into it
+        gone=gone,
+        response=kept(reply),
+    )
+    return DeliveryFailed(failure)
+
+
+def kept(reply: Reply) -> str:
+    """The body as text for the record; nothing of a server within the operator's network."""
+    return "" if reply.private else reply.body.decode("utf-8", "replace")[:_KEPT_CHARS]
