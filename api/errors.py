@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem details: one shape, a stable `code`, nothing of the input echoed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -63,6 +64,15 @@ class ApiError(HTTPException):
 
 def not_found(what: str) -> ApiError:
     return ApiError(404, "not_found", f"there is no such {what}")
+
+
+@contextmanager
+def unique_name(what: str, name: str) -> Iterator[None]:
+    """Around a transaction that writes a name: ApiError 409 if another has it."""
+    try:
+        yield
+    except exc.IntegrityError as error:
+        raise ApiError(409, "name_taken", f"there is {what} {name!r} already") from error
 
 
 def problem_response(

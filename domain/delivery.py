@@ -88,11 +88,15 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that a test looked at; `detail` says what it proves, and what not."""
+    """One thing that a test looked at; `detail` says what it proves, and what not.
+
+    `kind` is the class of what went wrong, where it has one.
+    """
 
     name: str
     ok: bool
     detail: str
+    kind: FailureClass | None = None
 
 
 @dataclass(frozen=True, slots=True)

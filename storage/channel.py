@@ -17,14 +17,12 @@ async def create(connection: AsyncConnection, values: NotificationChannel) -> No
     return dict(row.one()._mapping)
 
 
-async def change(
-    connection: AsyncConnection, id: UUID, values: NotificationChannel
-) -> NotificationChannel:
+async def replace(connection: AsyncConnection, row: NotificationChannel) -> NotificationChannel:
     """Raises IntegrityError if another channel has that name."""
-    row = await connection.execute(
-        update(channels).where(channels.c.id == id).values(values).returning(channels)
+    written = await connection.execute(
+        update(channels).where(channels.c.id == row["id"]).values(row).returning(channels)
     )
-    return dict(row.one()._mapping)
+    return dict(written.one()._mapping)
 
 
 async def find(
@@ -32,7 +30,7 @@ async def find(
 ) -> NotificationChannel | None:
     """`lock`: nobody else changes or deletes it before this transaction ends."""
     query = select(channels).where(channels.c.id == id)
-    row = await connection.execute(query.with_for_update() if lock else query)
+    row = await connection.execute(query.with_for_update(key_share=True) if lock else query)
     found = row.one_or_none()
     return dict(found._mapping) if found else None
 

@@ -57,7 +57,7 @@ async def note_connection(
 async def find(connection: AsyncConnection, id: UUID, *, lock: bool = False) -> Integration | None:
     """`lock`: nobody else changes or deletes it before this transaction ends."""
     query = select(integrations).where(integrations.c.id == id)
-    row = await connection.execute(query.with_for_update() if lock else query)
+    row = await connection.execute(query.with_for_update(key_share=True) if lock else query)
     found = row.one_or_none()
     return dict(found._mapping) if found else None
 

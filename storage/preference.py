@@ -28,9 +28,3 @@ async def find(connection: AsyncConnection, user_id: str) -> tuple[Preferences, 
     rows = await connection.execute(select(preferences).where(preferences.c.user_id == user_id))
     row = rows.one_or_none()
     return (Preferences.model_validate(row.preferences), row.updated_at) if row else None
-
-
-async def of_users(connection: AsyncConnection, user_ids: set[str]) -> dict[str, Preferences]:
-    """The choices of those users who have made one."""
-    rows = await connection.execute(select(preferences).where(preferences.c.user_id.in_(user_ids)))
-    return {row.user_id: Preferences.model_validate(row.preferences) for row in rows}

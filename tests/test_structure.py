@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "console": {"domain", "api"},
     "commands": set(),  # a client of the HTTP API, as any other
     "embedded": {"settings", "storage"},
-    "worker": {"domain", "settings", "sources", "storage", "activities", "workflows"},
+    "worker": {"domain", "settings", "sources", "channels", "storage", "activities", "workflows"},
     "cli": {"settings", "commands", "embedded"},
     "benchmarks": {"domain", "settings", "sources", "storage", "commands", "embedded"},
 }
