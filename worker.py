@@ -27,12 +27,17 @@ from activities.outbox import keep_starting
 from activities.parsing import Parsing
 from activities.reaping import Reaping
 from activities.routing import Routing
+from activities.testing import Testing
 from activities.validating import Validating
+from channels.egress import egress
+from channels.quiet import quieten
 from settings import Settings, settings
 from sources.sandbox import remove_abandoned
 from storage.database import Database
+from storage.key_check import open_vault
 from storage.opening import object_store
 from workflows.connection import connect
+from workflows.integration_test import IntegrationTestWorkflow
 from workflows.migration import MigrationWorkflow
 from workflows.notification import NotificationWorkflow
 from workflows.reaper import ReaperWorkflow
@@ -40,7 +45,13 @@ from workflows.rollback import RollbackWorkflow
 from workflows.starting import ensure_schedule
 from workflows.steps import DELIVER, IMPORT, ORCHESTRATE, STEPS
 
-WORKFLOWS = (MigrationWorkflow, RollbackWorkflow, ReaperWorkflow, NotificationWorkflow)
+WORKFLOWS = (
+    MigrationWorkflow,
+    RollbackWorkflow,
+    ReaperWorkflow,
+    NotificationWorkflow,
+    IntegrationTestWorkflow,
+)
 _GRACE = timedelta(seconds=20)
 
 
@@ -55,6 +66,7 @@ def activities(connections: Connections, settings: Settings) -> dict[str, Callab
         Importing(connections),
         Closing(connections),
         Reaping(connections, settings),
+        Testing(connections),
     )
     return {step.name: _implementation(rooms, step.name) for step in STEPS}
 
@@ -92,11 +104,12 @@ async def connected(settings: Settings) -> AsyncIterator[tuple[Client, Connectio
     assert settings.database_url is not None, "DATABASE_URL is not set"
     database = Database(settings.database_url.get_secret_value(), settings.database_pool_size)
     try:
-        async with object_store(settings) as store:
+        vault = await open_vault(database, settings.secrets_keyring_file)
+        async with object_store(settings) as store, egress(settings.egress_allow) as out:
             client = await connect(
                 settings.temporal_address, settings.temporal_namespace, settings.payload_keyring
             )
-            yield client, Connections(database, store)
+            yield client, Connections(database, store, vault, out)
     finally:
         await database.close()
 
@@ -125,6 +138,7 @@ def main() -> None:
     logging.basicConfig(
         level=chosen.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    quieten()
     code = 0
     try:
         asyncio.run(run(chosen))

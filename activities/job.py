@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from channels.egress import Egress
 from domain.entity import ENTITIES, Entity
 from domain.failures import BadInput
 from domain.mapping import Mapping
@@ -13,6 +14,7 @@ from storage import migration
 from storage.database import Database
 from storage.migration import Job
 from storage.objects import ObjectStore
+from storage.secrets import Vault
 from workflows.messages import JobRef
 
 
@@ -22,6 +24,8 @@ class Connections:
 
     database: Database
     store: ObjectStore
+    vault: Vault
+    egress: Egress
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,13 @@
 import uvicorn
 
 from api.app import create_app
+from channels.quiet import quieten
 from settings import settings
 
 
 def main() -> None:
     chosen = settings()
+    quieten()
     uvicorn.run(
         create_app(chosen),
         host=chosen.api_host,

@@ -7,13 +7,17 @@ from typing import Any
 from fastapi import FastAPI
 
 from api import (
+    channel,
     codec,
     delivery,
     errors,
     health,
+    integration,
+    integration_testing,
     metrics,
     migration,
     notification,
+    preference,
     record,
     report,
     template,
@@ -25,6 +29,7 @@ from api.errors import PROBLEM_RESPONSE, PROBLEM_SCHEMA
 from api.middleware import BodyLimit, CodecOrigin
 from settings import Settings
 from storage.database import Database
+from storage.key_check import open_vault
 from storage.opening import object_store
 from workflows.connection import connect
 
@@ -37,7 +42,7 @@ stable `code`.
 # Templates before jobs: `/v1/migration/templates` must not be read as a job's id.
 _ROUTES = (
     *(health, metrics, tenant, template, upload, migration, report, record),
-    *(notification, delivery, codec),
+    *(integration, integration_testing, channel, preference, notification, delivery, codec),
 )
 
 
@@ -47,11 +52,12 @@ async def connected(settings: Settings) -> AsyncIterator[Context]:
     assert settings.database_url is not None, "DATABASE_URL is not set"
     database = Database(settings.database_url.get_secret_value(), settings.database_pool_size)
     try:
+        vault = await open_vault(database, settings.secrets_keyring_file)
         async with object_store(settings) as store:
             temporal = await connect(
                 settings.temporal_address, settings.temporal_namespace, settings.payload_keyring
             )
-            yield Context(database, store, temporal, settings)
+            yield Context(database, store, temporal, settings, vault)
     finally:
         await database.close()
 

@@ -1,4 +1,5 @@
-"""What every request can reach: the database, the object store, Temporal, the settings."""
+"""What every request can reach: the database, the object store, Temporal, the settings,
+the vault."""
 
 from dataclasses import dataclass
 from typing import Annotated, cast
@@ -9,6 +10,7 @@ from temporalio.client import Client
 from settings import Settings
 from storage.database import Database
 from storage.objects import ObjectStore
+from storage.secrets import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,7 @@ class Context:
     store: ObjectStore
     temporal: Client
     settings: Settings
+    vault: Vault
 
 
 def _context(request: Request) -> Context:

@@ -18,6 +18,8 @@ import pytest
 from pydantic import SecretStr
 
 from domain.tenant import TenantId
+from embedded.files import kept_keyring
+from embedded.ports import Ports
 from settings import Settings
 
 _slugs = itertools.count(1)
@@ -33,18 +35,29 @@ class Service:
     admin_key: str
     dsn: str
 
+    @property
+    def receiver_ports(self) -> list[int]:
+        """Where tests may serve receivers: what EGRESS_ALLOW lists."""
+        return [int(each.rpartition(":")[2]) for each in self.settings.egress_allow.split(",")]
+
 
 @pytest.fixture(scope="session")
 async def service(
-    postgres_dsn: str, temporal_address: str, tmp_path_factory: pytest.TempPathFactory
+    postgres_dsn: str,
+    temporal_address: str,
+    ports: Ports,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Service]:
     home = tmp_path_factory.mktemp("service")
+    receivers = [ports.take(f"receiver {number}", 0) for number in range(8)]
     settings = Settings(
         database_url=await new_database(postgres_dsn, "service"),
         temporal_address=temporal_address,
         temporal_ui_url="http://temporal.invalid",
         local_storage_dir=home / "storage",
         admin_key_file=home / "bootstrap.key",
+        egress_allow=",".join(f"127.0.0.1/32:{port}" for port in receivers),
+        secrets_keyring_file=kept_keyring(home / "secrets.keyring"),
     )
     async with serving(settings) as running:
         yield running

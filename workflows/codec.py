@@ -4,50 +4,18 @@ AES-256-GCM; the key's id travels in the payload's metadata and is authenticated
 keys can be rotated: the first key of the ring encrypts, every key of the ring decrypts.
 """
 
-import base64
-import binascii
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 
+from domain.keyring import Keyring
+
 _ENCODING = b"binary/encrypted"
 _NONCE_BYTES = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Keyring:
-    """Keys by id; the first one is the one that encrypts."""
-
-    keys: dict[str, bytes]
-
-    @classmethod
-    def load(cls, path: Path) -> "Keyring":
-        """Read lines `id: base64 of 32 bytes`. Raises ValueError that names a faulty line."""
-        keys: dict[str, bytes] = {}
-        for number, line in enumerate(path.read_text().splitlines(), 1):
-            if not line.strip() or line.lstrip().startswith("#"):
-                continue
-            key_id, _, encoded = line.partition(":")
-            try:
-                key = base64.b64decode(encoded.strip(), validate=True)
-            except binascii.Error:
-                key = b""
-            if len(key) != 32 or not key_id.strip():
-                raise ValueError(f"{path.name} line {number}: not 'id: base64 of 32 bytes'")
-            keys[key_id.strip()] = key
-        if not keys:
-            raise ValueError(f"{path.name} holds no key")
-        return cls(keys)
-
-    @property
-    def active(self) -> str:
-        return next(iter(self.keys))
 
 
 class EncryptionCodec(PayloadCodec):

@@ -277,6 +277,7 @@ async def api_process(service: Service) -> AsyncIterator[tuple[psutil.Process, s
         "DATABASE_URL": service.dsn,
         "TEMPORAL_ADDRESS": service.settings.temporal_address,
         "LOCAL_STORAGE_DIR": str(service.settings.local_storage_dir),
+        "SECRETS_KEYRING_FILE": str(service.settings.secrets_keyring_file),
         "API_PORT": str(port),
     }
     root = Path(api.form.__file__).parents[1]

@@ -107,12 +107,13 @@ def _service(told: dict[str, Any], http: httpx.AsyncClient, data_dir: Path) -> S
 
 
 def _of_worker(told: dict[str, Any], environment: dict[str, str]) -> dict[str, str]:
-    storage = Path(told["admin_key_file"]).parent / "storage"
+    data_dir = Path(told["admin_key_file"]).parent
     return {
         **environment,
         "DATABASE_URL": told["postgres"],
         "TEMPORAL_ADDRESS": told["temporal"],
-        "LOCAL_STORAGE_DIR": str(storage),
+        "LOCAL_STORAGE_DIR": str(data_dir / "storage"),
+        "SECRETS_KEYRING_FILE": str(data_dir / "secrets.keyring"),
     }
 
 

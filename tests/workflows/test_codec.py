@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.client import Client, WorkflowHistory
 
+from domain.keyring import Keyring
+from embedded.files import write_private
 from settings import Settings
 from tests.service import Service, Tenant, new_database, new_tenant, serving
-from workflows.codec import EncryptionCodec, Keyring
+from workflows.codec import EncryptionCodec
 from workflows.connection import connect
 from workflows.starting import migration_id
 
@@ -79,26 +81,6 @@ class TestCodec:
         assert await codec(one=NEW).decode([PLAIN]) == [PLAIN]
 
 
-class TestKeyring:
-    def test_keys_are_read_in_order(self, tmp_path: Path) -> None:
-        ring = tmp_path / "keyring"
-        ring.write_text("# keys\n\n" + keyring(("new", NEW), ("old", OLD)))
-        assert Keyring.load(ring).keys == {"new": NEW, "old": OLD}
-        assert Keyring.load(ring).active == "new"
-
-    @pytest.mark.parametrize("line", ["one", "one: !!", "one: c2hvcnQ=", f": {'A' * 43}="])
-    def test_a_faulty_line_is_named_but_not_quoted(self, tmp_path: Path, line: str) -> None:
-        ring = tmp_path / "keyring"
-        ring.write_text(keyring(("new", NEW)) + line)
-        with pytest.raises(ValueError, match="keyring line 2: not 'id: base64 of 32 bytes'"):
-            Keyring.load(ring)
-
-    def test_an_empty_ring_is_refused(self, tmp_path: Path) -> None:
-        (tmp_path / "keyring").write_text("# nothing\n")
-        with pytest.raises(ValueError, match="holds no key"):
-            Keyring.load(tmp_path / "keyring")
-
-
 async def migrations(tenant: Tenant) -> list[str]:
     """A good file with a second preview and a pause, one rejected and one unreadable; their ids."""
     ids = []
@@ -158,7 +140,7 @@ class TestWithoutEncryption:
 class TestWithEncryption:
     @pytest.fixture
     async def ring(self, tmp_path: Path) -> Path:
-        (tmp_path / "keyring").write_text(keyring(("new", NEW), ("old", OLD)))
+        write_private(tmp_path / "keyring", keyring(("new", NEW), ("old", OLD)))
         return tmp_path / "keyring"
 
     @pytest.fixture

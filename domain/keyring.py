@@ -1,0 +1,60 @@
+"""The keys that seal secrets and payloads, by their ids, as text to be kept in a file."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+
+KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """Keys by id; the first one is the one that encrypts."""
+
+    keys: dict[str, bytes]
+
+    @classmethod
+    def parse(cls, text: str, name: str = "the key ring") -> "Keyring":
+        """Read lines `id: base64 of 32 bytes`; empty ones and those with # count for nothing.
+
+        Raises ValueError that names a faulty line, never what it holds.
+        """
+        keys: dict[str, bytes] = {}
+        for number, line in enumerate(text.splitlines(), 1):
+            if not line.strip() or line.lstrip().startswith("#"):
+                continue
+            key_id, key = _read(line)
+            if len(key) != KEY_BYTES or not key_id:
+                raise ValueError(f"{name} line {number}: not 'id: base64 of 32 bytes'")
+            if key_id in keys:
+                raise ValueError(f"{name} line {number}: the key {key_id!r} is there twice")
+            keys[key_id] = key
+        if not keys:
+            raise ValueError(f"{name} holds no key")
+        return cls(keys)
+
+    @property
+    def active(self) -> str:
+        return next(iter(self.keys))
+
+
+def with_first(text: str, key_id: str, key: bytes) -> str:
+    """The text of a ring with a further key, which is active from now on."""
+    return f"{key_id}: {base64.b64encode(key).decode()}\n{text}"
+
+
+def without(text: str, key_id: str) -> str:
+    """The text of a ring without one of its keys; all else stays as it was written."""
+    return "".join(line for line in text.splitlines(keepends=True) if _id(line) != key_id)
+
+
+def _read(line: str) -> tuple[str, bytes]:
+    key_id, _, encoded = line.partition(":")
+    try:
+        return key_id.strip(), base64.b64decode(encoded.strip(), validate=True)
+    except binascii.Error:
+        return key_id.strip(), b""
+
+
+def _id(line: str) -> str:
+    return line.partition(":")[0].strip()
