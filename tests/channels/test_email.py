@@ -1,0 +1,487 @@
+"""E-mail against a real mail server on loopback: what arrives, and what each answer means."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from channels.channel import Outgoing
+from channels.egress import Egress, egress
+from channels.email import Email
+from channels.email_config import EmailConfig, mailbox
+from channels.email_message import HTML_BYTES, envelope, mime
+from domain.delivery import (
+    Check,
+    DeliveryFailed,
+    DeliveryStatus,
+    Failure,
+    FailureClass,
+    Receipt,
+)
+from domain.message import Message
+from domain.notification import Action, Severity
+from tests.receivers.smtp import Mail, SmtpReceiver, serving, trusting
+
+MESSAGE = Message(
+    delivery_id="0198c0de-0000-7000-8000-00000000000a",
+    notification_id="0198c0de-0000-7000-8000-00000000000b",
+    event_type="incident.created",
+    action=Action.TRIGGER,
+    severity=Severity.ERROR,
+    title="Disk full on db-1",
+    body="98 % of /var\nGrowing.",
+    alert_key="incident_INC1",
+    created_at=datetime(2026, 11, 24, 12, tzinfo=UTC),
+    url="https://firelater.example/incidents/INC1?a=1&b=2",
+    entity_type="incident",
+    entity_id="INC1",
+    facts=(("host", "db-1"), ("<b>", "a & b")),
+)
+SENDER = "notices@firelater.example"
+
+
+@dataclass
+class Post:
+    """The channel, its integration and the server that it talks to."""
+
+    receiver: SmtpReceiver
+    out: Egress
+    config: dict[str, Any]
+
+    @property
+    def channel(self) -> Email:
+        return Email(trust=lambda: trusting(self.receiver))
+
+    async def send(
+        self, message: Message = MESSAGE, options: dict[str, Any] | None = None, **config: Any
+    ) -> Receipt:
+        integration = EmailConfig.model_validate({**self.config, **config})
+        outgoing = Outgoing(message, integration, options or {})
+        return await self.channel.deliver(outgoing, self.channel.request(outgoing), self.out)
+
+    async def failure(self, message: Message = MESSAGE, **config: Any) -> Failure:
+        with pytest.raises(DeliveryFailed) as failed:
+            await self.send(message, **config)
+        return failed.value.failure
+
+    async def test(self, **config: Any) -> dict[str, Check]:
+        integration = EmailConfig.model_validate({**self.config, **config})
+        return {check.name: check for check in await self.channel.test(integration, self.out)}
+
+    @property
+    def mail(self) -> Mail:
+        [mail] = self.receiver.received
+        return mail
+
+
+@asynccontextmanager
+async def posting(receiver: SmtpReceiver, total: float = 15) -> AsyncIterator[Post]:
+    async with serving(receiver), egress(receiver.allowed, total=total) as out:
+        config = {
+            "host": "127.0.0.1",
+            "port": receiver.port,
+            "security": receiver.security,
+            "username": receiver.username,
+            "password": receiver.password,
+            "fromAddress": SENDER,
+            "to": ["ops@example.com"],
+        }
+        yield Post(receiver, out, config)
+
+
+@pytest.fixture
+async def post() -> AsyncIterator[Post]:
+    async with posting(SmtpReceiver()) as ready:
+        yield ready
+
+
+def parts(mail: Mail) -> tuple[str, str]:
+    text, html = (part.get_content().replace("\r\n", "\n") for part in mail.message.iter_parts())
+    return text, html
+
+
+# What arrives
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls", "none"])
+async def test_a_mail_arrives_whole(security: Literal["starttls", "tls", "none"]) -> None:
+    async with posting(SmtpReceiver(security)) as post:
+        receipt = await post.send()
+    mail, headers = post.mail, post.mail.message
+    assert (mail.sender, mail.recipients, mail.login) == (SENDER, ("ops@example.com",), "firelater")
+    assert (mail.tls is None) == (security == "none")
+    assert headers.get_content_type() == "multipart/alternative"
+    assert headers["Subject"] == "Disk full on db-1"
+    assert (headers["From"], headers["To"]) == (f"FireLater <{SENDER}>", "ops@example.com")
+    assert headers["Date"].datetime == MESSAGE.created_at
+    assert headers["Auto-Submitted"] == "auto-generated"
+    text, html = parts(mail)
+    assert "98 % of /var\nGrowing." in text
+    assert "host: db-1\n<b>: a & b" in text
+    assert "98 % of /var<br>\nGrowing." in html
+    assert 'href="https://firelater.example/incidents/INC1?a=1&amp;b=2"' in html
+    assert "&lt;b&gt;" in html
+    assert (receipt.status, receipt.code) == (DeliveryStatus.ACCEPTED, 250)
+    assert receipt.reference == {"message_id": headers["Message-ID"]}
+
+
+async def test_one_delivery_has_one_id_and_one_alert_one_thread(post: Post) -> None:
+    later = replace(MESSAGE, delivery_id="another", event_type="incident.resolved")
+    for message in (MESSAGE, MESSAGE, later, replace(later, alert_key="incident_INC2")):
+        await post.send(message)
+    ids = [mail.message["Message-ID"] for mail in post.receiver.received]
+    threads = [mail.message["References"] for mail in post.receiver.received]
+    assert ids[0] == ids[1] == f"<{MESSAGE.delivery_id}@firelater.example>"
+    assert ids[2] != ids[1]
+    assert threads[0] == threads[1] == threads[2] != threads[3]
+    assert threads == [mail.message["In-Reply-To"] for mail in post.receiver.received]
+
+
+async def test_a_critical_event_says_so(post: Post) -> None:
+    await post.send(replace(MESSAGE, severity=Severity.CRITICAL))
+    assert post.mail.message["Subject"] == "[CRITICAL] Disk full on db-1"
+    assert post.mail.message["Importance"] == "high"
+
+
+@pytest.mark.parametrize(
+    ("recipient", "options", "expected"),
+    [
+        ("user@example.com", {"to": ["team@example.com"]}, ["user@example.com"]),
+        (
+            None,
+            {"to": ["team@example.com", "b@example.com"]},
+            ["team@example.com", "b@example.com"],
+        ),
+        (None, {"to": "team@example.com"}, ["team@example.com"]),
+        (None, {}, ["ops@example.com"]),
+    ],
+)
+async def test_the_most_particular_recipient_counts(
+    post: Post, recipient: str | None, options: dict[str, Any], expected: list[str]
+) -> None:
+    await post.send(replace(MESSAGE, recipient=recipient), options)
+    assert list(post.mail.recipients) == expected
+
+
+async def test_a_domain_goes_out_in_ascii(post: Post) -> None:
+    await post.send(to=["jo@bücher.example"])
+    assert post.mail.recipients == ("jo@xn--bcher-kva.example",)
+
+
+async def test_letters_before_the_at_need_a_server_that_takes_them(post: Post) -> None:
+    receipt = await post.send(to=["jörg@example.com", "ops@example.com"])
+    assert post.mail.recipients == ("ops@example.com",)
+    assert "jörg@example.com" in receipt.response
+    alone = await post.failure(to=["jörg@example.com"])
+    assert (alone.kind, "SMTPUTF8" in alone.detail) == (FailureClass.PERMANENT, True)
+    sender = await post.failure(fromAddress="jörg@example.com")
+    assert sender.kind is FailureClass.MISCONFIGURED
+    async with posting(SmtpReceiver(utf8=True)) as able:
+        await able.send(to=["jörg@example.com"])
+    assert able.mail.recipients == ("jörg@example.com",)
+    assert "To: jörg@example.com".encode() in able.mail.content
+
+
+# Hostile text
+
+
+hostile = st.text(max_size=300) | st.sampled_from(
+    [
+        "a\r\nBcc: x@evil.example",
+        "=?utf-8?q?a=0D=0ABcc:_x@evil.example?=",
+        "\u202etxt.exe",
+        "\ud800",
+        ".",
+    ]
+)
+CONFIG = EmailConfig.model_validate(
+    {"host": "mail.example.com", "fromAddress": SENDER, "to": ["ops@example.com"]}
+)
+
+
+@given(title=hostile, body=hostile, name=hostile, key=hostile, event=hostile)
+def test_no_text_can_add_a_header_or_break_a_line(
+    title: str, body: str, name: str, key: str, event: str
+) -> None:
+    message = replace(
+        MESSAGE,
+        title=title,
+        body=body,
+        facts=((name, body),),
+        alert_key=key.encode(errors="replace").decode(),
+        event_type=event,
+    )
+    content = mime(envelope(message, CONFIG, CONFIG.to), CONFIG.to)
+    mail = Mail(0, "", (), content, "250", None, None).message
+    expected = mime(envelope(MESSAGE, CONFIG, CONFIG.to), CONFIG.to)
+    assert mail.keys() == Mail(0, "", (), expected, "250", None, None).message.keys()
+    assert not re.search(r"[\x00-\x1f\u202a-\u202e]", mail["Subject"])
+    assert max(map(len, content.split(b"\r\n"))) <= 998
+    assert not re.search(rb"(?<!\r)\n|\r(?!\n)", content)
+    assert not [part.defects for part in mail.walk() if part.defects]
+    [_, html] = mail.iter_parts()
+    assert not re.search("<script|<img", html.get_content(), re.IGNORECASE)
+
+
+@given(name=st.text(min_size=1, max_size=100).filter(str.isprintable))
+def test_the_senders_name_stays_a_name(name: str) -> None:
+    config = CONFIG.model_copy(update={"from_name": name})
+    content = mime(envelope(MESSAGE, config, CONFIG.to), CONFIG.to)
+    [sender] = Mail(0, "", (), content, "250", None, None).message["From"].addresses
+    assert sender.addr_spec == SENDER
+
+
+async def test_html_is_inert_and_links_lead_to_the_web_only(post: Post) -> None:
+    script = "<script>alert('1')</script>\n.\nQUIT"
+    hostile = replace(
+        MESSAGE, title=script, body=script, facts=((script, script),), url="javascript:x"
+    )
+    await post.send(hostile)
+    text, html = parts(post.mail)
+    assert "<script" not in html
+    assert "javascript:" not in html
+    assert script in text  # the lone dot did not end the mail
+
+
+@pytest.mark.parametrize("body", ["<" * 100_000, "𝄞" * 50_000, "a\n" * 50_000, '"' * 99_999])
+def test_html_stays_below_what_gmail_clips_and_text_is_whole(body: str) -> None:
+    facts = tuple((f"name {n}", '"' * 800) for n in range(20))
+    mail = envelope(replace(MESSAGE, body=body, facts=facts, title='"' * 1_000), CONFIG, CONFIG.to)
+    assert 0.9 * HTML_BYTES < len(mail["html"].encode()) <= HTML_BYTES
+    assert mail["html"].endswith("</html>\n")
+    assert body.strip() in mail["text"]
+
+
+# What an answer means
+
+
+T, P, M = FailureClass.TRANSIENT, FailureClass.PERMANENT, FailureClass.MISCONFIGURED
+REPLIES = [
+    *((step, code, T) for step in ("MAIL", "RCPT", "DATA", ".") for code in (450, 451, 452)),
+    *((step, code, P) for step in ("MAIL", "RCPT", "DATA", ".") for code in (550, 552, 553, 554)),
+    *((step, 421, T) for step in ("CONNECT", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", ".")),
+    *(("AUTH", code, M) for code in (504, 530, 534, 535, 538)),
+    ("AUTH", 454, T),
+    ("STARTTLS", 454, T),
+    ("CONNECT", 554, P),
+    ("MAIL", 530, M),
+]
+
+
+@pytest.mark.parametrize(("step", "code", "expected"), REPLIES)
+async def test_each_reply_has_its_class(
+    post: Post, step: str, code: int, expected: FailureClass
+) -> None:
+    post.receiver.replies[step] = f"{code} 0.0.0 as told"
+    failure = await post.failure()
+    assert (failure.kind, failure.status, failure.maybe_sent) == (expected, code, False)
+
+
+@pytest.mark.parametrize("way", ["hang", "disconnect"])
+@pytest.mark.parametrize(
+    ("step", "maybe_sent"),
+    [(step, False) for step in ("CONNECT", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA")]
+    + [(".", True)],
+)
+async def test_only_after_the_final_dot_it_may_be_out(
+    way: str, step: str, maybe_sent: bool
+) -> None:
+    async with posting(SmtpReceiver(), total=0.5) as post:
+        post.receiver.replies[step] = way
+        failure = await post.failure()
+    assert (failure.kind, failure.maybe_sent) == (T, maybe_sent)
+    assert ("in time" in failure.detail) == (way == "hang")
+
+
+async def test_what_is_no_smtp_is_passing(post: Post) -> None:
+    post.receiver.replies["CONNECT"] = "HTTP/1.1 400 Bad Request"
+    failure = await post.failure()
+    assert (failure.kind, failure.status) == (T, None)
+
+
+async def test_nothing_listens(post: Post) -> None:
+    async with posting(SmtpReceiver()) as gone:
+        pass
+    gone.out = post.out
+    gone.config["port"] = gone.receiver.port
+    async with egress(gone.receiver.allowed) as gone.out:
+        failure = await gone.failure()
+    assert (failure.kind, failure.maybe_sent) == (T, False)
+
+
+async def test_an_unknown_certificate_ends_it_before_the_login(post: Post) -> None:
+    channel = Email()  # believes the system's authorities only
+    integration = EmailConfig.model_validate(post.config)
+    outgoing = Outgoing(MESSAGE, integration, {})
+    with pytest.raises(DeliveryFailed) as failed:
+        await channel.deliver(outgoing, channel.request(outgoing), post.out)
+    failure = failed.value.failure
+    assert (failure.kind, failure.maybe_sent) == (T, False)
+    assert "certificate" in failure.detail
+    assert not [each for each in post.receiver.commands if each.startswith("AUTH")]
+
+
+async def test_a_server_that_lost_its_starttls_is_told_nothing() -> None:
+    async with posting(SmtpReceiver("none")) as post:
+        failure = await post.failure(security="starttls")
+        assert failure.kind is M
+        assert not [each for each in post.receiver.commands if not each.startswith("EHLO")][:-1]
+
+
+async def test_mail_in_the_clear_stays_within_the_allow_list() -> None:
+    """A public server cannot be had here; that the guard decides is seen at the address alone."""
+    async with posting(SmtpReceiver("none")) as post, egress("") as closed:
+        post.out = closed
+        assert (await post.failure()).kind is FailureClass.BLOCKED
+    assert post.receiver.commands == []
+
+
+# Several recipients
+
+
+async def test_those_accepted_get_it_once_and_the_refused_are_named(post: Post) -> None:
+    post.receiver.replies["RCPT gone@example.com"] = "550 5.1.1 no such user"
+    post.receiver.replies["RCPT slow@example.com"] = "450 4.2.1 greylisted"
+    to = ["ops@example.com", "gone@example.com", "slow@example.com"]
+    receipt = await post.send(to=to)
+    assert post.mail.recipients == ("ops@example.com",)
+    assert receipt.status is DeliveryStatus.ACCEPTED
+    assert "550 to RCPT TO gone@example.com" in receipt.response
+    assert "450 to RCPT TO slow@example.com" in receipt.response
+
+
+async def test_with_nobody_accepted_one_who_may_be_later_is_worth_a_retry(post: Post) -> None:
+    post.receiver.replies["RCPT gone@example.com"] = "550 5.1.1 no such user"
+    post.receiver.replies["RCPT slow@example.com"] = "450 4.2.1 greylisted"
+    both = await post.failure(to=["gone@example.com", "slow@example.com"])
+    assert (both.kind, both.maybe_sent) == (T, False)
+    assert (await post.failure(to=["gone@example.com"])).kind is P
+    assert post.receiver.received == []
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "a@b\r\nRCPT TO:<x@evil.example>",
+        "<a@b.example>",
+        "a b@c.example",
+        "@b.example",
+        "a@",
+        "a@b..example",
+        "x" * 65 + "@b.example",
+    ],
+)
+async def test_what_is_no_address_is_never_sent_to(post: Post, bad: str) -> None:
+    failure = await post.failure(replace(MESSAGE, recipient=bad))
+    assert failure.kind is P
+    assert post.receiver.commands == []
+    with pytest.raises(ValidationError):
+        EmailConfig.model_validate({**post.config, "to": [bad]})
+
+
+@given(st.text(max_size=80))
+def test_a_mailbox_is_always_safe_on_a_command_line(text: str) -> None:
+    try:
+        address = mailbox(text)
+    except ValueError:
+        return
+    assert address.isprintable()
+    assert not set(' <>"(),:;[]\\') & set(address)
+    assert mailbox(address) == address
+
+
+async def test_without_anyone_to_send_to_the_integration_is_at_fault(post: Post) -> None:
+    assert (await post.failure(to=[])).kind is M
+
+
+# Logins
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "XOAUTH2"])
+async def test_each_login_is_spoken(post: Post, mechanism: str) -> None:
+    post.receiver.mechanisms = {mechanism}
+    token: dict[str, Any] = {"password": None, "accessToken": post.receiver.token}
+    await post.send(**(token if mechanism == "XOAUTH2" else {}))
+    assert f"AUTH {mechanism}" in post.receiver.commands
+    assert post.mail.login == "firelater"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"password": "canary-of-a-password"}, {"password": None, "accessToken": "canary-of-a-token"}],
+)
+async def test_a_wrong_login_waits_for_a_change_and_shows_no_secret(
+    post: Post, wrong: dict[str, Any]
+) -> None:
+    failure = await post.failure(**wrong)
+    assert (failure.kind, failure.status) == (M, 535)
+    assert "canary" not in repr(failure)
+
+
+async def test_a_login_that_the_server_does_not_offer(post: Post) -> None:
+    post.receiver.mechanisms = {"PLAIN"}
+    failure = await post.failure(auth="login")
+    assert (failure.kind, "LOGIN" in failure.detail) == (M, True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"password": None},
+        {"username": None},
+        {"accessToken": "both"},
+        {"auth": "xoauth2"},
+        {"fromName": "a\r\nBcc: x@evil.example"},
+        {"username": "a\nb"},
+        {"host": "localhost"},
+        {"host": "0x7f.1"},
+        {"host": "a b"},
+        {"port": 0},
+        {"security": "ssl"},
+        {"unknown": 1},
+    ],
+)
+def test_a_config_that_cannot_work_is_refused(change: dict[str, Any]) -> None:
+    config = {
+        "host": "mail.example.com",
+        "username": "user",
+        "password": "secret",
+        "fromAddress": SENDER,
+    }
+    EmailConfig.model_validate(config)
+    with pytest.raises(ValidationError):
+        EmailConfig.model_validate({**config, **change})
+
+
+# The test that sends nothing
+
+
+async def test_the_test_says_what_it_saw_and_sends_nothing(post: Post) -> None:
+    checks = await post.test()
+    assert list(checks) == ["connect", "EHLO", "STARTTLS", "AUTH", "MAIL FROM", "RCPT TO", "RSET"]
+    assert all(check.ok for check in checks.values())
+    assert "certificate verified" in checks["STARTTLS"].detail
+    assert "cannot be proved" in checks["RSET"].detail
+    assert post.receiver.received == []
+    assert "DATA" not in post.receiver.commands
+
+
+@pytest.mark.parametrize("step", ["CONNECT", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "RSET"])
+async def test_the_test_names_the_step_that_fails(post: Post, step: str) -> None:
+    names = {"CONNECT": "connect", "MAIL": "MAIL FROM", "RCPT": "RCPT TO"}
+    post.receiver.replies[step] = "554 5.0.0 as told"
+    failed = [check for check in (await post.test()).values() if not check.ok]
+    assert [check.name for check in failed] == [names.get(step, step)]
+    assert "554" in failed[0].detail
+
+
+async def test_the_test_without_usual_recipients_does_not_claim_any(post: Post) -> None:
+    checks = await post.test(to=[])
+    assert "no usual recipients" in checks["RCPT TO"].detail

@@ -1,0 +1,226 @@
+"""A mail server on this machine: real SMTP, its answers the usual ones or as it is told."""
+
+import asyncio
+import base64
+import ssl
+import time
+import warnings
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
+from typing import Any, AnyStr, Literal, cast
+
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from tests.receivers.authority import Authority
+
+_LINE_BYTES = 998  # RFC 5322 2.1.1
+_AUTH_LINE_BYTES = 12_288  # RFC 4954 4
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail as it was taken, or was not (`reply`); `login` is who sent it, `tls` how."""
+
+    at: float  # time.time()
+    sender: str
+    recipients: tuple[str, ...]
+    content: bytes
+    reply: str
+    login: str | None
+    tls: str | None
+
+    @property
+    def message(self) -> EmailMessage:
+        return message_from_bytes(self.content, policy=SMTP_POLICY)
+
+    @property
+    def status(self) -> int:
+        """The code of the reply; 0 if there was none."""
+        return int(self.reply[:3]) if self.reply[:3].isdigit() else 0
+
+
+class SmtpReceiver:
+    """Takes mail from one user, over STARTTLS, TLS or in the clear.
+
+    `replies` holds answers out of the ordinary, by command ("CONNECT", "EHLO", "STARTTLS", "AUTH",
+    "MAIL", "RCPT", "DATA", "." for the mail's end, "RSET"), or by command and address ("RCPT
+    a@b.example"): a line of SMTP, or "hang", or "disconnect".
+    """
+
+    kind = "email"
+    username, password, token = "firelater", "a-mail-password-of-the-example", "ya29.a0-token"
+
+    def __init__(
+        self,
+        security: Literal["starttls", "tls", "none"] = "starttls",
+        *,
+        size: int = 1_000_000,
+        utf8: bool = False,
+        login: bool = True,
+    ) -> None:
+        self.security = security
+        self.size, self.utf8, self.login = size, utf8, login
+        self.mechanisms = {"PLAIN", "LOGIN", "XOAUTH2"}
+        self.replies: dict[str, str] = {}
+        self.commands: list[str] = []  # as they came, logins without what they carry
+        self.received: list[Mail] = []
+        self.arrived = asyncio.Event()
+        self.released = asyncio.Event()  # lets go of what hangs
+        self.authority = Authority()
+        self.url = ""  # where it is served
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    @property
+    def allowed(self) -> str:
+        """What EGRESS_ALLOW must hold for this receiver to be reached."""
+        return f"127.0.0.1/32:{self.port}"
+
+    async def until(self, met: Callable[[list[Mail]], Any], within: float = 60) -> None:
+        """Wait until what has arrived meets the condition."""
+        async with asyncio.timeout(within):
+            while not met(self.received):
+                self.arrived.clear()
+                await self.arrived.wait()
+
+    def note(self, server: "_Server", envelope: Envelope, reply: str) -> None:
+        session = cast(Session, server.session)
+        encrypted = server.transport.get_extra_info("ssl_object") if server.transport else None
+        mail = Mail(
+            time.time(),
+            str(envelope.mail_from),
+            tuple(envelope.rcpt_tos),
+            bytes(cast(bytes, envelope.original_content)),
+            reply,
+            session.auth_data.login.decode() if session.auth_data else None,
+            encrypted.version() if encrypted else None,
+        )
+        self.received.append(mail)
+        self.arrived.set()
+
+    def protocol(self) -> asyncio.BaseProtocol:
+        """One connection's; aiosmtpd warns of logins in the clear, which "none" is for."""
+        with warnings.catch_warnings(action="ignore"):
+            return self._server(self.security == "starttls")
+
+    def _server(self, starttls: bool) -> "_Server":
+        return _Server(
+            self,
+            hostname="mail.example",
+            ident="ESMTP",
+            data_size_limit=self.size,
+            enable_SMTPUTF8=self.utf8,
+            tls_context=self.authority.server if starttls else None,
+            require_starttls=starttls,
+            auth_required=self.login,
+            auth_require_tls=starttls,
+            auth_exclude_mechanism={"PLAIN", "LOGIN", "XOAUTH2"} - self.mechanisms,
+            authenticator=self._authenticate,
+            loop=asyncio.get_running_loop(),
+        )
+
+    def _authenticate(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, login: Any
+    ) -> AuthResult:
+        known = self.token if mechanism == "XOAUTH2" else self.password
+        is_known = login == LoginPassword(self.username.encode(), known.encode())
+        return AuthResult(success=is_known, handled=False, auth_data=login)
+
+
+class _Server(SMTP):
+    """One connection; every command may have its reply from the receiver's `replies`."""
+
+    command_size_limit = _AUTH_LINE_BYTES
+    line_length_limit = _AUTH_LINE_BYTES + 2
+
+    def __init__(self, receiver: SmtpReceiver, **options: Any) -> None:
+        self._receiver = receiver
+        self._is_greeted = False
+        super().__init__(_Handler(receiver), **options)
+        for command in ("EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "RSET", "QUIT"):
+            self._smtp_methods[command] = self._scripted(command, self._smtp_methods[command])
+
+    def _scripted(self, command: str, usual: Callable[..., Any]) -> Callable[..., Any]:
+        async def method(arg: str | None) -> None:
+            shown = (arg or "").split(" ")[0] if command == "AUTH" else arg or ""
+            self._receiver.commands.append(f"{command} {shown}".strip())
+            address = shown.partition("<")[2].partition(">")[0]
+            if not await self.told(command, address):
+                await usual(arg)
+
+        return method
+
+    async def told(self, command: str, address: str = "") -> bool:
+        """Do as the receiver was told for this command; whether it was."""
+        replies = self._receiver.replies
+        reply = replies.get(f"{command} {address}") or replies.get(command)
+        if reply == "hang":
+            await self._receiver.released.wait()
+        elif reply == "disconnect" and self.transport is not None:
+            cast(asyncio.Transport, self.transport).abort()
+        elif reply:
+            await super().push(reply)
+        return bool(reply)
+
+    async def push(self, status: AnyStr) -> None:
+        """Here for the greeting, which is no command's answer."""
+        is_greeting, self._is_greeted = not self._is_greeted, True
+        if not (is_greeting and await self.told("CONNECT")):
+            await super().push(status)
+
+
+class _Handler:
+    def __init__(self, receiver: SmtpReceiver) -> None:
+        self._receiver = receiver
+
+    async def auth_XOAUTH2(self, server: _Server, args: list[str]) -> AuthResult:  # noqa: N802
+        """Google's and Microsoft's: user and token in one; a refusal is a challenge first."""
+        text = base64.b64decode(args[1]) if len(args) > 1 else b""
+        user, _, bearer = text.strip(b"\x01").partition(b"\x01")
+        token = bearer.removeprefix(b"auth=Bearer ")
+        found = LoginPassword(user.removeprefix(b"user="), token)
+        result = server._authenticate("XOAUTH2", found)
+        if not result.success:
+            await server.challenge_auth('{"status":"401","schemes":"bearer","scope":"mail"}')
+        return result
+
+    async def handle_DATA(  # noqa: N802
+        self, server: _Server, session: Session, envelope: Envelope
+    ) -> str:
+        """The reply to the mail's end."""
+        content = cast(bytes, envelope.original_content)
+        told = self._receiver.replies.get(".", "")
+        reply = told or "250 2.0.0 Ok: queued as 4XyZ01"
+        if max(map(len, content.split(b"\r\n"))) > _LINE_BYTES:
+            reply = "500 5.5.2 Line too long"
+        elif b"\nX-Spam: yes" in content:
+            reply = "554 5.7.1 Message rejected as spam"
+        self._receiver.note(server, envelope, reply)
+        if reply in ("hang", "disconnect"):
+            await server.told(".")
+        return reply
+
+
+@asynccontextmanager
+async def serving(receiver: SmtpReceiver, port: int = 0) -> AsyncIterator[SmtpReceiver]:
+    """Serve it on loopback for a while."""
+    context = receiver.authority.server if receiver.security == "tls" else None
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(receiver.protocol, "127.0.0.1", port, ssl=context)
+    receiver.url = f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield receiver
+    finally:
+        receiver.released.set()
+        server.close()
+
+
+def trusting(receiver: SmtpReceiver) -> ssl.SSLContext:
+    """The context of a client that believes the receiver's authority."""
+    return ssl.create_default_context(cadata=receiver.authority.pem)
