@@ -102,4 +102,4 @@ class Unusable:
         raise DeliveryFailed(self._failure)
 
     async def test(self, config: ChannelConfig, egress: Egress) -> list[Check]:
-        return [Check("configuration", False, self._failure.detail)]
+        return [Check("configuration", False, self._failure.detail, self._failure.kind)]

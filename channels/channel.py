@@ -48,6 +48,10 @@ class ChannelConfig(BaseModel):
         """Every URL it would call: checked by the egress guard when it is saved."""
         return ()
 
+    def servers(self) -> Sequence[tuple[str, int]]:
+        """Host and port of every server that it reaches otherwise: checked just so."""
+        return ()
+
 
 Config = TypeVar("Config", bound=ChannelConfig)
 

@@ -96,6 +96,9 @@ class EmailConfig(ChannelConfig):
             raise ValueError("xoauth2 needs an accessToken")
         return self
 
+    def servers(self) -> tuple[tuple[str, int], ...]:
+        return ((self.host, self.port),)
+
     @property
     def secret(self) -> str:
         """The password or the access token; empty if the server asks for neither."""

@@ -55,6 +55,15 @@ def parse_target(url: str, policy: Policy) -> str:
     return canonical
 
 
+def check_server(host: str, port: int, policy: Policy) -> None:
+    """A mail server that may be called, as far as its name says. Raises Refused."""
+    name = parse_host(host)
+    if is_literal(name):
+        permit(name, port, policy, SMTP_PORTS)
+    elif port not in SMTP_PORTS | policy.private_ports:
+        raise Refused("port_not_allowed", f"port {port} is not allowed")
+
+
 def permit(literal: str, port: int, policy: Policy, ports: frozenset[int] | None = None) -> bool:
     """Let an address be dialled, or raise Refused. True: it is a private one that is listed.
 

@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from domain.delivery import Check
 from domain.failures import Problem
 from domain.migration import Counts, Options, Phase, Status, Undone
 from domain.tenant import TenantIdField
@@ -205,17 +206,9 @@ class IntegrationTestInput(Message):
     saved: bool
 
 
-class TestCheck(Message):
-    """One thing that was looked at; `detail` says what that proves, and holds no secret."""
-
-    name: str
-    ok: bool
-    detail: str
-
-
 class IntegrationTested(Message):
     """What the test found; `error` is the first thing that is wrong."""
 
     success: bool
     error: str | None = None
-    checks: tuple[TestCheck, ...] = ()
+    checks: tuple[Check, ...] = ()

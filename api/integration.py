@@ -1,0 +1,167 @@
+"""Integrations over HTTP: a tenant's connections to vendors. Secrets go in and never come out."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse, Response
+from pydantic import AwareDatetime
+from pydantic_core import to_jsonable_python
+
+from api.auth import Admin, Reader
+from api.context import InContext
+from api.durable import wake_requests
+from api.errors import not_found, unique_name
+from api.idempotency import IdempotencyKey, once, request_hash
+from api.integration_change import Desk, IntegrationChange, NewIntegration
+from api.page import InPage
+from channels import CHANNELS
+from channels.channel import Channel, secret_names
+from domain.notification import Text
+from storage import audit, integration, waiting
+from storage.integration import Integration
+
+router = APIRouter(prefix="/v1/integrations", tags=["integrations"])
+
+_HIDDEN = ("credentials", "credential_hints")
+
+
+@router.get("/types")
+async def list_types(caller: Reader) -> dict[str, Any]:
+    """What can be connected: the JSON schema of each type's config, and which of it is secret."""
+    return {"data": [_type(channel) for channel in CHANNELS.values()], "nextCursor": None}
+
+
+@router.get("")
+async def list_integrations(context: InContext, caller: Reader, page: InPage) -> dict[str, Any]:
+    async with context.database.tenant(caller.tenant_id) as connection:
+        rows = await integration.page(connection, page.wanted, page.after)
+    return page.answer(rows, [_shown(row) for row in rows])
+
+
+@router.post("", status_code=201)
+async def create_integration(
+    body: NewIntegration,
+    context: InContext,
+    caller: Admin,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Connect a vendor. A signing secret that is made here is shown this once."""
+    hash = request_hash(body.model_dump())
+    async with once(context.database, caller.tenant_id, idempotency_key) as hold:
+        earlier = hold.replay(hash)
+        if earlier is not None:
+            return earlier
+        with unique_name("an integration", body.name):
+            async with hold.transaction() as connection:
+                written = await Desk(context, caller, connection).create(body)
+                answer = to_jsonable_python({"data": _shown(written.row)})
+                await hold.settle(connection, hash, 201, answer)
+        return JSONResponse({**answer, **written.shown_once}, 201)
+
+
+@router.get("/{integration_id}")
+async def get_integration(
+    integration_id: UUID, context: InContext, caller: Reader
+) -> dict[str, Any]:
+    async with context.database.tenant(caller.tenant_id) as connection:
+        found = await integration.find(connection, integration_id)
+    if found is None:
+        raise not_found("integration")
+    return {"data": _shown(found)}
+
+
+@router.patch("/{integration_id}")
+async def change_integration(
+    integration_id: UUID, body: IntegrationChange, context: InContext, caller: Admin
+) -> dict[str, Any]:
+    """Change what is named. Deliveries that waited for a change are tried again at once.
+
+    A signing secret that is removed is made anew, and shown this once.
+    """
+    with unique_name("an integration", body.name):
+        async with context.database.tenant(caller.tenant_id) as connection:
+            found = await integration.find(connection, integration_id, lock=True)
+            if found is None:
+                raise not_found("integration")
+            written = await Desk(context, caller, connection).change(found, body)
+            woken = await waiting.retry_misconfigured(connection, integration_id)
+    await wake_requests(context.temporal, caller.tenant_id, woken)
+    return {"data": _shown(written.row), **written.shown_once}
+
+
+@router.post("/{integration_id}/rotate-secret")
+async def rotate_secret(
+    integration_id: UUID,
+    context: InContext,
+    caller: Admin,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """A new signing secret, shown this once. The one before signs along for 24 hours."""
+    hash = request_hash({"rotate": str(integration_id)})
+    async with once(context.database, caller.tenant_id, idempotency_key) as hold:
+        earlier = hold.replay(hash)
+        if earlier is not None:
+            return earlier
+        async with hold.transaction() as connection:
+            found = await integration.find(connection, integration_id, lock=True)
+            if found is None:
+                raise not_found("integration")
+            written = await Desk(context, caller, connection).rotate(found)
+            answer = to_jsonable_python({"data": _shown(written.row)})
+            await hold.settle(connection, hash, 200, answer)
+        return JSONResponse({**answer, **written.shown_once})
+
+
+@router.delete("/{integration_id}", status_code=204)
+async def delete_integration(integration_id: UUID, context: InContext, caller: Admin) -> Response:
+    """Remove it with its secrets and its log; deliveries that are not over are cancelled."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        if not await integration.remove(connection, integration_id):
+            raise not_found("integration")
+        reason = "the integration was deleted"
+        cancelled = await waiting.cancel(connection, integration_id, reason)
+        subject = f"integration/{integration_id}"
+        await audit.note(connection, caller.tenant_id, caller.key_id, "integration.delete", subject)
+    await wake_requests(context.temporal, caller.tenant_id, cancelled)
+    return Response(status_code=204)
+
+
+@router.get("/{integration_id}/logs")
+async def list_logs(
+    integration_id: UUID,
+    context: InContext,
+    caller: Reader,
+    page: InPage,
+    level: Literal["info", "warning", "error"] | None = None,
+    action: Annotated[Text | None, Query(max_length=100)] = None,
+    since: AwareDatetime | None = None,
+) -> dict[str, Any]:
+    """What was done with the integration, newest first."""
+    wanted = {"level": level, "action": action, "since": since}
+    async with context.database.tenant(caller.tenant_id) as connection:
+        if await integration.find(connection, integration_id) is None:
+            raise not_found("integration")
+        rows = await integration.logged(connection, integration_id, wanted, page.wanted, page.after)
+    return page.answer(rows, rows)
+
+
+def _type(channel: Channel[Any]) -> dict[str, Any]:
+    limits = channel.limits
+    rate = limits.rate and {"count": limits.rate.count, "seconds": limits.rate.seconds}
+    return {
+        "type": channel.kind,
+        "title": channel.title,
+        "config_schema": channel.config.model_json_schema(),
+        "secrets": sorted(secret_names(channel.config)),
+        "limits": {
+            "rate": rate,
+            "retry_seconds": limits.schedule.delays,
+            "keyed": limits.keyed,
+        },
+    }
+
+
+def _shown(row: Integration) -> dict[str, Any]:
+    shown = {name: value for name, value in row.items() if name not in _HIDDEN}
+    return shown | {"config": {**row["config"], **row["credential_hints"]}}

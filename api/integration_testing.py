@@ -1,0 +1,72 @@
+"""Testing an integration, saved or not: a durable call that answers while the caller waits."""
+
+import asyncio
+from typing import Any
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+
+from api.auth import Admin, Operator
+from api.context import Context, InContext
+from api.errors import ApiError, not_found
+from api.integration_config import Parts, channel_of, checked, merged
+from channels.address import Policy
+from domain.storable import JsonObject
+from domain.tenant import TenantId
+from storage import draft, integration
+from workflows import messages as m
+from workflows.starting import start_integration_test
+
+router = APIRouter(prefix="/v1/integrations", tags=["integrations"])
+
+_PATIENCE = 29.0  # seconds; the test itself takes less, so more means that no worker is there
+_HIDDEN = {"checks": {"__all__": {"kind"}}}
+
+
+class Draft(BaseModel):
+    """An integration that is not saved."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: str
+    config: JsonObject
+
+
+@router.post("/test")
+async def test_draft(body: Draft, context: InContext, caller: Admin) -> dict[str, Any]:
+    """Test a config before it is saved. Nothing of it is kept; a failed test is an answer, too."""
+    channel = channel_of(body.type)
+    policy = Policy.parse(context.settings.egress_allow)
+    parts = Parts.of(channel, checked(channel, merged({}, body.config), policy))
+    async with context.database.tenant(caller.tenant_id) as connection:
+        id = await integration.new_id(connection)
+        sealed = context.vault.seal(caller.tenant_id, id, parts.secrets)
+        row = {"id": id, "type": body.type, "config": parts.plain, "credentials": sealed}
+        await draft.create(connection, row)
+    return await _outcome(context, caller.tenant_id, id, saved=False)
+
+
+@router.post("/{integration_id}/test")
+async def test_integration(
+    integration_id: UUID, context: InContext, caller: Operator
+) -> dict[str, Any]:
+    """Test the connection and note what was found. A failed test is an answer, too."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        if await integration.find(connection, integration_id) is None:
+            raise not_found("integration")
+    return await _outcome(context, caller.tenant_id, integration_id, saved=True)
+
+
+async def _outcome(
+    context: Context, tenant_id: TenantId, id: UUID, *, saved: bool
+) -> dict[str, Any]:
+    """Raises ApiError 503 if no worker has done it in time."""
+    input = m.IntegrationTestInput(tenant_id=tenant_id, subject=str(id), saved=saved)
+    handle = await start_integration_test(context.temporal, input, str(uuid4()))
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            outcome = await handle.result()
+    except TimeoutError as error:
+        raise ApiError(503, "unavailable", "no worker has done the test in time") from error
+    return {"data": outcome.model_dump(exclude_none=True, exclude=_HIDDEN)}

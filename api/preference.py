@@ -1,0 +1,59 @@
+"""Preferences over HTTP: what a user of the platform wants to be told, and where."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.auth import Operator, Reader
+from api.context import InContext
+from api.errors import ApiError
+from domain.notification import Text
+from domain.preference import Preferences
+from storage import audit, channel, preference
+
+router = APIRouter(prefix="/v1/notification-preferences", tags=["notification preferences"])
+
+UserId = Annotated[Text, Path(min_length=1, max_length=200)]
+
+
+@router.get("/{user_id}")
+async def get_preferences(user_id: UserId, context: InContext, caller: Reader) -> dict[str, Any]:
+    """The user's choice; for those who have made none, what holds for them."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        found = await preference.find(connection, user_id)
+    return _shown(user_id, *(found or (Preferences(), None)))
+
+
+@router.put("/{user_id}")
+async def replace_preferences(
+    user_id: UserId, body: Preferences, context: InContext, caller: Operator
+) -> dict[str, Any]:
+    """Replace the user's choice; it holds for events that are accepted from now on."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        await _check_channels(connection, body)
+        at = await preference.put(connection, user_id, body)
+        subject = f"notification_preferences/{user_id}"
+        await audit.note(
+            connection, caller.tenant_id, caller.key_id, "notification_preferences.update", subject
+        )
+    return _shown(user_id, body, at)
+
+
+async def _check_channels(connection: AsyncConnection, chosen: Preferences) -> None:
+    """Raises ApiError 422 that points at each channel that there is not."""
+    ids = chosen.channels or ()
+    known = await channel.known(connection, set(ids))
+    errors = [
+        {"pointer": f"/channels/{place}", "detail": "there is no such notification channel"}
+        for place, id in enumerate(ids)
+        if id not in known
+    ]
+    if errors:
+        raise ApiError(422, "unknown_channel", "not all the channels exist", errors=errors)
+
+
+def _shown(user_id: str, chosen: Preferences, at: datetime | None) -> dict[str, Any]:
+    shown = chosen.model_dump(mode="json", by_alias=True)
+    return {"data": {"userId": user_id, **shown, "updatedAt": at}}
