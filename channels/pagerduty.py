@@ -18,7 +18,15 @@ from channels.channel import ChannelConfig, Limits, Outgoing
 from channels.egress import Egress, Reply
 from channels.reply import kept, refusal
 from channels.text import compact, cut, json_bytes
-from domain.delivery import PROMPT, Check, DeliveryFailed, DeliveryStatus, Rate, Receipt
+from domain.delivery import (
+    PROMPT,
+    Check,
+    DeliveryFailed,
+    DeliveryStatus,
+    Rate,
+    Receipt,
+    class_of_status,
+)
 from domain.message import Message
 from domain.notification import Action
 
@@ -204,7 +212,7 @@ async def _check_events(config: PagerDutyConfig, egress: Egress) -> Check:
     try:
         await _enqueue(config, probe, egress)
     except DeliveryFailed as error:
-        return Check("Events API takes the key", False, error.failure.detail)
+        return Check("Events API takes the key", False, error.failure.detail, error.failure.kind)
     return Check("Events API takes the key", True, _PROVED)
 
 
@@ -216,7 +224,8 @@ async def _check_rest_key(config: PagerDutyConfig, key: SecretStr, egress: Egres
     try:
         reply = await egress.send("GET", config.abilities_url, headers)
     except DeliveryFailed as error:
-        return Check("REST key valid", False, error.failure.detail)
+        return Check("REST key valid", False, error.failure.detail, error.failure.kind)
     if reply.status == 200:
         return Check("REST key valid", True, "the REST API takes it; it is no proof of the other")
-    return Check("REST key valid", False, f"the REST API answered {reply.status}")
+    detail = f"the REST API answered {reply.status}"
+    return Check("REST key valid", False, detail, class_of_status(reply.status))
