@@ -168,6 +168,8 @@ def _port(entry: str, text: str) -> int:
 def _network(entry: str, text: str) -> Network:
     bracketed = text.startswith("[") and text.endswith("]")
     try:
+        if "%" in text:
+            raise ValueError("a zone id leads to this machine's own links")
         network = ip_network(text[1:-1] if bracketed else text)
     except ValueError as error:
         raise ValueError(f"EGRESS_ALLOW: {entry!r}: {error}") from None

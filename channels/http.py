@@ -69,7 +69,10 @@ class Resolver(AbstractResolver):
             raise OSError(why)
         try:
             async with asyncio.timeout(self._seconds):
-                return list(await loop.run_in_executor(self._threads, self._lookup, host))
+                answers = list(await loop.run_in_executor(self._threads, self._lookup, host))
+            if answers:
+                return answers
+            why = "no address"
         except TimeoutError:
             why = f"no answer in {self._seconds:g} s"
         except OSError as error:
