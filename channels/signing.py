@@ -26,7 +26,7 @@ def key(secret: str) -> bytes:
     encoded = secret.removeprefix(PREFIX)
     try:
         decoded = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-    except binascii.Error:
+    except ValueError:
         raise ValueError(f"not {PREFIX} and base64") from None
     if len(decoded) not in KEY_BYTES:
         raise ValueError(f"{len(decoded)} bytes; 24 to 64 make a signing secret")

@@ -58,7 +58,7 @@ class PagerDutyReceiver(Receiver):
     async def answer(self, request: web.Request, body: bytes) -> web.Response:
         match request.method, request.path:
             case "POST", "/v2/enqueue":
-                answer = self._enqueue(body)
+                answer = self.enqueue(body)
             case "GET", "/abilities":
                 answer = self._abilities(request.headers.get("Authorization", ""))
             case _:
@@ -75,7 +75,8 @@ class PagerDutyReceiver(Receiver):
         ]
         return alerts[0] if alerts else None
 
-    def _enqueue(self, body: bytes) -> _Answer:
+    def enqueue(self, body: bytes) -> _Answer:
+        """What the vendor answers to an event, having done what it says."""
         if len(body) > _BYTES:
             return _Answer(413, {"status": "payload too large", "message": "Over 512 KB"})
         try:
