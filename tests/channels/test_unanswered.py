@@ -1,0 +1,112 @@
+"""Every way in which no answer comes, on real sockets, and the one failure it is."""
+
+import asyncio
+import socket
+import threading
+
+import pytest
+
+from channels.egress import egress
+from tests.channels.wire import (
+    BLOCKED,
+    MAYBE_SENT,
+    NOT_SENT,
+    failure,
+    kind,
+    listening,
+    loopback,
+)
+from tests.receivers.receiver import Receiver, Reply, serving
+
+
+async def test_a_refused_connection() -> None:
+    with socket.socket() as bound:  # bound and not listening: nobody else gets the port
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        async with egress(loopback(port)) as out:
+            found = await failure(out, f"http://127.0.0.1:{port}")
+    assert kind(found) == NOT_SENT
+    assert "127.0.0.1" in found.detail
+
+
+async def test_an_answer_that_does_not_come() -> None:
+    async with serving(Receiver()) as receiver, egress(receiver.allowed, total=0.5) as out:
+        receiver.always = Reply(hang=True)
+        assert kind(await failure(out, receiver.url)) == MAYBE_SENT
+        assert len(receiver.received) == 1
+
+
+async def test_a_body_that_does_not_end_in_time() -> None:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx")
+        await reader.read(-1)
+
+    async with listening(drip) as port, egress(loopback(port), total=0.5) as out:
+        assert kind(await failure(out, f"http://127.0.0.1:{port}")) == MAYBE_SENT
+
+
+async def test_a_reset_after_the_request() -> None:
+    async with serving(Receiver()) as receiver, egress(receiver.allowed) as out:
+        receiver.always = Reply(reset=True)
+        assert kind(await failure(out, receiver.url)) == MAYBE_SENT
+        assert len(receiver.received) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 OK\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"HTTP/1.1 200 OK\r\nX-A: " + b"a" * 100_000 + b"\r\n\r\n",
+    ],
+    ids=["nothing", "cut", "bad chunk", "no status", "another protocol", "endless header"],
+)
+async def test_an_answer_that_breaks_off(said: bytes) -> None:
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n{}")
+        writer.write(said)
+        await writer.drain()
+
+    async with listening(say) as port, egress(loopback(port), total=5) as out:
+        assert kind(await failure(out, f"http://127.0.0.1:{port}")) == MAYBE_SENT
+
+
+async def test_a_name_without_address() -> None:
+    asked = []
+
+    def lookup(name: str) -> list[str]:
+        asked.append(name)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    async with egress("", lookup=lookup) as out:
+        for _ in range(3):
+            found = await failure(out, "https://hooks.example.com")
+            assert kind(found) == NOT_SENT
+            assert "hooks.example.com" in found.detail
+    assert asked == ["hooks.example.com"]  # that it failed is remembered
+
+
+async def test_a_name_that_answers_with_nothing() -> None:
+    async with egress("", lookup=lambda _: []) as out:
+        assert kind(await failure(out, "https://hooks.example.com")) == NOT_SENT
+
+
+async def test_a_resolver_that_hangs() -> None:
+    release = threading.Event()
+
+    def lookup(_: str) -> list[str]:
+        release.wait(30)
+        return []
+
+    async with egress("", total=0.6, lookup=lookup) as out:
+        assert kind(await failure(out, "https://hooks.example.com")) == NOT_SENT
+        release.set()
+
+
+async def test_a_guarded_url() -> None:
+    async with egress("") as out:
+        for url in ("https://127.0.0.1", "http://example.com", "https://a.internal"):
+            assert kind(await failure(out, url)) == BLOCKED
