@@ -105,7 +105,10 @@ async def connected(settings: Settings) -> AsyncIterator[tuple[Client, Connectio
     database = Database(settings.database_url.get_secret_value(), settings.database_pool_size)
     try:
         vault = await open_vault(database, settings.secrets_keyring_file)
-        async with object_store(settings) as store, egress(settings.egress_allow) as out:
+        async with (
+            object_store(settings) as store,
+            egress(settings.egress_allow, settings.own_servers) as out,
+        ):
             client = await connect(
                 settings.temporal_address, settings.temporal_namespace, settings.payload_keyring
             )
