@@ -2,12 +2,15 @@
 
 import logging
 import runpy
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
+receivers = typer.Typer(no_args_is_help=True)
+app.add_typer(receivers, name="receivers", help="The vendors' endpoints, for trying things out.")
 
 
 @app.command()
@@ -104,6 +107,32 @@ def migrate(
         raise typer.Exit(1) from None
     done = job["status"] == "completed" or (dry_run and job["report"].get("wouldRun"))
     raise typer.Exit(0 if done else 1)
+
+
+@receivers.command("up")
+def receivers_up(
+    port_base: Annotated[
+        int, typer.Option(min=0, max=65_000, help="The first of their ports. (0: free ones)")
+    ] = 0,
+    ready_file: Annotated[
+        Path | None, typer.Option(help="Says what runs where, and how to connect to it.")
+    ] = None,
+) -> None:
+    """Run Slack, Teams, PagerDuty, a webhook and a mail server on this machine, as receivers."""
+    from rich.console import Console
+
+    sys.path.insert(0, str(Path(__file__).parent))  # tests are in a checkout, never installed
+    try:
+        from tests.receivers.running import up as run
+    except ModuleNotFoundError as missing:
+        reason = f"no module {missing.name}: receivers need a checkout with its dev packages"
+        typer.secho(f"firelater: {reason}", err=True, fg="red")
+        raise typer.Exit(1) from None
+    try:
+        run(port_base, ready_file.resolve() if ready_file else None, Console())
+    except OSError as reason:
+        typer.secho(f"firelater: {reason}", err=True, fg="red")
+        raise typer.Exit(1) from None
 
 
 def main() -> None:

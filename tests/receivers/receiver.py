@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from aiohttp import web
@@ -37,6 +37,8 @@ class Reply:
 class Receiver:
     """The base of every vendor's receiver; a vendor overrides `answer`.
 
+    `GET /_received` lists what arrived, as JSON, for those who only have the URL.
+
     `told` holds replies that are given first, in their order, whatever arrives; `always`, while
     it is set, is given instead of the vendor's own answer once `told` is empty.
     """
@@ -56,6 +58,8 @@ class Receiver:
         raise NotImplementedError
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        if (request.method, request.path) == ("GET", "/_received"):
+            return web.json_response([_readable(each) for each in self.received])
         at, body = time.time(), await request.read()
         reply = self.told.popleft() if self.told else self.always
         if reply is None:
@@ -81,8 +85,8 @@ class Receiver:
         )
         self.arrived.set()
 
-    async def until(self, met: Callable[[list[Received]], Any], within: float = 60) -> None:
-        """Wait until what has arrived meets the condition."""
+    async def until(self, met: Callable[[list[Received]], Any], within: float | None = 60) -> None:
+        """Wait until what has arrived meets the condition; `within` seconds, or for ever."""
         async with asyncio.timeout(within):
             while not met(self.received):
                 self.arrived.clear()
@@ -92,6 +96,10 @@ class Receiver:
     def allowed(self) -> str:
         """What EGRESS_ALLOW must hold for this receiver to be reached."""
         return f"127.0.0.1/32:{self.url.rpartition(':')[2]}"
+
+
+def _readable(received: Received) -> dict[str, Any]:
+    return {**asdict(received), "body": received.body.decode(errors="replace")}
 
 
 @asynccontextmanager

@@ -82,8 +82,8 @@ class SmtpReceiver:
         """What EGRESS_ALLOW must hold for this receiver to be reached."""
         return f"127.0.0.1/32:{self.port}"
 
-    async def until(self, met: Callable[[list[Mail]], Any], within: float = 60) -> None:
-        """Wait until what has arrived meets the condition."""
+    async def until(self, met: Callable[[list[Mail]], Any], within: float | None = 60) -> None:
+        """Wait until what has arrived meets the condition; `within` seconds, or for ever."""
         async with asyncio.timeout(within):
             while not met(self.received):
                 self.arrived.clear()

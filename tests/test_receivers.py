@@ -1,0 +1,108 @@
+"""`firelater receivers up` as somebody tries it out: a command, and what it says to do next."""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from channels import CHANNELS
+from channels.channel import Outgoing
+from channels.egress import egress
+from domain.delivery import DeliveryStatus
+from domain.message import render
+from domain.notification import Severity
+from tests.receivers import RECEIVERS
+
+ROOT = Path(__file__).parents[1]
+NOTIFICATION: dict[str, Any] = {
+    "id": "0198c0de-0000-7000-8000-00000000000b",
+    "event_type": "incident.created",
+    "title": "Disk full \x1b[2J",
+    "body": "",
+    "entity_type": "incident",
+    "entity_id": "INC1",
+    "metadata": {},
+    "recipient": None,
+    "created_at": datetime(2026, 11, 24, 12, tzinfo=UTC),
+}
+
+
+@asynccontextmanager
+async def running(*options: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The command, interrupted at the end if it still runs."""
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cli", "receivers", "up", *options),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield child
+    finally:
+        if child.returncode is None:
+            child.send_signal(signal.SIGINT)
+        await child.wait()
+
+
+async def announced(child: asyncio.subprocess.Process) -> str:
+    """What it prints until it is ready."""
+    assert child.stdout is not None
+    async with asyncio.timeout(30):
+        return (await child.stdout.readuntil(b"Ctrl-C ends it.\n")).decode()
+
+
+async def send(kind: str, ready: dict[str, Any]) -> DeliveryStatus:
+    """Connect as the ready file says, and tell it something."""
+    channel, entry = CHANNELS[kind], ready["receivers"][kind]
+    config = channel.config.model_validate(entry["config"])
+    message = render("0198c0de-0000-7000-8000-00000000000a", NOTIFICATION, Severity.ERROR)
+    outgoing = Outgoing(message, config, entry["options"])
+    async with egress(ready["egressAllow"]) as out:
+        return (await channel.deliver(outgoing, channel.request(outgoing), out)).status
+
+
+async def test_every_channel_connects_with_what_is_printed(tmp_path: Path) -> None:
+    ready_file = tmp_path / "made" / "ready.json"
+    async with running("--ready-file", str(ready_file)) as child:
+        shown = await announced(child)
+        ready = json.loads(ready_file.read_text())
+        assert f"EGRESS_ALLOW={ready['egressAllow']}" in shown
+        assert set(ready["receivers"]) == {*RECEIVERS, "email"} == set(CHANNELS)
+        assert child.stdout is not None
+        for kind, entry in ready["receivers"].items():
+            assert entry["url"] in shown
+            assert await send(kind, ready) in (DeliveryStatus.ACCEPTED, DeliveryStatus.DELIVERED)
+            async with asyncio.timeout(10):
+                line = (await child.stdout.readline()).decode()
+            assert kind in line
+            assert line.rstrip("\n").isprintable()
+            if entry["received"]:
+                async with httpx.AsyncClient(trust_env=False) as http:
+                    [arrived] = (await http.get(entry["received"])).json()
+                assert "Disk full" in arrived["body"]
+        child.send_signal(signal.SIGINT)
+        assert await child.wait() == 0
+
+
+@pytest.fixture
+def taken() -> Any:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+async def test_a_port_that_is_taken_is_named(taken: int) -> None:
+    async with running("--port-base", str(taken)) as child:
+        _, errors = await child.communicate()
+    assert child.returncode == 1
+    assert str(taken) in errors.decode()
+    assert "Traceback" not in errors.decode()
