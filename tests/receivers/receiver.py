@@ -1,6 +1,7 @@
 """A vendor's endpoint on this machine: remembers what arrives, answers as the vendor or as told."""
 
 import asyncio
+import ssl
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -103,15 +104,17 @@ def _readable(received: Received) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def serving(receiver: Receiver, port: int = 0) -> AsyncIterator[Receiver]:
-    """Serve it on loopback for a while."""
+async def serving(
+    receiver: Receiver, port: int = 0, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Receiver]:
+    """Serve it on loopback for a while; over HTTPS with the context of an Authority."""
     app = web.Application(client_max_size=4 * 2**20)
     app.router.add_route("*", "/{path:.*}", receiver.handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port)
+    site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls)
     await site.start()
-    receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    receiver.url = f"{'https' if tls else 'http'}://127.0.0.1:{runner.addresses[0][1]}"
     try:
         yield receiver
     finally:
