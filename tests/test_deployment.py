@@ -166,5 +166,5 @@ class TestConfigurationPage:
 
     def test_it_shows_the_defaults(self) -> None:
         for name, field in Settings.model_fields.items():
-            shown = f"`{field.default}`" if field.default not in (None, SecretStr("")) else "none"
+            shown = f"`{field.default}`" if field.default not in (None, "", SecretStr("")) else "none"
             assert DOCUMENTED[name.upper()].lower() == shown.lower(), name
