@@ -119,6 +119,10 @@ def _words(failure: Failure) -> str:
     return f"{failure.detail} {failure.response}".strip()
 
 
+def _failed(step: str, failure: Failure) -> Check:
+    return Check(step, False, _words(failure), failure.kind)
+
+
 async def _rehearse(talk: Conversation) -> None:
     config = talk.config
     await talk.begin(config.from_address, config.to)

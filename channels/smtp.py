@@ -11,22 +11,14 @@ from typing import TYPE_CHECKING
 
 from channels.egress import Egress
 from channels.email_config import EmailConfig
+from channels.smtp_reply import class_of_reply, is_reply, silence, words
 from domain.delivery import Check, DeliveryFailed, Failure, FailureClass
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
 _CLOSING = 421
-_NO_LOGIN = frozenset({530, 534, 535})
-_UNREADABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 _LEADING_DOT = re.compile(rb"(?m)^\.")
-
-
-def class_of_reply(code: int) -> FailureClass:
-    """RFC 5321: 4yz passes, 5yz stays; some are about the login. Else it is not SMTP: it passes."""
-    if code in _NO_LOGIN:
-        return FailureClass.MISCONFIGURED
-    return FailureClass.PERMANENT if 500 <= code <= 599 else FailureClass.TRANSIENT
 
 
 @dataclass
@@ -208,46 +200,26 @@ class Conversation:
 
         if isinstance(error, SMTPResponseException):
             return self._refused(error.code, error.message)
-        detail = f"{self.config.host}: {self.step}: {_why(error)}"
+        detail = f"{self.config.host}: {self.step}: {silence(error)}"
         return Failure(FailureClass.TRANSIENT, detail, maybe_sent=self.handed_over)
 
     def _refused(self, code: int, text: str, whom: str = "") -> Failure:
         """A reply that says no: the server's own word on whether it took the mail."""
-        is_reply = 200 <= code <= 599
-        kind = class_of_reply(code)
-        if self.step == "AUTH" and kind is FailureClass.PERMANENT:
-            kind = FailureClass.MISCONFIGURED
-        said = f"answered {code}" if is_reply else "gave an answer that is not SMTP"
+        understood = is_reply(code)
+        said = f"answered {code}" if understood else "gave an answer that is not SMTP"
         return Failure(
-            kind,
-            f"{self.config.host} {said} to {self.step}{f' {whom}' if whom else ''}",
-            status=code if is_reply else None,
-            maybe_sent=self.handed_over and not is_reply,
+            class_of_reply(code, to_login=self.step == "AUTH"),
+            f"{self.config.host} {said} to {self.step} {whom}".rstrip(),
+            status=code if understood else None,
+            maybe_sent=self.handed_over and not understood,
             response=self._shown(text),
         )
 
     def _shown(self, text: str) -> str:
-        """The server's words, should it give the login back in them without it."""
-        from aiosmtplib.auth import auth_login_encode, auth_plain_encode, auth_xoauth2_encode
-
-        if self.listed:
-            return ""
-        user, secret = self.config.username or "", self.config.secret
-        forms = [auth_plain_encode(user, secret), auth_xoauth2_encode(user, secret)]
-        forms.append(auth_login_encode(user, secret)[1])
-        for form in (*map(bytes.decode, forms), secret):
-            text = text.replace(form, "…") if form else text
-        return _UNREADABLE.sub(" ", text)
+        return "" if self.listed else words(text, self.config)
 
 
 def _own_name(wire: socket.socket) -> str:
     """RFC 5321 4.1.3: the address, as a worker has no name that the world knows."""
     address = str(wire.getsockname()[0])
     return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
-
-
-def _why(error: Exception) -> str:
-    cause = error.__cause__ or error
-    if isinstance(cause, ssl.SSLError):
-        return f"TLS or its certificate: {getattr(cause, 'verify_message', '') or cause.reason}"
-    return "no answer in time" if isinstance(error, TimeoutError) else "the connection broke"

@@ -1,5 +1,6 @@
 """E-mail against a real mail server on loopback: what arrives, and what each answer means."""
 
+import base64
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from channels.egress import Egress, egress
 from channels.email import Email
 from channels.email_config import EmailConfig, mailbox
 from channels.email_message import HTML_BYTES, envelope, mime
+from channels.smtp_reply import words
 from domain.delivery import (
     Check,
     DeliveryFailed,
@@ -460,6 +462,23 @@ def test_a_config_that_cannot_work_is_refused(change: dict[str, Any]) -> None:
         EmailConfig.model_validate({**config, **change})
 
 
+@given(
+    secret=st.text("abc+/=", min_size=1, max_size=30),
+    how=st.sampled_from(["password", "accessToken"]),
+)
+def test_the_servers_words_never_quote_the_login(secret: str, how: str) -> None:
+    """In the clear or as any mechanism writes it; a server of the internet may echo commands."""
+    config = EmailConfig.model_validate(
+        {"host": "mail.example.com", "username": "USER", "fromAddress": SENDER, how: secret}
+    )
+    plain = base64.b64encode(f"\0USER\0{secret}".encode()).decode()
+    bearer = base64.b64encode(f"user=USER\x01auth=Bearer {secret}\x01\x01".encode()).decode()
+    for form in (secret, plain, bearer, base64.b64encode(secret.encode()).decode()):
+        shown = words(f"5.7.8 WRONG:\n\0 {form}\ud800", config)
+        assert shown.isprintable()
+        assert re.fullmatch(r"5\.7\.8 WRONG:  ?…+ ", shown)
+
+
 # The test that sends nothing
 
 
@@ -480,6 +499,7 @@ async def test_the_test_names_the_step_that_fails(post: Post, step: str) -> None
     failed = [check for check in (await post.test()).values() if not check.ok]
     assert [check.name for check in failed] == [names.get(step, step)]
     assert "554" in failed[0].detail
+    assert failed[0].kind is (M if step == "AUTH" else P)
 
 
 async def test_the_test_without_usual_recipients_does_not_claim_any(post: Post) -> None:
