@@ -46,7 +46,7 @@ def _refusal(code: str, detail: str, faults: list[tuple[tuple[str, ...], str]]) 
 def checked(channel: Channel[Any], given: Config, policy: Policy) -> Config:
     """The config in its canonical form. Raises ApiError 422 that points at what is wrong."""
     names = secret_names(channel.config)
-    masked = [("config", name) for name in names & given.keys() if _has_mask(given[name])]
+    masked = [("config", name) for name in sorted(names & given.keys()) if _has_mask(given[name])]
     if masked:
         detail = "a mask stands for a secret, and is none: leave the member out to keep the secret"
         raise _refusal("secret_mask", detail, [(place, "this is a mask") for place in masked])
@@ -128,7 +128,7 @@ def check_resent(channel: Channel[Any], before: Config, after: Config, patch: Co
     moved = _moved(channel.config, before, after)
     kept = [
         place
-        for name in secret_names(channel.config) & before.keys()
+        for name in sorted(secret_names(channel.config) & before.keys())
         for place in _kept(name, before[name], patch)
     ]
     if moved and kept:
@@ -144,11 +144,9 @@ def _moved(model: type[ChannelConfig], before: Config, after: Config) -> list[st
 
 def _kept(name: str, secret: Any, patch: Config) -> list[tuple[str, ...]]:
     """The places of what a patch says nothing of."""
-    if name not in patch:
-        return [(name,)]
-    if isinstance(secret, dict) and isinstance(patch[name], dict):
-        return [(name, inner) for inner in secret if inner not in patch[name]]
-    return []
+    if isinstance(secret, dict) and isinstance(patch.get(name, {}), dict):
+        return [(name, inner) for inner in secret if inner not in patch.get(name, {})]
+    return [] if name in patch else [(name,)]
 
 
 def with_signing_secret(channel: Channel[Any], config: Config) -> Config:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from api.auth import Admin, Operator
 from api.context import Context, InContext
 from api.errors import ApiError, not_found
-from api.integration_config import Parts, channel_of, checked, merged
+from api.integration_config import Parts, channel_of, checked, merged, with_signing_secret
 from channels.address import Policy
 from domain.storable import JsonObject
 from domain.tenant import TenantId
@@ -38,7 +38,8 @@ async def test_draft(body: Draft, context: InContext, caller: Admin) -> dict[str
     """Test a config before it is saved. Nothing of it is kept; a failed test is an answer, too."""
     channel = channel_of(body.type)
     policy = Policy.parse(context.settings.egress_allow)
-    parts = Parts.of(channel, checked(channel, merged({}, body.config), policy))
+    config = checked(channel, merged({}, body.config), policy)
+    parts = Parts.of(channel, with_signing_secret(channel, config))
     async with context.database.tenant(caller.tenant_id) as connection:
         id = await integration.new_id(connection)
         sealed = context.vault.seal(caller.tenant_id, id, parts.secrets)
