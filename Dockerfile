@@ -11,6 +11,7 @@ RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))
 COPY settings.py worker.py ./
 COPY domain domain
 COPY sources sources
+COPY channels channels
 COPY storage storage
 COPY activities activities
 COPY workflows workflows

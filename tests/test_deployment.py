@@ -166,5 +166,6 @@ class TestConfigurationPage:
 
     def test_it_shows_the_defaults(self) -> None:
         for name, field in Settings.model_fields.items():
-            shown = f"`{field.default}`" if field.default not in (None, "", SecretStr("")) else "none"
+            unset = field.default in (None, "", SecretStr(""))
+            shown = "none" if unset else f"`{field.default}`"
             assert DOCUMENTED[name.upper()].lower() == shown.lower(), name
