@@ -1,16 +1,24 @@
 """The `firelater` command: a table of contents. The work is done where each command points."""
 
+import asyncio
 import logging
 import runpy
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from storage.database import Database
+    from storage.key_file import KeyFile
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 receivers = typer.Typer(no_args_is_help=True)
 app.add_typer(receivers, name="receivers", help="The vendors' endpoints, for trying things out.")
+secrets = typer.Typer(no_args_is_help=True)
+app.add_typer(secrets, name="secrets", help="The keys that stored secrets are sealed with.")
 
 
 @app.command()
@@ -106,6 +114,80 @@ def migrate(
         typer.secho(f"firelater: {reason}", err=True, fg="red")
         raise typer.Exit(1) from None
     done = job["status"] == "completed" or (dry_run and job["report"].get("wouldRun"))
+    raise typer.Exit(0 if done else 1)
+
+
+@secrets.command()
+def rotate(
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="Add a key to the ring first.")
+    ] = False,
+) -> None:
+    """Bring all secrets under the first key of the ring. May be stopped and run again."""
+    from storage import rotation
+
+    async def work(database: "Database", file: "KeyFile") -> bool:
+        if new_key:
+            typer.echo(f"added={await rotation.add_key(database, file)}")
+        return await rotation.rotate(database, file, typer.echo)
+
+    _with_keys(work)
+
+
+@secrets.command()
+def verify() -> None:
+    """Open every secret, count them by key, tell which do not open."""
+    from storage import rotation
+
+    async def work(database: "Database", file: "KeyFile") -> bool:
+        return await rotation.verify(database, file, typer.echo)
+
+    _with_keys(work)
+
+
+@secrets.command()
+def retire(
+    kid: Annotated[str, typer.Argument(help="The id of a key that no secret needs.")],
+    histories_expired: Annotated[
+        bool, typer.Option(help="No workflow history is encrypted with it any more.")
+    ] = False,
+) -> None:
+    """Remove a key from the ring, if nothing needs it."""
+    from settings import settings
+    from storage import rotation
+
+    async def work(database: "Database", file: "KeyFile") -> bool:
+        await rotation.retire(database, file, kid)
+        typer.echo(f"retired={kid}; keep a copy for backups and histories that were made with it")
+        return True
+
+    if settings().temporal_payload_encryption and not histories_expired:
+        typer.secho(
+            f"firelater: Temporal's workflow histories may be encrypted with {kid}: wait until all"
+            " workflows that ran under it are done and past the namespace's retention, then add"
+            " --histories-expired",
+            err=True,
+            fg="red",
+        )
+        raise typer.Exit(1)
+    _with_keys(work)
+
+
+def _with_keys(work: "Callable[[Database, KeyFile], Awaitable[bool]]") -> None:
+    """Do it with DATABASE_URL and SECRETS_KEYRING_FILE; exit 1 if it fails or returns False."""
+    from settings import settings
+    from storage.key_file import BadKeyFile
+    from storage.rotation import Refused, connected
+
+    async def run() -> bool:
+        async with connected(settings()) as (database, file):
+            return await work(database, file)
+
+    try:
+        done = asyncio.run(run())
+    except (BadKeyFile, Refused) as reason:
+        typer.secho(f"firelater: {reason}", err=True, fg="red")
+        raise typer.Exit(1) from None
     raise typer.Exit(0 if done else 1)
 
 

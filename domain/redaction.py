@@ -5,6 +5,7 @@ import html
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus, urlsplit
 
@@ -21,15 +22,17 @@ _SECRET_NAME = re.compile(
     r"|(^|_)(tokens?|xsrf|webhook_?url|dsn|auth"
     r"|(api|access|secret|private|signing|routing|integration|service|genie|encryption)_?key)$"
 )
+_NOTHING = r"(?!)"
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 
-_USER_INFO = r"(?<=://)[^\s/?#@]*:[^\s/?#@]+(?=@)"  # the credentials in a URL
+_USER_INFO = re.compile(r"(?<=://)[^\s/?#@]*:[^\s/?#@]+(?=@)")  # the credentials in a URL
 
 # The fixed words in the paths of vendors' webhook URLs, which are no secret.
 _URL_WORDS = frozenset({"services", "workflows", "triggers", "webhooks", "webhookb2"})
 _URL_DELIMITERS = re.compile(r"[/?&=#:@]")
 
 
+@lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """Whether a member or header of that name holds a secret."""
     return _SECRET_NAME.search(_WORD_START.sub("_", name).lower()) is not None
@@ -44,10 +47,11 @@ class Redactor:
     def __init__(self, secrets: Mapping[str, Any]) -> None:
         forms = {form for secret in _texts(secrets) for form in _forms(secret)}
         longest_first = sorted(forms, key=lambda form: (-len(form), form))
-        self._found = re.compile("|".join([*map(re.escape, longest_first), _USER_INFO]))
+        self._secret = re.compile("|".join(map(re.escape, longest_first)) or _NOTHING)
 
     def text(self, text: str) -> str:
-        return self._found.sub(REDACTED, text)
+        found = self._secret.sub(REDACTED, text)
+        return _USER_INFO.sub(REDACTED, found) if "://" in found else found
 
     def value(self, value: Any) -> Any:
         """The same JSON, or headers, without secrets; also without what is only named like one."""

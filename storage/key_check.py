@@ -24,14 +24,19 @@ _REMOVE = text("delete from public.secret_checks where kid = :kid")
 
 async def open_vault(database: Database, keyring_file: Path | None) -> Vault:
     """The vault of this process. Raises BadKeyFile if the ring is missing or is another one."""
-    if keyring_file is None:
+    file = key_file(keyring_file)
+    await check(database, file.current())
+    return Vault(file.current(), file.current)
+
+
+def key_file(path: Path | None) -> KeyFile:
+    """The file of SECRETS_KEYRING_FILE. Raises BadKeyFile."""
+    if path is None:
         raise BadKeyFile(
             "SECRETS_KEYRING_FILE is not set: without a key no secret can be kept"
             " (docs/deployment.md says how to make one)"
         )
-    file = KeyFile(keyring_file)
-    await check(database, file.current())
-    return Vault(file.current(), file.current)
+    return KeyFile(path)
 
 
 async def check(database: Database, keyring: Keyring) -> None:

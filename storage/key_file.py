@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from domain.keyring import Keyring
+from domain.keyring import KEY_BYTES, Keyring
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +45,10 @@ class KeyFile:
                 os.close(directory)
         except OSError as error:
             raise BadKeyFile(f"cannot write the key ring {self.path}: {error.strerror}") from None
+
+
+def new_key() -> bytes:
+    return os.urandom(KEY_BYTES)
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

@@ -80,6 +80,21 @@ class Vault:
             for place, envelope in _envelopes(tenant_id, subject, sealed)
         }
 
+    def examine(
+        self, tenant_id: TenantId, subject: UUID, sealed: str
+    ) -> Iterator[tuple[str, str, CannotOpen | None]]:
+        """Each field with the id of its key, and why it does not open if it does not.
+
+        Raises CannotOpen if the fields themselves cannot be told.
+        """
+        for place, envelope in _envelopes(tenant_id, subject, sealed):
+            fault = None
+            try:
+                self._open(place, envelope)
+            except CannotOpen as error:
+                fault = error
+            yield place.field, str(envelope.get("kid")), fault
+
     def rewrap(self, tenant_id: TenantId, subject: UUID, sealed: str) -> str:
         """The same secrets under the active key. Raises CannotOpen."""
         active = self.keyring.active
@@ -120,6 +135,11 @@ class Vault:
             raise CannotOpen(_damaged(place, key_id)) from None
 
 
+def key_ids(sealed: str) -> list[str]:
+    """The id of each secret's key. Raises CannotOpen if that cannot be told."""
+    return [str(envelope.get("kid")) for envelope in _written(sealed).values()]
+
+
 def _damaged(place: _Place, key_id: str) -> str:
     return f"{place.field} was not sealed here with the key {key_id!r}, or it is damaged"
 
@@ -127,17 +147,21 @@ def _damaged(place: _Place, key_id: str) -> str:
 def _envelopes(
     tenant_id: TenantId, subject: UUID, sealed: str | None
 ) -> Iterator[tuple[_Place, Envelope]]:
+    for field, envelope in _written(sealed).items():
+        yield _Place(tenant_id, subject, field), envelope
+
+
+def _written(sealed: str | None) -> dict[str, Envelope]:
     """Raises CannotOpen."""
     try:
-        written = json.loads(sealed) if sealed else {}
+        written: Any = json.loads(sealed) if sealed else {}
     except ValueError:
         written = None
     if not isinstance(written, dict) or not all(
         isinstance(each, dict) for each in written.values()
     ):
         raise CannotOpen("the secrets are not in a form that is known here")
-    for field, envelope in written.items():
-        yield _Place(tenant_id, subject, field), envelope
+    return written
 
 
 def framed(*parts: str) -> bytes:

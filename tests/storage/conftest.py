@@ -1,0 +1,25 @@
+"""What tests of rotation work on."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from embedded.files import kept_keyring
+from storage import tenants
+from storage.database import Database
+from storage.key_check import open_vault
+from storage.key_file import KeyFile
+from storage.provisioning import upgrade
+from tests.storage.kept import Kept
+
+
+@pytest.fixture
+async def kept(fresh_database: str, tmp_path: Path) -> AsyncIterator[Kept]:
+    database = Database(fresh_database, pool_size=3)
+    await upgrade(database)
+    made = [(await tenants.create(database, slug, slug))[0].id for slug in ("one", "two")]
+    file = KeyFile(kept_keyring(tmp_path / "keyring"))
+    vault = await open_vault(database, file.path)
+    yield Kept(database, fresh_database, file, made, vault)
+    await database.close()
