@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from channels.egress import Egress
 from channels.email_config import EmailConfig
-from channels.smtp_reply import class_of_reply, is_reply, silence, words
+from channels.smtp_reply import class_of_reply, is_refusal, is_reply, silence, words
 from domain.delivery import Check, DeliveryFailed, Failure, FailureClass
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class Conversation:
         self.smtp.protocol.write(_LEADING_DOT.sub(b"..", content) + b".\r\n")
         self.handed_over = True
         taken = await self.smtp.protocol.read_response()
-        if taken.code != 250:
+        if not 200 <= taken.code <= 299:
             raise SMTPDataError(taken.code, taken.message)
         return self._shown(taken.message)
 
@@ -205,13 +205,12 @@ class Conversation:
 
     def _refused(self, code: int, text: str, whom: str = "") -> Failure:
         """A reply that says no: the server's own word on whether it took the mail."""
-        understood = is_reply(code)
-        said = f"answered {code}" if understood else "gave an answer that is not SMTP"
+        said = f"answered {code}" if is_reply(code) else "gave an answer that is not SMTP"
         return Failure(
             class_of_reply(code, to_login=self.step == "AUTH"),
             f"{self.config.host} {said} to {self.step} {whom}".rstrip(),
-            status=code if understood else None,
-            maybe_sent=self.handed_over and not understood,
+            status=code if is_reply(code) else None,
+            maybe_sent=self.handed_over and not is_refusal(code),
             response=self._shown(text),
         )
 

@@ -15,6 +15,10 @@ def is_reply(code: int) -> bool:
     return 200 <= code <= 599
 
 
+def is_refusal(code: int) -> bool:
+    return 400 <= code <= 599
+
+
 def class_of_reply(code: int, *, to_login: bool = False) -> FailureClass:
     """RFC 5321 4.2.1: a 4yz passes, a 5yz stays. That of a login waits for another config.
 
@@ -42,5 +46,5 @@ def words(text: str, config: EmailConfig) -> str:
     login = config.username or "", config.secret
     encoded = [auth_plain_encode(*login), auth_xoauth2_encode(*login), auth_login_encode(*login)[1]]
     for form in (*(each.decode() for each in encoded), config.secret):
-        text = text.replace(form, "…") if form else text
+        text = text.replace(form, "…") if config.secret else text
     return _UNREADABLE.sub(" ", text)

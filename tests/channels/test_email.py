@@ -302,10 +302,16 @@ async def test_only_after_the_final_dot_it_may_be_out(
     assert ("in time" in failure.detail) == (way == "hang")
 
 
-async def test_what_is_no_smtp_is_passing(post: Post) -> None:
-    post.receiver.replies["CONNECT"] = "HTTP/1.1 400 Bad Request"
+@pytest.mark.parametrize(("step", "maybe_sent"), [("CONNECT", False), ("DATA", False), (".", True)])
+async def test_what_is_no_smtp_is_passing(post: Post, step: str, maybe_sent: bool) -> None:
+    post.receiver.replies[step] = "HTTP/1.1 400 Bad Request"
     failure = await post.failure()
-    assert (failure.kind, failure.status) == (T, None)
+    assert (failure.kind, failure.status, failure.maybe_sent) == (T, None, maybe_sent)
+
+
+async def test_any_yes_to_the_mail_is_one(post: Post) -> None:
+    post.receiver.replies["."] = "252 taken"
+    assert (await post.send()).status is DeliveryStatus.ACCEPTED
 
 
 async def test_nothing_listens(post: Post) -> None:
