@@ -10,6 +10,7 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Caller, Operator, Reader
+from api.change import without_defaults
 from api.context import InContext
 from api.errors import not_found, unique_name
 from api.idempotency import IdempotencyKey, once, request_hash
@@ -39,6 +40,8 @@ class NewChannel(BaseModel):
 
 class ChannelChange(NewChannel):
     """What is left out stays as it is; what is given replaces it whole."""
+
+    model_config = ConfigDict(json_schema_extra=without_defaults)
 
     name: Annotated[Text, Field(min_length=1, max_length=200)] = ""
     type: str = ""

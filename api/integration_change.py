@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Caller
+from api.change import without_defaults
 from api.context import Context
 from api.errors import ApiError
 from api.integration_config import (
@@ -59,6 +60,8 @@ class NewIntegration(BaseModel):
 class IntegrationChange(NewIntegration):
     """What is left out stays as it is. In `config` null removes what it names (RFC 7396): a secret
     that is not named is kept."""
+
+    model_config = ConfigDict(json_schema_extra=without_defaults)
 
     name: Name = ""
     type: str = ""

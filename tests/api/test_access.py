@@ -25,6 +25,8 @@ TEMPLATE = {
     "entityType": "incident",
     "mapping": MAPPING,
 }
+INTEGRATION = {"name": "ours", "type": "pagerduty", "config": {"integrationKey": "0" * 32}}
+CHANNEL = {"name": "ours", "type": "pagerduty"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,35 @@ RULES = {
     "GET /v1/migration/{job_id}/events": Rule(READ, foreign=404),
     "GET /v1/records/{entity_type}": Rule(READ),
     "GET /v1/records/{entity_type}/{record_id}": Rule(READ, foreign=404),
+    "GET /v1/integrations/types": Rule(READ),
+    "GET /v1/integrations": Rule(READ),
+    "POST /v1/integrations": Rule(ADMIN, INTEGRATION),
+    "POST /v1/integrations/test": Rule(ADMIN, {"type": "pagerduty", "config": {}}),
+    "GET /v1/integrations/{integration_id}": Rule(READ, foreign=404),
+    "PATCH /v1/integrations/{integration_id}": Rule(ADMIN, {}, foreign=404),
+    "DELETE /v1/integrations/{integration_id}": Rule(ADMIN, foreign=404),
+    "POST /v1/integrations/{integration_id}/test": Rule(OPERATE, foreign=404),
+    "POST /v1/integrations/{integration_id}/rotate-secret": Rule(ADMIN, foreign=404),
+    "GET /v1/integrations/{integration_id}/logs": Rule(READ, foreign=404),
+    "GET /v1/notification-channels": Rule(READ),
+    "POST /v1/notification-channels": Rule(OPERATE, CHANNEL),
+    "GET /v1/notification-channels/{channel_id}": Rule(READ, foreign=404),
+    "PATCH /v1/notification-channels/{channel_id}": Rule(OPERATE, {}, foreign=404),
+    "DELETE /v1/notification-channels/{channel_id}": Rule(OPERATE, foreign=404),
+    "GET /v1/notification-preferences/{user_id}": Rule(READ),
+    "PUT /v1/notification-preferences/{user_id}": Rule(OPERATE, {"muted": True}),
     "POST /codec/decode": Rule(("platform",), {"payloads": []}),
 }
 SEALED = {name: rule for name, rule in RULES.items() if rule is not PUBLIC}
 WITH_ID = {name: rule for name, rule in RULES.items() if rule.foreign}
+LISTS = [
+    name
+    for name, rule in RULES.items()
+    if name.startswith("GET /v1") and not rule.foreign and not name.endswith("/types")
+]
+WORDS = {"entity_type": "incident", "user_id": "u-1"}  # in paths, and the same for every tenant
+IDS = ("key_id", "job_id", "template_id", "record_id", "integration_id", "channel_id")
+NOBODYS = dict.fromkeys(IDS, UNKNOWN) | {"user_id": "nobody"}
 
 
 def routes(app: FastAPI) -> Iterator[str]:
@@ -85,7 +112,7 @@ class Office:
     def __init__(self, service: Service, ours: Tenant, theirs: Tenant) -> None:
         self.service, self.ours, self.theirs = service, ours, theirs
         self.keys = {"platform": service.admin_key, "admin": ours.key}
-        self.ids: dict[str, str] = {"entity_type": "incident"}
+        self.ids: dict[str, str] = dict(WORDS)
 
     async def open(self) -> None:
         for role in ROLES[2:]:
@@ -96,6 +123,19 @@ class Office:
         self.ids["template_id"] = created.json()["data"]["id"]
         self.ids["job_id"] = (await self.ours.migrate(CSV))["id"]
         self.ids["record_id"] = (await self.ours.records())[0]["id"]
+        await self.connect()
+
+    async def connect(self) -> None:
+        """An integration, a channel, and somebody who chose that channel."""
+        created = await self.ours.post("/v1/integrations", INTEGRATION | {"name": "first"})
+        self.ids["integration_id"] = created.json()["data"]["id"]
+        created = await self.ours.post("/v1/notification-channels", CHANNEL | {"name": "first"})
+        self.ids["channel_id"] = created.json()["data"]["id"]
+        await self.service.http.put(
+            f"/v1/notification-preferences/{WORDS['user_id']}",
+            json={"channels": [self.ids["channel_id"]]},
+            headers=self.ours.headers,
+        )
 
     async def ask(self, name: str, key: str | None, **other_ids: str) -> httpx.Response:
         """Call a route with our ids, unless told others."""
@@ -133,8 +173,7 @@ async def test_without_a_key_nothing_opens(office: Office, name: str) -> None:
 @pytest.mark.parametrize("name", SEALED)
 async def test_a_role_opens_what_it_may_and_nothing_else(office: Office, name: str) -> None:
     for role in ROLES:
-        ids = dict.fromkeys(("key_id", "job_id", "template_id", "record_id"), UNKNOWN)
-        response = await office.ask(name, office.keys[role], **ids)
+        response = await office.ask(name, office.keys[role], **NOBODYS)
         if role in RULES[name].roles:
             assert response.status_code not in (401, 403, 500, 503), role
         else:
@@ -143,23 +182,20 @@ async def test_a_role_opens_what_it_may_and_nothing_else(office: Office, name: s
 
 @pytest.mark.parametrize("name", WITH_ID)
 async def test_a_foreign_id_is_like_none(office: Office, name: str) -> None:
-    ids = dict.fromkeys(("key_id", "job_id", "template_id", "record_id"), UNKNOWN)
     foreign = await office.ask(name, office.theirs.key)
-    nobodys = await office.ask(name, office.theirs.key, **ids)
+    nobodys = await office.ask(name, office.theirs.key, **NOBODYS)
     assert foreign.status_code == nobodys.status_code == RULES[name].foreign
     assert foreign.json() == nobodys.json()
     assert foreign.json()["code"] == "not_found"
 
 
-@pytest.mark.parametrize(
-    "name", [n for n, r in RULES.items() if n.startswith("GET /v1") and not r.foreign]
-)
+@pytest.mark.parametrize("name", LISTS)
 async def test_lists_hold_nothing_foreign(office: Office, name: str) -> None:
     ours = (await office.ask(name, office.ours.key)).text
     theirs = (await office.ask(name, office.theirs.key)).text
-    for id in office.ids.values():
-        assert id not in theirs or id == "incident"
-    assert any(id in ours for id in office.ids.values())
+    ids = [office.ids[kind] for kind in IDS]
+    assert not any(id in theirs for id in ids)
+    assert any(id in ours for id in ids)
 
 
 async def test_an_unknown_entity_type_is_not_found(office: Office) -> None:

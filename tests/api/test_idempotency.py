@@ -117,6 +117,35 @@ class TestTemplate:
         assert again.headers["idempotency-replayed"] == "true"
 
 
+class TestIntegration:
+    """A change of its secret makes it another request, though no secret is kept."""
+
+    def body(self, key: str) -> dict[str, Any]:
+        return {"name": "ours", "type": "pagerduty", "config": {"integrationKey": key * 32}}
+
+    async def test_is_made_once(self, tenant: Tenant) -> None:
+        first = await post(tenant, "/v1/integrations", self.body("a"))
+        second = await post(tenant, "/v1/integrations", self.body("a"))
+        assert (first.status_code, second.status_code) == (201, 201)
+        assert first.json() == second.json()
+        other = await post(tenant, "/v1/integrations", self.body("b"))
+        assert other.json()["code"] == "idempotency_mismatch"
+        assert len((await tenant.get("/v1/integrations")).json()["data"]) == 1
+
+    async def test_one_that_is_refused_gives_the_key_back(self, tenant: Tenant) -> None:
+        refused = await post(tenant, "/v1/integrations", self.body("-"))
+        assert refused.json()["code"] == "config_invalid"
+        assert (await post(tenant, "/v1/integrations", self.body("a"))).status_code == 201
+
+    async def test_a_channel_is_made_once(self, tenant: Tenant) -> None:
+        path, body = "/v1/notification-channels", {"name": "ours", "type": "pagerduty"}
+        first, second = [await post(tenant, path, body) for _ in range(2)]
+        assert (first.status_code, second.status_code) == (201, 201)
+        assert first.json() == second.json()
+        other = await post(tenant, path, body | {"is_default": True})
+        assert other.json()["code"] == "idempotency_mismatch"
+
+
 class TestSecrets:
     """An answer with a secret is repeated without it, and the secret is not kept."""
 

@@ -17,7 +17,9 @@ from workflows import messages as m
 from workflows.steps import STEPS, Step
 
 AnyStep = Step[Any, Any]
-NOBODY = cast(Connections, type("NoConnections", (), {"database": None, "store": None}))
+NOBODY = cast(
+    Connections, type("NoConnections", (), dict.fromkeys(("database", "store", "vault", "egress")))
+)
 ACTIVITIES = worker.activities(NOBODY, Settings())
 
 
