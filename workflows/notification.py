@@ -9,7 +9,6 @@ from contextlib import suppress
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
@@ -17,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     import workflows.messages as m
     import workflows.steps as steps
 
-_LONGEST_SLEEP = 3_600.0  # a lane that stands still looks again after this, woken or not
+_LONGEST_SLEEP = 6 * 3_600.0  # a lane that stands still looks again after this, woken or not
 _AFTER_TROUBLE = 30.0
 
 
@@ -35,7 +34,7 @@ class Notified(m.Message):
     deliveries: int
 
 
-@workflow.defn(name="Notification", versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+@workflow.defn(name="Notification")
 class NotificationWorkflow:
     @workflow.init
     def __init__(self, input: NotificationInput) -> None:
@@ -89,8 +88,7 @@ class NotificationWorkflow:
     async def _drain(self, name: str) -> None:
         """Round after round, until the lane is done or the history has become long."""
         round, seen = 0, self._wakes
-        while not workflow.info().is_continue_as_new_suggested():
-            await self._sleep(self._lanes[name].wait, seen)
+        while await self._is_due(name, seen):
             round, seen = round + 1, self._wakes
             lane = await self._deliver(name, round)
             if not lane.open:
@@ -99,6 +97,22 @@ class NotificationWorkflow:
                 return
             self._lanes[name] = lane
             self._show()
+
+    async def _is_due(self, name: str, seen: int) -> bool:
+        """Sleep until the lane's time has come or somebody has called since `seen`; False where
+        this run had better end, with what is left of the wait for the next one."""
+        wait = self._lanes[name].wait
+        longest = _LONGEST_SLEEP if wait is None else wait
+        began, long = workflow.now(), workflow.info().is_continue_as_new_suggested
+        with suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._wakes != seen or long(), timeout=timedelta(seconds=longest)
+            )
+        if long():
+            slept = (workflow.now() - began).total_seconds()
+            left = 0.0 if self._wakes != seen else wait and max(wait - slept, 0.0)
+            self._lanes[name] = self._lanes[name].model_copy(update={"wait": left})
+        return not long()
 
     async def _deliver(self, name: str, round: int) -> m.Lane:
         order = m.DeliverInput(request=self._request, integration_id=name, round=round)
@@ -109,14 +123,6 @@ class NotificationWorkflow:
                 raise
             # A fault of this program, or of its servers for very long: deliveries outlive it.
             return self._lanes[name].model_copy(update={"wait": _AFTER_TROUBLE})
-
-    async def _sleep(self, seconds: float | None, seen: int) -> None:
-        """Until the time has come, or somebody has called since `seen`."""
-        longest = _LONGEST_SLEEP if seconds is None else min(seconds, _LONGEST_SLEEP)
-        with suppress(TimeoutError):
-            await workflow.wait_condition(
-                lambda: self._wakes != seen, timeout=timedelta(seconds=longest)
-            )
 
     def _show(self) -> None:
         workflow.set_current_details(details.lanes(self._deliveries, self._lanes.values()))

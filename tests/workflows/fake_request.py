@@ -1,0 +1,85 @@
+"""A request whose activities are played by the test, under their real names."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import Worker
+
+from tests.workflows.fake_job import TENANT
+from workflows import messages as m
+from workflows.notification import NotificationWorkflow
+from workflows.steps import DELIVER, ORCHESTRATE, deliver, open_request
+
+
+@dataclass
+class FakeRequest:
+    """`lanes` is what opening finds; `rounds` what each round of a lane answers, in order."""
+
+    deliveries: int = 3
+    lanes: tuple[m.Lane, ...] = ()
+    rounds: dict[str, list[m.Lane | Exception]] = field(default_factory=lambda: defaultdict(list))
+    done: set[str] = field(default_factory=set)
+    opened: int = 0
+    asked: list[m.DeliverInput] = field(default_factory=list)
+    ref: m.RequestRef = field(
+        default_factory=lambda: m.RequestRef(tenant_id=TENANT, request_id=str(uuid4()))
+    )
+
+    def __post_init__(self) -> None:
+        self._changed = asyncio.Condition()
+
+    @activity.defn(name=open_request.name)
+    async def open_request(self, input: m.RequestRef) -> m.Opened:
+        assert input == self.ref
+        self.opened += 1
+        left = tuple(lane for lane in self.lanes if lane.integration_id not in self.done)
+        await self._tell()
+        return m.Opened(deliveries=self.deliveries, lanes=left)
+
+    @activity.defn(name=deliver.name)
+    async def deliver(self, input: m.DeliverInput) -> m.Lane:
+        self.asked.append(input)
+        await self._tell()
+        answer = self.rounds[input.integration_id].pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        if not answer.open:
+            self.done.add(input.integration_id)
+        return answer
+
+    def of(self, name: str) -> list[int]:
+        """The rounds a lane was asked for."""
+        return [each.round for each in self.asked if each.integration_id == name]
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def until(self, rounds: int = 0, opened: int = 0) -> None:
+        async with asyncio.timeout(30), self._changed:
+            await self._changed.wait_for(
+                lambda: len(self.asked) >= rounds and self.opened >= opened
+            )
+
+
+def lane(name: str, open: int = 1, wait: float | None = 0) -> m.Lane:
+    return m.Lane(integration_id=name, open=open, wait=wait)
+
+
+def broken() -> ApplicationError:
+    return ApplicationError("a fault", non_retryable=True)
+
+
+@asynccontextmanager
+async def working(client: Client, request: FakeRequest) -> AsyncIterator[None]:
+    workflows = Worker(client, task_queue=ORCHESTRATE, workflows=[NotificationWorkflow])
+    sends = Worker(client, task_queue=DELIVER, activities=[request.open_request, request.deliver])
+    async with workflows, sends:
+        yield
