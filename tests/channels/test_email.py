@@ -29,7 +29,7 @@ from domain.delivery import (
 )
 from domain.message import Message
 from domain.notification import Action, Severity
-from tests.receivers.smtp import Mail, SmtpReceiver, serving, trusting
+from tests.receivers.smtp import GTUBE, Mail, SmtpReceiver, serving, trusting
 
 MESSAGE = Message(
     delivery_id="0198c0de-0000-7000-8000-00000000000a",
@@ -349,6 +349,11 @@ async def test_mail_in_the_clear_stays_within_the_allow_list() -> None:
         post.out = closed
         assert (await post.failure()).kind is FailureClass.BLOCKED
     assert post.receiver.commands == []
+
+
+async def test_what_the_server_takes_for_spam_is_not_sent_again(post: Post) -> None:
+    failure = await post.failure(replace(MESSAGE, body=GTUBE))
+    assert (failure.kind, failure.status, failure.maybe_sent) == (P, 554, False)
 
 
 # Several recipients

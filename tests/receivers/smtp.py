@@ -19,6 +19,8 @@ from tests.receivers.authority import Authority
 
 _LINE_BYTES = 998  # RFC 5322 2.1.1
 _AUTH_LINE_BYTES = 12_288  # RFC 4954 4
+# What every spam filter refuses, so that it can be tried out (spamassassin.apache.org/gtube).
+GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,11 @@ class _Handler:
 
     async def auth_XOAUTH2(self, server: _Server, args: list[str]) -> AuthResult:  # noqa: N802
         """Google's and Microsoft's: user and token in one; a refusal is a challenge first."""
-        text = base64.b64decode(args[1]) if len(args) > 1 else b""
+        try:
+            text = base64.b64decode(args[1], validate=True) if len(args) > 1 else b""
+        except ValueError:
+            await server.push("501 5.5.2 Cannot Decode response")
+            return AuthResult(success=False, handled=True)
         user, _, bearer = text.strip(b"\x01").partition(b"\x01")
         token = bearer.removeprefix(b"auth=Bearer ")
         found = LoginPassword(user.removeprefix(b"user="), token)
@@ -199,12 +205,19 @@ class _Handler:
         reply = told or "250 2.0.0 Ok: queued as 4XyZ01"
         if max(map(len, content.split(b"\r\n"))) > _LINE_BYTES:
             reply = "500 5.5.2 Line too long"
-        elif b"\nX-Spam: yes" in content:
+        elif GTUBE in _text(content):
             reply = "554 5.7.1 Message rejected as spam"
         self._receiver.note(server, envelope, reply)
         if reply in ("hang", "disconnect"):
             await server.told(".")
         return reply
+
+
+def _text(content: bytes) -> str:
+    """All that people would read of it."""
+    message = message_from_bytes(content, policy=SMTP_POLICY)
+    parts = [part.get_content() for part in message.walk() if part.get_content_maintype() == "text"]
+    return "\n".join([str(message["Subject"]), *parts])
 
 
 @asynccontextmanager
