@@ -11,7 +11,7 @@ from email.utils import format_datetime
 from typing import Any, cast
 
 from channels.email_config import EmailConfig
-from channels.text import cut
+from channels.text import cut, lines, one_line
 from domain.message import Message
 from domain.notification import Severity
 
@@ -25,24 +25,15 @@ _COLOURS = {
     Severity.WARNING: "#b08800",
     Severity.INFO: "#2f6fab",
 }
-# Would break a line, or are no text; and what turns the direction of the text around it.
-_BREAKING = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
-_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
-
-
-def one_line(text: str, chars: int = _SUBJECT_CHARS) -> str:
-    """Untrusted text for one line: nothing in it can end a header, or read from right to left."""
-    line = _UNSEEN.sub("", _BREAKING.sub(" ", text)).strip()
-    return cut(line, chars)
 
 
 def _header(text: str, chars: int = _SUBJECT_CHARS) -> str:
     """One line that is no encoded word either (RFC 2047): those could spell what is left out."""
-    return one_line(text.replace("=?", "= ?"), chars)
+    return _line(text.replace("=?", "= ?"), chars)
 
 
-def _lines(text: str) -> str:
-    return _UNSEEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+def _line(text: str, chars: int) -> str:
+    return cut(one_line(text), chars)
 
 
 def envelope(message: Message, config: EmailConfig, to: Sequence[str]) -> dict[str, Any]:
@@ -105,20 +96,17 @@ def _registry() -> HeaderRegistry:
 
 def _about(message: Message) -> str:
     entity = f" · {message.entity_type} {message.entity_id}" if message.entity_id else ""
-    return one_line(f"{message.severity} · {message.event_type}{entity}", 400)
+    return _line(f"{message.severity} · {message.event_type}{entity}", 400)
 
 
 def _facts(message: Message) -> list[tuple[str, str]]:
-    return [
-        (one_line(name, _NAME_CHARS), one_line(value, _VALUE_CHARS))
-        for name, value in message.facts
-    ]
+    return [(_line(name, _NAME_CHARS), _line(value, _VALUE_CHARS)) for name, value in message.facts]
 
 
 def _text(message: Message) -> str:
     facts = "\n".join(f"{name}: {value}" for name, value in _facts(message))
-    link = one_line(message.url or "", _URL_CHARS)
-    parts = [one_line(message.title, 1_000), _lines(message.body), facts, link]
+    link = _line(message.url or "", _URL_CHARS)
+    parts = [_line(message.title, 1_000), lines(message.body), facts, link]
     return "\n\n".join([*filter(None, parts), f"-- \n{_about(message)}"]) + "\n"
 
 
@@ -128,12 +116,12 @@ def _html(message: Message) -> str:
         '<!DOCTYPE html><html><head><meta charset="utf-8"></head>\n'
         '<body style="font-family:sans-serif;margin:16px">\n'
         f'<div style="border-left:4px solid {_COLOURS[message.severity]};padding-left:12px">\n'
-        f'<h2 dir="auto">{html.escape(one_line(message.title, 1_000))}</h2>\n'
+        f'<h2 dir="auto">{html.escape(_line(message.title, 1_000))}</h2>\n'
     )
     tail = f"{_table(message)}{_button(message)}</div>\n<p>{html.escape(_about(message))}</p>\n"
     tail += "</body></html>\n"
     room = HTML_BYTES - len((head + tail).encode()) - len('<p dir="auto"></p>\n')
-    body = cut(_lines(message.body), room, lambda text: len(_paragraph(text).encode()))
+    body = cut(lines(message.body), room, lambda text: len(_paragraph(text).encode()))
     return head + (f'<p dir="auto">{_paragraph(body)}</p>\n' if body else "") + tail
 
 
@@ -151,7 +139,7 @@ def _button(message: Message) -> str:
     url = message.url or ""
     if not url.startswith(("https://", "http://", "mailto:")) or len(url) > _URL_CHARS:
         return ""
-    return f'<p><a href="{html.escape(one_line(url, _URL_CHARS))}">Open</a></p>\n'
+    return f'<p><a href="{html.escape(_line(url, _URL_CHARS))}">Open</a></p>\n'
 
 
 def _paragraph(text: str) -> str:
