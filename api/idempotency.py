@@ -1,9 +1,11 @@
 """`Idempotency-Key`: the same request twice has one effect and the same answer."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Header
@@ -23,8 +25,20 @@ IdempotencyKey = Annotated[
 
 def request_hash(fields: Any, content: str = "") -> str:
     """The hash of a request's canonical fields and of its file, whatever the transport did."""
-    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(f"{canonical}\n{content}".encode()).hexdigest()
+    return hashlib.sha256(f"{_canonical(fields)}\n{content}".encode()).hexdigest()
+
+
+async def secret_request_hash(fields: Any, key: str | None) -> str:
+    """As `request_hash`, of fields that hold secrets: it is kept, and a fast one would let who
+    reads it try passwords. Without an idempotency key nothing is kept, and it is empty."""
+    if key is None:
+        return ""
+    salted = partial(hashlib.scrypt, salt=key.encode(), n=2**14, r=8, p=1, dklen=32)
+    return (await asyncio.to_thread(salted, _canonical(fields).encode())).hex()
+
+
+def _canonical(fields: Any) -> str:
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), default=str)
 
 
 class Once:

@@ -12,7 +12,7 @@ from api.auth import Admin, Reader
 from api.context import InContext
 from api.durable import wake_requests
 from api.errors import not_found, unique_name
-from api.idempotency import IdempotencyKey, once, request_hash
+from api.idempotency import IdempotencyKey, once, request_hash, secret_request_hash
 from api.integration_change import Desk, IntegrationChange, NewIntegration
 from api.page import InPage
 from channels import CHANNELS
@@ -47,7 +47,7 @@ async def create_integration(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Connect a vendor. A signing secret that is made here is shown this once."""
-    hash = request_hash(body.model_dump())
+    hash = await secret_request_hash(body.model_dump(), idempotency_key)
     async with once(context.database, caller.tenant_id, idempotency_key) as hold:
         earlier = hold.replay(hash)
         if earlier is not None:
@@ -75,7 +75,7 @@ async def get_integration(
 async def change_integration(
     integration_id: UUID, body: IntegrationChange, context: InContext, caller: Admin
 ) -> dict[str, Any]:
-    """Change what is named. Deliveries that waited for a change are tried again at once.
+    """Change what is named. Deliveries that waited for that are tried again at once.
 
     A signing secret that is removed is made anew, and shown this once.
     """
@@ -86,6 +86,8 @@ async def change_integration(
                 raise not_found("integration")
             written = await Desk(context, caller, connection).change(found, body)
             woken = await waiting.retry_misconfigured(connection, integration_id)
+            if written.row["is_active"] and not found["is_active"]:
+                woken |= await waiting.requests(connection, integration_id)
     await wake_requests(context.temporal, caller.tenant_id, woken)
     return {"data": _shown(written.row), **written.shown_once}
 

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import func, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.delivery import OPEN, DeliveryStatus, FailureClass
@@ -19,6 +19,14 @@ async def retry_misconfigured(connection: AsyncConnection, integration_id: UUID)
         .where(_c.integration_id == integration_id, *parked)
         .values(next_attempt_at=func.now(), updated_at=func.now())
         .returning(_c.request_id)
+    )
+    return set(rows.scalars())
+
+
+async def requests(connection: AsyncConnection, integration_id: UUID) -> set[UUID]:
+    """The requests that have anything open with the integration."""
+    rows = await connection.execute(
+        select(_c.request_id).where(_c.integration_id == integration_id, _c.status.in_(OPEN))
     )
     return set(rows.scalars())
 

@@ -38,6 +38,7 @@ from workflows.steps import ORCHESTRATE
 REAPER = "reaper"
 _EVERY = timedelta(minutes=1)
 _GRACE = timedelta(minutes=2)
+_TEST_PATIENCE = timedelta(minutes=1)  # nobody waits for it longer, and some tests can be seen
 
 
 def migration_id(job_id: object) -> str:
@@ -119,6 +120,7 @@ async def start_integration_test(
         input,
         id=f"integration-test/{input.subject}/{run}",
         task_queue=ORCHESTRATE,
+        execution_timeout=_TEST_PATIENCE,
         search_attributes=_attributes(input.tenant_id, "integration-test", "testing"),
         static_summary="test a saved integration" if input.saved else "test a draft",
     )
