@@ -29,6 +29,7 @@ from domain.delivery import (
 )
 from domain.message import Message
 from domain.notification import Action
+from domain.redaction import Redactor
 
 SUMMARY_CHARS, DEDUP_KEY_CHARS = 1_024, 255
 EVENT_BYTES = 512_000  # "512 KB", with the key, in the stricter reading
@@ -93,14 +94,13 @@ class PagerDutyConfig(ChannelConfig):
         base = self.rest_base_url or f"https://api.{_HOSTS[self.region]}"
         return f"{base.rstrip('/')}/abilities"
 
+    @property
+    def redactor(self) -> Redactor:
+        secrets = {"events": self.integration_key, "rest": self.rest_api_key}
+        return Redactor({name: key.get_secret_value() for name, key in secrets.items() if key})
+
     def urls(self) -> tuple[str, ...]:
-        return tuple(
-            url or stead
-            for url, stead in (
-                (self.base_url, self.events_url),
-                (self.rest_base_url, self.abilities_url),
-            )
-        )
+        return (self.base_url or self.events_url, self.rest_base_url or self.abilities_url)
 
 
 class PagerDuty:
@@ -187,15 +187,16 @@ async def _enqueue(config: PagerDutyConfig, event: dict[str, Any], egress: Egres
     headers = {"content-type": "application/json", "accept": "application/json"}
     reply = await egress.send("POST", config.events_url, headers, content)
     if reply.status != 202:
-        raise refusal(reply, f"PagerDuty answered {reply.status}{_reasons(reply, key)}")
+        detail = f"PagerDuty answered {reply.status}{_reasons(reply)}"
+        raise refusal(reply, config.redactor.text(detail)[:_DETAIL_CHARS])
     return reply
 
 
-def _reasons(reply: Reply, key: str) -> str:
+def _reasons(reply: Reply) -> str:
     """What is wrong with the event in the vendor's words, which might quote the key."""
     errors = _said(reply).get("errors") or _said(reply).get("message")
     said = "; ".join(map(str, errors)) if isinstance(errors, list) else errors
-    return f": {said[:_DETAIL_CHARS]}".replace(key, "…") if isinstance(said, str) else ""
+    return f": {said}" if isinstance(said, str) else ""
 
 
 def _said(reply: Reply) -> dict[str, Any]:

@@ -43,26 +43,41 @@ def message(**changes: Any) -> Message:
     return replace(render(DELIVERY, NOTIFICATION, Severity.INFO), **changes)
 
 
-def example(kind: str, url: str) -> dict[str, Any]:
-    """The channel's example, its receiver being at `url` (scheme://host:port)."""
-    text = (EXAMPLES / f"{kind}.json").read_text()
-    port = str(urlsplit(url).port)
-    found: dict[str, Any] = json.loads(text.replace('"{port}"', port).replace("{receiver}", url))
+STEMS = sorted(path.stem for path in EXAMPLES.glob("*.json"))
+
+
+def kind_of(stem: str) -> str:
+    """The channel of an example; a channel with several ways has several: slack, slack_webhook."""
+    return max((kind for kind in CHANNELS if stem.startswith(kind)), key=len, default="")
+
+
+def example(stem: str, url: str) -> dict[str, Any]:
+    """The example, its receiver being at `url`: for a mail server, its host, port and security."""
+    parts = urlsplit(url)
+    port = parts.port or 443
+    text = (EXAMPLES / f"{stem}.json").read_text()
+    found: dict[str, Any] = json.loads(
+        text.replace('"{port}"', str(port)).replace("{receiver}", url)
+    )
+    if "host" in found["config"]:
+        security = "tls" if parts.scheme == "https" else "none"
+        found["config"] |= {"host": parts.hostname, "security": security}
     return found
 
 
-def outgoing(kind: str, url: str, said: Message | None = None, **config: Any) -> Outgoing[Any]:
+def outgoing(stem: str, url: str, said: Message | None = None, **config: Any) -> Outgoing[Any]:
     """The example with members of its config changed, as clients write them."""
-    given = example(kind, url)
-    opened = CHANNELS[kind].config.model_validate(given["config"] | config)
+    given = example(stem, url)
+    opened = CHANNELS[kind_of(stem)].config.model_validate(given["config"] | config)
     return Outgoing(said or message(), opened, given["options"])
 
 
-def secrets_of(kind: str, config: dict[str, Any]) -> list[str]:
-    """Every secret of a config, as clients write it."""
-    return [
-        text for name in secret_names(CHANNELS[kind].config) for text in _texts(config.get(name))
-    ]
+def secrets_of(stem: str, url: str) -> list[str]:
+    """Every secret of the example; of a URL, what is secret about it."""
+    config = example(stem, url)["config"]
+    names = secret_names(CHANNELS[kind_of(stem)].config)
+    found = [text for name in names for text in _texts(config.get(name))]
+    return [text.removeprefix(url) for text in found]
 
 
 def _texts(value: Any) -> Iterator[str]:

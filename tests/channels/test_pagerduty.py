@@ -181,9 +181,11 @@ async def test_400_is_permanent_and_says_why() -> None:
 
 async def test_an_error_that_quotes_the_key_does_not_pass_it_on() -> None:
     receiver = PagerDutyReceiver()
-    receiver.always = Reply(400, json.dumps({"errors": [f"no such key: {KEY}"]}))
+    receiver.always = Reply(400, json.dumps({"errors": [f"no such key: {KEY}{'x' * 1_000}"]}))
     async with serving(receiver):
-        assert (await failure(receiver, message())).detail.endswith("no such key: …")
+        detail = (await failure(receiver, message())).detail
+    assert detail.startswith("PagerDuty answered 400: no such key: [redacted]xxx")
+    assert len(detail) == 500
 
 
 async def test_more_than_the_limit_is_throttled() -> None:
