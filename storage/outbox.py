@@ -27,4 +27,7 @@ async def waiting(database: Database, older_than: float, limit: int = 500) -> li
     )
     async with database.owner() as connection:
         rows = await connection.execute(query, {"age": older_than, "limit": limit})
-        return [Waiting(TenantId(row.tenant_id), row.kind, row.subject, row._mapping["count"]) for row in rows]
+        return [
+            Waiting(TenantId(row.tenant_id), row.kind, row.subject, row._mapping["count"])
+            for row in rows
+        ]
