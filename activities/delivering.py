@@ -215,9 +215,8 @@ async def _note(sql: Statements, integration: Row, outcomes: list[Outcome]) -> N
     """Keep the integration's state true, writing only where it changed."""
     if not outcomes:
         return
-    last = outcomes[-1]
-    status, error = _state(last)
     gone = any(each.gone for each in outcomes)
+    status, error = _state(outcomes[-1])
     known = integration["connection_status"], integration["last_error"]
     if gone or (status, error) != known:
         await record.note_state(sql, integration["id"], status, error, gone)
@@ -226,6 +225,8 @@ async def _note(sql: Statements, integration: Row, outcomes: list[Outcome]) -> N
 def _state(outcome: Outcome) -> tuple[str, str | None]:
     if outcome.kind is None or outcome.kind is FailureClass.THROTTLED:
         return "connected", None
+    if outcome.gone:
+        return "disabled", outcome.error
     if outcome.kind is FailureClass.MISCONFIGURED:
         return "misconfigured", outcome.error
     return "failing", outcome.error

@@ -15,7 +15,7 @@ from domain.redaction import Redactor
 from domain.tenant import TenantId
 from storage.claim import Lane
 from storage.secrets import CannotOpen, Vault
-from storage.statement import Row, from_json
+from storage.statement import Row
 
 _KEPT = 2_000
 
@@ -65,7 +65,7 @@ class Targets:
             return self._unusable(tenant_id, row, f"no channel is called {row['type']!r}")
         try:
             secrets = self._vault.open(tenant_id, row["id"], row["credentials"])
-            config = channel.config.model_validate({**from_json(row["config"]), **secrets})
+            config = channel.config.model_validate({**row["config"], **secrets})
         except CannotOpen as error:
             return self._unusable(tenant_id, row, f"its secrets cannot be opened: {error}")
         except ValidationError as error:

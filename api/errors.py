@@ -97,8 +97,12 @@ def bad_input_response(problem: Problem, **more: Any) -> JSONResponse:
 
 
 def pointer(location: tuple[int | str, ...]) -> str:
-    """A JSON pointer (RFC 6901) from pydantic's location of an error."""
-    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in location)
+    """A JSON pointer (RFC 6901) from pydantic's location of an error.
+
+    In `<angle brackets>` stands which form of several was taken: no place in the body.
+    """
+    parts = [str(part) for part in location if not str(part).startswith("<")]
+    return "".join(f"/{part.replace('~', '~0').replace('/', '~1')}" for part in parts)
 
 
 def validation_errors(error: ValidationError | RequestValidationError, skip: int = 0) -> list[Any]:

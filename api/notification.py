@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse, Response
-from pydantic import AwareDatetime, Field, RootModel
+from pydantic import AwareDatetime, Discriminator, Field, RootModel, Tag
 
 from api.auth import OPERATE, Notifier, Operator, Reader
 from api.context import InContext
@@ -26,7 +26,18 @@ router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
 _MOST = 1_000
 
 
-class Events(RootModel[Event | Annotated[list[Event], Field(min_length=1, max_length=_MOST)]]):
+One = Annotated[Event, Tag("<one>")]
+Many = Annotated[list[Event], Field(min_length=1, max_length=_MOST), Tag("<many>")]
+
+
+class Events(
+    RootModel[
+        Annotated[
+            One | Many,
+            Discriminator(lambda body: "<many>" if isinstance(body, list) else "<one>"),
+        ]
+    ]
+):
     """One event, or up to 1,000 that are accepted together or not at all."""
 
     @property

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from storage.delivery import LEASE_SECONDS
-from storage.statement import Row, Statements, from_json
+from storage.statement import Row, Statements
 
 AHEAD_SECONDS = 5.0  # how far ahead slots are given away; a page overtakes all but those
 
@@ -138,11 +138,8 @@ def _slots(busy: float, lane: Lane, want: int) -> list[float]:
 
 def _claimed(row: Row, slot: float) -> Claimed:
     names = ("delivery_id", "request_id", "no", "failures", "destination")
-    own = {name: row.pop(name) for name in names}
-    options = from_json(row.pop("options"))
-    row["metadata"] = from_json(row["metadata"])
-    row["recipient"] = from_json(row["recipient"]) if row["recipient"] else None
-    return Claimed(**own, options=options, notification=row, slot=slot)
+    own = {name: row.pop(name) for name in (*names, "options")}
+    return Claimed(**own, notification=row, slot=slot)
 
 
 _RELEASE = """

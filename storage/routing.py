@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.preference import Preferences
-from storage.statement import Row, Statements, from_json
+from storage.statement import Row, Statements
 
 _UNROUTED = """
 select id, event_type, title, body, entity_type, entity_id, metadata, recipient, severity,
@@ -31,11 +31,7 @@ _COUNT = "select count(*)::int as n from tenant.notification_deliveries where re
 
 async def unrouted(sql: Statements, request_id: UUID) -> list[Row]:
     """The request's events that have not been routed yet, in their order."""
-    rows = await sql.rows(_UNROUTED, request_id)
-    for row in rows:
-        row["metadata"] = from_json(row["metadata"])
-        row["recipient"] = from_json(row["recipient"]) if row["recipient"] else None
-    return rows
+    return await sql.rows(_UNROUTED, request_id)
 
 
 async def active_channels(sql: Statements) -> list[Row]:
@@ -43,7 +39,6 @@ async def active_channels(sql: Statements) -> list[Row]:
     rows = await sql.rows(_CHANNELS)
     names = ("type", "config", "credentials", "version", "is_active")
     for row in rows:
-        row["options"] = from_json(row["options"])
         integration: dict[str, Any] = {name: row.pop(name) for name in names}
         for name in ("connection_status", "last_error"):
             integration[name] = row.pop(name)
@@ -57,7 +52,7 @@ async def preferences(sql: Statements, users: set[str]) -> dict[str, Preferences
         return {}
     rows = await sql.rows(_PREFERENCES, sorted(users))
     return {
-        row["user_id"]: Preferences.model_validate(from_json(row["preferences"])) for row in rows
+        row["user_id"]: Preferences.model_validate(row["preferences"]) for row in rows
     }
 
 

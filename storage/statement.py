@@ -15,7 +15,7 @@ Row = dict[str, Any]
 class Statements:
     """Runs SQL in a tenant's transaction; `tenant.` in it stands for the tenant's own schema.
 
-    Parameters are `$1` …; jsonb goes in and comes out as text (`as_json`, `from_json`).
+    Parameters are `$1` …; jsonb goes in as text (`as_json`) and comes out as what it holds.
     """
 
     def __init__(self, driver: "asyncpg.Connection[Any]", schema: str) -> None:
@@ -45,7 +45,3 @@ def _of(schema: str, sql: str) -> str:
 
 def as_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-
-
-def from_json(text: str) -> Any:
-    return json.loads(text)
