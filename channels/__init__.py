@@ -5,8 +5,9 @@ from typing import Any
 from channels.channel import Channel
 from channels.email import Email
 from channels.pagerduty import PagerDuty
+from channels.slack import Slack
 from channels.webhook import Webhook
 
-_ALL: tuple[Channel[Any], ...] = (Email(), PagerDuty(), Webhook())
+_ALL: tuple[Channel[Any], ...] = (Email(), PagerDuty(), Slack(), Webhook())
 
 CHANNELS: dict[str, Channel[Any]] = {channel.kind: channel for channel in _ALL}

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
 from channels.egress import Egress
@@ -53,6 +53,13 @@ class ChannelConfig(BaseModel):
         return ()
 
 
+def _base(url: str) -> str:
+    if "?" in url or "#" in url:
+        raise ValueError("a base URL ends with its path")
+    return url
+
+
+BaseUrl = Annotated[str, AfterValidator(_base), Field(max_length=2_048)]  # of a vendor's API
 Config = TypeVar("Config", bound=ChannelConfig)
 
 

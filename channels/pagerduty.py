@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from channels.channel import ChannelConfig, Limits, Outgoing
+from channels.channel import BaseUrl, ChannelConfig, Limits, Outgoing
 from channels.egress import Egress, Reply
 from channels.reply import kept, refusal
 from channels.text import compact, cut, json_bytes
@@ -55,15 +55,6 @@ def _token(secret: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[!-~]{1,200}", secret.get_secret_value()):
         raise ValueError("an API key has 1 to 200 characters of ASCII, and no spaces")
     return secret
-
-
-def _base(url: str) -> str:
-    if "?" in url or "#" in url:
-        raise ValueError("a base URL ends with its path")
-    return url
-
-
-BaseUrl = Annotated[str, AfterValidator(_base), Field(max_length=2_048)]
 
 
 class PagerDutyConfig(ChannelConfig):

@@ -2,8 +2,9 @@
 
 from tests.receivers.pagerduty import PagerDutyReceiver
 from tests.receivers.receiver import Receiver
+from tests.receivers.slack import SlackReceiver
 from tests.receivers.webhook import WebhookReceiver
 
-_HTTP: tuple[type[Receiver], ...] = (PagerDutyReceiver, WebhookReceiver)
+_HTTP: tuple[type[Receiver], ...] = (PagerDutyReceiver, SlackReceiver, WebhookReceiver)
 
 RECEIVERS: dict[str, type[Receiver]] = {receiver.kind: receiver for receiver in _HTTP}

@@ -1,0 +1,155 @@
+"""Slack: messages of an app's bot (Web API, chat.postMessage), or through an incoming webhook.
+
+Source: docs.slack.dev, "Using the Slack Web API", "Sending messages using incoming webhooks" and
+"Rate limits": about one message a second to each channel. Nothing that Slack documents makes a
+message that is sent twice appear once; `client_msg_id` names it all the same.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from channels.channel import Limits, Outgoing
+from channels.egress import Egress, Reply
+from channels.reply import error_code, kept, refusal
+from channels.slack_blocks import content
+from channels.slack_config import SlackConfig, is_channel
+from channels.text import compact, one_line
+from domain.delivery import (
+    PROMPT,
+    Check,
+    DeliveryFailed,
+    DeliveryStatus,
+    Failure,
+    FailureClass,
+    Rate,
+    Receipt,
+)
+from domain.redaction import Redactor
+
+if TYPE_CHECKING:
+    from channels.slack_api import Client
+
+_SCOPE = "chat:write"
+_SCOPE_PROVED = (
+    "the token has it. Not proved: that the app may post in {channel}, or in any other channel,"
+    " which only a message can show"
+)
+_WEBHOOK_PROVED = (
+    "Slack refused an empty message as one without text (400 no_text): the webhook is alive, and"
+    " nothing was posted. Not proved: that its channel still takes messages"
+)
+
+
+class Slack:
+    """A bot posts to the channel that `options` name, else to the one of the event's type."""
+
+    kind = "slack"
+    title = "Slack"
+    config = SlackConfig
+    limits = Limits(PROMPT, keyed=False, rate=Rate(1, 1.0))
+
+    def destination(self, outgoing: Outgoing[SlackConfig]) -> str:
+        """The channel; "" for a webhook, and where the options name none that there could be."""
+        if outgoing.config.bot_token is None:
+            return ""
+        chosen = outgoing.options.get("channel")
+        if chosen is None:
+            return outgoing.config.channel_of(outgoing.message.event_type)
+        return chosen if is_channel(chosen) else ""
+
+    def request(self, outgoing: Outgoing[SlackConfig]) -> dict[str, Any]:
+        said = content(outgoing.message)
+        if outgoing.config.bot_token is None:
+            return said
+        channel = self.destination(outgoing)
+        return {"channel": channel, "client_msg_id": outgoing.message.delivery_id, **said}
+
+    async def deliver(
+        self, outgoing: Outgoing[SlackConfig], request: dict[str, Any], egress: Egress
+    ) -> Receipt:
+        if outgoing.config.bot_token is None:
+            reply = await _post(outgoing.config, request, egress)
+            _check_posted(reply)
+            return Receipt(DeliveryStatus.DELIVERED, reply.status, response=kept(reply))
+        if not request["channel"]:
+            detail = "the notification channel's config names a channel that Slack cannot have"
+            raise DeliveryFailed(Failure(FailureClass.PERMANENT, detail))
+        client = _client(outgoing.config, egress)
+        posted = await client.chat_postMessage(**request)
+        reference = {name: str(posted.get(name, "")) for name in ("channel", "ts")}
+        return Receipt(DeliveryStatus.DELIVERED, 200, reference, kept(client.reply))
+
+    async def test(self, config: SlackConfig, egress: Egress) -> list[Check]:
+        if config.bot_token is None:
+            return [await _check_webhook(config, egress)]
+        return await _check_token(config, egress)
+
+
+def _client(config: SlackConfig, egress: Egress) -> "Client":
+    from channels.slack_api import Client  # heavy, and the API only needs the config
+
+    return Client(_token(config), config.base_url, egress)
+
+
+def _token(config: SlackConfig) -> str:
+    return config.bot_token.get_secret_value() if config.bot_token else ""
+
+
+async def _check_token(config: SlackConfig, egress: Egress) -> list[Check]:
+    client = _client(config, egress)
+    try:
+        said = await client.auth_test()
+    except DeliveryFailed as error:
+        return [Check("bot token", False, error.failure.detail, error.failure.kind)]
+    return [
+        Check("bot token", True, f"auth.test takes it{_whose(config, said, client.reply)}"),
+        _check_scope(config, client.reply),
+    ]
+
+
+def _whose(config: SlackConfig, said: Any, reply: Reply) -> str:
+    """The bot and its workspace, in Slack's words."""
+    names = said.get("user"), said.get("team")
+    if reply.private or not all(isinstance(name, str) for name in names):
+        return ""
+    told = ": {} in {}".format(*(one_line(name)[:100] for name in names))
+    return Redactor({"token": _token(config)}).text(told)
+
+
+def _check_scope(config: SlackConfig, reply: Reply) -> Check:
+    name = f"scope {_SCOPE}"
+    granted = {scope.strip() for scope in reply.headers.get("x-oauth-scopes", "").split(",")}
+    if _SCOPE in granted:
+        return Check(name, True, _SCOPE_PROVED.format(channel=config.default_channel))
+    detail = "the token does not have it: give it to the app, and install the app again"
+    return Check(name, False, detail, FailureClass.MISCONFIGURED)
+
+
+async def _check_webhook(config: SlackConfig, egress: Egress) -> Check:
+    """An empty message is refused, and not posted."""
+    name = "incoming webhook"
+    try:
+        reply = await _post(config, {"text": ""}, egress)
+        if (reply.status, _words(reply)) == (400, "no_text"):
+            return Check(name, True, _WEBHOOK_PROVED)
+        _check_posted(reply)
+    except DeliveryFailed as error:
+        return Check(name, False, error.failure.detail, error.failure.kind)
+    return Check(name, False, "an empty message was taken, which Slack's own webhooks refuse")
+
+
+async def _post(config: SlackConfig, request: dict[str, Any], egress: Egress) -> Reply:
+    url = config.webhook_url.get_secret_value() if config.webhook_url else ""
+    headers = {"content-type": "application/json"}
+    return await egress.send("POST", url, headers, compact(request))
+
+
+def _check_posted(reply: Reply) -> None:
+    """Webhooks answer in plain text: `ok`, or an error's code. Raises DeliveryFailed."""
+    words = _words(reply)
+    if (reply.status, words) != (200, "ok"):
+        why = error_code(words)
+        raise refusal(reply, f"Slack answered {reply.status}{f': {why}' if why else ''}")
+
+
+def _words(reply: Reply) -> str:
+    return reply.body.decode("utf-8", "replace").strip()

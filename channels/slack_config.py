@@ -1,0 +1,109 @@
+"""What an integration of type Slack is told: an app's bot and its channels, or a webhook."""
+
+import re
+from typing import Annotated, Any, ClassVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
+
+from channels.channel import BaseUrl, ChannelConfig
+
+API = "https://slack.com/api"
+_CHANNELS = 200
+
+# A name with or without `#`, or an id (C0123456789); no separators, and no mentions.
+_CHANNEL = re.compile(r"#?[^\s\x00-\x1f\x7f#@<>&,*]{1,80}")
+_EVENTS = re.compile(r"[A-Za-z0-9_.:-]{1,100}(\.\*)?")
+_WEBHOOK_PATH = re.compile(r"/services/T[A-Za-z0-9]+/B[A-Za-z0-9]+/[A-Za-z0-9]+")
+_WEBHOOK_HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
+
+
+def is_channel(text: Any) -> bool:
+    return isinstance(text, str) and _CHANNEL.fullmatch(text) is not None
+
+
+def _channel(text: str) -> str:
+    if not is_channel(text):
+        raise ValueError("a channel is its name, as in #ops, or its id, as in C0123456789")
+    return text
+
+
+def _events(text: str) -> str:
+    if not _EVENTS.fullmatch(text):
+        raise ValueError("events are a type, as in incident.created, or types, as in incident.*")
+    return text
+
+
+def _bot_token(secret: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"xoxb-[A-Za-z0-9-]{1,250}", secret.get_secret_value()):
+        raise ValueError("a bot token is xoxb- and letters, digits and hyphens")
+    return secret
+
+
+def _webhook(secret: SecretStr) -> SecretStr:
+    """Slack's own look as they do; where others may lead is for the egress guard to say."""
+    try:
+        url = urlsplit(secret.get_secret_value())
+        host = (url.hostname or "").rstrip(".")
+    except ValueError:
+        raise ValueError("not a URL") from None
+    slacks = re.search(r"(^|\.)slack(-gov)?\.com$", host) is not None
+    if slacks and (host not in _WEBHOOK_HOSTS or not _WEBHOOK_PATH.fullmatch(url.path)):
+        example = f"https://{_WEBHOOK_HOSTS[0]}/services/T…/B…/…"
+        raise ValueError(f"an incoming webhook of Slack is {example}")
+    return secret
+
+
+ChannelName = Annotated[str, AfterValidator(_channel)]
+EventPattern = Annotated[str, AfterValidator(_events)]
+
+
+class SlackConfig(ChannelConfig):
+    """An app's bot, which posts where it is told to; or an incoming webhook, with its one channel.
+
+    `channelMap` gives types of events, or all that begin with `prefix.` (`prefix.*`), a channel of
+    their own; `defaultChannel` gets the others. `baseUrl` stands for slack.com's Web API, as with
+    GovSlack (https://slack-gov.com/api).
+    """
+
+    destinations: ClassVar[frozenset[str]] = frozenset({"baseUrl"})
+
+    # In this order: each looks at those before it.
+    bot_token: Annotated[SecretStr, AfterValidator(_bot_token)] | None = None
+    webhook_url: Annotated[SecretStr, AfterValidator(_webhook)] | None = Field(
+        None, min_length=1, max_length=2_048, validate_default=True
+    )
+    default_channel: ChannelName | None = Field(None, validate_default=True)
+    channel_map: dict[EventPattern, ChannelName] = Field({}, max_length=_CHANNELS)
+    base_url: BaseUrl = API
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _one_way(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if "bot_token" in info.data and (info.data["bot_token"] is None) == (url is None):
+            raise ValueError("either a botToken or a webhookUrl is needed, and not both")
+        return url
+
+    @field_validator("default_channel", "channel_map", "base_url")
+    @classmethod
+    def _of_the_bot(cls, value: Any, info: ValidationInfo) -> Any:
+        if value and info.data.get("webhook_url"):
+            raise ValueError("goes with a botToken: an incoming webhook has one channel of its own")
+        if info.field_name == "default_channel" and info.data.get("bot_token") and not value:
+            raise ValueError("with a botToken, a default channel is needed")
+        return value
+
+    def urls(self) -> tuple[str, ...]:
+        return (self.webhook_url.get_secret_value() if self.webhook_url else self.base_url,)
+
+    def channel_of(self, event_type: str) -> str:
+        """The channel of an event; of several patterns that fit, the longest says which."""
+        if event_type in self.channel_map:
+            return self.channel_map[event_type]
+        fitting = [
+            pattern
+            for pattern in self.channel_map
+            if pattern.endswith(".*") and event_type.startswith(pattern[:-1])
+        ]
+        longest = max(fitting, key=len, default="")
+        return self.channel_map.get(longest, self.default_channel or "")
