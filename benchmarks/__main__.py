@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.fanout import fanout
 from benchmarks.formats import import_csv, import_json, import_xml
 from benchmarks.growth import growth
 from benchmarks.memory import memory
@@ -16,7 +17,8 @@ from benchmarks.plan import Plan
 from benchmarks.report import LeftOut, Line, show
 
 BENCHMARKS: dict[str, Callable[[Plan], Line]] = {
-    run.__name__: run for run in (import_csv, growth, memory, import_json, import_xml, peer_dlt)
+    run.__name__: run
+    for run in (import_csv, growth, memory, import_json, import_xml, peer_dlt, fanout)
 }
 
 

@@ -24,7 +24,7 @@ class Api:
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         return self._answer("GET", path, params=query)
 
-    def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def post(self, path: str, body: Any = None) -> dict[str, Any]:
         return self._answer("POST", path, json=body or {})
 
     def upload(self, file: Path, fields: dict[str, str]) -> dict[str, Any]:

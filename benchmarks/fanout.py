@@ -1,0 +1,87 @@
+"""One request of 1,000 notifications to three signed webhooks, beside a loop that only sends."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import time
+from statistics import median
+
+import aiohttp
+
+from benchmarks.plan import Plan
+from benchmarks.report import Figure, Line, spread
+from benchmarks.sinking import SECRET, Sink, connect, event, sunk
+from benchmarks.stack import Tenant
+
+_NOTIFICATIONS = 1_000
+_PATHS = ("a", "b", "c")
+_AT_ONCE = 8  # per webhook, as many as the service has in flight by default
+_KEY = base64.b64decode(SECRET.removeprefix("whsec_"))
+
+
+def fanout(plan: Plan) -> Line:
+    """From POST to the moment the API shows every delivery delivered; ours and bare in turns."""
+    count = plan.rows or _NOTIFICATIONS
+    ours: list[float] = []
+    bare: list[float] = []
+    with sunk() as (running, sink):
+        for _ in range(plan.repeat + 1):
+            ours.append(_ours(running.new_tenant(), sink, count))
+            bare.append(asyncio.run(_bare(sink, count)))
+    # The first run of each warms connections and caches up.
+    ours, bare = ours[1:], bare[1:]
+    rate = count * len(_PATHS) / median(ours)
+    figures = [
+        Figure("ratio_to_bare", median(bare) / median(ours), 0.25, "at_least"),
+        Figure("deliveries_per_s", rate, 1_500, "at_least"),
+    ]
+    details = {"notifications": count, "ours_s": spread(ours), "bare_s": spread(bare)}
+    return Line("fanout", figures, details)
+
+
+def _ours(tenant: Tenant, sink: Sink, count: int) -> float:
+    connect(tenant, sink, *_PATHS)
+    before = len(sink.arrivals())
+    body = [event(number) for number in range(count)]
+    started = time.perf_counter()
+    accepted = tenant.api.post("/v1/notifications", body)
+    query = {"workflowId": accepted["workflowId"], "limit": 1_000}
+    while not _is_delivered(tenant, query, count):
+        time.sleep(0.02)
+    took = time.perf_counter() - started
+    arrived = {each[:2] for each in sink.arrivals(before)}
+    assert len(arrived) == count * len(_PATHS), f"{len(arrived)} deliveries arrived"
+    return took
+
+
+def _is_delivered(tenant: Tenant, query: dict[str, object], count: int) -> bool:
+    """Asked the cheap way first: whether anything is not delivered yet."""
+    for status in ("pending", "sending", "retrying"):
+        if tenant.api.get("/v1/notifications", **query | {"status": status, "limit": 1})["data"]:
+            return False
+    shown = tenant.api.get("/v1/notifications", **query)["data"]
+    done = [each["status"] for one in shown for each in one["deliveries"]]
+    return done == ["delivered"] * count * len(_PATHS)
+
+
+async def _bare(sink: Sink, count: int) -> float:
+    """Sign and send the same events with aiohttp, and forget them."""
+    events = iter([(path, event(number)) for number in range(count) for path in _PATHS])
+
+    async def one_after_another(session: aiohttp.ClientSession) -> None:
+        for path, each in events:
+            body = json.dumps({"type": each["eventType"], "data": each}).encode()
+            id, at = f"msg_{time.time_ns()}", str(int(time.time()))
+            signed = hmac.digest(_KEY, f"{id}.{at}.".encode() + body, hashlib.sha256)
+            signature = f"v1,{base64.b64encode(signed).decode()}"
+            headers = {"webhook-id": id, "webhook-timestamp": at, "webhook-signature": signature}
+            async with session.post(f"{sink.url}/{path}", data=body, headers=headers) as answer:
+                await answer.read()
+
+    async with aiohttp.ClientSession() as session:
+        started = time.perf_counter()
+        senders = (one_after_another(session) for _ in range(_AT_ONCE * len(_PATHS)))
+        await asyncio.gather(*senders)
+        return time.perf_counter() - started

@@ -1,0 +1,84 @@
+"""A sink process beside a service whose guard lets it be reached, and tenants connected to it."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from benchmarks.stack import Stack, Tenant, stack
+
+SECRET = "whsec_c2lnbmluZy1zZWNyZXQtb2YtdGhlLWV4YW1wbGU="
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """What arrives, and when; its clock is this machine's, as ours."""
+
+    url: str
+    http: httpx.Client
+
+    def arrivals(self, since: int = 0) -> list[tuple[str, str, float]]:
+        return [tuple(each) for each in self.http.get("/arrivals", params={"from": since}).json()]
+
+    def hang(self, path: str) -> None:
+        self.http.put(f"/hang/{path}").raise_for_status()
+
+    def release(self, path: str) -> None:
+        self.http.delete(f"/hang/{path}").raise_for_status()
+
+
+@contextmanager
+def sunk() -> Iterator[tuple[Stack, Sink]]:
+    """A running service and a sink that it may send to."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.sink", str(port)])
+    try:
+        url = f"http://127.0.0.1:{port}"
+        with (
+            httpx.Client(base_url=url, timeout=60, trust_env=False) as http,
+            stack(EGRESS_ALLOW=f"127.0.0.1/32:{port}") as running,
+        ):
+            _wait(http)
+            yield running, Sink(url, http)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait(http: httpx.Client) -> None:
+    while True:
+        try:
+            http.get("/arrivals")
+        except httpx.TransportError:
+            time.sleep(0.05)
+        else:
+            return
+
+
+def connect(tenant: Tenant, sink: Sink, *paths: str) -> None:
+    """Give the tenant a signed webhook, and a default channel, for each path of the sink."""
+    for path in paths:
+        body: dict[str, Any] = {"name": path, "type": "generic_webhook"}
+        config = {"url": f"{sink.url}/{path}", "secret": SECRET}
+        made = tenant.api.post("/v1/integrations", body | {"config": config})["data"]["id"]
+        channel = {"integration_id": made, "is_default": True}
+        tenant.api.post("/v1/notification-channels", body | channel)
+
+
+def event(number: int, **changed: Any) -> dict[str, Any]:
+    """An ordinary event."""
+    return {
+        "eventType": "incident.created",
+        "title": f"Disk of host {number} is nearly full",
+        "body": "92 % of /var is used; it was 85 % an hour ago. Rotate the logs or add space.",
+        "entityType": "incident",
+        "entityId": f"INC{number:07}",
+        "metadata": {"severity": "warning", "url": f"https://firelater.example/{number}"},
+    } | changed
