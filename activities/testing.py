@@ -13,7 +13,6 @@ from activities.target import Target, Targets
 from domain.delivery import Check, DeliveryFailed, FailureClass
 from domain.tenant import TenantId
 from storage import draft, integration
-from storage.statement import as_json
 from workflows import messages as m
 from workflows import steps
 
@@ -46,7 +45,7 @@ class Testing:
         room = integration if input.saved else draft
         async with self._database.tenant(TenantId(input.tenant_id)) as connection:
             row = await room.find(connection, UUID(input.subject))
-        return row and {"version": 0, **row, "config": as_json(row["config"])}
+        return row and {"version": 0, **row}
 
     async def _checks(self, target: Target) -> list[Check]:
         try:

@@ -1,17 +1,22 @@
 """Integrations over HTTP: what is saved, what is shown of it, and what a test says."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
 import pytest
+from temporalio.client import Client, WorkflowExecution
+from temporalio.service import RPCError
 
 from tests.receivers.pagerduty import PagerDutyReceiver
 from tests.receivers.receiver import Reply, serving
 from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
+from workflows.connection import connect
 
 PATH = "/v1/integrations"
 KEY = "R0UT1NGKEY0FTHETEST00000000004f2"
@@ -51,6 +56,11 @@ async def keyed(tenant: Tenant, path: str, body: Any) -> httpx.Response:
 
 def pointers(response: httpx.Response) -> list[str]:
     return [each["pointer"] for each in response.json()["errors"]]
+
+
+async def temporal(tenant: Tenant) -> Client:
+    settings = tenant.service.settings
+    return await connect(settings.temporal_address, settings.temporal_namespace, None)
 
 
 async def everything(tenant: Tenant) -> str:
@@ -450,6 +460,30 @@ class TestTesting:
         (log,) = failures.json()["data"]
         assert (log["detail"], len(log["context"]["checks"])) == (outcome["error"], 3)
 
+    async def test_shows_no_secret_that_the_vendor_quotes(
+        self, tenant: Tenant, receiver: PagerDutyReceiver
+    ) -> None:
+        made = await created(tenant, pagerduty(config=self.config(receiver)))
+        errors = [f"the key {KEY} is not known", f"and neither is {quote(KEY)}"]
+        said = {"status": "invalid event", "message": "no", "errors": errors}
+        receiver.told.append(Reply(400, json.dumps(said)))
+        response = await tenant.post(f"{PATH}/{made['id']}/test")
+        assert "is not known" in response.text
+        assert KEY not in response.text
+        assert KEY not in await everything(tenant)
+        assert KEY not in await self.history(tenant, made["id"])
+
+    async def history(self, tenant: Tenant, id: str) -> str:
+        """What Temporal keeps of the integration's tests."""
+        client = await temporal(tenant)
+        found: list[WorkflowExecution] = []
+        async with asyncio.timeout(30):  # visibility is a moment late
+            while not found:
+                query = f"WorkflowId STARTS_WITH 'integration-test/{id}'"
+                found = [each async for each in client.list_workflows(query)]
+        (run,) = found
+        return (await client.get_workflow_handle(run.id).fetch_history()).to_json()
+
     async def test_of_a_draft_leaves_nothing(
         self, tenant: Tenant, receiver: PagerDutyReceiver
     ) -> None:
@@ -530,6 +564,17 @@ class TestDeliveries:
         assert (await patch(tenant, made["id"], change)).status_code == 200
         assert await self.due(tenant) == {parked}
 
+    async def test_to_switch_it_on_wakes_all_that_is_open(self, tenant: Tenant) -> None:
+        made = await created(tenant, pagerduty(is_active=False))
+        await self.waiting(tenant, made["id"], "transient", "retrying")
+        (row,) = await tenant.sql("select request_id from notification_deliveries")
+        workflow = (await temporal(tenant)).get_workflow_handle(f"notification/{row[0]}")
+        assert (await patch(tenant, made["id"], {"name": "renamed"})).status_code == 200
+        with pytest.raises(RPCError, match="not found"):
+            await workflow.describe()
+        assert (await patch(tenant, made["id"], {"is_active": True})).status_code == 200
+        assert (await workflow.describe()).workflow_type == "Notification"
+
     async def test_the_end_cancels_what_is_open(self, tenant: Tenant) -> None:
         made = await created(tenant, pagerduty())
         open = await self.waiting(tenant, made["id"], "transient", "retrying")
@@ -542,3 +587,39 @@ class TestDeliveries:
         assert (found[open]["status"], found[over]["status"]) == ("cancelled", "failed")
         assert found[open]["last_error"] == "the integration was deleted"
         assert found[open]["completed_at"] is not None
+
+
+class TestWaking:
+    """Deliveries that a tenant's own doing holds up go out once that is mended."""
+
+    async def hooked(self, tenant: Tenant, body: dict[str, Any]) -> str:
+        """An integration behind the tenant's one channel, and an event on its way to it."""
+        made = await created(tenant, body)
+        channel = {"name": "all", "type": "generic_webhook", "integration_id": made["id"]}
+        response = await tenant.post("/v1/notification-channels", channel | {"is_default": True})
+        assert response.status_code == 201, response.text
+        event = {"eventType": "incident.created", "title": "Printer on fire"}
+        response = await tenant.post("/v1/notifications", event)
+        assert response.status_code == 202, response.text
+        id: str = made["id"]
+        return id
+
+    async def ended(self, tenant: Tenant, status: str) -> None:
+        async with asyncio.timeout(30):
+            while True:
+                rows = await tenant.sql("select status from notification_deliveries")
+                if [row["status"] for row in rows] == [status]:
+                    return
+                await asyncio.sleep(0.05)
+
+    async def test_a_better_secret(self, tenant: Tenant) -> None:
+        receiver, port = WebhookReceiver(SECRET), tenant.service.receiver_ports[0]
+        async with serving(receiver, port):
+            wrong = "whsec_d3Jvbmcgc2VjcmV0IHdyb25nIHNlY3JldCB3cm9uZw=="
+            id = await self.hooked(tenant, webhook(url=f"{receiver.url}/", secret=wrong))
+            await self.ended(tenant, "retrying")
+            row = (await tenant.get(f"{PATH}/{id}")).json()["data"]
+            assert row["connection_status"] == "misconfigured"
+            assert (await patch(tenant, id, {"config": {"secret": SECRET}})).status_code == 200
+            await self.ended(tenant, "delivered")
+            assert [each.status for each in receiver.received] == [401, 204]
