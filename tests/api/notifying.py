@@ -68,9 +68,11 @@ async def deliveries(
         return bool(found) and not any(each["status"] in OPEN for each in found)
 
     async with asyncio.timeout(60):
-        while not (until or over)(found := (await notification(tenant, id))["deliveries"]):
+        while True:
+            found: list[dict[str, Any]] = (await notification(tenant, id))["deliveries"]
+            if (until or over)(found):
+                return found
             await asyncio.sleep(0.02)
-    return found
 
 
 @asynccontextmanager

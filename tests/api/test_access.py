@@ -13,11 +13,13 @@ from fastapi.openapi.utils import get_openapi
 
 from api.app import create_app
 from storage.database import Database
+from tests.api.notifying import channel, deliveries, integration, notify
 from tests.service import Service, Tenant, new_tenant
 
 UNKNOWN = "019a0000-0000-7000-8000-000000000000"
 ROLES = ("platform", "admin", "operator", "viewer", "notifier")
 READ, OPERATE, ADMIN = ROLES[1:4], ROLES[1:3], ROLES[1:2]
+NOTIFY = (*OPERATE, "notifier")
 MAPPING = {"fieldMappings": [{"sourceField": "title", "targetField": "title"}]}
 TEMPLATE = {
     "name": "ours",
@@ -27,6 +29,7 @@ TEMPLATE = {
 }
 INTEGRATION = {"name": "ours", "type": "pagerduty", "config": {"integrationKey": "0" * 32}}
 CHANNEL = {"name": "ours", "type": "pagerduty"}
+EVENT = {"eventType": "incident.created", "title": "Printer on fire"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,12 @@ RULES = {
     "DELETE /v1/notification-channels/{channel_id}": Rule(OPERATE, foreign=404),
     "GET /v1/notification-preferences/{user_id}": Rule(READ),
     "PUT /v1/notification-preferences/{user_id}": Rule(OPERATE, {"muted": True}),
+    "POST /v1/notifications": Rule(NOTIFY, EVENT),
+    "GET /v1/notifications": Rule(READ),
+    "GET /v1/notifications/{notification_id}": Rule(READ, foreign=404),
+    "POST /v1/notifications/{notification_id}/resend": Rule(OPERATE, foreign=404),
+    "POST /v1/deliveries/{delivery_id}/resend": Rule(OPERATE, foreign=404),
+    "POST /v1/deliveries/{delivery_id}/cancel": Rule(OPERATE, foreign=404),
     "POST /codec/decode": Rule(("platform",), {"payloads": []}),
 }
 SEALED = {name: rule for name, rule in RULES.items() if rule is not PUBLIC}
@@ -95,7 +104,10 @@ LISTS = [
     if name.startswith("GET /v1") and not rule.foreign and not name.endswith("/types")
 ]
 WORDS = {"entity_type": "incident", "user_id": "u-1"}  # in paths, and the same for every tenant
-IDS = ("key_id", "job_id", "template_id", "record_id", "integration_id", "channel_id")
+IDS = (
+    *("key_id", "job_id", "template_id", "record_id", "integration_id", "channel_id"),
+    *("notification_id", "delivery_id"),
+)
 NOBODYS = dict.fromkeys(IDS, UNKNOWN) | {"user_id": "nobody"}
 
 
@@ -126,16 +138,19 @@ class Office:
         await self.connect()
 
     async def connect(self) -> None:
-        """An integration, a channel, and somebody who chose that channel."""
-        created = await self.ours.post("/v1/integrations", INTEGRATION | {"name": "first"})
-        self.ids["integration_id"] = created.json()["data"]["id"]
-        created = await self.ours.post("/v1/notification-channels", CHANNEL | {"name": "first"})
-        self.ids["channel_id"] = created.json()["data"]["id"]
+        """An integration where nobody answers, a channel, who chose it, and what they are told."""
+        url = f"http://127.0.0.1:{self.service.receiver_ports[-1]}/"
+        self.ids["integration_id"] = await integration(self.ours, "generic_webhook", {"url": url})
+        made = await channel(self.ours, self.ids["integration_id"], "generic_webhook")
+        self.ids["channel_id"] = made
         await self.service.http.put(
             f"/v1/notification-preferences/{WORDS['user_id']}",
-            json={"channels": [self.ids["channel_id"]]},
+            json={"channels": [made]},
             headers=self.ours.headers,
         )
+        (id,) = await notify(self.ours, EVENT)
+        (delivery,) = await deliveries(self.ours, id, bool)
+        self.ids |= {"notification_id": id, "delivery_id": delivery["id"]}
 
     async def ask(self, name: str, key: str | None, **other_ids: str) -> httpx.Response:
         """Call a route with our ids, unless told others."""
@@ -287,8 +302,9 @@ class TestRowLevelSecurity:
 
     TABLES = (
         *("tenants", "api_keys", "migration_jobs", "migration_job_mappings"),
-        *("migration_mappings", "idempotency_keys", "audit_log"),
+        *("migration_mappings", "idempotency_keys", "audit_log", "outbox"),
     )
+    OF_ALL = ("secret_checks",)  # the key ring's, which is the whole service's
 
     @pytest.mark.parametrize("table", TABLES)
     async def test_without_a_tenant_nothing_is_visible(self, office: Office, table: str) -> None:
@@ -318,4 +334,4 @@ class TestRowLevelSecurity:
             "select tablename from pg_tables where schemaname = 'public'"
             " and tablename not like 'alembic%'"
         )
-        assert {row[0] for row in rows} == set(self.TABLES)
+        assert {row[0] for row in rows} == {*self.TABLES, *self.OF_ALL}
