@@ -1,6 +1,7 @@
 """Each channel's example made ready to send, and messages to send through it."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from domain.message import Message, render
 from domain.notification import Severity
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "channels"
+_LONG = 20  # characters
 DELIVERY = "019ab0de-0000-7000-8000-00000000000d"
 NOTIFICATION = {
     "id": UUID("019ab0de-0000-7000-8000-00000000000e"),
@@ -73,11 +75,12 @@ def outgoing(stem: str, url: str, said: Message | None = None, **config: Any) ->
 
 
 def secrets_of(stem: str, url: str) -> list[str]:
-    """Every secret of the example; of a URL, what is secret about it."""
+    """Every secret of the example; of a URL, its long parts too, which are secret by themselves."""
     config = example(stem, url)["config"]
     names = secret_names(CHANNELS[kind_of(stem)].config)
-    found = [text for name in names for text in _texts(config.get(name))]
-    return [text.removeprefix(url) for text in found]
+    found = [text.removeprefix(url) for name in names for text in _texts(config.get(name))]
+    parts = [part for text in found for part in re.split("[/?&=]", text) if len(part) >= _LONG]
+    return [*found, *parts]
 
 
 def _texts(value: Any) -> Iterator[str]:
