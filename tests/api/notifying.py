@@ -4,12 +4,13 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from domain.delivery import OPEN
 from tests.receivers.receiver import Receiver, serving
 from tests.service import Tenant
 
+R = TypeVar("R", bound=Receiver)
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 EVENT = {"eventType": "incident.created", "title": "Printer on fire", "body": "Third floor"}
 
@@ -76,7 +77,7 @@ async def deliveries(
 
 
 @asynccontextmanager
-async def receiving(tenant: Tenant, receiver: Receiver, number: int = 0) -> AsyncIterator[Receiver]:
+async def receiving(tenant: Tenant, receiver: R, number: int = 0) -> AsyncIterator[R]:
     """Serve it where the service may send to."""
     async with serving(receiver, tenant.service.receiver_ports[number]):
         yield receiver
