@@ -119,8 +119,9 @@ class TestDeliveries:
         (row,) = await tenant.sql(
             "insert into notification_deliveries (notification_id, request_id, channel_id,"
             " channel_type, integration_id, status, rank, next_attempt_at, deadline_at,"
-            " last_class) values ($1, $2, $3, 'pagerduty', $4, $5, 1,"
-            " now() + interval '1 day', now() + interval '2 days', $6) returning id::text",
+            " last_class, completed_at) values ($1, $2, $3, 'pagerduty', $4, $5, 1,"
+            " now() + interval '1 day', now() + interval '2 days', $6,"
+            " case when $5 = 'failed' then now() end) returning id::text",
             *(notification["id"], notification["request_id"], uuid4(), integration, status, kind),
         )
         id: str = row["id"]
