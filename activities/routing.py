@@ -58,28 +58,22 @@ class Routing:
         users = {str(each["recipient"]["id"]) for each in notifications if each["recipient"]}
         preferences = await routing.preferences(sql, users)
         found = [
-            self._delivery(tenant_id, request_id, notification, channel)
+            self._delivery(tenant_id, notification, channel)
             for notification, channel in routes(notifications, channels, preferences)
         ]
         if found:
-            await delivery.insert_routes(sql, found)
+            await delivery.insert_routes(sql, request_id, found)
         await routing.routed(sql, request_id)
         return {channel["integration_id"]: channel["integration"] for channel in channels}
 
-    def _delivery(
-        self, tenant_id: TenantId, request_id: UUID, notification: Row, channel: Row
-    ) -> Route:
+    def _delivery(self, tenant_id: TenantId, notification: Row, channel: Row) -> Route:
         target = self._delivering.targets.of(tenant_id, channel["integration"])
         message = render("", notification, target.config.severity)
         outgoing = Outgoing(message, target.config, channel["options"])
         created = notification["created_at"]
         return Route(
             notification_id=notification["id"],
-            request_id=request_id,
             channel_id=channel["id"],
-            channel_type=channel["channel_type"],
-            integration_id=channel["integration_id"],
-            options=channel["options"],
             destination=target.channel.destination(outgoing)[:_DESTINATION_CHARS],
             alert_key=message.alert_key if target.channel.limits.alerts else None,
             rank=message.severity.rank,

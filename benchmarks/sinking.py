@@ -43,7 +43,7 @@ def sunk() -> Iterator[tuple[Stack, Sink]]:
         url = f"http://127.0.0.1:{port}"
         with (
             httpx.Client(base_url=url, timeout=60, trust_env=False) as http,
-            stack(EGRESS_ALLOW=f"127.0.0.1/32:{port}") as running,
+            stack(2, EGRESS_ALLOW=f"127.0.0.1/32:{port}") as running,
         ):
             _wait(http)
             yield running, Sink(url, http)

@@ -48,14 +48,14 @@ class Stack:
 
 
 @contextmanager
-def stack(**settings: str) -> Iterator[Stack]:
+def stack(workers: int = 1, **settings: str) -> Iterator[Stack]:
     """Start the service on empty data and free ports; stop it and drop the data afterwards.
 
     `settings` are more environment variables. Raises RuntimeError if it does not start.
     """
     with TemporaryDirectory(prefix="firelater-bench-") as home:
         ready_file = Path(home) / "ready.json"
-        command = [sys.executable, "-m", "cli", "up", "--workers", "1", "--storage", "local"]
+        command = [sys.executable, "-m", "cli", "up", "--workers", str(workers), "--storage", "local"]
         command += ["--data-dir", home, "--ready-file", str(ready_file)]
         process = subprocess.Popen(
             command, env=_environment() | settings, stdout=subprocess.DEVNULL

@@ -43,14 +43,14 @@ class Claimed:
 _CLAIM = """
 with due as (
     select d.id from tenant.notification_deliveries d
-    where d.integration_id = $1 and d.status in ('pending', 'retrying')
+    where d.integration_id = $1 and d.completed_at is null and d.status <> 'sending'
         and d.next_attempt_at <= now() and d.deadline_at > now()
         and {where}
         and (d.alert_key is null or not exists (
             select 1 from tenant.notification_deliveries e
             where e.integration_id = d.integration_id and e.alert_key = d.alert_key
-                and e.id < d.id and e.status in ('pending', 'sending', 'retrying')))
-    order by d.rank, d.id limit $2 for update of d skip locked
+                and e.id < d.id and e.completed_at is null))
+    order by d.destination, d.rank, d.id limit $2 for update of d skip locked
 ), begun as (
     update tenant.notification_deliveries d
     set status = 'sending', attempts = attempts + 1, updated_at = now()
@@ -69,16 +69,16 @@ order by begun.rank, begun.id
 _UNPACED = """not exists (
             select 1 from tenant.delivery_rates r where r.integration_id = d.integration_id
                 and r.destination = d.destination and r.free_at > now())"""
-_ANYWHERE = _CLAIM.format(where=_UNPACED)
-_AT = _CLAIM.format(where="d.destination = $4")
+_FREELY = _CLAIM.format(where=_UNPACED)
+_SLOTTED = _CLAIM.format(where="d.destination = $4")
 
 _DESTINATIONS = """
 select destination from tenant.notification_deliveries d
-where integration_id = $1 and status in ('pending', 'retrying') and next_attempt_at <= now()
-    and deadline_at > now()
+where integration_id = $1 and completed_at is null and status <> 'sending'
+    and next_attempt_at <= now() and deadline_at > now()
     and ($3 or not exists (
         select 1 from tenant.notification_deliveries s where s.integration_id = $1
-            and s.destination = d.destination and s.status = 'sending'))
+            and s.destination = d.destination and s.status = 'sending' and s.completed_at is null))
 group by destination order by min(rank), min(id) limit $2
 """
 # Also a lock: whoever holds the destination's row is alone with it until the commit.
@@ -88,7 +88,7 @@ values ($1, $2, clock_timestamp())
 on conflict (integration_id, destination) do update set free_at = r.free_at
 returning extract(epoch from r.free_at - clock_timestamp())::float8 as busy, exists (
     select 1 from tenant.notification_deliveries s where s.integration_id = $1
-        and s.destination = $2 and s.status = 'sending') as sending
+        and s.destination = $2 and s.status = 'sending' and s.completed_at is null) as sending
 """
 _PACE = """
 update tenant.delivery_rates
@@ -100,7 +100,7 @@ where integration_id = $1 and destination = $2
 async def claim(sql: Statements, lane: Lane, want: int) -> list[Claimed]:
     """Take up to `want` due deliveries of the integration, whoever's request they are of."""
     if lane.keyed and lane.interval is None:
-        found = await sql.rows(_ANYWHERE, lane.integration_id, want, lane.worker)
+        found = await sql.rows(_FREELY, lane.integration_id, want, lane.worker)
         return [_claimed(row, 0.0) for row in found]
     claimed: list[Claimed] = []
     places = await sql.rows(_DESTINATIONS, lane.integration_id, want, lane.keyed)
@@ -119,7 +119,7 @@ async def _claim_at(sql: Statements, lane: Lane, destination: str, want: int) ->
     slots = _slots(busy, lane, want)
     if not slots:
         return []
-    found = await sql.rows(_AT, lane.integration_id, len(slots), lane.worker, destination)
+    found = await sql.rows(_SLOTTED, lane.integration_id, len(slots), lane.worker, destination)
     if found and lane.interval is not None:
         taken = len(found) * lane.interval
         await sql.run(_PACE, lane.integration_id, destination, taken)
@@ -167,8 +167,8 @@ with lost as (
         maybe_sent = true, error = 'the worker that sent it did not live to tell',
         next_attempt_at = now()
     from tenant.notification_deliveries d
-    where d.integration_id = $1 and d.status = 'sending' and a.delivery_id = d.id
-        and a.no = d.attempts and a.completed_at is null
+    where d.integration_id = $1 and d.status = 'sending' and d.completed_at is null
+        and a.delivery_id = d.id and a.no = d.attempts and a.completed_at is null
         and a.started_at < now() - interval '{LEASE_SECONDS} s'
     returning a.delivery_id
 )

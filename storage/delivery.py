@@ -9,10 +9,10 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.delivery import OPEN, DeliveryStatus
+from domain.delivery import DeliveryStatus
 from storage.notification_tables import delivery_attempts as attempts
 from storage.notification_tables import notification_deliveries as deliveries
-from storage.statement import Row, Statements, as_json
+from storage.statement import Row, Statements
 
 Delivery = dict[str, Any]  # a row of notification_deliveries
 
@@ -23,38 +23,36 @@ LEASE_SECONDS = 35
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A delivery to be made."""
+    """A delivery to be made; what its channel says of itself is not repeated here."""
 
     notification_id: UUID
-    request_id: UUID
     channel_id: UUID
-    channel_type: str
-    integration_id: UUID
-    options: dict[str, Any]
     destination: str
     alert_key: str | None
     rank: int
     deadline_at: datetime
 
 
+_COLUMNS = tuple(Route.__dataclass_fields__)
 _MOMENT = 0.15  # about what a send takes that goes well
 
 _INSERT = """
 insert into tenant.notification_deliveries (notification_id, request_id, channel_id, channel_type,
     integration_id, options, destination, alert_key, rank, deadline_at)
-select notification_id, request_id, channel_id, channel_type, integration_id, options,
-    destination, alert_key, rank, deadline_at
-from jsonb_populate_recordset(null::tenant.notification_deliveries, $1)
-order by notification_id, channel_id
+select r.notification_id, $1, c.id, c.type, c.integration_id, c.config, r.destination,
+    r.alert_key, r.rank, r.deadline_at
+from unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::int[], $7::timestamptz[])
+        as r (notification_id, channel_id, destination, alert_key, rank, deadline_at)
+    join tenant.notification_channels c on c.id = r.channel_id
+order by r.notification_id, c.id
 on conflict (notification_id, channel_id) do nothing
 """
 
 
-async def insert_routes(sql: Statements, routes: Sequence[Route]) -> None:
+async def insert_routes(sql: Statements, request_id: UUID, routes: Sequence[Route]) -> None:
     """Write what is not there yet."""
-    fields = Route.__dataclass_fields__
-    rows = [{name: getattr(route, name) for name in fields} for route in routes]
-    await sql.run(_INSERT, as_json(rows))
+    columns = [[getattr(route, name) for route in routes] for name in _COLUMNS]
+    await sql.run(_INSERT, request_id, *columns)
 
 
 _LANES = f"""
@@ -63,7 +61,7 @@ select integration_id, count(*)::int as open,
         then updated_at + interval '{LEASE_SECONDS} s'
         else least(next_attempt_at, deadline_at) end) - now())::float8 as wait
 from tenant.notification_deliveries
-where request_id = $1 and status in ('pending', 'sending', 'retrying')
+where request_id = $1 and completed_at is null
     and ($2::uuid is null or integration_id = $2)
 group by integration_id order by integration_id
 """
@@ -78,15 +76,15 @@ _TURN = """
 select r.free_at, (
         select count(*) from tenant.notification_deliveries p
         where p.integration_id = $2 and p.destination = d.destination
-            and p.status in ('pending', 'retrying') and p.next_attempt_at <= now()
+            and p.completed_at is null and p.status <> 'sending' and p.next_attempt_at <= now()
             and (p.rank, p.id) < (d.rank, d.id))::int as ahead,
     extract(epoch from r.free_at - now())::float8 as busy,
     extract(epoch from now() - d.created_at)::float8 as age
 from (
     select distinct on (destination) destination, rank, id, created_at
     from tenant.notification_deliveries
-    where request_id = $1 and integration_id = $2 and status in ('pending', 'retrying')
-        and next_attempt_at <= now()
+    where request_id = $1 and integration_id = $2 and completed_at is null
+        and status <> 'sending' and next_attempt_at <= now()
     order by destination, rank, id) d
 left join tenant.delivery_rates r on r.integration_id = $2 and r.destination = d.destination
 """
@@ -117,8 +115,8 @@ def _turn_of(row: Row, interval: float | None) -> float:
 _EXPIRE = """
 update tenant.notification_deliveries set status = 'expired', completed_at = now(),
     updated_at = now(), last_error = coalesce(last_error, 'it was not sent before its deadline')
-where request_id = $1 and integration_id = $2 and status in ('pending', 'retrying')
-    and deadline_at <= now()
+where request_id = $1 and integration_id = $2 and completed_at is null
+    and status <> 'sending' and deadline_at <= now()
 """
 
 
@@ -130,7 +128,7 @@ async def expire(sql: Statements, request_id: UUID, integration_id: UUID) -> Non
 _ORPHANED = """
 update tenant.notification_deliveries set status = 'cancelled', completed_at = now(),
     updated_at = now(), last_error = 'the integration was deleted'
-where integration_id = $1 and status in ('pending', 'retrying')
+where integration_id = $1 and completed_at is null and status <> 'sending'
 """
 
 
@@ -171,7 +169,7 @@ async def cancel(connection: AsyncConnection, delivery_id: UUID) -> bool:
     """Stop a delivery that is not over; what is in flight cannot be called back."""
     done = await connection.execute(
         update(deliveries)
-        .where(deliveries.c.id == delivery_id, deliveries.c.status.in_(OPEN))
+        .where(deliveries.c.id == delivery_id, deliveries.c.completed_at.is_(None))
         .values(status=DeliveryStatus.CANCELLED, completed_at=func.now(), updated_at=func.now())
         .returning(deliveries.c.id)
     )

@@ -66,7 +66,8 @@ create table notification_preferences (
 
 # A delivery keeps the channel's options as they were when it was routed: a channel may be deleted
 # while its deliveries are on their way. `rank` is the severity's; what waits is sent in its order.
-# `alert_key` is set where the order of an alert's events matters to the vendor.
+# `alert_key` is set where the order of an alert's events matters to the vendor. What is open is
+# indexed by `completed_at` alone, and pages keep room: a claim then touches no index.
 _DELIVERIES = """
 create table notifications (
     id           uuid primary key default uuidv7(),
@@ -111,19 +112,16 @@ create table notification_deliveries (
     updated_at       timestamptz not null default now(),
     completed_at     timestamptz,
     unique (notification_id, channel_id)
-);
+) with (fillfactor = 70);
 create index notification_deliveries_due
     on notification_deliveries (integration_id, destination, rank, id)
-    where status in ('pending', 'retrying');
-create index notification_deliveries_waiting on notification_deliveries (integration_id, rank, id)
-    where status in ('pending', 'retrying');
-create index notification_deliveries_sending
-    on notification_deliveries (integration_id, destination) where status = 'sending';
+    where completed_at is null;
 create index notification_deliveries_request
     on notification_deliveries (request_id, integration_id)
-    where status in ('pending', 'sending', 'retrying');
-create index notification_deliveries_alert on notification_deliveries (integration_id, alert_key)
-    where alert_key is not null and status in ('pending', 'sending', 'retrying');
+    where completed_at is null;
+create index notification_deliveries_alert
+    on notification_deliveries (integration_id, alert_key)
+    where alert_key is not null and completed_at is null;
 create table delivery_attempts (
     delivery_id      uuid not null references notification_deliveries on delete cascade,
     no               integer not null,
@@ -139,8 +137,7 @@ create table delivery_attempts (
     error            text,
     next_attempt_at  timestamptz,
     primary key (delivery_id, no)
-);
-create index delivery_attempts_open on delivery_attempts (started_at) where completed_at is null;
+) with (fillfactor = 80);
 create table delivery_rates (
     integration_id  uuid not null references integrations on delete cascade,
     destination     text not null,
