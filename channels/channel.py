@@ -1,11 +1,12 @@
 """What a channel is to the rest of the service: config in, message out, one failure class."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from channels.egress import Egress
 from domain.delivery import Check, Rate, Receipt, Schedule
@@ -57,6 +58,14 @@ def _base(url: str) -> str:
     if "?" in url or "#" in url:
         raise ValueError("a base URL ends with its path")
     return url
+
+
+def at(names: Iterable[str], why: str) -> ValidationError:
+    """What is wrong with fields (as clients write them) that do not go together, to be raised."""
+    fault = PydanticCustomError("value_error", "{why}", {"why": why})
+    return ValidationError.from_exception_data(
+        "config", [InitErrorDetails(type=fault, loc=(name,), input=None) for name in names]
+    )
 
 
 BaseUrl = Annotated[str, AfterValidator(_base), Field(max_length=2_048)]  # of a vendor's API

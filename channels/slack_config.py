@@ -1,12 +1,13 @@
 """What an integration of type Slack is told: an app's bot and its channels, or a webhook."""
 
 import re
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic.alias_generators import to_camel
 
-from channels.channel import BaseUrl, ChannelConfig
+from channels.channel import BaseUrl, ChannelConfig, at
 
 API = "https://slack.com/api"
 _CHANNELS = 200
@@ -68,30 +69,26 @@ class SlackConfig(ChannelConfig):
 
     destinations: ClassVar[frozenset[str]] = frozenset({"baseUrl"})
 
-    # In this order: each looks at those before it.
     bot_token: Annotated[SecretStr, AfterValidator(_bot_token)] | None = None
     webhook_url: Annotated[SecretStr, AfterValidator(_webhook)] | None = Field(
-        None, min_length=1, max_length=2_048, validate_default=True
+        None, min_length=1, max_length=2_048
     )
-    default_channel: ChannelName | None = Field(None, validate_default=True)
+    default_channel: ChannelName | None = None
     channel_map: dict[EventPattern, ChannelName] = Field({}, max_length=_CHANNELS)
     base_url: BaseUrl = API
 
-    @field_validator("webhook_url")
-    @classmethod
-    def _one_way(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        if "bot_token" in info.data and (info.data["bot_token"] is None) == (url is None):
-            raise ValueError("either a botToken or a webhookUrl is needed, and not both")
-        return url
-
-    @field_validator("default_channel", "channel_map", "base_url")
-    @classmethod
-    def _of_the_bot(cls, value: Any, info: ValidationInfo) -> Any:
-        if value and info.data.get("webhook_url"):
-            raise ValueError("goes with a botToken: an incoming webhook has one channel of its own")
-        if info.field_name == "default_channel" and info.data.get("bot_token") and not value:
-            raise ValueError("with a botToken, a default channel is needed")
-        return value
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.bot_token is None) == (self.webhook_url is None):
+            why = "either a botToken or a webhookUrl is needed, and not both"
+            raise at(("botToken", "webhookUrl"), why)
+        if self.bot_token and self.default_channel is None:
+            raise at(("defaultChannel",), "with a botToken, a default channel is needed")
+        of_the_bot = self.model_fields_set & {"default_channel", "channel_map", "base_url"}
+        given = [to_camel(name) for name in sorted(of_the_bot) if getattr(self, name)]
+        if self.webhook_url and given:
+            raise at(given, "goes with a botToken: an incoming webhook has a channel of its own")
+        return self
 
     def urls(self) -> tuple[str, ...]:
         return (self.webhook_url.get_secret_value() if self.webhook_url else self.base_url,)

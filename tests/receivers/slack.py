@@ -7,6 +7,7 @@ status 200 and JSON, webhooks with 4xx and plain text; both answer 429 with Retr
 
 import hashlib
 import json
+import math
 import re
 import time
 from collections.abc import Collection
@@ -117,8 +118,9 @@ class SlackReceiver(Receiver):
     def _wait(self, channel: str) -> int:
         """Seconds until the channel takes another message; whole ones, as Slack says them."""
         now = time.monotonic()
-        if self.per_second and now - self._posted_at.get(channel, 0) < 1 / self.per_second:
-            return 1
+        earliest = self._posted_at.get(channel, -math.inf) + 1 / (self.per_second or math.inf)
+        if now < earliest:
+            return math.ceil(earliest - now)
         self._posted_at[channel] = now
         return 0
 

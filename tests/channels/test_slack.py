@@ -1,0 +1,390 @@
+"""Slack: where messages go, what its answers mean, what a test proves, which configs can work."""
+
+import asyncio
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pydantic import ValidationError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from channels.channel import Outgoing
+from channels.egress import egress
+from channels.slack import Slack
+from channels.slack_blocks import content
+from channels.slack_config import SlackConfig
+from domain.delivery import Check, DeliveryFailed, DeliveryStatus, Failure, FailureClass, Receipt
+from domain.message import Message
+from domain.notification import Action, Severity
+from tests.channels.examples import message, outgoing
+from tests.receivers.receiver import Reply, serving
+from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver, channel_id
+
+CHANNEL = Slack()
+HOOK = "https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX"
+
+
+def going(url: str, said: Message | None = None, **options: Any) -> Outgoing[SlackConfig]:
+    made: Outgoing[SlackConfig] = outgoing("slack", url, said)
+    return Outgoing(made.message, made.config, options)
+
+
+async def send(
+    receiver: SlackReceiver, said: Message | None = None, stem: str = "slack", **options: Any
+) -> Receipt:
+    made = outgoing(stem, receiver.url, said)
+    made = Outgoing(made.message, made.config, options)
+    async with egress(receiver.allowed) as out:
+        return await CHANNEL.deliver(made, CHANNEL.request(made), out)
+
+
+async def failure(receiver: SlackReceiver, stem: str = "slack", **options: Any) -> Failure:
+    with pytest.raises(DeliveryFailed) as raised:
+        await send(receiver, stem=stem, **options)
+    return raised.value.failure
+
+
+async def checks_of(receiver: SlackReceiver, stem: str = "slack") -> list[Check]:
+    async with egress(receiver.allowed) as out:
+        return await CHANNEL.test(outgoing(stem, receiver.url).config, out)
+
+
+def test_a_message_has_all_that_is_known() -> None:
+    made = CHANNEL.request(going("https://slack.example"))
+    assert made["text"] == "Database is slow\nQueries take 20 s.\n*Who* can &lt;look&gt;?"
+    assert str(UUID(made["client_msg_id"])) == message().delivery_id
+    [header], [attachment] = made["blocks"], made["attachments"]
+    body, facts, context, actions = attachment["blocks"]
+    assert header["text"]["text"] == "Database is slow"
+    assert body["text"]["text"] == "Queries take 20 s.\n*Who* can <look>?"
+    assert body["text"]["type"] == "plain_text"  # of which nothing is markup
+    assert [each["text"] for each in facts["fields"]] == ["service\norders", "impact\n2"]
+    assert [each["text"] for each in context["elements"]] == [
+        "incident.created",
+        "error",
+        "incident INC-1042",
+        "2026-11-23 10:00:00 UTC",
+    ]
+    [button] = actions["elements"]
+    assert button["url"] == "https://firelater.example/incidents/INC-1042"
+    assert button["action_id"]
+
+
+def test_a_message_without_words_has_no_empty_blocks() -> None:
+    said = message(title=" \u202e\n", body=" \n", url=None, facts=(), entity_type=None)
+    made = content(said)
+    assert made["blocks"][0]["text"]["text"] == "incident.created"
+    assert [each["type"] for each in made["attachments"][0]["blocks"]] == ["context"]
+
+
+def test_severities_have_their_colours_and_resolutions_one_of_their_own() -> None:
+    severities = [content(message(severity=each)) for each in Severity]
+    resolved = [content(message(severity=each, action=Action.RESOLVE)) for each in Severity]
+    assert len({each["attachments"][0]["color"] for each in severities}) == 4
+    assert len({each["attachments"][0]["color"] for each in [*severities, *resolved]}) == 5
+
+
+def test_what_is_too_long_is_cut_and_says_so() -> None:
+    made = content(message(title="t" * 151, body="b" * 3_001, facts=(("n", "v" * 200),)))
+    body, facts, *_ = made["attachments"][0]["blocks"]
+    assert made["blocks"][0]["text"]["text"] == "t" * 149 + "…"
+    assert body["text"]["text"] == "b" * 2_999 + "…"
+    assert facts["fields"][0]["text"] == "n\n" + "v" * 149 + "…"
+
+
+def test_what_just_fits_is_whole() -> None:
+    made = content(message(title="t" * 150, body="b" * 3_000))
+    assert made["blocks"][0]["text"]["text"] == "t" * 150
+    assert made["attachments"][0]["blocks"][0]["text"]["text"] == "b" * 3_000
+
+
+def test_a_link_in_a_text_is_shown_whole_or_not_at_all() -> None:
+    link = "https://bank.example/accounts/1042"
+    for words in range(2_900, 3_001):
+        made = content(message(body="w" * words + f" {link} {'x' * 200}"))
+        shown = made["attachments"][0]["blocks"][0]["text"]["text"]
+        assert link in shown or "://" not in shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.example/" + "p" * 2_983,
+        "https://",
+        "https://[::1",
+        "https://a b.example",
+        "javascript:alert(1)",
+        "https://a.example:99999999/",
+        "https://user@a.example/",
+    ],
+)
+def test_a_link_that_slack_would_refuse_is_left_out(url: str) -> None:
+    blocks = content(message(url=url))["attachments"][0]["blocks"]
+    assert "actions" not in [block["type"] for block in blocks]
+
+
+@pytest.mark.parametrize(
+    ("event_type", "options", "channel"),
+    [
+        ("problem.created", {}, "#operations"),
+        ("incident.created", {}, "#incidents"),
+        ("incident.sla.breached", {}, "C0123456789"),
+        ("incident", {}, "#operations"),
+        ("incidental.created", {}, "#operations"),
+        ("incident.created", {"channel": "#ops"}, "#ops"),
+        ("incident.created", {"channel": "オプス"}, "オプス"),
+        ("incident.created", {"channel": None, "other": 1}, "#incidents"),
+    ],
+)
+def test_events_go_to_their_channels(
+    event_type: str, options: dict[str, Any], channel: str
+) -> None:
+    made = going("https://slack.example", message(event_type=event_type), **options)
+    assert CHANNEL.destination(made) == CHANNEL.request(made)["channel"] == channel
+
+
+@pytest.mark.parametrize(
+    "channel", ["", "#", "a b", "<!channel>", "#a\n", "@ada", "x" * 82, 7, ["#ops"], {"a": 1}, True]
+)
+async def test_a_channel_that_cannot_be_is_refused_and_nothing_sent(channel: Any) -> None:
+    async with serving(SlackReceiver()) as receiver:
+        assert isinstance(receiver, SlackReceiver)
+        found = await failure(receiver, channel=channel)
+        assert CHANNEL.destination(going(receiver.url, channel=channel)) == ""
+        assert (await send(receiver, stem="slack_webhook", channel=channel)).code == 200
+    assert found.kind is FailureClass.PERMANENT
+    assert [each.path.split("/")[1] for each in receiver.received] == ["services"]
+
+
+async def test_the_receipt_is_the_handle_of_the_message() -> None:
+    receiver = SlackReceiver(channels={"incidents"})
+    async with serving(receiver):
+        receipt = await send(receiver)
+    [posted] = receiver.messages
+    assert receipt.status is DeliveryStatus.DELIVERED
+    assert receipt.reference == {"channel": channel_id("#incidents"), "ts": posted["ts"]}
+    assert receiver.received[0].headers["Authorization"] == f"Bearer {EXAMPLE_TOKEN}"
+    assert EXAMPLE_TOKEN not in json.dumps(CHANNEL.request(going(receiver.url)))
+
+
+async def test_an_answer_longer_than_is_read_is_still_success() -> None:
+    receiver = SlackReceiver()
+    message = json.dumps({"text": "\\u6f22" * 20_000})
+    receiver.always = Reply(
+        200, f'{{"ok":true,"channel":"C1","ts":"1700000000.000100","message":{message}}}'
+    )
+    async with serving(receiver):
+        receipt = await send(receiver)
+    assert receipt.reference == {"channel": "C1", "ts": "1700000000.000100"}
+
+
+async def test_a_failure_that_quotes_success_is_none() -> None:
+    receiver = SlackReceiver()
+    receiver.always = Reply(200, '{"ok":false,"error":"no_text","x":{"ok":true,"channel":"C1"')
+    async with serving(receiver):
+        assert (await failure(receiver)).kind is FailureClass.PERMANENT
+
+
+async def test_a_webhook_answers_ok_and_names_no_message() -> None:
+    receiver = SlackReceiver()
+    async with serving(receiver):
+        receipt = await send(receiver, stem="slack_webhook")
+    assert (receipt.status, receipt.reference) == (DeliveryStatus.DELIVERED, None)
+    assert receiver.messages[0]["message"] == content(message())
+    assert CHANNEL.destination(outgoing("slack_webhook", receiver.url)) == ""
+
+
+@pytest.mark.parametrize(
+    ("receiver", "kind", "detail"),
+    [
+        (SlackReceiver(tokens=()), FailureClass.MISCONFIGURED, "invalid_auth"),
+        (SlackReceiver(scopes=("chat:read",)), FailureClass.MISCONFIGURED, "missing_scope"),
+        (SlackReceiver(channels=("#x",)), FailureClass.PERMANENT, "channel_not_found"),
+        (SlackReceiver(archived=("incidents",)), FailureClass.PERMANENT, "is_archived"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_errors_with_status_200_are_errors(
+    receiver: SlackReceiver, kind: FailureClass, detail: str
+) -> None:
+    async with serving(receiver):
+        found = await failure(receiver)
+    assert (found.kind, found.status) == (kind, 200)
+    assert detail in found.detail
+    assert receiver.messages == []
+
+
+@pytest.mark.parametrize(
+    ("error", "maybe_sent"),
+    [
+        ("internal_error", True),
+        ("fatal_error", True),
+        ("service_unavailable", False),
+        ("request_timeout", False),
+    ],
+)
+async def test_slack_says_which_errors_may_come_after_the_message(
+    error: str, maybe_sent: bool
+) -> None:
+    receiver = SlackReceiver()
+    receiver.always = Reply(200, json.dumps({"ok": False, "error": error}))
+    async with serving(receiver):
+        found = await failure(receiver)
+    assert (found.kind, found.maybe_sent) == (FailureClass.TRANSIENT, maybe_sent)
+
+
+async def test_a_channel_has_its_rate_and_each_its_own() -> None:
+    receiver = SlackReceiver(per_second=0.01)
+    async with serving(receiver):
+        await send(receiver)
+        found = await failure(receiver)
+        await send(receiver, channel="#other")
+        await send(receiver, stem="slack_webhook")
+        hook = await failure(receiver, stem="slack_webhook")
+    assert (found.kind, found.status, found.retry_after) == (FailureClass.THROTTLED, 429, 100)
+    assert (hook.kind, hook.retry_after) == (FailureClass.THROTTLED, 100)
+    assert len(receiver.messages) == 3
+
+
+async def test_neither_proxies_nor_redirects_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    receiver, elsewhere = SlackReceiver(), SlackReceiver()
+    async with serving(receiver), serving(elsewhere):
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+            monkeypatch.setenv(name, elsewhere.url)
+        await send(receiver)
+        receiver.always = Reply(307, headers={"Location": f"{elsewhere.url}/api/chat.postMessage"})
+        assert (await failure(receiver)).kind is FailureClass.PERMANENT
+    assert elsewhere.received == []
+
+
+async def test_a_test_says_that_channels_are_not_proved() -> None:
+    receiver = SlackReceiver()
+    async with serving(receiver):
+        token, scope = await checks_of(receiver)
+    assert token.ok
+    assert scope.ok
+    assert "Not proved" in scope.detail
+    assert [each.path for each in receiver.received] == ["/api/auth.test"]
+
+
+@pytest.mark.parametrize("scopes", [(), ("chat:write.public", "channels:read")])
+async def test_a_test_misses_the_scope(scopes: tuple[str, ...]) -> None:
+    async with serving(SlackReceiver(scopes=scopes)) as receiver:
+        assert isinstance(receiver, SlackReceiver)
+        token, scope = await checks_of(receiver)
+    assert (token.ok, scope.ok, scope.kind) == (True, False, FailureClass.MISCONFIGURED)
+
+
+async def test_a_test_with_a_bad_token_says_so() -> None:
+    async with serving(SlackReceiver(tokens=())) as receiver:
+        assert isinstance(receiver, SlackReceiver)
+        [token] = await checks_of(receiver)
+    assert (token.ok, token.kind) == (False, FailureClass.MISCONFIGURED)
+    assert "invalid_auth" in token.detail
+
+
+async def test_a_test_of_a_webhook_posts_nothing() -> None:
+    receiver = SlackReceiver()
+    async with serving(receiver):
+        [alive] = await checks_of(receiver, "slack_webhook")
+        receiver.webhooks = ()
+        [dead] = await checks_of(receiver, "slack_webhook")
+        receiver.always = Reply(200, "ok")
+        [other] = await checks_of(receiver, "slack_webhook")
+    assert [alive.ok, dead.ok, other.ok] == [True, False, False]
+    assert "no_service" in dead.detail
+    assert receiver.messages == []
+
+
+@pytest.mark.parametrize(
+    ("config", "place"),
+    [
+        ({"botToken": "xoxb-1"}, "defaultChannel"),
+        ({"botToken": "xoxp-1", "defaultChannel": "#a"}, "botToken"),
+        ({"botToken": "xoxb-1\r\nX: y", "defaultChannel": "#a"}, "botToken"),
+        ({"botToken": "xoxb-", "defaultChannel": "#a"}, "botToken"),
+        ({"botToken": "xoxb-1", "defaultChannel": "a b"}, "defaultChannel"),
+        ({"botToken": "xoxb-1", "defaultChannel": "<!channel>"}, "defaultChannel"),
+        ({"botToken": "xoxb-1", "defaultChannel": "#a", "channelMap": {"a*": "#b"}}, "channelMap"),
+        ({"botToken": "xoxb-1", "defaultChannel": "#a", "channelMap": {"a": "# b"}}, "channelMap"),
+        ({"botToken": "xoxb-1", "defaultChannel": "#a", "baseUrl": "https://a/?x"}, "baseUrl"),
+        ({"webhookUrl": HOOK, "defaultChannel": "#a"}, "defaultChannel"),
+        ({"webhookUrl": HOOK, "channelMap": {"a": "#b"}}, "channelMap"),
+        ({"webhookUrl": "https://slack.com/services/T0/B0/x"}, "webhookUrl"),
+        ({"webhookUrl": "https://hooks.slack.com/triggers/T0/1/x"}, "webhookUrl"),
+        ({"webhookUrl": "https://HOOKS.slack.com./services/T0/B0"}, "webhookUrl"),
+        ({"webhookUrl": "https://[hooks.slack.com/services/T0/B0/x"}, "webhookUrl"),
+        ({"webhookUrl": ""}, "webhookUrl"),
+        ({"webhookUrl": HOOK, "channel": "#a"}, "channel"),
+    ],
+)
+def test_configs_that_cannot_work_are_refused(config: dict[str, Any], place: str) -> None:
+    with pytest.raises(ValidationError) as raised:
+        SlackConfig.model_validate(config)
+    assert {error["loc"][0] for error in raised.value.errors()} == {place}
+    assert "xoxb-1" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "ways", [{}, {"botToken": "xoxb-1", "webhookUrl": HOOK, "defaultChannel": "#a"}]
+)
+def test_there_is_one_way_to_slack(ways: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as raised:
+        SlackConfig.model_validate(ways)
+    assert [error["loc"] for error in raised.value.errors()] == [("botToken",), ("webhookUrl",)]
+
+
+@pytest.mark.parametrize(
+    "url", [HOOK, HOOK.replace("slack.com", "slack-gov.com"), "http://127.0.0.1:1/services/x"]
+)
+def test_webhooks_of_slack_and_of_tests_are_taken(url: str) -> None:
+    assert SlackConfig.model_validate({"webhookUrl": url}).urls() == (url,)
+
+
+def test_govslack_has_its_own_api() -> None:
+    config = {"botToken": "xoxb-1", "defaultChannel": "#a"}
+    assert SlackConfig.model_validate(config).urls() == ("https://slack.com/api",)
+    config["baseUrl"] = "https://slack-gov.com/api"
+    assert SlackConfig.model_validate(config).urls() == ("https://slack-gov.com/api",)
+
+
+@pytest.mark.filterwarnings("ignore:The top-level `text`")
+async def test_the_receiver_serves_slacks_own_client() -> None:
+    """An independent look at the receiver, by the vendor's client as it comes."""
+    receiver = SlackReceiver(channels=("#ops",))
+    async with serving(receiver):
+        client = AsyncWebClient(EXAMPLE_TOKEN, f"{receiver.url}/api/")
+        assert (await client.auth_test())["team"] == "FireLater"
+        posted = await client.chat_postMessage(channel="#ops", text="hello")
+        together = await asyncio.gather(
+            client.chat_postMessage(channel="#none", text="hello"),
+            client.chat_postMessage(channel="#ops", text=""),
+            client.chat_postMessage(channel="#ops", blocks=[{"type": "divider"}] * 51, text="x"),
+            client.chat_postMessage(channel="#ops", text="x", blocks=[{"type": "none"}]),
+            client.chat_postMessage(channel="#ops", text="x", attachments=[{}] * 101),
+            client.chat_postMessage(channel="#ops", text="x", blocks=[section("y" * 3_000)] * 5),
+            client.chat_postMessage(channel="#ops", text="x", blocks=[section("y" * 3_001)]),
+            client.chat_postMessage(channel="#ops", text="x", blocks=[fields("y" * 2_001)]),
+            return_exceptions=True,
+        )
+    assert posted["message"]["text"] == "hello"
+    assert [each.response["error"] for each in together if isinstance(each, Exception)] == [  # type: ignore[attr-defined]
+        "channel_not_found",
+        "no_text",
+        "invalid_blocks",
+        "invalid_blocks",
+        "too_many_attachments",
+        "msg_blocks_too_long",
+        "invalid_blocks",
+        "invalid_blocks",
+    ]
+    assert len(receiver.messages) == 1
+
+
+def section(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": {"type": "plain_text", "text": text}}
+
+
+def fields(text: str) -> dict[str, Any]:
+    return {"type": "section", "fields": [{"type": "plain_text", "text": text}]}

@@ -1,0 +1,87 @@
+"""Every message is one that Slack takes and shows as it is, whatever its text means to do."""
+
+import html
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from slack_sdk.models.blocks import Block
+
+from channels.slack_blocks import content, escaped
+from domain.message import Message
+from tests.channels.examples import MESSAGES, message
+from tests.channels.hostile import HOSTILE, SNIPPETS
+from tests.receivers.slack_content import fault
+
+LONG = message(
+    title="t" * 1_000,
+    body="b" * 100_000,
+    url="https://a.example/" + "p" * 2_982,
+    facts=tuple((f"{number:02}" + "n" * 100, "v" * 1_000) for number in range(20)),
+    event_type="e" * 100,
+    entity_type="y" * 100,
+    entity_id="i" * 100,
+)
+slow = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
+
+def blocks(said: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*said["blocks"], *said["attachments"][0]["blocks"]]
+
+
+def texts(value: Any) -> Iterator[dict[str, Any]]:
+    """Every text object of a message."""
+    if isinstance(value, dict):
+        if value.get("type") in ("plain_text", "mrkdwn"):
+            yield value
+        for inner in value.values():
+            yield from texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from texts(inner)
+
+
+def check(made: dict[str, Any]) -> None:
+    assert fault(made) is None
+    every = blocks(made)
+    for parsed in map(Block.parse, every):
+        assert parsed is not None
+        parsed.to_dict()  # raises beyond the limits it knows
+    assert len(every) <= 50
+    assert len(json.dumps(every, ensure_ascii=False, separators=(",", ":"))) <= 13_000
+    shown = [*texts(every)]
+    assert sum(len(escaped(each["text"]).encode("utf-16-le")) // 2 for each in shown) <= 13_000
+    assert all(each["type"] == "plain_text" and each["emoji"] is False for each in shown)
+    for block in every:
+        assert len(block.get("fields", [])) <= 10
+        assert len(block.get("elements", [])) <= 10
+
+
+@given(MESSAGES)
+@example(LONG)
+@example(message(title=" ", body="", url=None, facts=()))
+@slow
+def test_slack_takes_every_message(said: Message) -> None:
+    check(content(said))
+
+
+@given(HOSTILE)
+@slow
+def test_slack_takes_every_hostile_message_and_it_is_inert(said: Message) -> None:
+    made = content(said)
+    check(made)
+    assert not re.search(r"[<>]|&(?!(amp|lt|gt);)", made["text"])
+    strings = [made["text"], *(each["text"] for each in texts(blocks(made)))]
+    assert not [
+        each for each in strings if re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e]", each)
+    ]
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS)
+def test_escaped_text_reads_as_it_was_written(snippet: str) -> None:
+    """Slack undoes these three entities and no others."""
+    read = re.sub("&(amp|lt|gt);", lambda entity: html.unescape(entity[0]), escaped(snippet))
+    assert read == snippet
