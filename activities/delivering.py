@@ -77,13 +77,17 @@ class Delivering:
         """Send until the share is done, nothing is due soon, or the round has taken long enough."""
         end = time.monotonic() + _ROUND_SECONDS
         while True:
-            lane = await self._send(window) if window.claimed else window.lane
-            if not lane.open or lane.wait is None or lane.wait > _SOON:
-                return lane
-            if time.monotonic() + lane.wait > end or activity.is_worker_shutdown():
-                return lane
-            await asyncio.sleep(lane.wait)
-            window = await self.claim(share)
+            lane, following = window.lane, None
+            if window.claimed:
+                lane, following = await self._through(window, more=time.monotonic() < end)
+            if following is None or not following.claimed:
+                if not lane.open or lane.wait is None or lane.wait > _SOON:
+                    return lane
+                if time.monotonic() + lane.wait > end or activity.is_worker_shutdown():
+                    return lane
+                await asyncio.sleep(lane.wait)
+                following = await self.claim(share)
+            window = following
 
     async def claim(self, share: Share) -> Window:
         """A window in a transaction of its own."""
@@ -131,18 +135,28 @@ class Delivering:
         wait = await delivery.turn(sql, share.request_id, share.integration_id, target.interval)
         return lane.model_copy(update={"wait": wait})
 
-    async def _send(self, window: Window) -> m.Lane:
+    async def _through(self, window: Window, *, more: bool) -> tuple[m.Lane, Window | None]:
+        """Send a window and record it; of a full one, the next is claimed while it is recorded."""
         share, target = window.share, window.target
         assert target is not None
         try:
-            if target.channel.limits.keyed:
-                return await self._send_keyed(window, target)
-            return await self._send_singly(window, target)
+            if not target.channel.limits.keyed:
+                return await self._send_singly(window, target), None
+            outcomes, unsent = await self._send_keyed(window, target)
         finally:
             self._gates.leave(share.tenant_id, share.integration_id, window.granted)
+        recorded = self._record(window, outcomes, unsent)
+        if more and len(outcomes) == _WINDOW:
+            return await asyncio.gather(recorded, self.claim(share))
+        return await recorded, None
 
-    async def _send_keyed(self, window: Window, target: Target) -> m.Lane:
-        """Up to `granted` at a time, and recorded together: a repetition would do no harm."""
+    async def _send_keyed(
+        self, window: Window, target: Target
+    ) -> tuple[list[Outcome], list[Claimed]]:
+        """Up to `granted` at a time; what was not sent, because of time or failures, comes second.
+
+        They are recorded together: a repetition would do no harm.
+        """
         ahead, outcomes = iter(window.claimed), list[Outcome]()
         end, jitter = time.monotonic() + _WINDOW_SECONDS, _jitter()
 
@@ -155,7 +169,7 @@ class Delivering:
                 outcomes.append(await send(attempt, self._egress, self._gates, jitter))
 
         await asyncio.gather(*(one_after_another() for _ in range(window.granted)))
-        return await self._record(window, outcomes, list(ahead))
+        return outcomes, list(ahead)
 
     def _is_hopeless(self, window: Window, outcomes: list[Outcome]) -> bool:
         """Whether the rest of the window had better not be sent now."""

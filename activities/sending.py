@@ -20,6 +20,7 @@ from domain.delivery import (
 from domain.message import render
 from storage.attempt import Outcome
 from storage.claim import Claimed
+from storage.statement import as_json
 
 _RESPONSE_CHARS = 20_000
 _ERROR_CHARS = 2_000
@@ -75,11 +76,11 @@ def _outcome(
     jitter: float,
 ) -> Outcome:
     claimed, redact = attempt.claimed, attempt.target.redactor
-    common = {
+    common: dict[str, Any] = {
         "delivery_id": claimed.delivery_id,
         "no": claimed.no,
         "latency_ms": latency_ms,
-        "request": redact.value(request),
+        "request": redact.text(as_json(request)),
         "response": redact.text(result.response)[:_RESPONSE_CHARS].replace("\0", ""),
         "destination": claimed.destination,
     }

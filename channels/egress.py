@@ -62,6 +62,7 @@ class Egress:
         self.total = total  # seconds that a call may take
         self._transport = Transport(session, BODY_BYTES)
         self._target = lru_cache(4_096)(self._parse)
+        self._is_listed = lru_cache(4_096)(self._permitted)
 
     def check(self, url: str) -> str:
         """The canonical form of a URL that may be called. Raises guard.Refused."""
@@ -74,8 +75,9 @@ class Egress:
         _check_headers(headers)
         with translated("the URL"):
             target = self._target(url)
+        host = target.raw_host.decode()
         request = httpx.Request(method, target, headers={**_DEFAULTS, **headers}, content=content)
-        with translated(target.raw_host.decode()):
+        with translated(host):
             async with asyncio.timeout(self.total):
                 response = await self._transport.handle_async_request(request)
                 body = b"".join([chunk async for chunk in response.aiter_raw()])
@@ -83,7 +85,7 @@ class Egress:
             response.status_code,
             dict(response.headers.multi_items()),
             body,
-            self._leads_inside(target),
+            self._leads_inside(host, target.port),
         )
 
     async def open_socket(self, host: str, port: int) -> socket.socket:
@@ -121,11 +123,13 @@ class Egress:
             infos, happy_eyeballs_delay=0.25, socket_factory=make
         )
 
-    def _leads_inside(self, target: httpx.URL) -> bool:
-        host = target.raw_host.decode()
-        if is_literal(host):
-            return permit(host, target.port or 443, self._policy)
-        return host in self._resolver.private
+    def _leads_inside(self, host: str, port: int | None) -> bool:
+        if host in self._resolver.private:
+            return True
+        return is_literal(host) and self._is_listed(host, port or 443)
+
+    def _permitted(self, host: str, port: int) -> bool:
+        return permit(host, port, self._policy)
 
 
 def _addr_info(answer: str, port: int) -> tuple[int, int, int, str, tuple[str, int]]:

@@ -24,7 +24,10 @@ class Severity(StrEnum):
     @property
     def rank(self) -> int:
         """1 is the most urgent; what waits is sent in this order."""
-        return list(Severity).index(self) + 1
+        return _RANKS[self]
+
+
+_RANKS = {severity: rank for rank, severity in enumerate(Severity, 1)}
 
 
 class Action(StrEnum):
@@ -66,6 +69,7 @@ class Event(_Body):
     expires_at: AwareDatetime | None = None
 
 
+_SEVERITIES = {str(severity): severity for severity in Severity}
 # What an event's name says of its urgency, when nobody else does.
 _BY_NAME = (
     (("critical", "sla.breached"), Severity.CRITICAL),
@@ -81,9 +85,9 @@ _ACTIONS = {
 
 def stated_severity(event_type: str, metadata: dict[str, Any]) -> Severity | None:
     """The event's own severity: `metadata.severity` first, then its type; None if neither says."""
-    stated = str(metadata.get("severity", "")).lower()
-    if stated in list(Severity):
-        return Severity(stated)
+    stated = _SEVERITIES.get(str(metadata.get("severity")).lower())
+    if stated is not None:
+        return stated
     name = event_type.lower()
     return next((level for words, level in _BY_NAME if any(word in name for word in words)), None)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from domain.delivery import DeliveryStatus, FailureClass
@@ -21,7 +20,7 @@ class Outcome:
     status: DeliveryStatus
     failures: int
     latency_ms: int
-    request: dict[str, Any] | None = None
+    request: str = "null"  # JSON
     response: str = ""
     code: int | None = None
     kind: FailureClass | None = None
@@ -40,7 +39,7 @@ _FIELDS = {
     "status": "text",
     "failures": "int",
     "latency_ms": "int",
-    "request": "jsonb",
+    "request": "text",
     "response": "text",
     "code": "int",
     "kind": "text",
@@ -58,7 +57,7 @@ with done as (
 ), closed as (
     update tenant.delivery_attempts a set completed_at = now(), class = done.kind,
         maybe_sent = done.maybe_sent, status_code = done.code, latency_ms = done.latency_ms,
-        request = done.request, response = done.response, error = done.error,
+        request = done.request::jsonb, response = done.response, error = done.error,
         next_attempt_at = now() + make_interval(secs => done.wait)
     from done
     where a.delivery_id = done.delivery_id and a.no = done.no and a.completed_at is null

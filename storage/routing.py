@@ -51,9 +51,7 @@ async def preferences(sql: Statements, users: set[str]) -> dict[str, Preferences
     if not users:
         return {}
     rows = await sql.rows(_PREFERENCES, sorted(users))
-    return {
-        row["user_id"]: Preferences.model_validate(row["preferences"]) for row in rows
-    }
+    return {row["user_id"]: Preferences.model_validate(row["preferences"]) for row in rows}
 
 
 async def routed(sql: Statements, request_id: UUID) -> None:
