@@ -11,6 +11,8 @@ from rich.console import Console
 from benchmarks.fanout import fanout
 from benchmarks.formats import import_csv, import_json, import_xml
 from benchmarks.growth import growth
+from benchmarks.isolation import isolation
+from benchmarks.latency import latency
 from benchmarks.memory import memory
 from benchmarks.peer import peer_dlt
 from benchmarks.plan import Plan
@@ -18,7 +20,10 @@ from benchmarks.report import LeftOut, Line, show
 
 BENCHMARKS: dict[str, Callable[[Plan], Line]] = {
     run.__name__: run
-    for run in (import_csv, growth, memory, import_json, import_xml, peer_dlt, fanout)
+    for run in (
+        *(import_csv, growth, memory, import_json, import_xml, peer_dlt),
+        *(fanout, latency, isolation),
+    )
 }
 
 

@@ -1,7 +1,8 @@
 """Somebody's webhook endpoint, as fast as it gets: `python -m benchmarks.sink PORT`.
 
-`POST /<anything>` takes a delivery; `GET /arrivals?from=N` lists what came from number N on, as
-[path, webhook-id, time.time()]; `PUT /hang/<path>` makes a path hang, `DELETE` lets it go.
+`POST /<anything>` takes a delivery. `GET /arrivals?from=N` lists what came from number N on, as
+[path, webhook-id, entityId, time.time()]. `PUT /hang/<path>` makes a path hang, `DELETE` lets it
+go.
 """
 
 import asyncio
@@ -10,17 +11,18 @@ import time
 
 from aiohttp import web
 
-_arrivals: list[tuple[str, str, float]] = []
+_arrivals: list[tuple[str, str, str, float]] = []
 _hanging: dict[str, asyncio.Event] = {}
 
 
 async def _take(request: web.Request) -> web.Response:
-    await request.read()
+    at, body = time.time(), await request.read()
     released = _hanging.get(request.path)
     if released is not None:
         await released.wait()
         return web.Response(status=503)
-    _arrivals.append((request.path, request.headers.get("webhook-id", ""), time.time()))
+    entity = body.partition(b'"entityId":"')[2].partition(b'"')[0].decode()
+    _arrivals.append((request.path, request.headers.get("webhook-id", ""), entity, at))
     return web.Response(status=204)
 
 

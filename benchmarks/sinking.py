@@ -7,13 +7,22 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
 from benchmarks.stack import Stack, Tenant, stack
 
 SECRET = "whsec_c2lnbmluZy1zZWNyZXQtb2YtdGhlLWV4YW1wbGU="
+
+
+class Arrival(NamedTuple):
+    """A delivery at the sink; `at` is when its first byte was there (time.time())."""
+
+    path: str
+    id: str
+    entity: str
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +32,9 @@ class Sink:
     url: str
     http: httpx.Client
 
-    def arrivals(self, since: int = 0) -> list[tuple[str, str, float]]:
-        return [tuple(each) for each in self.http.get("/arrivals", params={"from": since}).json()]
+    def arrivals(self, since: int = 0) -> list[Arrival]:
+        found = self.http.get("/arrivals", params={"from": since}).json()
+        return [Arrival(*each) for each in found]
 
     def hang(self, path: str) -> None:
         self.http.put(f"/hang/{path}").raise_for_status()

@@ -27,6 +27,8 @@ class Tenant:
 
     api: Api
     schema: str
+    url: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class Stack:
         slug = f"bench-{next(_slugs)}"
         created = admin.post("/v1/tenants", {"slug": slug, "name": slug})
         schema = TenantId(created["data"]["id"]).schema
-        return Tenant(Api(self.api, created["apiKey"]), schema)
+        key = created["apiKey"]
+        return Tenant(Api(self.api, key), schema, self.api, key)
 
 
 @contextmanager
@@ -55,7 +58,16 @@ def stack(workers: int = 1, **settings: str) -> Iterator[Stack]:
     """
     with TemporaryDirectory(prefix="firelater-bench-") as home:
         ready_file = Path(home) / "ready.json"
-        command = [sys.executable, "-m", "cli", "up", "--workers", str(workers), "--storage", "local"]
+        command = [
+            sys.executable,
+            "-m",
+            "cli",
+            "up",
+            "--workers",
+            str(workers),
+            "--storage",
+            "local",
+        ]
         command += ["--data-dir", home, "--ready-file", str(ready_file)]
         process = subprocess.Popen(
             command, env=_environment() | settings, stdout=subprocess.DEVNULL
