@@ -212,3 +212,17 @@ class IntegrationTested(Message):
     success: bool
     error: str | None = None
     checks: tuple[Check, ...] = ()
+
+
+class NotificationInput(Message):
+    """`lanes` is what an earlier run of this workflow left open."""
+
+    request: RequestRef
+    lanes: tuple[Lane, ...] = ()
+    deliveries: int = 0
+
+
+class Notified(Message):
+    """Every delivery came to its end; each one's own is in its row."""
+
+    deliveries: int

@@ -20,24 +20,12 @@ _LONGEST_SLEEP = 6 * 3_600.0  # a lane that stands still looks again after this,
 _AFTER_TROUBLE = 30.0
 
 
-class NotificationInput(m.Message):
-    """`lanes` is what an earlier run of this workflow left open."""
-
-    request: m.RequestRef
-    lanes: tuple[m.Lane, ...] = ()
-    deliveries: int = 0
-
-
-class Notified(m.Message):
-    """Every delivery came to its end; each one's own is in its row."""
-
-    deliveries: int
-
-
-@workflow.defn(name="Notification")
+# There is one for every event of the platform: Temporal's sandbox would import this module anew for
+# each, which took longer than all else it does. A test holds its imports to rules and Temporal.
+@workflow.defn(name="Notification", sandboxed=False)
 class NotificationWorkflow:
     @workflow.init
-    def __init__(self, input: NotificationInput) -> None:
+    def __init__(self, input: m.NotificationInput) -> None:
         self._request = input.request
         self._lanes = {lane.integration_id: lane for lane in input.lanes}
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -51,7 +39,7 @@ class NotificationWorkflow:
         self._wakes += 1
 
     @workflow.run
-    async def run(self, input: NotificationInput) -> Notified:
+    async def run(self, input: m.NotificationInput) -> m.Notified:
         self._start()
         while self._seen != self._wakes or not self._is_idle():
             if self._seen != self._wakes:
@@ -62,9 +50,9 @@ class NotificationWorkflow:
         if self._lanes:
             lanes, total = tuple(self._lanes.values()), self._deliveries
             workflow.continue_as_new(
-                NotificationInput(request=self._request, lanes=lanes, deliveries=total)
+                m.NotificationInput(request=self._request, lanes=lanes, deliveries=total)
             )
-        return Notified(deliveries=self._deliveries)
+        return m.Notified(deliveries=self._deliveries)
 
     def _is_idle(self) -> bool:
         return all(task.done() for task in self._running.values())

@@ -28,9 +28,15 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from workflows.attributes import JOB_KIND, PHASE, TENANT_ID
 from workflows.integration_test import IntegrationTestWorkflow
-from workflows.messages import IntegrationTested, IntegrationTestInput, ReapInput, RequestRef
+from workflows.messages import (
+    IntegrationTested,
+    IntegrationTestInput,
+    NotificationInput,
+    ReapInput,
+    RequestRef,
+)
 from workflows.migration import MigrationInput, MigrationWorkflow
-from workflows.notification import NotificationInput, NotificationWorkflow
+from workflows.notification import NotificationWorkflow
 from workflows.reaper import ReaperWorkflow
 from workflows.rollback import RollbackInput, RollbackWorkflow
 from workflows.steps import ORCHESTRATE

@@ -8,7 +8,8 @@ from temporalio.testing import WorkflowEnvironment
 
 from tests.workflows.fake_request import FakeRequest, broken, lane, working
 from workflows.attributes import JOB_KIND, TENANT_ID
-from workflows.notification import NotificationInput, NotificationWorkflow, Notified
+from workflows.messages import NotificationInput, Notified
+from workflows.notification import NotificationWorkflow
 from workflows.starting import notification_id, start_notification, wake_notification
 from workflows.steps import ORCHESTRATE
 
