@@ -21,6 +21,11 @@ _DYNAMIC_CONFIG = {
     # Priority and fairness are exact on one partition only; the default is four.
     "matching.numTaskqueueReadPartitions": "1",
     "matching.numTaskqueueWritePartitions": "1",
+    # This server has one shard, whose queues are read 20 times a second by default: every step of
+    # a workflow then waits for the next 50 ms to begin (measured: 110 ms instead of 12 for a
+    # workflow's first activity at 20 workflows a second).
+    "history.transferProcessorMaxPollRPS": "2000",
+    "history.timerProcessorMaxPollRPS": "2000",
 }
 
 
