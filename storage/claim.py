@@ -79,7 +79,7 @@ where integration_id = $1 and completed_at is null and status <> 'sending'
     and ($3 or not exists (
         select 1 from tenant.notification_deliveries s where s.integration_id = $1
             and s.destination = d.destination and s.status = 'sending' and s.completed_at is null))
-group by destination order by min(rank), min(id) limit $2
+group by destination order by min(rank), min(created_at) limit $2
 """
 # Also a lock: whoever holds the destination's row is alone with it until the commit.
 _HOLD = """
