@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -109,11 +110,11 @@ class Delivering:
                 want = _WINDOW if target.channel.limits.keyed and granted > 1 else granted
                 claimed = await claim(sql, target.lane(self._worker), want)
         finally:
-            if not claimed:
-                self._gates.leave(share.tenant_id, share.integration_id, granted)
+            taken = min(granted, len(claimed))
+            self._gates.leave(share.tenant_id, share.integration_id, granted - taken)
         if claimed:
             lane = m.Lane(integration_id=str(share.integration_id), open=len(claimed), wait=0)
-            return Window(share, lane, integration, target, granted, claimed)
+            return Window(share, lane, integration, target, taken, claimed)
         return Window(share, await self._later(sql, share, target, is_full=not granted))
 
     async def _later(
@@ -146,7 +147,8 @@ class Delivering:
         finally:
             self._gates.leave(share.tenant_id, share.integration_id, window.granted)
         recorded = self._record(window, outcomes, unsent)
-        if more and len(outcomes) == _WINDOW:
+        # What a destination asked for holds once it is recorded.
+        if more and len(outcomes) == _WINDOW and not _are_throttled(outcomes):
             return await asyncio.gather(recorded, self.claim(share))
         return await recorded, None
 
@@ -157,31 +159,34 @@ class Delivering:
 
         They are recorded together: a repetition would do no harm.
         """
-        ahead, outcomes = iter(window.claimed), list[Outcome]()
+        ahead, outcomes, unsent = iter(window.claimed), list[Outcome](), list[Claimed]()
         end, jitter = time.monotonic() + _WINDOW_SECONDS, _jitter()
+        hopeless = asyncio.Event()  # the rest of the window had better not be sent now
 
         async def one_after_another() -> None:
-            while time.monotonic() < end and not self._is_hopeless(window, outcomes):
-                claimed = next(ahead, None)
-                if claimed is None:
+            for claimed in ahead:
+                if not await _slot(claimed, hopeless) or time.monotonic() > end:
+                    unsent.append(claimed)
                     return
-                attempt = Attempt(claimed, target)
-                outcomes.append(await send(attempt, self._egress, self._gates, jitter))
+                outcomes.append(
+                    await send(Attempt(claimed, target), self._egress, self._gates, jitter)
+                )
+                if _are_throttled(outcomes[-1:]) or self._is_probing(window):
+                    hopeless.set()
 
         await asyncio.gather(*(one_after_another() for _ in range(window.granted)))
-        return outcomes, list(ahead)
+        return outcomes, [*unsent, *ahead]
 
-    def _is_hopeless(self, window: Window, outcomes: list[Outcome]) -> bool:
-        """Whether the rest of the window had better not be sent now."""
-        if window.granted > 1 and self._gates.is_probing(window.share.integration_id):
-            return True
-        return bool(outcomes) and outcomes[-1].kind is FailureClass.THROTTLED
+    def _is_probing(self, window: Window) -> bool:
+        """Whether, since the window was claimed, its endpoint is only to be tried now and then."""
+        return window.granted > 1 and self._gates.is_probing(window.share.integration_id)
 
     async def _send_singly(self, window: Window, target: Target) -> m.Lane:
         """All at once, each to another destination, and each recorded as soon as it ended."""
         jitter = _jitter()
 
         async def one(claimed: Claimed) -> m.Lane:
+            await _slot(claimed, asyncio.Event())
             outcome = await send(Attempt(claimed, target), self._egress, self._gates, jitter)
             return await self._record(window, [outcome], [])
 
@@ -200,6 +205,19 @@ class Delivering:
                 await release(sql, unsent)
             await _note(sql, window.integration, outcomes)
             return await _look(sql, share)
+
+
+async def _slot(claimed: Claimed, hopeless: asyncio.Event) -> bool:
+    """Wait for the slot of a send; False if it is not to be sent after all."""
+    wait = claimed.at - time.monotonic()
+    if wait > 0 and not hopeless.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(hopeless.wait(), wait)
+    return not hopeless.is_set()
+
+
+def _are_throttled(outcomes: list[Outcome]) -> bool:
+    return any(each.kind is FailureClass.THROTTLED for each in outcomes)
 
 
 async def _look(sql: Statements, share: Share) -> m.Lane:

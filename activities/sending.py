@@ -1,6 +1,5 @@
 """One attempt: render, send, and say what became of it. Nothing is written here."""
 
-import asyncio
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -40,10 +39,8 @@ class Attempt:
 
 
 async def send(attempt: Attempt, egress: Egress, gates: Gates, jitter: float) -> Outcome:
-    """Send it when its slot comes. A failure is an outcome, whatever the channel raises."""
+    """Send it now. A failure is an outcome, whatever the channel raises."""
     target = attempt.target
-    if attempt.claimed.slot > 0:
-        await asyncio.sleep(attempt.claimed.slot)
     started = time.perf_counter()
     request: dict[str, Any] | None = None
     result: Receipt | Failure
@@ -83,6 +80,8 @@ def _outcome(
         "request": redact.text(as_json(request)),
         "response": redact.text(result.response)[:_RESPONSE_CHARS].replace("\0", ""),
         "destination": claimed.destination,
+        "pause": attempt.target.rest,
+        "ended": time.monotonic(),
     }
     if isinstance(result, Receipt):
         return Outcome(
@@ -95,6 +94,8 @@ def _outcome(
     throttled = result.kind is FailureClass.THROTTLED
     failures = claimed.failures + (not throttled)
     wait = next_delay(result, failures, attempt.target.channel.limits.schedule, jitter)
+    if throttled and wait is not None:
+        common["pause"] = max(common["pause"], wait)
     return Outcome(
         **common,
         status=DeliveryStatus.FAILED if wait is None else DeliveryStatus.RETRYING,
@@ -105,5 +106,4 @@ def _outcome(
         error=redact.text(result.detail)[:_ERROR_CHARS].replace("\0", ""),
         wait=wait,
         gone=result.gone,
-        pause=wait if throttled else None,
     )

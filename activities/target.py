@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from channels import CHANNELS
 from channels.channel import Channel, ChannelConfig, Limits, Outgoing
 from channels.egress import Egress
-from domain.delivery import PROMPT, Check, DeliveryFailed, Failure, FailureClass, Receipt
+from domain.delivery import PROMPT, Check, DeliveryFailed, Failure, FailureClass, Rate, Receipt
 from domain.redaction import Redactor
 from domain.tenant import TenantId
 from storage.claim import Lane
@@ -34,13 +34,21 @@ class Target:
         return Lane(self.integration_id, self.channel.limits.keyed, self.interval, worker)
 
     @property
-    def interval(self) -> float | None:
-        """Seconds between two sends to one destination: by the tenant's rate, else the vendor's."""
+    def rate(self) -> Rate | None:
+        """How fast one destination may be sent to: the tenant's own rate, else the vendor's."""
         own = self.config.rate_limit
-        if own is not None:
-            return own.seconds / own.count
-        rate = self.channel.limits.rate
-        return rate.interval if rate is not None else None
+        return self.channel.limits.rate if own is None else Rate(own.count, own.seconds)
+
+    @property
+    def interval(self) -> float | None:
+        """Seconds between two sends to one destination."""
+        return None if self.rate is None else self.rate.interval
+
+    @property
+    def rest(self) -> float:
+        """Seconds for which a destination is left alone after an answer: the vendor may count from
+        when it gave it, however long that took. Where many are in flight, their slots must do."""
+        return 0.0 if self.rate is None or self.channel.limits.keyed else self.rate.exact
 
 
 class Targets:

@@ -1,5 +1,6 @@
 """What became of attempts: the record of each, and with it its delivery's next state."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -10,9 +11,10 @@ from storage.statement import Row, Statements, as_json
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How attempt `no` ended. `wait`: seconds until the next one, if the delivery goes on.
+    """How attempt `no` ended, and when (time.monotonic()). Texts hold no secrets.
 
-    `pause`: seconds for which the destination wants nothing at all. Texts hold no secrets.
+    `wait`: seconds from then until the next one, if the delivery goes on. `pause`: seconds from
+    then for which the destination is to get nothing at all.
     """
 
     delivery_id: UUID
@@ -20,6 +22,7 @@ class Outcome:
     status: DeliveryStatus
     failures: int
     latency_ms: int
+    ended: float
     request: str = "null"  # JSON
     response: str = ""
     code: int | None = None
@@ -28,9 +31,13 @@ class Outcome:
     error: str | None = None
     reference: dict[str, str] | None = None
     wait: float | None = None
-    pause: float | None = None
+    pause: float = 0.0
     destination: str = ""
     gone: bool = False  # the vendor wants no more at all
+
+    def left(self, seconds: float) -> float:
+        """Of so many seconds from its end, those that are still to come."""
+        return max(self.ended + seconds - time.monotonic(), 0.0)
 
 
 _FIELDS = {
@@ -58,7 +65,7 @@ with done as (
     update tenant.delivery_attempts a set completed_at = now(), class = done.kind,
         maybe_sent = done.maybe_sent, status_code = done.code, latency_ms = done.latency_ms,
         request = done.request::jsonb, response = done.response, error = done.error,
-        next_attempt_at = now() + make_interval(secs => done.wait)
+        next_attempt_at = statement_timestamp() + make_interval(secs => done.wait)
     from done
     where a.delivery_id = done.delivery_id and a.no = done.no and a.completed_at is null
     returning a.delivery_id
@@ -66,7 +73,8 @@ with done as (
 update tenant.notification_deliveries d set status = done.status, failures = done.failures,
     last_class = done.kind, last_error = done.error, updated_at = now(),
     reference = coalesce(done.reference, d.reference),
-    next_attempt_at = least(now() + make_interval(secs => done.wait), d.deadline_at),
+    next_attempt_at = least(statement_timestamp() + make_interval(secs => done.wait),
+        d.deadline_at),
     completed_at = case when done.status = 'retrying' then null else now() end
 from done join closed on closed.delivery_id = done.delivery_id
 where d.id = done.delivery_id and d.status = 'sending'
@@ -82,11 +90,20 @@ set free_at = greatest(r.free_at, excluded.free_at)
 
 async def complete(sql: Statements, integration_id: UUID, outcomes: Sequence[Outcome]) -> None:
     """Record how attempts ended, and have destinations left alone that asked for it."""
-    rows = [{name: getattr(outcome, name) for name in _FIELDS} for outcome in outcomes]
-    await sql.run(_COMPLETE, as_json(rows))
-    pauses = {each.destination: each.pause for each in outcomes if each.pause is not None}
-    for destination, pause in sorted(pauses.items()):
-        await sql.run(_PAUSE, integration_id, destination, pause)
+    await sql.run(_COMPLETE, as_json([_row(outcome) for outcome in outcomes]))
+    pauses: dict[str, float] = {}
+    for each in outcomes:
+        if left := each.left(each.pause):
+            pauses[each.destination] = max(left, pauses.get(each.destination, 0.0))
+    for destination, left in sorted(pauses.items()):
+        await sql.run(_PAUSE, integration_id, destination, left)
+
+
+def _row(outcome: Outcome) -> Row:
+    row = {name: getattr(outcome, name) for name in _FIELDS}
+    if outcome.wait is not None:
+        row["wait"] = outcome.left(outcome.wait)
+    return row
 
 
 _STATE = """

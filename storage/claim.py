@@ -4,6 +4,7 @@ An attempt's row is the permission to send: only rows that the claim returned ar
 worker that was thought dead and comes back sends nothing that another has claimed since.
 """
 
+import time
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -26,7 +27,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Attempt `no` of a delivery, to be sent `slot` seconds from now."""
+    """Attempt `no` of a delivery, to be sent at `at` (time.monotonic()), and not sooner."""
 
     delivery_id: UUID
     request_id: UUID
@@ -35,7 +36,7 @@ class Claimed:
     options: dict[str, Any]
     destination: str
     notification: Row
-    slot: float
+    at: float
 
 
 # Of one alert's events each waits for those before it. A destination that asked us to wait, or
@@ -113,7 +114,7 @@ async def claim(sql: Statements, lane: Lane, want: int) -> list[Claimed]:
 async def _claim_at(sql: Statements, lane: Lane, destination: str, want: int) -> list[Claimed]:
     held = await sql.row(_HOLD, lane.integration_id, destination)
     assert held is not None
-    busy = max(held["busy"], 0.0)
+    now, busy = time.monotonic(), max(held["busy"], 0.0)
     if not lane.keyed and held["sending"]:
         return []
     slots = _slots(busy, lane, want)
@@ -123,7 +124,7 @@ async def _claim_at(sql: Statements, lane: Lane, destination: str, want: int) ->
     if found and lane.interval is not None:
         taken = len(found) * lane.interval
         await sql.run(_PACE, lane.integration_id, destination, taken)
-    return [_claimed(row, slot) for row, slot in zip(found, slots, strict=False)]
+    return [_claimed(row, now + slot) for row, slot in zip(found, slots, strict=False)]
 
 
 def _slots(busy: float, lane: Lane, want: int) -> list[float]:
@@ -136,10 +137,10 @@ def _slots(busy: float, lane: Lane, want: int) -> list[float]:
     return [busy + number * lane.interval for number in range(min(want, fitting))]
 
 
-def _claimed(row: Row, slot: float) -> Claimed:
+def _claimed(row: Row, at: float) -> Claimed:
     names = ("delivery_id", "request_id", "no", "failures", "destination")
     own = {name: row.pop(name) for name in (*names, "options")}
-    return Claimed(**own, notification=row, slot=slot)
+    return Claimed(**own, notification=row, at=at)
 
 
 _RELEASE = """
