@@ -57,12 +57,12 @@ class Once:
             return self._database.anonymous()
         return self._database.tenant(self._owner)
 
-    async def reserve(self) -> None:
+    async def reserve(self, connection: AsyncConnection) -> None:
+        """Take the key, or learn what was answered. Raises ApiError 409 if another has it."""
         if self._key is None:
             return
         try:
-            async with self.transaction() as connection:
-                self.earlier = await idempotency.reserve(connection, self._owner or "", self._key)
+            self.earlier = await idempotency.reserve(connection, self._owner or "", self._key)
         except idempotency.InFlight as error:
             detail = "a request with this Idempotency-Key is still being worked on"
             raise ApiError(409, "idempotency_in_flight", detail) from error
@@ -103,10 +103,27 @@ class Once:
 async def once(database: Database, owner: TenantId | None, key: str | None) -> AsyncIterator[Once]:
     """Hold the key for the length of a request; a request that fails gives it back."""
     hold = Once(database, owner, key)
-    await hold.reserve()
+    if key is not None:
+        async with hold.transaction() as connection:
+            await hold.reserve(connection)
     try:
         yield hold
     except BaseException:
         if hold.earlier is None:
             await hold.release()
         raise
+
+
+@asynccontextmanager
+async def once_within(
+    database: Database, owner: TenantId | None, key: str | None
+) -> AsyncIterator[tuple[Once, AsyncConnection]]:
+    """The same for a request that is over with one transaction, which is given, too.
+
+    It holds the key no longer than that, even if this process dies in it: who asks again at once
+    has an answer at once.
+    """
+    hold = Once(database, owner, key)
+    async with hold.transaction() as connection:
+        await hold.reserve(connection)
+        yield hold, connection

@@ -13,7 +13,7 @@ from api.context import InContext
 from api.delivery import fresh_deadline, with_attempts, with_deliveries
 from api.durable import start_accepted, wake_requests
 from api.errors import not_found
-from api.idempotency import IdempotencyKey, once, request_hash
+from api.idempotency import IdempotencyKey, once_within, request_hash
 from api.page import InPage
 from domain.delivery import DeliveryStatus
 from domain.notification import Event
@@ -51,20 +51,19 @@ async def notify(
 ) -> Response:
     """Accept events. What is answered with 202 reaches its channels, or says why it did not."""
     hash = request_hash(body.model_dump(mode="json"))
-    async with once(context.database, caller.tenant_id, idempotency_key) as hold:
+    request_id = uuid4()
+    async with once_within(context.database, caller.tenant_id, idempotency_key) as (hold, tx):
         earlier = hold.replay(hash)
         if earlier is not None:
             return earlier
-        request_id = uuid4()
-        async with hold.transaction() as connection:
-            accepted = await notification.accept(
-                connection, caller.tenant_id, request_id, body.listed, caller.key_id
-            )
-            answer = {
-                "data": [{"id": str(each)} for each in accepted.ids],
-                "workflowId": workflow_id_of(request_id) if accepted.new else None,
-            }
-            await hold.settle(connection, hash, 202, answer)
+        accepted = await notification.accept(
+            tx, caller.tenant_id, request_id, body.listed, caller.key_id
+        )
+        answer = {
+            "data": [{"id": str(each)} for each in accepted.ids],
+            "workflowId": workflow_id_of(request_id) if accepted.new else None,
+        }
+        await hold.settle(tx, hash, 202, answer)
     if accepted.new:
         request = RequestRef(tenant_id=caller.tenant_id, request_id=str(request_id))
         await start_accepted(context.temporal, request, body.listed)

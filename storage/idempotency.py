@@ -6,7 +6,7 @@ What is stored is the answer as it may be shown again: secrets are left out by t
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import delete, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -38,9 +38,12 @@ async def reserve(connection: AsyncConnection, tenant_id: str, key: str) -> Answ
     await connection.execute(
         delete(keys).where(keys.c.tenant_id == tenant_id, keys.c.key == key, stale)
     )
+    # The lock is for a key that is taken and not yet committed: the insert would wait for that.
+    lock = func.pg_try_advisory_xact_lock(func.hashtextextended(f"{tenant_id} {key}", 0))
+    free = select(literal(tenant_id), literal(key)).where(lock)
     taken = await connection.execute(
         insert(keys)
-        .values(tenant_id=tenant_id, key=key)
+        .from_select([keys.c.tenant_id, keys.c.key], free)
         .on_conflict_do_nothing()
         .returning(keys.c.key)
     )
