@@ -13,6 +13,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from itertools import chain
 from typing import Any
 
 from temporalio.client import Client
@@ -45,13 +46,13 @@ from workflows.rollback import RollbackWorkflow
 from workflows.starting import ensure_schedule
 from workflows.steps import DELIVER, IMPORT, ORCHESTRATE, STEPS
 
-WORKFLOWS = (
-    MigrationWorkflow,
-    RollbackWorkflow,
-    ReaperWorkflow,
-    NotificationWorkflow,
-    IntegrationTestWorkflow,
-)
+# A notification's workflow lives on the queue of its activities: Temporal then hands it the first
+# one together with the workflow's own task, to the same worker.
+_OF_QUEUE: dict[str, tuple[type, ...]] = {
+    ORCHESTRATE: (MigrationWorkflow, RollbackWorkflow, ReaperWorkflow),
+    DELIVER: (NotificationWorkflow, IntegrationTestWorkflow),
+}
+WORKFLOWS = tuple(chain.from_iterable(_OF_QUEUE.values()))
 _GRACE = timedelta(seconds=20)
 
 
@@ -84,7 +85,7 @@ def workers(client: Client, connections: Connections, settings: Settings) -> lis
         Worker(
             client,
             task_queue=queue,
-            workflows=WORKFLOWS if queue == ORCHESTRATE else (),
+            workflows=_OF_QUEUE.get(queue, ()),
             activities=[mine[step.name] for step in STEPS if step.queue == queue],
             interceptors=[TranslateErrors()],
             max_concurrent_activities=slots[queue],

@@ -21,7 +21,7 @@ from storage import attempt as record
 from storage import delivery
 from storage.attempt import Outcome
 from storage.claim import Claimed, claim, reclaim, release
-from storage.statement import Row, Statements, statements
+from storage.statement import Row, Statements
 from workflows import messages as m
 from workflows import steps
 
@@ -29,7 +29,7 @@ _WINDOW = 100  # rows claimed at once where the vendor knows a repetition when i
 _WINDOW_SECONDS = 10.0  # after which a window's unsent rows are given back
 _SOON = 5.0  # what is due sooner is waited for here
 _ROUND_SECONDS = 20.0
-_BUSY_SECONDS, _PROBING_SECONDS = 1.0, 10.0
+_CROWDED_SECONDS, _BUSY_SECONDS, _PROBING_SECONDS = 0.1, 1.0, 10.0
 
 _INTEGRATION = """
 select id, type, config, credentials, version, is_active, connection_status, last_error
@@ -86,14 +86,19 @@ class Delivering:
                     return lane
                 if time.monotonic() + lane.wait > end or activity.is_worker_shutdown():
                     return lane
-                await asyncio.sleep(lane.wait)
+                await self._rest(share.tenant_id, lane.wait, end)
                 following = await self.claim(share)
             window = following
 
+    async def _rest(self, tenant_id: TenantId, seconds: float, end: float) -> None:
+        """Sleep, and on while the tenant's sends are all taken, which costs nothing to see here."""
+        await asyncio.sleep(seconds)
+        while self._gates.is_crowded(tenant_id) and time.monotonic() < end:
+            await asyncio.sleep(_CROWDED_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
+
     async def claim(self, share: Share) -> Window:
         """A window in a transaction of its own."""
-        async with self._database.tenant(share.tenant_id) as connection:
-            sql = await statements(connection)
+        async with self._database.statements(share.tenant_id) as sql:
             row = await sql.row(_INTEGRATION, share.integration_id)
             return await self.window(sql, share, row)
 
@@ -130,11 +135,16 @@ class Delivering:
         if lane.wait is None or lane.wait > 0:
             return lane
         if is_full:
-            probing = self._gates.is_probing(share.integration_id)
-            seconds = _PROBING_SECONDS if probing else _BUSY_SECONDS
-            return lane.model_copy(update={"wait": seconds * random.uniform(0.5, 1.5)})  # noqa: S311
+            seconds = self._full_for(share) * random.uniform(0.5, 1.5)  # noqa: S311
+            return lane.model_copy(update={"wait": seconds})
         wait = await delivery.turn(sql, share.request_id, share.integration_id, target.interval)
         return lane.model_copy(update={"wait": wait})
+
+    def _full_for(self, share: Share) -> float:
+        """About how long it may take until one more may be sent."""
+        if self._gates.is_probing(share.integration_id):
+            return _PROBING_SECONDS
+        return _CROWDED_SECONDS if self._gates.is_crowded(share.tenant_id) else _BUSY_SECONDS
 
     async def _through(self, window: Window, *, more: bool) -> tuple[m.Lane, Window | None]:
         """Send a window and record it; of a full one, the next is claimed while it is recorded."""
@@ -198,8 +208,7 @@ class Delivering:
         self, window: Window, outcomes: list[Outcome], unsent: list[Claimed]
     ) -> m.Lane:
         share = window.share
-        async with self._database.tenant(share.tenant_id) as connection:
-            sql = await statements(connection)
+        async with self._database.statements(share.tenant_id) as sql:
             await record.complete(sql, share.integration_id, outcomes)
             if unsent:
                 await release(sql, unsent)

@@ -39,6 +39,10 @@ class Gates:
         """Whether the endpoint has timed out so often that it is only tried now and then."""
         return self._timeouts[integration] >= PROBE_AFTER
 
+    def is_crowded(self, tenant: str) -> bool:
+        """Whether the tenant has as many sends in flight as it may, through whatever it is."""
+        return self._tenants[tenant] >= TENANT_SENDS
+
     def note(self, integration: UUID, *, timed_out: bool) -> None:
         """How a send ended: any answer at all ends the probing."""
         self._timeouts[integration] = self._timeouts[integration] + 1 if timed_out else 0

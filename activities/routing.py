@@ -17,7 +17,7 @@ from domain.routing import routes
 from domain.tenant import TenantId
 from storage import delivery, routing
 from storage.delivery import Route
-from storage.statement import Row, Statements, statements
+from storage.statement import Row, Statements
 from workflows import messages as m
 from workflows import steps
 
@@ -35,8 +35,7 @@ class Routing:
         """Route what is not routed yet; what is open then, lane by lane."""
         tenant_id, request_id = TenantId(input.tenant_id), UUID(input.request_id)
         async with heartbeating():
-            async with self._database.tenant(tenant_id) as connection:
-                sql = await statements(connection)
+            async with self._database.statements(tenant_id) as sql:
                 channels = await self._route(sql, tenant_id, request_id)
                 total = await routing.count(sql, request_id)
                 rows = await delivery.lanes(sql, request_id, None)

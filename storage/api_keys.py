@@ -53,17 +53,15 @@ async def resolve(database: Database, key: str) -> Principal | None:
     parts = body.split("_")
     if len(parts) != 3 or not hmac.compare_digest(check.encode(), _check(body).encode()):
         return None
-    async with database.anonymous() as connection:
-        found = await connection.execute(
-            text("select * from public.resolve_api_key(:id)"), {"id": parts[1]}
-        )
-        row = found.one_or_none()
-        given = hashlib.sha256(parts[2].encode()).digest()
-        if row is None or not hmac.compare_digest(row.secret_hash, given):
-            return None
-        if not row.used_lately:  # once a minute is exact enough, and most requests write nothing
-            await connection.execute(text("select public.touch_api_key(:id)"), {"id": row.id})
-    return Principal(row.id, row.role, TenantId(row.tenant_id) if row.tenant_id else None, row.slug)
+    found = await database.call("public.resolve_api_key($1)", parts[1])
+    given = hashlib.sha256(parts[2].encode()).digest()
+    if not found or not hmac.compare_digest(found[0]["secret_hash"], given):
+        return None
+    [row] = found
+    if not row["used_lately"]:  # once a minute is exact enough, and most requests write nothing
+        await database.call("public.touch_api_key($1)", row["id"])
+    tenant_id = TenantId(row["tenant_id"]) if row["tenant_id"] else None
+    return Principal(row["id"], row["role"], tenant_id, row["slug"])
 
 
 async def create(

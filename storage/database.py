@@ -1,15 +1,18 @@
 """Connections to PostgreSQL, each one a transaction that knows whose it is."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from domain.tenant import TenantId
+from storage.statement import Row, Statements
 
 APP_ROLE = "firelater_app"
 OLDEST_SERVER = 180_000  # uuidv7() came with PostgreSQL 18
@@ -21,6 +24,14 @@ _OPEN = text(
     " set_config('synchronous_commit', :flush, true)"
 )
 
+
+# A tenant's id cannot be hostile (domain/tenant.py), and a text of several statements takes no
+# parameters.
+_BEGIN = (
+    f"begin; select set_config('role', '{APP_ROLE}', true),"
+    " set_config('app.tenant', '{tenant}', true)"
+)
+_IDLE_SECONDS = 1.0  # after which a pooled connection is looked at before it is used
 
 # A worker that is frozen, or gone without a word, in the middle of a transaction holds its locks:
 # the server gives up on it, so that another worker can take over.
@@ -41,10 +52,10 @@ class Database:
             make_url(url).set(drivername="postgresql+asyncpg"),
             pool_size=pool_size,
             max_overflow=0,
-            pool_pre_ping=True,
             hide_parameters=True,
             connect_args={"timeout": 10, "server_settings": _SESSION},
         )
+        _ping_idle(self.engine)
 
     @asynccontextmanager
     async def tenant(
@@ -65,11 +76,36 @@ class Database:
                 yield translated
 
     @asynccontextmanager
+    async def statements(self, tenant_id: TenantId) -> AsyncIterator[Statements]:
+        """The same as `tenant`, for PostgreSQL's own words: two round trips beside the body's.
+
+        A transaction that SQLAlchemy opens takes four, and most of the time of a small one.
+        """
+        async with self.engine.connect() as connection:
+            driver = await raw(connection)
+            try:
+                await driver.execute(_BEGIN.format(tenant=tenant_id))
+                yield Statements(driver, tenant_id.schema)
+                await driver.execute("commit")
+            except BaseException:
+                await _roll_back(connection, driver)
+                raise
+
+    @asynccontextmanager
     async def anonymous(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that sees no tenant: what authentication starts from."""
         async with self.engine.begin() as connection:
             await connection.execute(_OPEN, {"tenant": "", "flush": "on"})
             yield connection
+
+    async def call(self, function: str, *values: Any) -> list[Row]:
+        """The rows of one of our functions, `public.name($1, …)`, in a single round trip.
+
+        Only for those that are SECURITY DEFINER, which decide by themselves what they show.
+        """
+        async with self.engine.connect() as connection:
+            driver = await raw(connection)
+            return [dict(row) for row in await driver.fetch(f"select * from {function}", *values)]
 
     @asynccontextmanager
     async def owner(self) -> AsyncIterator[AsyncConnection]:
@@ -86,6 +122,40 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+async def _roll_back(connection: AsyncConnection, driver: "asyncpg.Connection[Any]") -> None:
+    """A connection that cannot even do that is not used again."""
+    try:
+        await driver.execute("rollback")
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        await connection.invalidate()
+
+
+def _ping_idle(engine: AsyncEngine) -> None:
+    """Look at connections that nobody used for a while, so that a restart of the server goes
+    unnoticed; to look at every one, as `pool_pre_ping` does, takes a round trip each time."""
+    dialect = engine.sync_engine.dialect
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def look(connection: Any, record: Any, _proxy: Any) -> None:
+        idle = time.monotonic() - record.info.get("used_at", time.monotonic())
+        if idle > _IDLE_SECONDS:
+            try:
+                dialect.do_ping(connection)
+            except dialect.loaded_dbapi.Error as error:
+                raise InvalidatePoolError from error
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def note(_connection: Any, record: Any) -> None:
+        record.info["used_at"] = time.monotonic()
+
+
+async def statements(connection: AsyncConnection) -> Statements:
+    """PostgreSQL's own words inside a transaction of `Database.tenant`."""
+    assert connection.sync_connection is not None
+    schemas = connection.sync_connection.get_execution_options()["schema_translate_map"]
+    return Statements(await raw(connection), schemas["tenant"])
 
 
 async def raw(connection: AsyncConnection) -> "asyncpg.Connection[Any]":

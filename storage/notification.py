@@ -3,13 +3,14 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.notification import Event, stated_severity
+from storage.database import statements
 from storage.notification_tables import notification_deliveries as deliveries
-from storage.notification_tables import notifications, outbox
-from storage.statement import as_json, statements
+from storage.notification_tables import notifications
+from storage.statement import as_json
 
 Notification = dict[str, Any]  # a row of notifications
 
@@ -27,6 +28,7 @@ from jsonb_to_recordset($2) as e (event_type text, title text, body text, entity
 on conflict (dedup_key) where dedup_key is not null do nothing
 returning id, dedup_key
 """
+_TO_START = "insert into public.outbox (tenant_id, kind, subject, count) values ($1, $2, $3, $4)"
 
 
 class Accepted:
@@ -50,8 +52,7 @@ async def accept(
     keys = [event.dedup_key for event in events if event.dedup_key is not None]
     keyed = await _ids_of_keys(connection, keys) if keys else {}
     if made:
-        row = {"tenant_id": tenant_id, "kind": OUTBOX_KIND, "subject": request_id}
-        await connection.execute(insert(outbox).values(**row, count=len(made)))
+        await sql.run(_TO_START, tenant_id, OUTBOX_KIND, request_id, len(made))
     ids = [next(plain) if each.dedup_key is None else keyed[each.dedup_key] for each in events]
     return Accepted(ids, len(made))
 
@@ -70,11 +71,6 @@ async def _ids_of_keys(connection: AsyncConnection, keys: list[str]) -> dict[str
         )
     )
     return {str(row.dedup_key): row.id for row in found}
-
-
-async def started(connection: AsyncConnection, request_id: UUID) -> None:
-    """The request's workflow is at work: nobody needs to start it any more."""
-    await connection.execute(delete(outbox).where(outbox.c.subject == request_id))
 
 
 async def find(connection: AsyncConnection, notification_id: UUID) -> Notification | None:

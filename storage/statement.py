@@ -5,15 +5,12 @@ from functools import lru_cache
 from typing import Any
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from storage.database import raw
 
 Row = dict[str, Any]
 
 
 class Statements:
-    """Runs SQL in a tenant's transaction; `tenant.` in it stands for the tenant's own schema.
+    """Runs SQL in a tenant's open transaction; `tenant.` in it stands for the tenant's own schema.
 
     Parameters are `$1` …; jsonb goes in as text (`as_json`) and comes out as what it holds.
     """
@@ -30,12 +27,6 @@ class Statements:
 
     async def run(self, sql: str, *values: Any) -> None:
         await self._driver.execute(_of(self._schema, sql), *values)
-
-
-async def statements(connection: AsyncConnection) -> Statements:
-    """For the transaction of `Database.tenant`."""
-    options = connection.sync_connection.get_execution_options()  # type: ignore[union-attr]
-    return Statements(await raw(connection), options["schema_translate_map"]["tenant"])
 
 
 @lru_cache(maxsize=4096)

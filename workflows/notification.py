@@ -43,8 +43,8 @@ class NotificationWorkflow:
         self._start()
         while self._seen != self._wakes or not self._is_idle():
             if self._seen != self._wakes:
-                self._seen = self._wakes
-                await self._open()
+                woken, self._seen = self._seen >= 0, self._wakes
+                await self._open(woken)
                 self._start()
             await workflow.wait_condition(lambda: self._seen != self._wakes or self._is_idle())
         if self._lanes:
@@ -57,25 +57,29 @@ class NotificationWorkflow:
     def _is_idle(self) -> bool:
         return all(task.done() for task in self._running.values())
 
-    async def _open(self) -> None:
+    async def _open(self, woken: bool) -> None:
         """Route what is not routed, and learn of the lanes that nobody runs yet."""
         opened = await steps.open_request(self._request, "route, and send the first round")
         self._deliveries = opened.deliveries
         for lane in opened.lanes:
             running = self._running.get(lane.integration_id)
             if running is None or running.done():
-                self._lanes[lane.integration_id] = lane
+                now = {"wait": 0.0} if woken else {}
+                self._lanes[lane.integration_id] = lane.model_copy(update=now)
         self._show()
 
     def _start(self) -> None:
         for name in self._lanes:
             running = self._running.get(name)
             if running is None or running.done():
-                self._running[name] = asyncio.create_task(self._drain(name))
+                self._running[name] = asyncio.create_task(self._drain(name, self._seen))
 
-    async def _drain(self, name: str) -> None:
-        """Round after round, until the lane is done or the history has become long."""
-        round, seen = 0, self._wakes
+    async def _drain(self, name: str, seen: int) -> None:
+        """Round after round, until the lane is done or the history has become long.
+
+        `seen` are the wakes before the lane was looked at: one that came meanwhile counts.
+        """
+        round = 0
         while await self._is_due(name, seen):
             round, seen = round + 1, self._wakes
             lane = await self._deliver(name, round)

@@ -39,7 +39,7 @@ from workflows.migration import MigrationInput, MigrationWorkflow
 from workflows.notification import NotificationWorkflow
 from workflows.reaper import ReaperWorkflow
 from workflows.rollback import RollbackInput, RollbackWorkflow
-from workflows.steps import ORCHESTRATE
+from workflows.steps import DELIVER, ORCHESTRATE
 
 REAPER = "reaper"
 _EVERY = timedelta(minutes=1)
@@ -80,7 +80,7 @@ async def start_notification(client: Client, request: RequestRef, count: int, ra
             NotificationWorkflow.run,
             NotificationInput(request=request),
             id=notification_id(request.request_id),
-            task_queue=ORCHESTRATE,
+            task_queue=DELIVER,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             priority=Priority(priority_key=rank, fairness_key=request.tenant_id),
@@ -95,7 +95,7 @@ async def wake_notification(client: Client, request: RequestRef) -> None:
         NotificationWorkflow.run,
         NotificationInput(request=request),
         id=notification_id(request.request_id),
-        task_queue=ORCHESTRATE,
+        task_queue=DELIVER,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         search_attributes=_attributes(request.tenant_id, "notification", "delivering"),
@@ -125,7 +125,7 @@ async def start_integration_test(
         IntegrationTestWorkflow.run,
         input,
         id=f"integration-test/{input.subject}/{run}",
-        task_queue=ORCHESTRATE,
+        task_queue=DELIVER,
         execution_timeout=_TEST_PATIENCE,
         search_attributes=_attributes(input.tenant_id, "integration-test", "testing"),
         static_summary="test a saved integration" if input.saved else "test a draft",

@@ -15,7 +15,7 @@ from temporalio.worker import Worker
 from tests.workflows.fake_job import TENANT
 from workflows import messages as m
 from workflows.notification import NotificationWorkflow
-from workflows.steps import DELIVER, ORCHESTRATE, deliver, open_request
+from workflows.steps import DELIVER, deliver, open_request
 
 
 @dataclass
@@ -79,7 +79,7 @@ def broken() -> ApplicationError:
 
 @asynccontextmanager
 async def working(client: Client, request: FakeRequest) -> AsyncIterator[None]:
-    workflows = Worker(client, task_queue=ORCHESTRATE, workflows=[NotificationWorkflow])
-    sends = Worker(client, task_queue=DELIVER, activities=[request.open_request, request.deliver])
-    async with workflows, sends:
+    activities = [request.open_request, request.deliver]
+    workflows = [NotificationWorkflow]
+    async with Worker(client, task_queue=DELIVER, workflows=workflows, activities=activities):
         yield

@@ -11,7 +11,7 @@ from workflows.attributes import JOB_KIND, TENANT_ID
 from workflows.messages import NotificationInput, Notified
 from workflows.notification import NotificationWorkflow
 from workflows.starting import notification_id, start_notification, wake_notification
-from workflows.steps import ORCHESTRATE
+from workflows.steps import DELIVER
 
 
 async def started(
@@ -120,7 +120,7 @@ async def test_a_long_history_goes_on_as_another_run(brief_client: Client) -> No
             NotificationWorkflow.run,
             NotificationInput(request=request.ref),
             id=notification_id(request.ref.request_id),
-            task_queue=ORCHESTRATE,
+            task_queue=DELIVER,
         )
         await request.until(rounds=8)
         await wake_notification(brief_client, request.ref)
