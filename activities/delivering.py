@@ -93,7 +93,7 @@ class Delivering:
     async def _rest(self, tenant_id: TenantId, seconds: float, end: float) -> None:
         """Sleep, and on while the tenant's sends are all taken, which costs nothing to see here."""
         await asyncio.sleep(seconds)
-        while self._gates.is_crowded(tenant_id) and time.monotonic() < end:
+        while self._gates.is_crowded(tenant_id) and time.monotonic() < end:  # noqa: ASYNC110
             await asyncio.sleep(_CROWDED_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
 
     async def claim(self, share: Share) -> Window:
@@ -109,6 +109,7 @@ class Delivering:
         target = self.targets.of(share.tenant_id, integration)
         cap = target.config.max_in_flight
         granted = self._gates.enter(share.tenant_id, share.integration_id, cap)
+        full = None if granted else self._full_for(share)
         claimed: list[Claimed] = []
         try:
             if granted:
@@ -120,10 +121,10 @@ class Delivering:
         if claimed:
             lane = m.Lane(integration_id=str(share.integration_id), open=len(claimed), wait=0)
             return Window(share, lane, integration, target, taken, claimed)
-        return Window(share, await self._later(sql, share, target, is_full=not granted))
+        return Window(share, await self._later(sql, share, target, full))
 
     async def _later(
-        self, sql: Statements, share: Share, target: Target, *, is_full: bool
+        self, sql: Statements, share: Share, target: Target, full: float | None
     ) -> m.Lane:
         """Nothing could be claimed: end what is overdue or lost, then say when to come back."""
         lane = await _look(sql, share)
@@ -134,14 +135,13 @@ class Delivering:
         lane = await _look(sql, share)
         if lane.wait is None or lane.wait > 0:
             return lane
-        if is_full:
-            seconds = self._full_for(share) * random.uniform(0.5, 1.5)  # noqa: S311
-            return lane.model_copy(update={"wait": seconds})
+        if full is not None:
+            return lane.model_copy(update={"wait": full * random.uniform(0.5, 1.5)})  # noqa: S311
         wait = await delivery.turn(sql, share.request_id, share.integration_id, target.interval)
         return lane.model_copy(update={"wait": wait})
 
     def _full_for(self, share: Share) -> float:
-        """About how long it may take until one more may be sent."""
+        """Seconds that it may take, more or less, until one more may be sent."""
         if self._gates.is_probing(share.integration_id):
             return _PROBING_SECONDS
         return _CROWDED_SECONDS if self._gates.is_crowded(share.tenant_id) else _BUSY_SECONDS
