@@ -37,6 +37,7 @@ class Stack:
 
     api: str
     postgres: str
+    temporal: str
     admin_key: str
     api_pid: int
     worker_pid: int
@@ -99,6 +100,7 @@ def _described(ready: dict[str, Any]) -> Stack:
     return Stack(
         api=ready["api"],
         postgres=ready["postgres"],
+        temporal=ready["temporal"],
         admin_key=Path(ready["admin_key_file"]).read_text().strip(),
         api_pid=ready["pids"]["api"],
         worker_pid=ready["pids"]["workers"][0],

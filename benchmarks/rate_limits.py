@@ -1,0 +1,219 @@
+"""Rates and Retry-After, against receivers that hold to them to the letter.
+
+`slack`: 300 notifications at once for a channel that takes one message a second and answers 429 to
+all that comes sooner, and in the middle one that is critical; as 300 requests, then as one.
+`retry_after`: 1,000 deliveries over 100 webhooks, each answered 429 at first, with a time to wait.
+
+Prints one JSON line a run. `ok` says whether it is what issue B promises.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import mean, median
+from typing import Any, NamedTuple
+
+import asyncpg
+import httpx
+from temporalio.client import Client
+
+from benchmarks.retrying import PATHS, RetryingReceiver
+from benchmarks.sinking import SECRET, event
+from benchmarks.stack import Stack, Tenant, stack
+from tests.receivers.receiver import Received, Receiver, serving
+from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
+
+_WORKERS = 4
+_LATENESS = 2.0  # seconds after its time by which a retry has begun
+_CRITICAL = "All disks are full"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A tenant of a running service that may send to a receiver in this process."""
+
+    running: Stack
+    tenant: Tenant
+    http: httpx.AsyncClient
+
+    def connect(self, type: str, config: dict[str, Any]) -> None:
+        """An integration and its default channel."""
+        body: dict[str, Any] = {"name": f"{type} {config.get('url', '')}", "type": type}
+        made = self.tenant.api.post("/v1/integrations", body | {"config": config})["data"]["id"]
+        channel = {"integration_id": made, "is_default": True}
+        self.tenant.api.post("/v1/notification-channels", body | channel)
+
+    async def post(self, body: Any) -> str:
+        """Post an event or several; the workflow's id."""
+        answer = await self.http.post("/v1/notifications", json=body)
+        workflow_id: str = answer.raise_for_status().json()["workflowId"]
+        return workflow_id
+
+    async def rounds(self, workflow_ids: list[str]) -> int:
+        """How many activities the workflows have begun so far."""
+        client = await Client.connect(self.running.temporal)
+        total = 0
+        for workflow_id in workflow_ids:
+            handle = client.get_workflow_handle(workflow_id)
+            async for happened in handle.fetch_history_events():
+                total += happened.HasField("activity_task_scheduled_event_attributes")
+        return total
+
+    async def attempts(self) -> dict[str, int]:
+        """Attempts on record by class; those that went well are `ok`."""
+        connection = await asyncpg.connect(self.running.postgres)
+        try:
+            found = await connection.fetch(
+                "select coalesce(class, case when completed_at is null then 'open' else 'ok' end),"
+                f" count(*) from {self.tenant.schema}.delivery_attempts group by 1 order by 1"
+            )
+        finally:
+            await connection.close()
+        return {str(kind): int(count) for kind, count in found}
+
+
+@asynccontextmanager
+async def _scene(receiver: Receiver) -> AsyncIterator[Scene]:
+    async with serving(receiver):
+        with stack(_WORKERS, EGRESS_ALLOW=receiver.allowed) as running:
+            tenant = running.new_tenant()
+            headers = {"Authorization": f"Bearer {tenant.key}"}
+            async with httpx.AsyncClient(
+                base_url=tenant.url, headers=headers, timeout=60, trust_env=False
+            ) as http:
+                yield Scene(running, tenant, http)
+
+
+class _Sent(NamedTuple):
+    at: float
+    text: str
+
+
+def _accepted(received: list[Received], receiver: SlackReceiver) -> list[_Sent]:
+    """What the channel took, in its order."""
+    taken = [each.at for each in received if each.status == 200]
+    return [_Sent(at, json.dumps(said)) for at, said in zip(taken, receiver.messages, strict=True)]
+
+
+async def slack(asked: argparse.Namespace) -> None:
+    await _slack("slack, single requests", asked.seconds, _singly)
+    await _slack("slack, one list", asked.seconds, _together)
+
+
+async def _singly(scene: Scene, count: int) -> list[str]:
+    some = asyncio.Semaphore(20)
+
+    async def one(number: int) -> str:
+        async with some:
+            return await scene.post(event(number))
+
+    return await asyncio.gather(*(one(number) for number in range(count)))
+
+
+async def _together(scene: Scene, count: int) -> list[str]:
+    return [await scene.post([event(number) for number in range(count)])]
+
+
+async def _slack(
+    name: str, seconds: int, post: Callable[[Scene, int], Awaitable[list[str]]]
+) -> None:
+    """One notification for each second, at the start."""
+    receiver = SlackReceiver(per_second=1)
+    async with _scene(receiver) as scene:
+        config = {"botToken": EXAMPLE_TOKEN, "defaultChannel": "#operations"}
+        scene.connect("slack", config | {"baseUrl": f"{receiver.url}/api"})
+        began = time.time()
+        workflows = await post(scene, seconds)
+        posting = time.time() - began
+        await asyncio.sleep(max(began + seconds / 2 - time.time(), 0))
+        asked = time.time()
+        workflows.append(
+            await scene.post(event(seconds, title=_CRITICAL, metadata={"severity": "critical"}))
+        )
+        await asyncio.sleep(max(began + seconds - time.time(), 0))
+        sent = [
+            each for each in _accepted(receiver.received, receiver) if each.at <= began + seconds
+        ]
+        throttled = sum(each.status == 429 for each in receiver.received)
+        rounds = await scene.rounds(workflows)
+        attempts = await scene.attempts()
+    gaps = [after.at - before.at for before, after in pairwise(sent)]
+    critical = next((each.at - asked for each in sent if _CRITICAL in each.text), None)
+    figures = {
+        "seconds": seconds,
+        "sent": len(sent),
+        "status_429": throttled,
+        "gap_s": {"min": _s(min(gaps)), "median": _s(median(gaps)), "max": _s(max(gaps))},
+        "critical_s": critical and _s(critical),
+        "posting_s": _s(posting),
+        "activities_per_delivery": _s(rounds / len(sent)),
+        "attempts": attempts,
+    }
+    enough = len(sent) >= seconds * 280 // 300
+    _say(name, figures, ok=enough and not throttled and critical is not None and critical <= 7)
+
+
+async def retry_after(asked: argparse.Namespace) -> None:
+    receiver = RetryingReceiver(SECRET, random.Random(asked.seed))
+    count = 1_000
+    async with _scene(receiver) as scene:
+        for path in PATHS:
+            scene.connect("generic_webhook", {"url": f"{receiver.url}{path}", "secret": SECRET})
+        began = time.time()
+        workflow = await scene.post([event(number) for number in range(count // len(PATHS))])
+        await receiver.until(lambda _: len(receiver.late) >= count, within=600)
+        seconds = time.time() - began
+        rounds, attempts = await scene.rounds([workflow]), await scene.attempts()
+    late = sorted(receiver.late)
+    figures = {
+        "seed": asked.seed,
+        "deliveries": count,
+        "destinations": len(PATHS),
+        "replies_with_retry_after": dict(receiver.asked),
+        "early": receiver.early,
+        "retries": len(late),
+        "late_s": {
+            "p50": _s(late[len(late) // 2]),
+            "p99": _s(late[int(len(late) * 0.99)]),
+            "max": _s(late[-1]),
+            "mean": _s(mean(late)),
+        },
+        "seconds": _s(seconds),
+        "activities_per_delivery": _s(rounds / count),
+        "attempts": attempts,
+    }
+    _say("retry_after", figures, ok=receiver.early == 0 and late[-1] <= _LATENESS)
+
+
+def _s(seconds: float) -> float:
+    return round(seconds, 3)
+
+
+def _say(name: str, figures: dict[str, Any], *, ok: bool) -> None:
+    load = [round(each, 2) for each in os.getloadavg()]
+    line = {"name": name, "workers": _WORKERS, **figures, "load_average": load, "ok": ok}
+    print(json.dumps(line), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.rate_limits", description=__doc__)
+    runs = {"slack": slack, "retry_after": retry_after}
+    parser.add_argument("runs", nargs="*", metavar="RUN", help=", ".join(runs))
+    parser.add_argument("--seconds", type=int, default=300, help="of each run of `slack`")
+    parser.add_argument("--seed", type=int, default=1, help="of the times to wait")
+    asked = parser.parse_args()
+    if unknown := set(asked.runs) - runs.keys():
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(runs)}")
+    for name in asked.runs or runs:
+        asyncio.run(runs[name](asked))
+
+
+if __name__ == "__main__":
+    main()
