@@ -17,7 +17,7 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-demo: setup ## Watch a migration, on real servers, from upload to report
+demo: setup ## Watch a migration and a notification go through, on real servers
 	$(BIN)/firelater demo
 
 up: setup ## Run the whole service on this machine

@@ -61,7 +61,7 @@ def worker() -> None:
 def demo(
     data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("var"),
 ) -> None:
-    """Start everything, migrate two sample exports, show the result, stop."""
+    """Start everything, migrate two exports, notify four vendors, show what arrived, stop."""
     from rich.console import Console
 
     from commands.client import Refused

@@ -49,8 +49,8 @@ _OURS = frozenset(
 _OUR_PREFIXES = ("webhook-", "proxy-")
 
 _PROVED = (
-    "a signed test event of type firelater.test was answered {status}: the address can be reached"
-    " and takes events. Not proved: that it checks signatures"
+    "it was answered {status}: the address can be reached and takes events. Not proved: that it"
+    " checks signatures"
 )
 
 

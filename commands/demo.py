@@ -1,73 +1,56 @@
 """`firelater demo`: the whole service, started, used and stopped again, for a first look."""
 
-import json
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from rich.console import Console
 from rich.table import Table
 
 from commands.client import Api, Refused
+from commands.demo_notification import connect, notify
+from commands.demo_servers import Ready, servers
 from commands.migrate import Migration, migrate
 
 _EXPORTS = Path(__file__).parents[1] / "examples" / "demo"
-_START_SECONDS = 180
 _SERVICENOW = {"sourceSystem": "servicenow", "entityType": "incident"}
 
 
 def demo(data_dir: Path, console: Console) -> None:
     """Run the demo on a stack of its own. Raises Refused if something does not go as it should."""
     console.rule("[bold]1. PostgreSQL, Temporal, S3, API and workers are starting")
-    with _stack(data_dir, console) as ready:
+    with servers(data_dir, console) as (ready, receivers):
         admin = Api(ready["api"], Path(ready["admin_key_file"]).read_text().strip())
         tenant = admin.post("/v1/tenants", {"slug": _slug(), "name": "Demo"})
         api = Api(ready["api"], tenant["apiKey"])
-        console.rule("[bold]2. A ServiceNow XML export is imported")
-        first = Migration(_EXPORTS / "incidents.xml", _SERVICENOW, {})
-        job = migrate(api, first, console)
-        _expect(job, "completed", successfulRecords=2000)
-        console.rule("[bold]3. A later CSV export, with bad rows, known records and a duplicate")
-        second = Migration(
-            _EXPORTS / "incidents.csv",
-            {**_SERVICENOW, "sourceTimezone": "Europe/Zurich"},
-            {"continueOnError": True},
-        )
-        job = migrate(api, second, console)
-        _expect(job, "completed", successfulRecords=1698, failedRecords=3)
-        console.rule("[bold]4. What was imported, read back")
-        _show_records(api, console)
-        _show_links(ready, job, console)
+        job = _migrate(api, console)
+        console.rule("[bold]5. Slack, Teams, PagerDuty and a webhook are connected and tested")
+        connect(api, receivers["receivers"], console)
+        console.rule("[bold]6. A critical event of one of these incidents is told to all of them")
+        notified = notify(api, receivers["receivers"], console)
+        console.rule("[bold]Look around with `make up`, which runs on the same data")
+        _show_links(ready, job, notified, console)
+        _show_call(ready, api, notified, console)
 
 
-@contextmanager
-def _stack(data_dir: Path, console: Console) -> Iterator[dict[str, Any]]:
-    """`firelater up` as a child, for as long as the demo takes; what it says in its ready file."""
-    ready_file = data_dir / "ready.json"
-    command = [sys.executable, "-m", "cli", "up", "--storage", "s3", "--data-dir", str(data_dir)]
-    stack = subprocess.Popen([*command, "--ready-file", str(ready_file)])
-    try:
-        yield _ready(stack, ready_file)
-    finally:
-        console.print("Stopping …")
-        stack.terminate()
-        stack.wait(60)
-
-
-def _ready(stack: subprocess.Popen[bytes], ready_file: Path) -> dict[str, Any]:
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        if stack.poll() is not None:
-            raise Refused("the stack did not start; it says why above")
-        if ready_file.exists():
-            ready: dict[str, Any] = json.loads(ready_file.read_text())
-            return ready
-        time.sleep(0.2)
-    raise Refused(f"the stack is not ready after {_START_SECONDS} seconds")
+def _migrate(api: Api, console: Console) -> dict[str, Any]:
+    """Two imports, the second one into what the first has left; its job."""
+    console.rule("[bold]2. A ServiceNow XML export is imported")
+    first = Migration(_EXPORTS / "incidents.xml", _SERVICENOW, {})
+    job = migrate(api, first, console)
+    _expect(job, "completed", successfulRecords=2000)
+    console.rule("[bold]3. A later CSV export, with bad rows, known records and a duplicate")
+    second = Migration(
+        _EXPORTS / "incidents.csv",
+        {**_SERVICENOW, "sourceTimezone": "Europe/Zurich"},
+        {"continueOnError": True},
+    )
+    job = migrate(api, second, console)
+    _expect(job, "completed", successfulRecords=1698, failedRecords=3)
+    console.rule("[bold]4. What was imported, read back")
+    _show_records(api, console)
+    return job
 
 
 def _slug() -> str:
@@ -90,8 +73,24 @@ def _show_records(api: Api, console: Console) -> None:
     console.print(table)
 
 
-def _show_links(ready: dict[str, Any], job: dict[str, Any], console: Console) -> None:
-    console.rule("[bold]Look around with `make up`, which runs on the same data")
-    console.print(f"API docs      {ready['api']}/docs", soft_wrap=True)
-    console.print(f"Temporal UI   {job['temporalUi']}", soft_wrap=True)
-    console.print(f"Admin key     {ready['admin_key_file']}", soft_wrap=True)
+def _show_links(
+    ready: Ready, job: dict[str, Any], notified: dict[str, Any], console: Console
+) -> None:
+    workflows = job["temporalUi"].rpartition("/")[0]
+    links = {
+        "API docs": f"{ready['api']}/docs",
+        "Import": job["temporalUi"],
+        "Notification": f"{workflows}/{quote(notified['workflowId'], safe='')}",
+        "Admin key": ready["admin_key_file"],
+    }
+    for name, link in links.items():
+        console.print(f"{name:13} {link}", soft_wrap=True)
+
+
+def _show_call(ready: Ready, api: Api, notified: dict[str, Any], console: Console) -> None:
+    """How to read the attempts, with a key that may only read."""
+    key = api.post("/v1/api-keys", {"name": "demo reader", "role": "viewer"})["apiKey"]
+    url = f"{ready['api']}/v1/notifications/{notified['data'][0]['id']}"
+    call = f"curl -s {url} -H 'Authorization: Bearer {key}'"
+    console.print("Every attempt, with a key that may only read:")
+    console.print(call, soft_wrap=True, highlight=False, markup=False)

@@ -1,0 +1,110 @@
+"""The demo's second half: four vendors connected and tested, one incident told to all of them."""
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from commands.client import Api, Refused
+from commands.demo_received import INCIDENT, VENDORS, Arrival, arrived, check, panel
+
+_OVER = {"delivered", "accepted"}
+_WAIT_SECONDS = 30
+
+
+def connect(api: Api, receivers: dict[str, Any], console: Console) -> None:
+    """Connect each vendor, test the connection, tell it everything by default.
+
+    Raises Refused if a test fails.
+    """
+    table = Table.grid(padding=(0, 2))
+    for kind in VENDORS:
+        integration = {"name": f"Demo {kind}", "type": kind, "config": receivers[kind]["config"]}
+        id = api.post("/v1/integrations", integration)["data"]["id"]
+        tested = api.post(f"/v1/integrations/{id}/test")["data"]
+        for each in tested["checks"]:
+            mark = Text("✓", "green") if each["ok"] else Text("✗", "red")
+            table.add_row(VENDORS[kind].name, mark, Text(f"{each['name']}: {each['detail']}"))
+        if not tested["success"]:
+            console.print(table)
+            raise Refused(f"the test of {kind} failed: {tested['error']}")
+        channel = {"name": kind, "type": kind, "integration_id": id, "is_default": True}
+        api.post("/v1/notification-channels", channel)
+    console.print(table)
+
+
+def notify(api: Api, receivers: dict[str, Any], console: Console) -> dict[str, Any]:
+    """Tell one critical event and show it as each vendor received it; the answer to the POST.
+
+    Raises Refused if it did not arrive everywhere, once, and as it should.
+    """
+    event, began = _event(api), time.time()
+    accepted = api.post("/v1/notifications", event)
+    console.print("POST /v1/notifications", style="bold")
+    console.print_json(data=event)
+    deliveries = _delivered(api, accepted["data"][0]["id"])
+    arrivals = [arrived(kind, receivers[kind]["received"], began) for kind in VENDORS]
+    console.rule("[bold]7. What arrived, as each receiver got it")
+    for arrival in arrivals:
+        console.print(panel(arrival))
+    for arrival in arrivals:
+        check(arrival, event["title"])
+    console.rule("[bold]8. What is on record of it")
+    console.print(_record(deliveries, {each.kind: each for each in arrivals}))
+    return accepted
+
+
+def _event(api: Api) -> dict[str, Any]:
+    """Invented news of an incident that was imported."""
+    [incident] = api.get("/v1/records/incident", external_id=INCIDENT)["data"]
+    return {
+        "eventType": "incident.escalated",
+        "title": f"{INCIDENT} {incident['title']}, now for all of R&D",
+        "body": "Nobody in R&D can send or receive mail since 09:41.\n"
+        "The mail team is on it; the next news will be here at 10:15.",
+        "entityType": "incident",
+        "entityId": INCIDENT,
+        "metadata": {
+            "severity": "critical",
+            "url": f"https://firelater.example/incidents/{INCIDENT}",
+            "service": "mail",
+            "assignedTo": incident["assigned_to"],
+            "usersAffected": 214,
+        },
+    }
+
+
+def _delivered(api: Api, notification_id: str) -> list[dict[str, Any]]:
+    """The deliveries once they are over."""
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while time.monotonic() < deadline:
+        found: list[dict[str, Any]] = api.get(f"/v1/notifications/{notification_id}")["data"][
+            "deliveries"
+        ]
+        if len(found) == len(VENDORS) and all(each["completedAt"] for each in found):
+            break
+        time.sleep(0.05)
+    wrong = [each for each in found if each["status"] not in _OVER]
+    if wrong or len(found) != len(VENDORS):
+        said = [f"{each['channelType']} {each['status']}: {each['lastError']}" for each in wrong]
+        raise Refused("; ".join(said) or f"expected {len(VENDORS)} deliveries, found {len(found)}")
+    return found
+
+
+def _record(deliveries: list[dict[str, Any]], arrivals: dict[str, Arrival]) -> Table:
+    table = Table("channel", "destination", "status", "attempts", "answer", "latency", "arrived")
+    for kind, vendor in VENDORS.items():
+        [each] = (each for each in deliveries if each["channelType"] == kind)
+        last = each["log"][-1]
+        table.add_row(
+            vendor.name,
+            each["destination"] or "–",
+            Text(each["status"], "green"),
+            str(each["attempts"]),
+            str(last["statusCode"]),
+            f"{last['latencyMs']} ms",
+            f"{arrivals[kind].after * 1000:.0f} ms",
+        )
+    return table

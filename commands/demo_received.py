@@ -1,0 +1,161 @@
+"""The demo's messages as their receivers got them: read, checked, and drawn for a terminal."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from rich.console import Group, RenderableType
+from rich.json import JSON
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from commands.client import Refused
+
+INCIDENT = "INC0000002"  # of the first export
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request that a receiver got, so many seconds after the event was posted."""
+
+    kind: str
+    after: float
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+    answered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is to be seen of it; `facts` are names and their values."""
+
+    title: str
+    text: RenderableType
+    facts: dict[str, str]
+    below: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """How a message of this vendor is read, and the answer of a receiver that found no fault:
+    these answer as the vendors do, also to bad tokens, keys, signatures, blocks and cards."""
+
+    name: str
+    read: Callable[[Arrival], Reading]
+    answer: int
+    expected: dict[str, str] = field(default_factory=dict)  # some of the facts
+
+
+def arrived(kind: str, received_url: str, since: float) -> Arrival:
+    """The one request of that time. Raises Refused if there is none, or more than one."""
+    listed = httpx.get(received_url, trust_env=False).json()
+    found = [each for each in listed if each["at"] >= since]
+    if len(found) != 1:
+        raise Refused(f"{kind} was to receive one message, and received {len(found)}")
+    [each] = found
+    headers = {name.lower(): value for name, value in each["headers"].items()}
+    body, path = json.loads(each["body"]), each["path"].partition("?")[0]
+    return Arrival(kind, each["at"] - since, path, headers, body, each["status"])
+
+
+def check(arrival: Arrival, title: str) -> None:
+    """Raises Refused unless it is what was to arrive."""
+    vendor, reading = VENDORS[arrival.kind], _read(arrival)
+    wanted = {"title": title, "answer": vendor.answer, **vendor.expected}
+    found = {"title": reading.title, "answer": arrival.answered}
+    found |= {name: reading.facts.get(name) for name in vendor.expected}
+    if found != wanted:
+        raise Refused(f"{vendor.name} was to receive {wanted}, and received {found}")
+
+
+def panel(arrival: Arrival) -> Panel:
+    vendor, reading = VENDORS[arrival.kind], _read(arrival)
+    facts = Table.grid(padding=(0, 2))
+    for name, value in reading.facts.items():
+        facts.add_row(Text(name, "dim"), Text(value))
+    parts = [Text(reading.title, "bold red"), reading.text, Text(), facts]
+    if reading.below:
+        parts.append(Text(reading.below, "dim"))
+    if reading.link:
+        parts += [Text(), Text.assemble((" Open ", "reverse"), f"  {reading.link}")]
+    about = f"{vendor.name} · POST {arrival.path} · answered {arrival.answered}"
+    return Panel(
+        Group(*parts),
+        title=Text(about, overflow="ellipsis"),
+        title_align="left",
+        border_style="red",
+    )
+
+
+def _read(arrival: Arrival) -> Reading:
+    """Raises Refused for a message without the parts that it was to have."""
+    vendor = VENDORS[arrival.kind]
+    try:
+        return vendor.read(arrival)
+    except (LookupError, TypeError, ValueError) as error:
+        raise Refused(f"{vendor.name} received something incomplete: {error!r}") from error
+
+
+def _slack(arrival: Arrival) -> Reading:
+    [header], [beside] = arrival.body["blocks"], arrival.body["attachments"]
+    blocks = {block["type"]: block for block in beside["blocks"]}
+    sections = [block for block in beside["blocks"] if block["type"] == "section"]
+    fields = [each["text"].split("\n") for block in sections for each in block.get("fields", ())]
+    return Reading(
+        title=header["text"]["text"],
+        text=Text(sections[0]["text"]["text"]),
+        facts={"channel": arrival.body["channel"], **dict(fields)},
+        below=" · ".join(each["text"] for each in blocks["context"]["elements"]),
+        link=blocks["actions"]["elements"][0]["url"],
+    )
+
+
+def _teams(arrival: Arrival) -> Reading:
+    card = arrival.body["attachments"][0]["content"]
+    title, body, facts = card["body"]
+    return Reading(
+        title=title["text"],
+        text=Text(body["text"].replace("\n\n", "\n")),  # of Markdown, one line each
+        facts={each["title"]: each["value"] for each in facts["facts"]},
+        link=card["actions"][0]["url"],
+    )
+
+
+def _pagerduty(arrival: Arrival) -> Reading:
+    payload, event = arrival.body["payload"], arrival.body
+    names = ("severity", "source", "component", "group", "class")
+    return Reading(
+        title=payload["summary"],
+        text=Text(payload["custom_details"]["body"]),
+        facts={
+            "event_action": event["event_action"],
+            "dedup_key": event["dedup_key"],
+            **{name: payload[name] for name in names if name in payload},
+        },
+        link=event["links"][0]["href"],
+    )
+
+
+def _webhook(arrival: Arrival) -> Reading:
+    names = ("webhook-id", "webhook-timestamp", "webhook-signature")
+    verdict = "verified by the receiver" if arrival.answered == 204 else "not good"
+    event = JSON.from_data(arrival.body).text
+    event.no_wrap = False
+    return Reading(
+        title=arrival.body["data"]["title"],
+        text=event,
+        facts={name: arrival.headers[name] for name in names} | {"signature": verdict},
+    )
+
+
+VENDORS = {
+    "slack": Vendor("Slack", _slack, 200, {"channel": "#incidents", "service": "mail"}),
+    "teams": Vendor("Teams", _teams, 202, {"Severity": "critical", "service": "mail"}),
+    "pagerduty": Vendor("PagerDuty", _pagerduty, 202, {"dedup_key": f"incident_{INCIDENT}"}),
+    "generic_webhook": Vendor("Webhook", _webhook, 204, {"signature": "verified by the receiver"}),
+}
