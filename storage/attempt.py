@@ -56,7 +56,8 @@ _FIELDS = {
     "wait": "float8",
 }
 # The attempt first: if it is closed already, its delivery is somebody else's by now. A delivery
-# that was cancelled meanwhile stays so, with the attempt on record.
+# that was cancelled meanwhile stays so, with the attempt on record; one that was cancelled and is sent
+# again is the later attempt's.
 _COMPLETE = f"""
 with done as (
     select * from jsonb_to_recordset($1)
@@ -77,7 +78,7 @@ update tenant.notification_deliveries d set status = done.status, failures = don
         d.deadline_at),
     completed_at = case when done.status = 'retrying' then null else now() end
 from done join closed on closed.delivery_id = done.delivery_id
-where d.id = done.delivery_id and d.status = 'sending'
+where d.id = done.delivery_id and d.attempts = done.no and d.status = 'sending'
 returning d.id
 """
 _PAUSE = """

@@ -70,8 +70,12 @@ order by begun.rank, begun.id
 _UNPACED = """not exists (
             select 1 from tenant.delivery_rates r where r.integration_id = d.integration_id
                 and r.destination = d.destination and r.free_at > now())"""
+_AT = "d.destination = $4"
+_ALONE = f"""{_AT} and not exists (
+            select 1 from tenant.notification_deliveries s where s.integration_id = $1
+                and s.destination = $4 and s.status = 'sending' and s.completed_at is null)"""
 _FREELY = _CLAIM.format(where=_UNPACED)
-_SLOTTED = _CLAIM.format(where="d.destination = $4")
+_SLOTTED = {True: _CLAIM.format(where=_AT), False: _CLAIM.format(where=_ALONE)}  # by `keyed`
 
 _DESTINATIONS = """
 select destination from tenant.notification_deliveries d
@@ -82,14 +86,13 @@ where integration_id = $1 and completed_at is null and status <> 'sending'
             and s.destination = d.destination and s.status = 'sending' and s.completed_at is null))
 group by destination order by min(rank), min(created_at) limit $2
 """
-# Also a lock: whoever holds the destination's row is alone with it until the commit.
+# Also a lock: whoever holds the destination's row is alone with it until the commit. What others
+# have claimed meanwhile is seen by the next statement only.
 _HOLD = """
 insert into tenant.delivery_rates as r (integration_id, destination, free_at)
 values ($1, $2, clock_timestamp())
 on conflict (integration_id, destination) do update set free_at = r.free_at
-returning extract(epoch from r.free_at - clock_timestamp())::float8 as busy, exists (
-    select 1 from tenant.notification_deliveries s where s.integration_id = $1
-        and s.destination = $2 and s.status = 'sending' and s.completed_at is null) as sending
+returning extract(epoch from r.free_at - clock_timestamp())::float8 as busy
 """
 _PACE = """
 update tenant.delivery_rates
@@ -115,12 +118,11 @@ async def _claim_at(sql: Statements, lane: Lane, destination: str, want: int) ->
     held = await sql.row(_HOLD, lane.integration_id, destination)
     assert held is not None
     now, busy = time.monotonic(), max(held["busy"], 0.0)
-    if not lane.keyed and held["sending"]:
-        return []
     slots = _slots(busy, lane, want)
     if not slots:
         return []
-    found = await sql.rows(_SLOTTED, lane.integration_id, len(slots), lane.worker, destination)
+    slotted = _SLOTTED[lane.keyed]
+    found = await sql.rows(slotted, lane.integration_id, len(slots), lane.worker, destination)
     if found and lane.interval is not None:
         taken = len(found) * lane.interval
         await sql.run(_PACE, lane.integration_id, destination, taken)
@@ -148,12 +150,12 @@ with given as (
     delete from tenant.delivery_attempts a
     using unnest($1::uuid[], $2::int[]) as g (delivery_id, no)
     where a.delivery_id = g.delivery_id and a.no = g.no and a.completed_at is null
-    returning a.delivery_id
+    returning a.delivery_id, a.no
 )
 update tenant.notification_deliveries d
 set status = case when d.attempts = 1 then 'pending' else 'retrying' end,
     attempts = d.attempts - 1, updated_at = now()
-from given where d.id = given.delivery_id and d.status = 'sending'
+from given where d.id = given.delivery_id and d.attempts = given.no and d.status = 'sending'
 """
 
 

@@ -1,0 +1,130 @@
+"""Deliveries of one integration that are due, and what a worker does with them."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from domain.delivery import DeliveryStatus
+from domain.tenant import TenantId
+from storage import attempt, claim
+from storage.attempt import Outcome
+from storage.claim import Claimed, Lane
+from storage.database import Database
+from storage.statement import Row
+
+_INTEGRATION = (
+    "insert into tenant.integrations (id, name, type, created_by) values ($1, $2, $3, '')"
+)
+_ADD = """
+with told as (
+    insert into tenant.notifications (request_id, event_type, title, body, created_by)
+    values ($1, 'incident.created', 'Printer on fire', '', '') returning id)
+insert into tenant.notification_deliveries (notification_id, request_id, channel_id, channel_type,
+    integration_id, destination, rank, alert_key, deadline_at)
+select id, $1, $2, 'slack', $2, $3, $4, $5, now() + make_interval(secs => $6) from told
+returning id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An integration with deliveries of one request; `keyed` and `interval` are its lane's."""
+
+    database: Database
+    tenant_id: TenantId
+    integration_id: UUID
+    request_id: UUID
+
+    @classmethod
+    async def of(cls, database: Database, tenant_id: TenantId) -> "Due":
+        due = cls(database, tenant_id, uuid4(), uuid4())
+        async with database.statements(tenant_id) as sql:
+            id = due.integration_id
+            await sql.run(_INTEGRATION, id, str(id), "slack")
+        return due
+
+    async def add(
+        self, *ranks: int, to: str = "", alert: str | None = None, seconds: float = 3_600
+    ) -> list[UUID]:
+        """One of each rank, in this order; `seconds` until their deadline."""
+        found = []
+        for rank in ranks or (4,):
+            async with self.database.statements(self.tenant_id) as sql:
+                values = (self.request_id, self.integration_id, to, rank, alert, seconds)
+                row = await sql.row(_ADD, *values)
+                assert row is not None
+                found.append(row["id"])
+        return found
+
+    def lane(self, *, keyed: bool = True, interval: float | None = None) -> Lane:
+        return Lane(self.integration_id, keyed, interval, "worker@test")
+
+    async def claim(
+        self, want: int = 1, *, keyed: bool = True, interval: float | None = None
+    ) -> list[Claimed]:
+        async with self.database.statements(self.tenant_id) as sql:
+            return await claim.claim(sql, self.lane(keyed=keyed, interval=interval), want)
+
+    async def release(self, claimed: list[Claimed]) -> None:
+        async with self.database.statements(self.tenant_id) as sql:
+            await claim.release(sql, claimed)
+
+    async def reclaim(self) -> None:
+        async with self.database.statements(self.tenant_id) as sql:
+            await claim.reclaim(sql, self.integration_id)
+
+    async def end(
+        self, claimed: Claimed, status: str = DeliveryStatus.DELIVERED, **more: Any
+    ) -> None:
+        """Record how an attempt ended."""
+        outcome = Outcome(
+            claimed.delivery_id,
+            claimed.no,
+            DeliveryStatus(status),
+            failures=0,
+            latency_ms=1,
+            ended=time.monotonic(),
+            destination=claimed.destination,
+            **more,
+        )
+        async with self.database.statements(self.tenant_id) as sql:
+            await attempt.complete(sql, self.integration_id, [outcome])
+
+    async def rows(self, sql: str, *values: Any) -> list[Row]:
+        async with self.database.statements(self.tenant_id) as statements:
+            return await statements.rows(sql, *values)
+
+    async def state(self, id: UUID) -> tuple[str, int]:
+        """A delivery's status, and its number of attempts."""
+        query = "select status, attempts from tenant.notification_deliveries where id = $1"
+        [row] = await self.rows(query, id)
+        return row["status"], row["attempts"]
+
+    async def classes(self, id: UUID) -> list[str | None]:
+        """How each attempt of a delivery that has ended failed, if it did."""
+        query = (
+            "select class from tenant.delivery_attempts where delivery_id = $1"
+            " and completed_at is not null order by no"
+        )
+        return [row["class"] for row in await self.rows(query, id)]
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let everything that is being sent have begun so much earlier."""
+        for table, column in (("delivery_attempts", "started_at"), *_UPDATED):
+            query = f"update tenant.{table} set {column} = {column} - make_interval(secs => $1)"
+            async with self.database.statements(self.tenant_id) as sql:
+                await sql.run(query, seconds)
+
+
+_UPDATED = (("notification_deliveries", "updated_at"),)
+
+
+def ids(claimed: Sequence[Claimed]) -> list[UUID]:
+    return [each.delivery_id for each in claimed]
+
+
+def tomorrow() -> datetime:
+    return datetime.now(UTC) + timedelta(days=1)

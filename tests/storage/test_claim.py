@@ -1,0 +1,277 @@
+"""Who may send what, when: on a real server, with as many claimers as there may be workers."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from uuid import UUID
+
+import pytest
+
+from domain.delivery import FailureClass
+from storage import claim, delivery
+from storage.claim import AHEAD_SECONDS, Claimed
+from storage.database import Database
+from storage.delivery import LEASE_SECONDS
+from tests.storage.due import Due, ids, tomorrow
+from tests.storage.kept import Kept
+
+_CLAIMERS = 8
+
+
+@pytest.fixture
+async def due(kept: Kept) -> AsyncIterator[Due]:
+    database = Database(kept.dsn, pool_size=_CLAIMERS)
+    yield await Due.of(database, kept.tenants[0])
+    await database.close()
+
+
+class TestOrder:
+    async def test_the_most_urgent_comes_first_then_the_oldest(self, due: Due) -> None:
+        ranks = [4, 1, 3, 1, 2, 4, 1]
+        added = await due.add(*ranks)
+        wanted = [id for _, id in sorted(zip(ranks, added, strict=True))]
+        one_by_one = [id for _ in range(3) for id in ids(await due.claim())]
+        assert one_by_one + ids(await due.claim(100)) == wanted
+        assert await due.claim(100) == []
+
+    @pytest.mark.parametrize("keyed", [True, False])
+    async def test_where_the_most_urgent_goes_is_first(self, due: Due, keyed: bool) -> None:
+        await due.add(3, to="a")
+        await due.add(4, to="b")
+        [urgent] = await due.add(1, to="z")
+        assert ids(await due.claim(1, keyed=keyed, interval=0.1)) == [urgent]
+
+    async def test_events_of_one_alert_follow_each_other(self, due: Due) -> None:
+        trigger, resolve = await due.add(4, 1, alert="incident_1")
+        [other] = await due.add(4, alert="incident_2")
+        claimed = await due.claim(100)
+        assert ids(claimed) == [trigger, other]
+        await due.end(claimed[0], "retrying", wait=0.0)
+        [again] = await due.claim(100)
+        assert (again.delivery_id, again.no) == (trigger, 2)
+        await due.end(again)
+        assert ids(await due.claim(100)) == [resolve]
+
+    async def test_claimers_do_not_wait_for_each_other(self, due: Due) -> None:
+        added = await due.add(*[4] * 10)
+        lane = due.lane()
+        async with (
+            asyncio.timeout(10),
+            due.database.statements(due.tenant_id) as one,
+            due.database.statements(due.tenant_id) as other,
+        ):
+            first, second = await claim.claim(one, lane, 4), await claim.claim(other, lane, 100)
+        assert sorted(ids(first) + ids(second)) == added
+        assert len(first) == 4
+
+    async def test_many_claimers_never_share(self, due: Due) -> None:
+        added = await due.add(*[4] * 60)
+
+        async def claims() -> list[UUID]:
+            found: list[UUID] = []
+            while claimed := await due.claim(random.randint(1, 5)):
+                found += ids(claimed)
+            return found
+
+        found = await asyncio.gather(*(claims() for _ in range(_CLAIMERS)))
+        assert sorted(id for each in found for id in each) == sorted(added)
+
+
+class TestRates:
+    async def test_slots_are_as_far_apart_as_the_rate_says_whoever_claims(self, due: Due) -> None:
+        interval = 0.07
+        await due.add(*[4] * 40)
+        claims: list[tuple[float, list[float]]] = []  # when the next may be sent, and the slots
+
+        async def claim_some() -> None:
+            for _ in range(5):
+                async with due.database.statements(due.tenant_id) as sql:
+                    lane = due.lane(interval=interval)
+                    claimed = await claim.claim(sql, lane, random.randint(1, 3))
+                    [free] = await sql.rows(_FREE)
+                if claimed:
+                    clock = time.time() - time.monotonic()
+                    claims.append((free["at"], [each.at + clock for each in claimed]))
+
+        await asyncio.gather(*(claim_some() for _ in range(_CLAIMERS)))
+        assert len(claims) > 5
+        for (free_at, _), (_, slots) in pairwise(sorted(claims)):
+            assert slots[0] >= free_at - 0.001
+        for _, slots in claims:
+            assert all(b - a == pytest.approx(interval, abs=1e-4) for a, b in pairwise(slots))
+
+    async def test_slots_are_given_away_a_few_seconds_ahead_only(self, due: Due) -> None:
+        await due.add(*[4] * 20)
+        claimed = await due.claim(100, interval=1.0)
+        assert len(claimed) == int(AHEAD_SECONDS) + 1
+        assert max(each.at for each in claimed) <= time.monotonic() + AHEAD_SECONDS
+        [urgent] = await due.add(1)
+        assert await due.claim(100, interval=1.0) == []
+        await due.rows("update tenant.delivery_rates set free_at = now() returning 1")
+        assert ids(await due.claim(1, interval=1.0)) == [urgent]
+
+    async def test_destinations_have_rates_of_their_own(self, due: Due) -> None:
+        for place in ("a", "b", "c"):
+            await due.add(4, 4, to=place)
+        claimed = await due.claim(100, keyed=False, interval=1.0)
+        assert sorted(each.destination for each in claimed) == ["a", "b", "c"]
+        assert all(each.at <= time.monotonic() for each in claimed)
+
+    @pytest.mark.parametrize(("keyed", "interval"), [(True, None), (True, 0.1), (False, 0.1)])
+    async def test_a_destination_that_asks_for_it_is_left_alone(
+        self, due: Due, keyed: bool, interval: float | None
+    ) -> None:
+        await due.add(4, 4, to="a")
+        [other] = await due.add(to="b")
+        [first, *_] = await due.claim(1, keyed=keyed, interval=interval)
+        throttled = FailureClass.THROTTLED
+        await due.end(first, "retrying", kind=throttled, wait=30.0, pause=30.0)
+        assert ids(await due.claim(100, keyed=keyed, interval=interval)) == [other]
+        await due.rows("update tenant.delivery_rates set free_at = now() returning 1")
+        [second] = await due.claim(100, keyed=keyed, interval=interval)
+        assert second.destination == "a"
+        assert second.delivery_id != first.delivery_id
+
+    async def test_a_pause_is_never_made_shorter(self, due: Due) -> None:
+        await due.add(4, 4, 4)
+        claimed = await due.claim(2)
+        throttled = FailureClass.THROTTLED
+        for each, pause in zip(claimed, (30.0, 1.0), strict=True):
+            await due.end(each, "retrying", kind=throttled, wait=pause, pause=pause)
+        [row] = await due.rows(_FREE)
+        assert row["at"] > time.time() + 25
+
+
+_FREE = "select extract(epoch from free_at)::float8 as at from tenant.delivery_rates"
+
+
+class TestOneAtATime:
+    """What a vendor does not recognise when it comes again is sent one by one."""
+
+    async def test_one_is_on_its_way_to_each_destination(self, due: Due) -> None:
+        await due.add(4, 4, 4, to="a")
+        await due.add(4, 4, to="b")
+        first = await due.claim(100, keyed=False)
+        assert sorted(each.destination for each in first) == ["a", "b"]
+        assert await due.claim(100, keyed=False) == []
+        [to_a] = [each for each in first if each.destination == "a"]
+        await due.end(to_a)
+        assert [each.destination for each in await due.claim(100, keyed=False)] == ["a"]
+
+    @pytest.mark.parametrize("interval", [None, 0.001])
+    async def test_however_many_claim_at_once(self, due: Due, interval: float | None) -> None:
+        added = await due.add(*[4] * 30, to="a")
+        on_the_way: list[int] = []
+        flying: set[UUID] = set()
+        done: list[UUID] = []
+
+        async def sends() -> None:
+            while len(done) < len(added):
+                claimed = await due.claim(3, keyed=False, interval=interval)
+                flying.update(ids(claimed))
+                on_the_way.append(len(flying))
+                await asyncio.sleep(0.01)  # the send
+                flying.difference_update(ids(claimed))
+                done.extend(ids(claimed))
+                for each in claimed:
+                    await due.end(each)
+
+        async with asyncio.timeout(60):
+            await asyncio.gather(*(sends() for _ in range(_CLAIMERS)))
+        assert max(on_the_way) == 1
+        assert sorted(done) == sorted(added)
+
+
+class TestFences:
+    """An attempt's row is the permission to send; whoever lost it changes nothing any more."""
+
+    async def test_what_was_not_sent_is_as_it_was(self, due: Due) -> None:
+        [id] = await due.add()
+        claimed = await due.claim()
+        await due.release(claimed)
+        assert await due.state(id) == ("pending", 0)
+        [again] = await due.claim()
+        assert again.no == 1
+        await due.end(again, "retrying", kind=FailureClass.TRANSIENT, wait=0.0)
+        await due.release(await due.claim())
+        assert await due.state(id) == ("retrying", 1)
+        assert await due.classes(id) == [FailureClass.TRANSIENT]
+
+    async def test_a_worker_that_is_silent_for_too_long_is_taken_to_be_dead(self, due: Due) -> None:
+        [id] = await due.add()
+        await due.claim()
+        await due.pass_time(LEASE_SECONDS - 1)
+        await due.reclaim()
+        assert await due.state(id) == ("sending", 1)
+        await due.pass_time(2)
+        await due.reclaim()
+        assert await due.state(id) == ("retrying", 1)
+        assert await due.classes(id) == [FailureClass.UNKNOWN]
+        [again] = await due.claim()
+        assert (again.delivery_id, again.no) == (id, 2)
+
+    async def test_a_worker_that_comes_back_ends_nothing(self, due: Due) -> None:
+        [id] = await due.add()
+        first, second = await self._taken_over(due)
+        await due.end(first, "failed", kind=FailureClass.PERMANENT)
+        assert await due.state(id) == ("sending", 2)
+        await due.release([first])
+        assert await due.state(id) == ("sending", 2)
+        await due.end(second)
+        assert await due.state(id) == ("delivered", 2)
+        assert await due.classes(id) == [FailureClass.UNKNOWN, None]
+
+    async def test_nor_once_it_is_over(self, due: Due) -> None:
+        [id] = await due.add()
+        first, second = await self._taken_over(due)
+        await due.end(second)
+        await due.end(first, "retrying", kind=FailureClass.TRANSIENT, wait=0.0)
+        await due.end(second, "retrying", kind=FailureClass.TRANSIENT, wait=0.0)
+        assert await due.state(id) == ("delivered", 2)
+        assert await due.claim() == []
+
+    async def _taken_over(self, due: Due) -> tuple[Claimed, Claimed]:
+        [first] = await due.claim()
+        await due.pass_time(LEASE_SECONDS + 1)
+        await due.reclaim()
+        [second] = await due.claim()
+        return first, second
+
+    @pytest.mark.parametrize("way", ["ends", "releases"])
+    async def test_what_was_cancelled_and_is_sent_again_is_not_the_first_sends(
+        self, due: Due, way: str
+    ) -> None:
+        [id] = await due.add()
+        [first] = await due.claim()
+        async with due.database.tenant(due.tenant_id) as connection:
+            assert await delivery.cancel(connection, id)
+            await delivery.resend(connection, [id], tomorrow())
+        [second] = await due.claim()
+        if way == "ends":
+            await due.end(first, "retrying", kind=FailureClass.TRANSIENT, wait=0.0)
+        else:
+            await due.release([first])
+        assert await due.state(id) == ("sending", 2)
+        await due.end(second)
+        assert await due.state(id) == ("delivered", 2)
+
+    async def test_what_was_cancelled_stays_so(self, due: Due) -> None:
+        [id] = await due.add()
+        [claimed] = await due.claim()
+        async with due.database.tenant(due.tenant_id) as connection:
+            await delivery.cancel(connection, id)
+        await due.end(claimed)
+        assert await due.state(id) == ("cancelled", 1)
+        assert await due.classes(id) == [None]
+
+    async def test_what_is_past_its_deadline_is_not_sent_but_ended(self, due: Due) -> None:
+        [late] = await due.add(seconds=-1)
+        [early] = await due.add()
+        claimed = await due.claim(100)
+        assert ids(claimed) == [early]
+        async with due.database.statements(due.tenant_id) as sql:
+            await delivery.expire(sql, due.request_id, due.integration_id)
+        assert await due.state(late) == ("expired", 0)
+        assert await due.state(early) == ("sending", 1)
