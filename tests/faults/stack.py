@@ -35,21 +35,21 @@ class Stack:
         told: dict[str, Any] = json.loads(self.ready_file.read_text())
         return told
 
-    def pid(self, name: Name) -> int:
-        """The process as it is now; a restart changes it."""
+    def pids(self, name: Name) -> list[int]:
+        """The processes as they are now; a restart changes them."""
         pids = self.told["pids"]
-        pid: int = pids["workers"][0] if name == "worker" else pids[name]
-        return pid
+        found: list[int] = pids["workers"] if name == "worker" else [pids[name]]
+        return found
 
-    def send(self, name: Name, number: signal.Signals = signal.SIGKILL) -> int:
+    def send(self, name: Name, number: signal.Signals = signal.SIGKILL, which: int = 0) -> int:
         """Send a signal to one of the processes; its process id."""
-        pid = self.pid(name)
+        pid = self.pids(name)[which]
         os.kill(pid, number)
         return pid
 
     async def replaced(self, name: Name, pid: int) -> None:
         """Wait until the supervisor has started another process in its place."""
-        await until(lambda: self.pid(name) != pid)
+        await until(lambda: pid not in self.pids(name))
 
     async def answering(self) -> None:
         """Wait until the API says that it, PostgreSQL and Temporal can be used."""
@@ -78,31 +78,32 @@ class Stack:
 
 
 @asynccontextmanager
-async def running(data_dir: Path) -> AsyncIterator[Stack]:
-    """Start the service with one worker on data of its own; stop it afterwards."""
+async def running(data_dir: Path, workers: int = 1, allow: str = "") -> AsyncIterator[Stack]:
+    """Start the service on data of its own; stop it afterwards. `allow`: its EGRESS_ALLOW."""
     ready_file = data_dir / "ready.json"
-    command = [sys.executable, "-m", "cli", "up", "--workers", "1", "--storage", "local"]
+    command = [sys.executable, "-m", "cli", "up", "--workers", str(workers), "--storage", "local"]
     command += ["--data-dir", str(data_dir), "--ready-file", str(ready_file)]
     environment = {name: value for name, value in os.environ.items() if name not in _OURS}
     # A stopped worker swallows what its open polls are given: with one slot, taken by what it was
     # doing, it has none for long activities.
-    environment["IMPORT_SLOTS"] = "1"
+    environment |= {"IMPORT_SLOTS": "1", "EGRESS_ALLOW": allow}
     up = await asyncio.create_subprocess_exec(*command, env=environment, stdout=DEVNULL)
     try:
         await until(lambda: ready_file.exists() or up.returncode is not None)
         assert up.returncode is None, "the service did not start; it says why above"
         told = json.loads(ready_file.read_text())
         async with httpx.AsyncClient(base_url=told["api"], timeout=90, trust_env=False) as http:
-            yield Stack(ready_file, _service(told, http, data_dir), _of_worker(told, environment))
+            service = _service(told, http, data_dir, allow)
+            yield Stack(ready_file, service, _of_worker(told, environment))
     finally:
         if up.returncode is None:
             up.terminate()
         await up.wait()
 
 
-def _service(told: dict[str, Any], http: httpx.AsyncClient, data_dir: Path) -> Service:
+def _service(told: dict[str, Any], http: httpx.AsyncClient, data_dir: Path, allow: str) -> Service:
     key = Path(told["admin_key_file"]).read_text().strip()
-    settings = Settings(local_storage_dir=data_dir / "storage")
+    settings = Settings(local_storage_dir=data_dir / "storage", egress_allow=allow)
     return Service(settings, http, key, told["postgres"])
 
 
