@@ -10,14 +10,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import aiohappyeyeballs
 import aiohttp
-import httpx
+import yarl
 
 from channels.address import Network, Policy, address, around
 from channels.guard import SMTP_PORTS, is_literal, parse_host, parse_target, permit
-from channels.http import Lookup, Resolver, Transport, guarded_socket, system_lookup
+from channels.http import Lookup, Resolver, guarded_socket, read_most, system_lookup
 from channels.unanswered import translated
 from domain.delivery import LATEST_SECONDS, DeliveryFailed, Failure, FailureClass
 
@@ -46,6 +48,15 @@ class Reply:
     private: bool = False
 
 
+class _Target(NamedTuple):
+    """A URL that may be called."""
+
+    canonical: str
+    url: yarl.URL
+    host: str
+    port: int
+
+
 class Egress:
     """One process's way out, for all its tenants: it keeps no cookies. Made by `egress`.
 
@@ -60,13 +71,12 @@ class Egress:
         self._policy = policy
         self._resolver = resolver
         self.total = total  # seconds that a call may take
-        self._transport = Transport(session, BODY_BYTES)
         self._target = lru_cache(4_096)(self._parse)
-        self._is_listed = lru_cache(4_096)(self._permitted)
+        self._is_listed = lru_cache(4_096)(self._listed)
 
     def check(self, url: str) -> str:
         """The canonical form of a URL that may be called. Raises guard.Refused."""
-        return str(self._target(url))
+        return self._target(url).canonical
 
     async def send(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes = b""
@@ -75,18 +85,21 @@ class Egress:
         _check_headers(headers)
         with translated("the URL"):
             target = self._target(url)
-        host = target.raw_host.decode()
-        request = httpx.Request(method, target, headers={**_DEFAULTS, **headers}, content=content)
-        with translated(host):
-            async with asyncio.timeout(self.total):
-                response = await self._transport.handle_async_request(request)
-                body = b"".join([chunk async for chunk in response.aiter_raw()])
-        return Reply(
-            response.status_code,
-            dict(response.headers.multi_items()),
-            body,
-            self._leads_inside(host, target.port),
-        )
+        with translated(target.host):
+            async with (
+                asyncio.timeout(self.total),
+                self.session.request(
+                    method,
+                    target.url,
+                    headers={**_DEFAULTS, **headers},
+                    data=content or None,
+                    allow_redirects=False,
+                    skip_auto_headers=("Content-Type",),
+                ) as response,
+            ):
+                body = await read_most(response, BODY_BYTES)
+        answered = {name.lower(): value for name, value in response.headers.items()}
+        return Reply(response.status, answered, body, self._leads_inside(target))
 
     async def open_socket(self, host: str, port: int) -> socket.socket:
         """A connected socket to a mail server, not blocking. Raises DeliveryFailed.
@@ -107,8 +120,12 @@ class Egress:
         """Whether a dialled address is a private destination of EGRESS_ALLOW."""
         return self._policy.lists(address(literal), port)
 
-    def _parse(self, url: str) -> httpx.URL:
-        return httpx.URL(parse_target(url, self._policy))
+    def _parse(self, url: str) -> _Target:
+        canonical = parse_target(url, self._policy)
+        parts = urlsplit(canonical)
+        # As it is written: Teams signs its URLs with %2F in them.
+        written = yarl.URL(canonical, encoded=True)
+        return _Target(canonical, written, parts.hostname or "", parts.port or 443)
 
     async def _answers(self, name: str, port: int) -> list[str]:
         if is_literal(name):
@@ -123,13 +140,11 @@ class Egress:
             infos, happy_eyeballs_delay=0.25, socket_factory=make
         )
 
-    def _leads_inside(self, host: str, port: int | None) -> bool:
-        if host in self._resolver.private:
-            return True
-        return is_literal(host) and self._is_listed(host, port or 443)
+    def _leads_inside(self, target: _Target) -> bool:
+        return target.host in self._resolver.private or self._is_listed(target)
 
-    def _permitted(self, host: str, port: int) -> bool:
-        return permit(host, port, self._policy)
+    def _listed(self, target: _Target) -> bool:
+        return is_literal(target.host) and permit(target.host, target.port, self._policy)
 
 
 def _addr_info(answer: str, port: int) -> tuple[int, int, int, str, tuple[str, int]]:

@@ -1,11 +1,12 @@
 """What is sent, as bytes, and text made to fit into a vendor's limits."""
 
-import json
 import re
 from bisect import bisect_right
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
+
+from pydantic_core import to_json
 
 # Would break a line, or are no text; and what turns the direction of the text around it.
 _BREAKING = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
@@ -17,12 +18,10 @@ _LINK = re.compile(
     r"https?://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?#].*)?"
 )
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
 
 def compact(value: Any) -> bytes:
     """JSON without spaces, in UTF-8."""
-    return _encode(value).encode()
+    return to_json(value)
 
 
 def json_bytes(value: Any) -> int:
@@ -32,7 +31,7 @@ def json_bytes(value: Any) -> int:
 
 def json_units(value: Any) -> int:
     """How long it is as `compact` writes it, counted in UTF-16 as JavaScript and .NET do."""
-    return len(_encode(value).encode("utf-16-le")) // 2
+    return len(to_json(value).decode().encode("utf-16-le")) // 2
 
 
 def cut(text: str, size: int, measure: Callable[[str], int] = len) -> str:

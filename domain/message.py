@@ -1,5 +1,6 @@
 """An event made ready to be said: what every channel turns into its vendor's form."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from domain.notification import Action, Severity, action, alert_key, stated_severity
 
 FACTS = 20
+_LINK = re.compile(r"https?://\S+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,7 @@ def render(delivery_id: str, notification: dict[str, Any], default: Severity) ->
 
 def _link(url: Any) -> str | None:
     """Only http(s) is worth a button; `javascript:` and the like never leave the house."""
-    is_link = isinstance(url, str) and url.startswith(("https://", "http://"))
-    return url if is_link and not any(each.isspace() for each in url) else None
+    return url if isinstance(url, str) and _LINK.fullmatch(url) else None
 
 
 def _facts(notification: dict[str, Any]) -> list[tuple[str, str]]:

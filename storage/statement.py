@@ -1,10 +1,10 @@
 """Statements in PostgreSQL's own words, for the paths where a round trip counts."""
 
-import json
 from functools import lru_cache
 from typing import Any
 
 import asyncpg
+from pydantic_core import to_json
 
 Row = dict[str, Any]
 
@@ -35,4 +35,4 @@ def _of(schema: str, sql: str) -> str:
 
 
 def as_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    return to_json(value).decode()
