@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.fanout import fanout
+from benchmarks.fanout import fanout, peer_apprise
 from benchmarks.formats import import_csv, import_json, import_xml
 from benchmarks.growth import growth
 from benchmarks.isolation import isolation
@@ -22,7 +22,7 @@ BENCHMARKS: dict[str, Callable[[Plan], Line]] = {
     run.__name__: run
     for run in (
         *(import_csv, growth, memory, import_json, import_xml, peer_dlt),
-        *(fanout, latency, isolation),
+        *(fanout, peer_apprise, latency, isolation),
     )
 }
 

@@ -5,11 +5,14 @@ import base64
 import hashlib
 import hmac
 import json
+import subprocess
 import time
+from pathlib import Path
 from statistics import median
 
 import aiohttp
 
+from benchmarks.peer_environment import installed
 from benchmarks.plan import Plan
 from benchmarks.report import Figure, Line, spread
 from benchmarks.sinking import SECRET, Sink, connect, event, sunk
@@ -18,6 +21,8 @@ from benchmarks.stack import Tenant
 _NOTIFICATIONS = 1_000
 _PATHS = ("a", "b", "c")
 _AT_ONCE = 8  # per webhook, as many as the service has in flight by default
+_APPRISE = "apprise==2.3.0"
+_PEER = Path(__file__).with_name("apprise_fanout.py")
 _KEY = base64.b64decode(SECRET.removeprefix("whsec_"))
 
 
@@ -39,6 +44,25 @@ def fanout(plan: Plan) -> Line:
     ]
     details = {"notifications": count, "ours_s": spread(ours), "bare_s": spread(bare)}
     return Line("fanout", figures, details)
+
+
+def peer_apprise(plan: Plan) -> Line:
+    """The same with Apprise, which records and retries nothing. Raises LeftOut without it."""
+    python, count = installed(plan.cache / "apprise", _APPRISE), plan.rows or _NOTIFICATIONS
+    ours, theirs = [], []
+    with sunk() as (running, sink):
+        urls = [f"{sink.url.replace('http', 'json', 1)}/{path}" for path in _PATHS]
+        command = [str(python), "-P", str(_PEER), str(count), *urls]
+        for _ in range(plan.repeat):
+            ours.append(_ours(running.new_tenant(), sink, count))
+            ran = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+            theirs.append(float(ran.stdout))
+    figures = [
+        Figure("apprise_ratio", median(theirs) / median(ours)),
+        Figure("apprise_per_s", count * len(_PATHS) / median(theirs)),
+    ]
+    details = {"ours_s": spread(ours), "apprise_s": spread(theirs), "apprise": _APPRISE}
+    return Line("peer_apprise", figures, details)
 
 
 def _ours(tenant: Tenant, sink: Sink, count: int) -> float:

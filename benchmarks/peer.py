@@ -4,8 +4,6 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
-import venv
 from pathlib import Path
 from statistics import median
 
@@ -13,8 +11,9 @@ import asyncpg
 
 from benchmarks.generate import export
 from benchmarks.importing import import_once
+from benchmarks.peer_environment import installed
 from benchmarks.plan import Plan
-from benchmarks.report import Figure, LeftOut, Line, spread
+from benchmarks.report import Figure, Line, spread
 from benchmarks.stack import Stack, stack
 
 _ROWS = 100_000
@@ -24,7 +23,7 @@ _PIPELINE = Path(__file__).with_name("dlt_pipeline.py")
 
 def peer_dlt(plan: Plan) -> Line:
     """dlt and our import, taking turns. Raises LeftOut if dlt cannot be installed."""
-    python, rows = _installed(plan.cache / "dlt"), plan.rows or _ROWS
+    python, rows = installed(plan.cache / "dlt", *_PACKAGES), plan.rows or _ROWS
     file = export(plan.cache, "csv", rows)
     ours, theirs = [], []
     with stack() as running:
@@ -38,19 +37,6 @@ def peer_dlt(plan: Plan) -> Line:
     ]
     details = {"rows": rows, "total_s": spread(ours), "dlt_s": spread(theirs), "dlt": _PACKAGES}
     return Line("peer_dlt", figures, details)
-
-
-def _installed(home: Path) -> Path:
-    """The Python of an environment that has dlt, made the first time."""
-    python = home / "bin" / "python"
-    made = home / "-".join(name.replace("==", "-") for name in _PACKAGES)
-    if not made.exists():
-        venv.create(home, with_pip=True, clear=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        if subprocess.call([*pip, *_PACKAGES], stdout=sys.stderr):
-            raise LeftOut("dlt cannot be installed here")
-        made.touch()
-    return python
 
 
 def _load(python: Path, running: Stack, file: Path, rows: int) -> float:
