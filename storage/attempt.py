@@ -56,8 +56,8 @@ _FIELDS = {
     "wait": "float8",
 }
 # The attempt first: if it is closed already, its delivery is somebody else's by now. A delivery
-# that was cancelled meanwhile stays so, with the attempt on record; one that was cancelled and is sent
-# again is the later attempt's.
+# that was cancelled meanwhile stays so, with the attempt on record; one that is sent again since is
+# the later attempt's.
 _COMPLETE = f"""
 with done as (
     select * from jsonb_to_recordset($1)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from temporalio.client import Client
 
+from embedded.ports import Ports
 from tests.faults.exports import export
 from tests.faults.stack import Rows, Stack, rows, running
 from tests.service import Tenant
@@ -16,7 +17,11 @@ EXPORT = export(ROWS)
 
 @pytest.fixture(scope="session")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    async with running(tmp_path_factory.mktemp("faults")) as stack:
+    home = tmp_path_factory.mktemp("faults")
+    ports = Ports(tmp_path_factory.mktemp("receivers") / "ports.json")
+    receivers = [ports.take(f"receiver {number}", 0) for number in range(2)]
+    allow = ",".join(f"127.0.0.1/32:{port}" for port in receivers)
+    async with running(home, allow=allow) as stack:
         yield stack
 
 
