@@ -82,19 +82,23 @@ where t.id between :first and :last and t.migration_job_id = :job and t.row_vers
 """
 
 # What is still there after deleting and restoring: rows whose version, or last import, is not
-# the one this job had left.
+# the one this job had left. Each half begins with few rows; as one condition it would look at every
+# before-image for every record of the table.
 _KEEP = f"""
 insert into {{schema}}.import_errors (job_id, revision, source_row, source_id, code, detail)
-select cast(:job as uuid), 0, coalesce(t.source_row, 0), t.source_id, '{KEPT}',
+select cast(:job as uuid), 0, coalesce(kept.source_row, 0), kept.source_id, '{KEPT}',
        'edited since the import, so it was kept'
-from {{table}} t
-where (t.id between :first and :last and (t.migration_job_id = :job or exists (
-          select 1 from {{schema}}.import_before_images b where b.record_id = t.id
-          and b.job_id <> :job and b.before ->> 'migration_job_id' = cast(:job as text))))
-   or t.id in (select b.record_id from {{schema}}.import_before_images b
-               where b.job_id = :job and b.chunk = :chunk
-               and (t.row_version <> (b.before ->> 'row_version')::int
-                    or t.migration_job_id = :job))
+from (
+    select t.id, t.source_row, t.source_id from {{table}} t
+    where t.id between :first and :last and (t.migration_job_id = :job or t.id in (
+        select b.record_id from {{schema}}.import_before_images b
+        where b.job_id <> :job and b.before ->> 'migration_job_id' = cast(:job as text)))
+    union
+    select t.id, t.source_row, t.source_id
+    from {{schema}}.import_before_images b join {{table}} t on t.id = b.record_id
+    where b.job_id = :job and b.chunk = :chunk
+        and (t.row_version <> (b.before ->> 'row_version')::int or t.migration_job_id = :job)
+) kept
 """
 
 
