@@ -8,10 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from sqlalchemy.exc import DBAPIError
 from temporalio import activity
 
 from activities.gates import Gates
 from activities.heartbeat import heartbeating
+from activities.integration_state import note_state
 from activities.job import Connections
 from activities.sending import Attempt, send
 from activities.target import Target, Targets
@@ -21,6 +23,7 @@ from storage import attempt as record
 from storage import delivery
 from storage.attempt import Outcome
 from storage.claim import Claimed, claim, reclaim, release
+from storage.database import DRIVER_ERRORS
 from storage.statement import Row, Statements
 from workflows import messages as m
 from workflows import steps
@@ -29,6 +32,7 @@ _WINDOW = 100  # rows claimed at once where the vendor knows a repetition when i
 _WINDOW_SECONDS = 10.0  # after which a window's unsent rows are given back
 _SOON = 5.0  # what is due sooner is waited for here
 _ROUND_SECONDS = 20.0
+_RECORD_SECONDS, _AGAIN_SECONDS = 10.0, 0.3  # within the lease of what was sent
 _CROWDED_SECONDS, _BUSY_SECONDS, _PROBING_SECONDS = 0.1, 1.0, 10.0
 
 _INTEGRATION = """
@@ -77,18 +81,27 @@ class Delivering:
     async def round(self, share: Share, window: Window) -> m.Lane:
         """Send until the share is done, nothing is due soon, or the round has taken long enough."""
         end = time.monotonic() + _ROUND_SECONDS
-        while True:
-            lane, following = window.lane, None
-            if window.claimed:
-                lane, following = await self._through(window, more=time.monotonic() < end)
-            if following is None or not following.claimed:
-                if not lane.open or lane.wait is None or lane.wait > _SOON:
-                    return lane
-                if time.monotonic() + lane.wait > end or activity.is_worker_shutdown():
-                    return lane
-                await self._rest(share.tenant_id, lane.wait, end)
-                following = await self.claim(share)
-            window = following
+        try:
+            while True:
+                lane, following = window.lane, None
+                if window.claimed:
+                    lane, following = await self._through(window, more=time.monotonic() < end)
+                if following is None or not following.claimed:
+                    if not lane.open or lane.wait is None or lane.wait > _SOON:
+                        return lane
+                    if time.monotonic() + lane.wait > end or activity.is_worker_shutdown():
+                        return lane
+                    await self._rest(share.tenant_id, lane.wait, end)
+                    following = await self.claim(share)
+                window = following
+        finally:
+            self.leave(window)
+
+    def leave(self, *windows: Window) -> None:
+        """Give back what the windows still hold of the gates; again makes no difference."""
+        for window in windows:
+            granted, window.granted = window.granted, 0
+            self._gates.leave(window.share.tenant_id, window.share.integration_id, granted)
 
     async def _rest(self, tenant_id: TenantId, seconds: float, end: float) -> None:
         """Sleep, and on while the tenant's sends are all taken, which costs nothing to see here."""
@@ -98,9 +111,15 @@ class Delivering:
 
     async def claim(self, share: Share) -> Window:
         """A window in a transaction of its own."""
-        async with self._database.statements(share.tenant_id) as sql:
-            row = await sql.row(_INTEGRATION, share.integration_id)
-            return await self.window(sql, share, row)
+        windows: list[Window] = []
+        try:
+            async with self._database.statements(share.tenant_id) as sql:
+                row = await sql.row(_INTEGRATION, share.integration_id)
+                windows.append(await self.window(sql, share, row))
+        except BaseException:  # the commit may have failed
+            self.leave(*windows)
+            raise
+        return windows[0]
 
     async def window(self, sql: Statements, share: Share, integration: Row | None) -> Window:
         """Claim what may be sent now, or find out when to look again."""
@@ -155,12 +174,23 @@ class Delivering:
                 return await self._send_singly(window, target), None
             outcomes, unsent = await self._send_keyed(window, target)
         finally:
-            self._gates.leave(share.tenant_id, share.integration_id, window.granted)
+            self.leave(window)
         recorded = self._record(window, outcomes, unsent)
         # What a destination asked for holds once it is recorded.
         if more and len(outcomes) == _WINDOW and not _are_throttled(outcomes):
-            return await asyncio.gather(recorded, self.claim(share))
+            following = asyncio.create_task(self.claim(share))
+            try:
+                return await recorded, await following
+            except BaseException:
+                await self._unclaim(following)
+                raise
         return await recorded, None
+
+    async def _unclaim(self, claiming: asyncio.Task[Window]) -> None:
+        """What it claims is sent by whoever finds it lost."""
+        [window] = await asyncio.gather(claiming, return_exceptions=True)
+        if isinstance(window, Window):
+            self.leave(window)
 
     async def _send_keyed(
         self, window: Window, target: Target
@@ -207,12 +237,28 @@ class Delivering:
     async def _record(
         self, window: Window, outcomes: list[Outcome], unsent: list[Claimed]
     ) -> m.Lane:
+        """Write what became of them; while the database is away, for as long as they are ours.
+
+        A send that is over and not on record is sent again, and not every vendor would notice.
+        """
+        end = time.monotonic() + _RECORD_SECONDS
+        while True:
+            try:
+                return await self._recorded(window, outcomes, unsent)
+            except (OSError, DBAPIError, *DRIVER_ERRORS):
+                if time.monotonic() > end:
+                    raise
+                await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _recorded(
+        self, window: Window, outcomes: list[Outcome], unsent: list[Claimed]
+    ) -> m.Lane:
         share = window.share
         async with self._database.statements(share.tenant_id) as sql:
             await record.complete(sql, share.integration_id, outcomes)
             if unsent:
                 await release(sql, unsent)
-            await _note(sql, window.integration, outcomes)
+            await note_state(sql, window.integration, outcomes)
             return await _look(sql, share)
 
 
@@ -250,27 +296,6 @@ async def _parked(sql: Statements, share: Share, integration: Row | None) -> m.L
         await delivery.expire(sql, share.request_id, share.integration_id)
     lane = await _look(sql, share)
     return lane.model_copy(update={"wait": None})
-
-
-async def _note(sql: Statements, integration: Row, outcomes: list[Outcome]) -> None:
-    """Keep the integration's state true, writing only where it changed."""
-    if not outcomes:
-        return
-    gone = any(each.gone for each in outcomes)
-    status, error = _state(outcomes[-1])
-    known = integration["connection_status"], integration["last_error"]
-    if gone or (status, error) != known:
-        await record.note_state(sql, integration["id"], status, error, gone)
-
-
-def _state(outcome: Outcome) -> tuple[str, str | None]:
-    if outcome.kind is None or outcome.kind is FailureClass.THROTTLED:
-        return "connected", None
-    if outcome.gone:
-        return "disabled", outcome.error
-    if outcome.kind is FailureClass.MISCONFIGURED:
-        return "misconfigured", outcome.error
-    return "failing", outcome.error
 
 
 def _jitter() -> float:

@@ -19,6 +19,7 @@ from temporalio.worker import (
 )
 
 from domain.failures import BadInput, Problem
+from storage.database import DRIVER_ERRORS
 from storage.ledger import Superseded
 from storage.objects import ObjectChanged, ObjectNotFound, StorageUnavailable
 
@@ -29,12 +30,7 @@ _FINAL_SQL = (
     asyncpg.ProgramLimitExceededError,
     asyncpg.RaiseError,
 )
-_DATABASE = (
-    SQLAlchemyError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
+_DATABASE = (SQLAlchemyError, *DRIVER_ERRORS)
 # Their messages are about servers, not records.
 _SERVERS = (StorageUnavailable, OSError, EOFError, RPCError)
 _ATTEMPTS = 20  # about four minutes; a fault of this program is not mended by trying for ever

@@ -8,7 +8,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from storage import outbox
-from storage.database import Database
+from storage.database import DRIVER_ERRORS, Database
 from storage.outbox import Waiting
 from workflows.messages import RequestRef
 from workflows.starting import start_notification
@@ -25,7 +25,7 @@ async def keep_starting(client: Client, database: Database) -> None:
     while True:
         try:
             await start_waiting(client, await outbox.waiting(database, _GRACE_SECONDS))
-        except (SQLAlchemyError, RPCError, OSError) as error:
+        except (SQLAlchemyError, *DRIVER_ERRORS, RPCError, OSError) as error:
             _log.warning("the outbox has to wait: %s", type(error).__name__)
         await asyncio.sleep(_EVERY_SECONDS)
 

@@ -34,16 +34,23 @@ class Routing:
     async def open_request(self, input: m.RequestRef) -> m.Opened:
         """Route what is not routed yet; what is open then, lane by lane."""
         tenant_id, request_id = TenantId(input.tenant_id), UUID(input.request_id)
-        async with heartbeating():
-            async with self._database.statements(tenant_id) as sql:
-                channels = await self._route(sql, tenant_id, request_id)
-                total = await routing.count(sql, request_id)
-                rows = await delivery.lanes(sql, request_id, None)
-                windows: list[Window] = []
-                if channels and total <= _AT_ONCE:
-                    windows = await self._claim(sql, tenant_id, request_id, rows, channels)
-            rounds = (self._delivering.round(window.share, window) for window in windows)
-            lanes = await asyncio.gather(*rounds) if windows else map(lane_of, rows)
+        windows: list[Window] = []
+        try:
+            async with heartbeating():
+                async with self._database.statements(tenant_id) as sql:
+                    integrations = await self._route(sql, tenant_id, request_id)
+                    total = await routing.count(sql, request_id)
+                    rows = await delivery.lanes(sql, request_id, None)
+                    if integrations and total <= _AT_ONCE:
+                        # In the transaction that routed: nobody has to look for it again.
+                        for row in rows:
+                            share = Share(tenant_id, request_id, row["integration_id"])
+                            integration = integrations.get(share.integration_id)
+                            windows.append(await self._delivering.window(sql, share, integration))
+                rounds = (self._delivering.round(window.share, window) for window in windows)
+                lanes = await asyncio.gather(*rounds) if windows else map(lane_of, rows)
+        finally:
+            self._delivering.leave(*windows)
         return m.Opened(deliveries=total, lanes=tuple(lane for lane in lanes if lane.open))
 
     async def _route(
@@ -78,19 +85,3 @@ class Routing:
             rank=message.severity.rank,
             deadline_at=deadline(created, notification["expires_at"], created + _LATEST),
         )
-
-    async def _claim(
-        self,
-        sql: Statements,
-        tenant_id: TenantId,
-        request_id: UUID,
-        rows: list[Row],
-        integrations: dict[UUID, Row],
-    ) -> list[Window]:
-        """Claim in the transaction that routed: nobody has to look for it again."""
-        windows = []
-        for row in rows:
-            share = Share(tenant_id, request_id, row["integration_id"])
-            integration = integrations.get(row["integration_id"])
-            windows.append(await self._delivering.window(sql, share, integration))
-        return windows

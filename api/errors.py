@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from temporalio.service import RPCError
 
 from domain.failures import BadInput, Problem
+from storage.database import DRIVER_ERRORS
 from storage.objects import StorageUnavailable
 
 # Refusals that are not simply "the content is wrong" (422).
@@ -142,11 +143,13 @@ async def _routing_error(_: Request, error: Any) -> JSONResponse:
 
 
 async def _database_error(_: Request, error: Any) -> JSONResponse:
-    state = getattr(error.orig, "sqlstate", None) or _UNAVAILABLE[0]
+    """Of SQLAlchemy, or of the driver beneath it where it is asked in PostgreSQL's own words."""
+    wrapped = isinstance(error, exc.DBAPIError)
+    state = getattr(error.orig if wrapped else error, "sqlstate", None) or _UNAVAILABLE[0]
     if state.startswith(_DATA):
         detail = "a value cannot be stored, such as the character U+0000"
         return problem_response(422, "value_not_storable", detail)
-    if error.connection_invalidated or state.startswith(_UNAVAILABLE):
+    if (wrapped and error.connection_invalidated) or state.startswith(_UNAVAILABLE):
         return _unavailable("PostgreSQL")
     raise error
 
@@ -178,7 +181,7 @@ _HANDLERS = {
     BadInput: _bad_input,
     RequestValidationError: _invalid_request,
     RoutingException: _routing_error,
-    exc.DBAPIError: _database_error,
+    **dict.fromkeys((exc.DBAPIError, *DRIVER_ERRORS), _database_error),
     **dict.fromkeys((*_SERVERS, OSError), _server_missing),
     ClientDisconnect: _client_gone,
     Exception: _internal_error,

@@ -16,6 +16,8 @@ from storage.statement import Row, Statements
 
 APP_ROLE = "firelater_app"
 OLDEST_SERVER = 180_000  # uuidv7() came with PostgreSQL 18
+# Of a server that says no; of a connection that is closed; of one that broke between statements.
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 # The first statement of every transaction. It also is what makes SQLAlchemy send BEGIN: it does so
 # lazily, and a COPY on the raw connection before it would run, and stay, outside the transaction.
@@ -128,17 +130,22 @@ async def _roll_back(connection: AsyncConnection, driver: "asyncpg.Connection[An
     """A connection that cannot even do that is not used again."""
     try:
         await driver.execute("rollback")
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except (OSError, *DRIVER_ERRORS):
         await connection.invalidate()
 
 
 def _ping_idle(engine: AsyncEngine) -> None:
-    """Look at connections that nobody used for a while, so that a restart of the server goes
-    unnoticed; to look at every one, as `pool_pre_ping` does, takes a round trip each time."""
+    """Use no connection that the server has closed, so that its restart goes unnoticed.
+
+    The driver knows of most; those that nobody used for a while are asked. To ask every one, as
+    `pool_pre_ping` does, takes a round trip each time.
+    """
     dialect = engine.sync_engine.dialect
 
     @event.listens_for(engine.sync_engine, "checkout")
     def look(connection: Any, record: Any, _proxy: Any) -> None:
+        if connection.driver_connection.is_closed():
+            raise InvalidatePoolError
         idle = time.monotonic() - record.info.get("used_at", time.monotonic())
         if idle > _IDLE_SECONDS:
             try:

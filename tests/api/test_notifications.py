@@ -122,7 +122,7 @@ class TestFailures:
             )
             [delivery] = await n.deliveries(tenant, id)
         assert (delivery["status"], delivery["attempts"]) == ("delivered", 2)
-        assert receiver.received[1].headers["x-key"] == "another"
+        assert receiver.received[1].headers["X-Key"] == "another"
 
 
 class TestSteering:

@@ -1,0 +1,27 @@
+"""How an integration fares, as the last deliveries through it show."""
+
+from domain.delivery import FailureClass
+from storage import attempt as record
+from storage.attempt import Outcome
+from storage.statement import Row, Statements
+
+
+async def note_state(sql: Statements, integration: Row, outcomes: list[Outcome]) -> None:
+    """Keep the integration's state true, writing only where it changed."""
+    if not outcomes:
+        return
+    gone = any(each.gone for each in outcomes)
+    status, error = _state(outcomes[-1])
+    known = integration["connection_status"], integration["last_error"]
+    if gone or (status, error) != known:
+        await record.note_state(sql, integration["id"], status, error, gone)
+
+
+def _state(outcome: Outcome) -> tuple[str, str | None]:
+    if outcome.kind is None or outcome.kind is FailureClass.THROTTLED:
+        return "connected", None
+    if outcome.gone:
+        return "disabled", outcome.error
+    if outcome.kind is FailureClass.MISCONFIGURED:
+        return "misconfigured", outcome.error
+    return "failing", outcome.error
