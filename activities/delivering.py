@@ -4,7 +4,6 @@ import asyncio
 import os
 import random
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -15,7 +14,7 @@ from activities.gates import Gates
 from activities.heartbeat import heartbeating
 from activities.integration_state import note_state
 from activities.job import Connections
-from activities.sending import Attempt, send
+from activities.sending import Attempt, send, slot
 from activities.target import Target, Targets
 from domain.delivery import FailureClass
 from domain.tenant import TenantId
@@ -205,7 +204,7 @@ class Delivering:
 
         async def one_after_another() -> None:
             for claimed in ahead:
-                if not await _slot(claimed, hopeless) or time.monotonic() > end:
+                if not await slot(claimed, hopeless) or time.monotonic() > end:
                     unsent.append(claimed)
                     return
                 outcomes.append(
@@ -226,7 +225,7 @@ class Delivering:
         jitter = _jitter()
 
         async def one(claimed: Claimed) -> m.Lane:
-            await _slot(claimed, asyncio.Event())
+            await slot(claimed, asyncio.Event())
             outcome = await send(Attempt(claimed, target), self._egress, self._gates, jitter)
             return await self._record(window, [outcome], [])
 
@@ -260,15 +259,6 @@ class Delivering:
                 await release(sql, unsent)
             await note_state(sql, window.integration, outcomes)
             return await _look(sql, share)
-
-
-async def _slot(claimed: Claimed, hopeless: asyncio.Event) -> bool:
-    """Wait for the slot of a send; False if it is not to be sent after all."""
-    wait = claimed.at - time.monotonic()
-    if wait > 0 and not hopeless.is_set():
-        with suppress(TimeoutError):
-            await asyncio.wait_for(hopeless.wait(), wait)
-    return not hopeless.is_set()
 
 
 def _are_throttled(outcomes: list[Outcome]) -> bool:

@@ -1,6 +1,7 @@
 """One attempt: render, send, and say what became of it. Nothing is written here."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,15 @@ class Attempt:
         config = self.target.config
         message = render(str(self.claimed.delivery_id), self.claimed.notification, config.severity)
         return Outgoing(message, config, self.claimed.options)
+
+
+async def slot(claimed: Claimed, hopeless: asyncio.Event) -> bool:
+    """Wait for the slot of a send; False if it is not to be sent after all."""
+    wait = claimed.at - time.monotonic()
+    if wait > 0 and not hopeless.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(hopeless.wait(), wait)
+    return not hopeless.is_set()
 
 
 async def send(attempt: Attempt, egress: Egress, gates: Gates, jitter: float) -> Outcome:
