@@ -1,5 +1,6 @@
 """One attempt: render, send, and say what became of it. Nothing is written here."""
 
+import asyncio
 import time
 from contextlib import suppress
 from dataclasses import dataclass
