@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import uuid4
 
 from temporalio import activity
@@ -79,7 +80,7 @@ def broken() -> ApplicationError:
 
 @asynccontextmanager
 async def working(client: Client, request: FakeRequest) -> AsyncIterator[None]:
-    activities = [request.open_request, request.deliver]
+    activities: list[Callable[..., Any]] = [request.open_request, request.deliver]
     workflows = [NotificationWorkflow]
     async with Worker(client, task_queue=DELIVER, workflows=workflows, activities=activities):
         yield
