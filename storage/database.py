@@ -150,7 +150,7 @@ def _ping_idle(engine: AsyncEngine) -> None:
         if idle > _IDLE_SECONDS:
             try:
                 dialect.do_ping(connection)
-            except dialect.loaded_dbapi.Error as error:
+            except (dialect.loaded_dbapi.Error, *DRIVER_ERRORS) as error:
                 raise InvalidatePoolError from error
 
     @event.listens_for(engine.sync_engine, "checkin")
