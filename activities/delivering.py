@@ -274,7 +274,9 @@ async def _look(sql: Statements, share: Share) -> m.Lane:
 
 def lane_of(row: Row) -> m.Lane:
     wait = max(row["wait"], 0.0)
-    return m.Lane(integration_id=str(row["integration_id"]), open=row["open"], wait=wait)
+    return m.Lane(
+        integration_id=str(row["integration_id"]), type=row["type"], open=row["open"], wait=wait
+    )
 
 
 async def _parked(sql: Statements, share: Share, integration: Row | None) -> m.Lane:

@@ -56,7 +56,7 @@ async def insert_routes(sql: Statements, request_id: UUID, routes: Sequence[Rout
 
 
 _LANES = f"""
-select integration_id, count(*)::int as open,
+select integration_id, min(channel_type) as type, count(*)::int as open,
     extract(epoch from min(case when status = 'sending'
         then updated_at + interval '{LEASE_SECONDS} s'
         else least(next_attempt_at, deadline_at) end) - now())::float8 as wait

@@ -48,20 +48,22 @@ def sweep(reaped: Reaped) -> str:
 
 
 def lanes(deliveries: int, open: Iterable[Lane]) -> str:
-    """A request's deliveries: what is open still, by integration."""
+    """A request's deliveries: what is open still, by integration. Timers say how long they wait."""
     waiting = list(open)
     left = sum(lane.open for lane in waiting)
     lines = [
         f"**{'delivering' if left else 'done'}** · {deliveries - left:,} of {deliveries:,}",
         "",
     ]
-    lines += [
-        f"- integration {lane.integration_id}: {lane.open:,} open{_when(lane)}" for lane in waiting
-    ]
+    lines += [f"- {lane_name(lane)}: {lane.open:,} open, {_doing(lane)}" for lane in waiting]
     return "\n".join(lines)
 
 
-def _when(lane: Lane) -> str:
+def lane_name(lane: Lane) -> str:
+    return f"{lane.type} {lane.integration_id}"
+
+
+def _doing(lane: Lane) -> str:
     if lane.wait is None:
-        return ", waits to be woken"
-    return f", next in {lane.wait:,.0f} s" if lane.wait else ""
+        return "until somebody wakes them"
+    return "waiting for their time" if lane.wait else "being sent"

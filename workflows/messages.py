@@ -181,6 +181,7 @@ class Lane(Message):
     integration_id: str
     open: int
     wait: float | None = None
+    type: str = "integration"  # the integration's, for the reader of the history
 
 
 class Opened(Message):

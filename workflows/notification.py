@@ -93,23 +93,26 @@ class NotificationWorkflow:
     async def _is_due(self, name: str, seen: int) -> bool:
         """Sleep until the lane's time has come or somebody has called since `seen`; False where
         this run had better end, with what is left of the wait for the next one."""
-        wait = self._lanes[name].wait
-        longest = _LONGEST_SLEEP if wait is None else wait
+        lane = self._lanes[name]
+        longest = _LONGEST_SLEEP if lane.wait is None else lane.wait
         began, long = workflow.now(), workflow.info().is_continue_as_new_suggested
         with suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: self._wakes != seen or long(), timeout=timedelta(seconds=longest)
+                lambda: self._wakes != seen or long(),
+                timeout=timedelta(seconds=longest),
+                timeout_summary=details.lane_name(lane),
             )
         if long():
             slept = (workflow.now() - began).total_seconds()
-            left = 0.0 if self._wakes != seen else wait and max(wait - slept, 0.0)
-            self._lanes[name] = self._lanes[name].model_copy(update={"wait": left})
+            left = 0.0 if self._wakes != seen else lane.wait and max(lane.wait - slept, 0.0)
+            self._lanes[name] = lane.model_copy(update={"wait": left})
         return not long()
 
     async def _deliver(self, name: str, round: int) -> m.Lane:
         order = m.DeliverInput(request=self._request, integration_id=name, round=round)
+        summary = f"{details.lane_name(self._lanes[name])}, round {round}"
         try:
-            return await steps.deliver(order, f"integration {name}, round {round}")
+            return await steps.deliver(order, summary)
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
