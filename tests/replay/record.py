@@ -1,14 +1,14 @@
-"""Records the histories: `python -m tests.replay.record`. Ids and contents are invented."""
+"""Records the histories: `python -m tests.replay.record [NAME …]`. Ids and texts are invented."""
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
+from temporalio.client import Client, WorkflowFailureError, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
@@ -16,6 +16,7 @@ from activities.errors import final
 from domain.failures import Problem
 from domain.migration import Phase, Status
 from embedded.binaries import program_path
+from tests.replay.notifying import NOTIFYING, Handle, play, play_test
 from tests.workflows.fake_job import SEGMENT, SUMMARY, FakeJob, working
 from tests.workflows.steering import Steering
 from workflows.attributes import JOB_KIND, PHASE, TENANT_ID
@@ -99,32 +100,35 @@ SCENARIOS: tuple[Scenario, ...] = (
 )
 
 
-async def record(client: Client) -> None:
-    """Play every scenario on the server behind the client, and keep its history."""
+async def played(client: Client) -> AsyncIterator[tuple[str, Handle]]:
+    """Every scenario's name and workflow, played on the server behind the client."""
     for number, scenario in enumerate(SCENARIOS, 1):
         steer = Steering(client, FakeJob(job_id=_id(number)))
         async with working(client, steer.job, identity="recorder"):
             await scenario(steer)
-            await _keep(steer.handle, scenario.__name__)
+            yield scenario.__name__, steer.handle
     job = FakeJob(job_id=_id(99), imported=2)
     async with working(client, job, identity="recorder"):
         await start_rollback(client, RollbackInput(job=job.ref), SUMMARY)
         handle = client.get_workflow_handle_for(RollbackWorkflow.run, f"rollback/{job.job_id}")
-        await _keep(handle, "rolled_back")
+        yield "rolled_back", handle
         sweep = await client.start_workflow(
             ReaperWorkflow.run,
             ReapInput(grace_seconds=120),
             id="reaper",
             task_queue=ORCHESTRATE,
         )
-        await _keep(sweep, "swept")
+        yield "swept", sweep
+    for number, notifying in enumerate(NOTIFYING, 201):
+        yield notifying.__name__, await play(client, notifying, _id(number))
+    yield "connection_tested", await play_test(client)
 
 
 def _id(number: int) -> str:
     return str(UUID(int=number, version=4))
 
 
-async def _keep(handle: WorkflowHandle[Any, Any], name: str) -> None:
+async def _keep(handle: Handle, name: str) -> None:
     with suppress(WorkflowFailureError):
         await handle.result()
     history = await handle.fetch_history()
@@ -144,7 +148,8 @@ def _write(name: str, history: WorkflowHistory) -> None:
     (HISTORIES / f"{name}.json").write_text(text.replace(f"{ROOT}/", ""))
 
 
-async def main() -> None:
+async def main(wanted: set[str]) -> None:
+    """Record the scenarios of these names, or all of them."""
     HISTORIES.mkdir(exist_ok=True)
     async with await WorkflowEnvironment.start_local(
         dev_server_existing_path=program_path("temporal"),
@@ -153,9 +158,11 @@ async def main() -> None:
         data_converter=pydantic_data_converter,
         identity="recorder",
     ) as environment:
-        await record(environment.client)
+        async for name, handle in played(environment.client):
+            if name in wanted or not wanted:
+                await _keep(handle, name)
     print(*sorted(path.name for path in HISTORIES.glob("*.json")), sep="\n")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(set(sys.argv[1:])))

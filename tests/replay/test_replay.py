@@ -9,6 +9,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
+from tests.replay.notifying import NOTIFYING
 from tests.replay.record import HISTORIES, SCENARIOS
 from worker import WORKFLOWS
 
@@ -33,10 +34,10 @@ async def test_the_history_replays(name: str) -> None:
 
 @pytest.mark.parametrize("name", TEXTS)
 async def test_a_changed_step_would_be_noticed(name: str) -> None:
-    last = f'"name": "{events(name, "activityTaskScheduled")[-1]["activityType"]["name"]}"'
-    before, _, after = TEXTS[name].rpartition(last)
+    last = events(name, "activityTaskScheduled")[-1]["activityType"]["name"]
+    before, _, after = TEXTS[name].rpartition(f'"activityType": {{"name": "{last}"}}')
     with pytest.raises(NondeterminismError):
-        await replay(f'{before}"name": "another"{after}')
+        await replay(f'{before}"activityType": {{"name": "another"}}{after}')
 
 
 def test_every_workflow_and_scenario_has_a_history() -> None:
@@ -44,7 +45,7 @@ def test_every_workflow_and_scenario_has_a_history() -> None:
         events(name, "workflowExecutionStarted")[0]["workflowType"]["name"] for name in TEXTS
     }
     assert recorded == {each.__name__.removesuffix("Workflow") for each in WORKFLOWS}
-    assert {each.__name__ for each in SCENARIOS} <= TEXTS.keys()
+    assert {each.__name__ for each in (*SCENARIOS, *NOTIFYING)} <= TEXTS.keys()
 
 
 @pytest.mark.parametrize(
@@ -57,6 +58,12 @@ def test_every_workflow_and_scenario_has_a_history() -> None:
         ("expired", "Failed"),
         ("continued_as_new_before", "ContinuedAsNew"),
         ("continued_as_new", "Completed"),
+        ("delivered_at_once", "Completed"),
+        ("retried_over_lanes", "Completed"),
+        ("woken", "Completed"),
+        ("resent", "Completed"),
+        ("lanes_continued_as_new_before", "ContinuedAsNew"),
+        ("lanes_continued_as_new", "Completed"),
     ],
 )
 def test_the_history_ends_as_its_name_says(name: str, end: str) -> None:

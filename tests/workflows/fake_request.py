@@ -21,7 +21,8 @@ from workflows.steps import DELIVER, deliver, open_request
 
 @dataclass
 class FakeRequest:
-    """`lanes` is what opening finds; `rounds` what each round of a lane answers, in order."""
+    """`lanes` is what opening finds; `rounds` what each round of a lane answers, in order; one more
+    finds nothing left to send."""
 
     deliveries: int = 3
     lanes: tuple[m.Lane, ...] = ()
@@ -48,7 +49,8 @@ class FakeRequest:
     async def deliver(self, input: m.DeliverInput) -> m.Lane:
         self.asked.append(input)
         await self._tell()
-        answer = self.rounds[input.integration_id].pop(0)
+        answers = self.rounds[input.integration_id]
+        answer = answers.pop(0) if answers else lane(input.integration_id, open=0)
         if isinstance(answer, Exception):
             raise answer
         if not answer.open:
@@ -79,8 +81,13 @@ def broken() -> ApplicationError:
 
 
 @asynccontextmanager
-async def working(client: Client, request: FakeRequest) -> AsyncIterator[None]:
+async def working(client: Client, request: FakeRequest, **options: Any) -> AsyncIterator[None]:
     activities: list[Callable[..., Any]] = [request.open_request, request.deliver]
-    workflows = [NotificationWorkflow]
-    async with Worker(client, task_queue=DELIVER, workflows=workflows, activities=activities):
+    async with Worker(
+        client,
+        task_queue=DELIVER,
+        workflows=[NotificationWorkflow],
+        activities=activities,
+        **options,
+    ):
         yield

@@ -125,5 +125,6 @@ async def test_a_long_history_goes_on_as_another_run(brief_client: Client) -> No
         await request.until(rounds=8)
         await wake_notification(brief_client, request.ref)
         assert await result(handle) == Notified(deliveries=3)
-    assert sum(each.integration_id == "a" for each in request.asked) == 20
+    # One more, if the lane ended while the wake was looked into.
+    assert sum(each.integration_id == "a" for each in request.asked) in (20, 21)
     assert request.opened in (1, 2)
