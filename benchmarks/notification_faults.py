@@ -145,7 +145,9 @@ def _summary(campaign: Campaign, record: Record) -> dict[str, Any]:
         "kills": len(kills),
         **asdict(verdict),
         "in_flight_at_kills": sum(in_flight),
-        "good": verdict.is_good and verdict.duplicates <= sum(in_flight),
+        "good": verdict.is_good
+        and verdict.duplicates <= sum(in_flight)
+        and not campaign.client.was_refused,
         "refusals": {str(status): count for status, count in campaign.client.refusals.items()},
         "seconds_to_recovery": _spread([kill.recovered for kill in kills]),
         "seconds_until_all_before_was_over": _spread(settled),
@@ -163,7 +165,7 @@ async def _campaign(home: Path, notifications: int, seed: int) -> AsyncIterator[
         for each in vendors.all:
             await open.enter_async_context(serving(each))
         allow = ",".join(each.allowed for each in vendors.all)
-        stack = await open.enter_async_context(running(home, _WORKERS, allow))
+        stack = await open.enter_async_context(running(home, _WORKERS, EGRESS_ALLOW=allow))
         tenant = await stack.tenant()
         await vendors.connect(tenant)
         numbers = list(range(notifications))

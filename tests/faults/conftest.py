@@ -21,7 +21,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
     ports = Ports(tmp_path_factory.mktemp("receivers") / "ports.json")
     receivers = [ports.take(f"receiver {number}", 0) for number in range(2)]
     allow = ",".join(f"127.0.0.1/32:{port}" for port in receivers)
-    async with running(home, allow=allow) as stack:
+    async with running(home, EGRESS_ALLOW=allow) as stack:
         yield stack
 
 

@@ -78,22 +78,22 @@ class Stack:
 
 
 @asynccontextmanager
-async def running(data_dir: Path, workers: int = 1, allow: str = "") -> AsyncIterator[Stack]:
-    """Start the service on data of its own; stop it afterwards. `allow`: its EGRESS_ALLOW."""
+async def running(data_dir: Path, workers: int = 1, **settings: str) -> AsyncIterator[Stack]:
+    """Start the service on data of its own; stop it afterwards. `settings`: of its environment."""
     ready_file = data_dir / "ready.json"
     command = [sys.executable, "-m", "cli", "up", "--workers", str(workers), "--storage", "local"]
     command += ["--data-dir", str(data_dir), "--ready-file", str(ready_file)]
     environment = {name: value for name, value in os.environ.items() if name not in _OURS}
     # A stopped worker swallows what its open polls are given: with one slot, taken by what it was
     # doing, it has none for long activities.
-    environment |= {"IMPORT_SLOTS": "1", "EGRESS_ALLOW": allow}
+    environment |= {"IMPORT_SLOTS": "1", **settings}
     up = await asyncio.create_subprocess_exec(*command, env=environment, stdout=DEVNULL)
     try:
         await until(lambda: ready_file.exists() or up.returncode is not None)
         assert up.returncode is None, "the service did not start; it says why above"
         told = json.loads(ready_file.read_text())
         async with httpx.AsyncClient(base_url=told["api"], timeout=90, trust_env=False) as http:
-            service = _service(told, http, data_dir, allow)
+            service = _service(told, http, data_dir, settings.get("EGRESS_ALLOW", ""))
             yield Stack(ready_file, service, _of_worker(told, environment))
     finally:
         if up.returncode is None:

@@ -87,6 +87,7 @@ async def test_none_is_lost_and_only_what_was_in_flight_comes_twice(scene: Scene
     # It could not know that the first were answered: nobody lived to tell.
     assert 4 <= verdict.duplicates <= in_flight
     assert verdict.unknown[UNKEYED] <= in_flight
+    assert not scene.client.was_refused, scene.client.refusals
 
 
 async def _worker_killed(scene: Scene, numbers: range) -> int:

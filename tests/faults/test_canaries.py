@@ -1,0 +1,280 @@
+"""Secrets stay where they are sealed, whatever vendors answer and whoever asks."""
+
+import asyncio
+import base64
+import random
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from channels import CHANNELS
+from channels.channel import secret_names
+from tests.api import connecting as c
+from tests.api import notifying as n
+from tests.channels.examples import kind_of
+from tests.faults.canaries import NAMES, Canaries, Connection, connection, histories, on_disk
+from tests.faults.stack import Stack, running, until
+from tests.receivers import RECEIVERS, smtp
+from tests.receivers.receiver import Receiver, Reply, serving
+from tests.receivers.slack import SlackReceiver
+from tests.receivers.teams import TeamsReceiver
+from tests.receivers.webhook import WebhookReceiver
+from tests.service import Tenant
+from workflows.connection import connect
+
+Endpoint = Receiver | smtp.SmtpReceiver
+
+
+class Mood(NamedTuple):
+    """How vendors are, what an integration is then, and what its error says."""
+
+    name: str
+    status: str
+    level: str
+    error: str = ""
+    error_of_mail: str = ""
+
+
+MOODS = (
+    Mood("well", "connected", "info"),
+    Mood("silent", "failing", "error", "no answer|not over"),
+    Mood("broken", "failing", "error", "500", "451"),
+    Mood("refusing", "misconfigured", "error", "401", "535"),
+)
+
+
+@dataclass(slots=True)
+class Scene:
+    """A tenant that is connected to every vendor, with canaries for secrets; all by name."""
+
+    stack: Stack
+    tenant: Tenant
+    canaries: Canaries
+    endpoints: dict[str, Endpoint]
+    made: dict[str, Connection] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)  # of integrations
+    bodies: list[str] = field(default_factory=list)  # all that the API answers, headers included
+
+    async def keep(self, response: httpx.Response) -> None:
+        await response.aread()
+        self.bodies.append(f"{response.headers} {response.text}")
+
+    def be(self, mood: Mood) -> None:
+        """Vendors quote whatever secrets they are shown."""
+        for name, each in self.endpoints.items():
+            each.released.set()
+            each.released = asyncio.Event()
+            if isinstance(each, Receiver):
+                each.always = _reply(mood, self.made[name].quoted)
+            else:
+                each.replies = _replies(mood, self.made[name].quoted)
+
+
+def _reply(mood: Mood, quoted: str) -> Reply | None:
+    headers = {"Location": f"/{quote(quoted)}", "X-Quoted": quoted}
+    body = f'{{"ok": false, "error": "{quoted}", "message": "{quoted}", "errors": ["{quoted}"]}}'
+    match mood.name:
+        case "silent":
+            return Reply(hang=True)
+        case "broken" | "refusing":
+            return Reply(int(mood.error), body, headers)
+    return None
+
+
+def _replies(mood: Mood, quoted: str) -> dict[str, str]:
+    match mood.name:
+        case "silent":
+            return {"EHLO": "hang"}
+        case "broken":
+            return {"EHLO": f"{mood.error_of_mail} 4.3.0 {quoted[:400]}"}
+        case "refusing":
+            return {"AUTH": f"{mood.error_of_mail} 5.7.8 {quoted[:400]}"}
+    return {}
+
+
+@pytest.fixture
+async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+    async with AsyncExitStack() as open:
+        endpoints: dict[str, Endpoint] = {}
+        for name in NAMES:
+            receiver = RECEIVERS.get(kind_of(name))
+            if receiver is not None:
+                endpoints[name] = await open.enter_async_context(serving(receiver()))
+            else:
+                mail = smtp.SmtpReceiver("none")
+                endpoints[name] = await open.enter_async_context(smtp.serving(mail))
+        allow = ",".join(each.allowed for each in endpoints.values())
+        home = tmp_path_factory.mktemp("canaries")
+        up = running(home, EGRESS_ALLOW=allow, LOG_LEVEL="DEBUG")
+        stack = await open.enter_async_context(up)
+        scene = Scene(stack, await stack.tenant(), Canaries(), endpoints)
+        stack.service.http.event_hooks["response"].append(scene.keep)
+        yield scene
+
+
+async def test_no_secret_is_anywhere_but_at_its_vendor(scene: Scene) -> None:
+    for name, endpoint in scene.endpoints.items():
+        await _connect(scene, name, endpoint)
+    assert _fields(scene) == {kind: secret_names(each.config) for kind, each in CHANNELS.items()}
+    for mood in MOODS:
+        scene.be(mood)
+        await asyncio.gather(_notify(scene, mood), _test(scene))
+        await _is_known(scene, mood)
+    await _mistake(scene)
+    await _rotate(scene)
+    await _look_around(scene)
+    await _search(scene)
+
+
+def _fields(scene: Scene) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for each in scene.made.values():
+        found[each.kind] = found.get(each.kind, frozenset()) | each.secrets
+    return found
+
+
+async def _connect(scene: Scene, name: str, endpoint: Endpoint) -> None:
+    """Under an idempotency key, whose answer is kept."""
+    made = scene.made[name] = connection(scene.canaries, name, endpoint.url)
+    _believe(endpoint, made.config)
+    body = {"name": name, "type": made.kind, "config": made.config}
+    headers = scene.tenant.headers | {"Idempotency-Key": name}
+    http = scene.tenant.service.http
+    first, again = [await http.post(c.PATH, json=body, headers=headers) for _ in range(2)]
+    assert first.status_code == again.status_code == 201, first.text
+    scene.ids[name] = first.json()["data"]["id"]
+    await n.channel(scene.tenant, scene.ids[name], made.kind)
+
+
+def _believe(endpoint: Endpoint, config: dict[str, Any]) -> None:
+    """Have the vendor know the secrets that it is going to be shown."""
+    match endpoint:
+        case SlackReceiver():
+            endpoint.tokens = (config.get("botToken", ""),)
+        case TeamsReceiver():
+            endpoint.sig = None
+        case WebhookReceiver():
+            endpoint.secrets = (config["secret"],)
+        case smtp.SmtpReceiver():
+            endpoint.password = config.get("password", endpoint.password)
+            endpoint.token = config.get("accessToken", endpoint.token)
+
+
+async def _notify(scene: Scene, mood: Mood) -> None:
+    """Send one event to all, and wait until each has been tried."""
+    [id] = await n.notify(scene.tenant, title=f"control {mood.name}")
+
+    def tried(found: list[dict[str, Any]]) -> bool:
+        logs = [each["log"] for each in found]
+        return bool(logs) and all(log and log[0]["completedAt"] for log in logs)
+
+    await n.deliveries(scene.tenant, id, tried)
+
+
+async def _test(scene: Scene) -> None:
+    """Test all of them, saved and unsaved."""
+    bodies = [{"type": each.kind, "config": each.config} for each in scene.made.values()]
+    answers = await asyncio.gather(
+        *(scene.tenant.post(f"{c.PATH}/{id}/test") for id in scene.ids.values()),
+        *(scene.tenant.post(f"{c.PATH}/test", body) for body in bodies),
+    )
+    assert {each.status_code for each in answers} == {200}
+
+
+async def _is_known(scene: Scene, mood: Mood) -> None:
+    """The integrations say how they fare, in words; so do their logs."""
+    for name, id in scene.ids.items():
+        is_mail = isinstance(scene.endpoints[name], smtp.SmtpReceiver)
+        is_said = re.compile(mood.error_of_mail or mood.error if is_mail else mood.error).search
+
+        async def is_so(id: str = id, is_said: Any = is_said) -> bool:
+            row = (await scene.tenant.get(f"{c.PATH}/{id}")).json()["data"]
+            return row["connection_status"] == mood.status and bool(
+                is_said(row["last_error"] or "")
+            )
+
+        await until(is_so, within=40)
+        logs = (await scene.tenant.get(f"{c.PATH}/{id}/logs", limit=100)).json()["data"]
+        latest = [next(each for each in logs if each["action"] == "test"), logs[0]]
+        assert {each["level"] for each in latest} == {mood.level}, logs
+        assert all(is_said(each["detail"]) for each in latest), logs
+
+
+async def _mistake(scene: Scene) -> None:
+    """Send secrets where none belong."""
+    secret = scene.canaries.values[0]
+    for name, each in scene.made.items():
+        body = {"name": "mistake", "type": each.kind, "config": each.config}
+        for wrong in (
+            body | {"name": name},
+            body | {"type": secret},
+            body | {"config": {**each.config, "maxInFlight": secret}},
+            body | {"config": {key: f"{value} \u00e9\n" for key, value in each.config.items()}},
+        ):
+            response = await scene.tenant.post(c.PATH, wrong)
+            assert 400 <= response.status_code < 500, response.text
+        id = scene.ids[name]
+        response = await c.patch(scene.tenant, id, {"config": {"severity": secret}})
+        assert response.status_code == 422
+
+
+async def _rotate(scene: Scene) -> None:
+    """The new secret is shown this once, so that answer alone is not looked into."""
+    for name, id in scene.ids.items():
+        response = await scene.tenant.post(f"{c.PATH}/{id}/rotate-secret")
+        if name == "generic_webhook":
+            assert response.json()["secret"]
+        assert response.status_code in (200, 409)
+
+
+async def _look_around(scene: Scene) -> None:
+    tenant = scene.tenant
+    for path in ("notifications", "notification-channels", "integrations", "integrations/types"):
+        response = await tenant.get(f"/v1/{path}")
+        assert response.status_code == 200, response.text
+    for each in (await tenant.get("/v1/notifications")).json()["data"]:
+        await n.notification(tenant, each["id"])
+    for path in ("/openapi.json", "/metrics", "/readyz", "/v1/api-keys", "/v1/nothing"):
+        await tenant.get(path)
+
+
+async def _search(scene: Scene) -> None:
+    """Each place with something that must be found there, or nothing would be."""
+    home, told = scene.stack.ready_file.parent, scene.stack.told
+    temporal = await connect(told["temporal"], "default")
+    places = {
+        "API": ("control silent", "\n".join(scene.bodies)),
+        "histories": (scene.ids["slack"], await histories(temporal)),
+        "database": ("control silent", await c.everything(scene.tenant)),
+    }
+    for name, (control, text) in places.items():
+        assert control in text, name
+        assert scene.canaries.within(text.encode()) == [], name
+    files = on_disk(home)
+    logs = b"".join(content for name, content in files.items() if name.startswith("logs/"))
+    assert b"DEBUG" in logs
+    assert any(b"control silent" in content for content in files.values())
+    for name, content in files.items():
+        assert scene.canaries.within(content) == [], name
+
+
+def test_a_canary_is_found_however_it_is_written() -> None:
+    for length in range(3):
+        canaries = Canaries()
+        secret = canaries.like("xoxb-0000-BotTokenOfTheExample")
+        around = random.randbytes(length) + secret.encode() + b"."
+        for written in (
+            around,
+            base64.b64encode(around),
+            base64.urlsafe_b64encode(around),
+            around.hex().encode(),
+            quote(secret).encode(),
+        ):
+            assert canaries.within(b"something " + written)
+        assert canaries.within(b"something else") == []
