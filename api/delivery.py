@@ -72,7 +72,7 @@ async def with_deliveries(
     found: dict[UUID, list[Delivery]] = defaultdict(list)
     for each in await delivery.of_notifications(connection, [row["id"] for row in rows]):
         found[each["notification_id"]].append(each)
-    return [_shown(row, [_part(each, _OF_DELIVERY) for each in found[row["id"]]]) for row in rows]
+    return [_shown(row, [_delivery(each) for each in found[row["id"]]]) for row in rows]
 
 
 async def with_attempts(
@@ -84,7 +84,7 @@ async def with_attempts(
     fields = (*_OF_ATTEMPT, *_FOR_OPERATORS) if is_operator else _OF_ATTEMPT
     for each in await delivery.attempts_of(connection, [each["id"] for each in deliveries]):
         attempts[each["delivery_id"]].append(_part(each, fields))
-    shown = [_part(each, _OF_DELIVERY) | {"log": attempts[each["id"]]} for each in deliveries]
+    shown = [_delivery(each) | {"log": attempts[each["id"]]} for each in deliveries]
     return _shown(row, shown)
 
 
@@ -107,6 +107,12 @@ async def _shown_now(context: InContext, caller: Operator, found: Delivery) -> d
 
 def _shown(row: Notification, deliveries: list[dict[str, Any]]) -> dict[str, Any]:
     return _part(row, _OF_NOTIFICATION) | {"user": row["recipient"], "deliveries": deliveries}
+
+
+def _delivery(row: Delivery) -> dict[str, Any]:
+    """Of one that is over there is no next attempt, whatever its row was left with."""
+    over = {"nextAttemptAt": None} if row["completed_at"] else {}
+    return _part(row, _OF_DELIVERY) | over
 
 
 def _part(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:

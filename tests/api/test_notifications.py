@@ -22,6 +22,7 @@ async def test_an_event_arrives_signed_and_is_on_record(tenant: Tenant) -> None:
         [id] = await n.notify(tenant, metadata={"severity": "critical"})
         [delivery] = await n.deliveries(tenant, id)
     assert (delivery["status"], delivery["attempts"]) == ("delivered", 1)
+    assert delivery["nextAttemptAt"] is None
     [attempt] = delivery["log"]
     assert (attempt["no"], attempt["statusCode"], attempt["class"]) == (1, 204, None)
     [received] = receiver.received
