@@ -1,4 +1,4 @@
-"""Finds jobs that nobody works on and files that nobody needs, tenant by tenant."""
+"""Finds jobs and deliveries that nobody works on, and files that nobody needs, tenant by tenant."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from domain.failures import Problem
 from domain.migration import FINAL, Status
 from domain.tenant import TenantId
 from settings import Settings
-from storage import migration, tenants
+from storage import delivery, migration, tenants
 from storage.migration import Job, summary
 from storage.objects import StoredObject
 from storage.tenants import Tenant
@@ -23,9 +23,15 @@ from workflows import messages as m
 from workflows import steps
 from workflows.migration import MigrationInput
 from workflows.rollback import RollbackInput
-from workflows.starting import migration_id, start_migration, start_rollback
+from workflows.starting import (
+    migration_id,
+    restart_notification,
+    start_migration,
+    start_rollback,
+)
 
 _LONGEST_UPLOAD = timedelta(hours=24)
+_OVERDUE_SECONDS = 300.0  # a rate may keep a delivery longer; its workflow then runs already
 _TERMINATED = Problem(code="terminated", detail="the job's workflow was ended from outside")
 
 Mended = Literal["started", "closed"]
@@ -51,10 +57,19 @@ class Reaping:
                     if job["created_at"] < before:
                         mended[await self._mend(activity.client(), job)] += 1
                 objects += await self._sweep(tenant, now, before)
+                await self._restart(activity.client(), tenant)
             uploads = await self._store.abort_stale_writes(now - _LONGEST_UPLOAD)
         return m.Reaped(
             started=mended["started"], closed=mended["closed"], objects=objects, uploads=uploads
         )
+
+    async def _restart(self, client: Client, tenant: Tenant) -> None:
+        """Have requests worked on that are overdue: their workflow may have been terminated."""
+        async with self._database.statements(tenant.id) as sql:
+            requests = await delivery.forgotten(sql, _OVERDUE_SECONDS)
+        for request_id in requests:
+            request = m.RequestRef(tenant_id=tenant.id, request_id=str(request_id))
+            await restart_notification(client, request)
 
     async def _mend(self, client: Client, job: Job) -> Mended | None:
         """Start the job if its workflow never was, close it if its workflow is over."""

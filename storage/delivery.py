@@ -125,6 +125,20 @@ async def expire(sql: Statements, request_id: UUID, integration_id: UUID) -> Non
     await sql.run(_EXPIRE, request_id, integration_id)
 
 
+_FORGOTTEN = """
+select distinct d.request_id from tenant.notification_deliveries d
+    join tenant.integrations i on i.id = d.integration_id
+where d.completed_at is null and i.is_active
+    and least(d.next_attempt_at, d.deadline_at) < now() - make_interval(secs => $1)
+limit 1000
+"""
+
+
+async def forgotten(sql: Statements, overdue: float) -> list[UUID]:
+    """Requests with something that should have been sent or given up `overdue` seconds ago."""
+    return [row["request_id"] for row in await sql.rows(_FORGOTTEN, overdue)]
+
+
 _ORPHANED = """
 update tenant.notification_deliveries set status = 'cancelled', completed_at = now(),
     updated_at = now(), last_error = 'the integration was deleted'

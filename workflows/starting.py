@@ -89,6 +89,20 @@ async def start_notification(client: Client, request: RequestRef, count: int, ra
         )
 
 
+async def restart_notification(client: Client, request: RequestRef) -> None:
+    """Start a request's workflow again, unless it runs: it may have been terminated."""
+    await client.start_workflow(
+        NotificationWorkflow.run,
+        NotificationInput(request=request),
+        id=notification_id(request.request_id),
+        task_queue=DELIVER,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        search_attributes=_attributes(request.tenant_id, "notification", "delivering"),
+        static_summary="restarted",
+    )
+
+
 async def wake_notification(client: Client, request: RequestRef) -> None:
     """Have a request's workflow look at its deliveries now; it is started again if it has ended."""
     await client.start_workflow(

@@ -15,6 +15,9 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from storage import migration
 from storage.database import Database
+from tests.api import notifying
+from tests.receivers.receiver import Reply
+from tests.receivers.webhook import WebhookReceiver
 from tests.service import Service, Tenant
 from workflows import messages as m
 from workflows.reaper import ReaperWorkflow
@@ -180,3 +183,24 @@ class TestFiles:
         assert (await sweep()).uploads == 1
         assert [path.name for path in partial.glob("*")] == ["young"]
         (partial / "young").unlink()
+
+
+async def test_deliveries_whose_workflow_was_terminated_are_sent(
+    tenant: Tenant, sweep: Sweep, temporal_client: Client
+) -> None:
+    async with notifying.receiving(tenant, WebhookReceiver(notifying.SECRET)) as receiver:
+        receiver.told.append(Reply(503))
+        await notifying.webhook(tenant, receiver)
+        response = await tenant.post("/v1/notifications", notifying.EVENT)
+        [id] = [each["id"] for each in response.json()["data"]]
+        await notifying.deliveries(tenant, id, lambda found: bool(found and found[0]["log"]))
+        await temporal_client.get_workflow_handle(response.json()["workflowId"]).terminate()
+        await sweep()
+        [waiting] = (await notifying.notification(tenant, id))["deliveries"]
+        assert waiting["status"] == "retrying"
+        await tenant.sql(
+            "update notification_deliveries set next_attempt_at = now() - '1 h'::interval"
+        )
+        await sweep()
+        [delivery] = await notifying.deliveries(tenant, id)
+    assert (delivery["status"], delivery["attempts"]) == ("delivered", 2)
