@@ -19,6 +19,7 @@ from domain.delivery import (
     next_delay,
 )
 from domain.message import render
+from domain.storable import stored
 from storage.attempt import Outcome
 from storage.claim import Claimed
 from storage.statement import as_json
@@ -89,18 +90,20 @@ def _outcome(
         "no": claimed.no,
         "latency_ms": latency_ms,
         "request": redact.text(as_json(request)),
-        "response": redact.text(result.response)[:_RESPONSE_CHARS].replace("\0", ""),
+        "response": stored(redact.text(result.response), _RESPONSE_CHARS),
         "destination": claimed.destination,
         "pause": attempt.target.rest,
         "ended": time.monotonic(),
     }
     if isinstance(result, Receipt):
+        given = (result.reference or {}).items()
         return Outcome(
             **common,
             status=result.status,
             failures=claimed.failures,
             code=result.code,
-            reference=result.reference,
+            reference={name: stored(redact.text(text), _ERROR_CHARS) for name, text in given}
+            or None,
         )
     throttled = result.kind is FailureClass.THROTTLED
     failures = claimed.failures + (not throttled)
@@ -114,7 +117,7 @@ def _outcome(
         code=result.status,
         kind=result.kind,
         maybe_sent=result.maybe_sent,
-        error=redact.text(result.detail)[:_ERROR_CHARS].replace("\0", ""),
+        error=stored(redact.text(result.detail), _ERROR_CHARS),
         wait=wait,
         gone=result.gone,
     )

@@ -11,6 +11,7 @@ from activities.heartbeat import heartbeating
 from activities.job import Connections
 from activities.target import Target, Targets
 from domain.delivery import Check, DeliveryFailed, FailureClass
+from domain.storable import stored
 from domain.tenant import TenantId
 from storage import draft, integration
 from workflows import messages as m
@@ -73,8 +74,7 @@ class Testing:
 
 def _shown(check: Check, target: Target) -> Check:
     """What a vendor said may quote what it was told."""
-    detail = target.redactor.text(check.detail)[:_DETAIL_CHARS].replace("\0", "")
-    return replace(check, detail=detail)
+    return replace(check, detail=stored(target.redactor.text(check.detail), _DETAIL_CHARS))
 
 
 def _failed(checks: list[Check]) -> Check | None:

@@ -28,6 +28,11 @@ def storable(value: Any, depth: int = 0) -> Any:
     return value
 
 
+def stored(text: str, chars: int) -> str:
+    """As much of somebody else's text as PostgreSQL and JSON can hold, `chars` at most."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "")[:chars]
+
+
 def _check_text(text: str) -> None:
     if "\0" in text:
         raise ValueError("the character U+0000 cannot be stored")
