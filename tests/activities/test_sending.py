@@ -1,0 +1,74 @@
+"""What is kept of an attempt, of vendors whose answers are shown, as those out in the world are."""
+
+import base64
+from dataclasses import astuple
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from activities.gates import Gates
+from activities.sending import Attempt, send
+from activities.target import Target
+from channels.channel import ChannelConfig, Limits, Outgoing
+from channels.egress import Egress, egress
+from domain.delivery import (
+    PROMPT,
+    Check,
+    DeliveryFailed,
+    DeliveryStatus,
+    Failure,
+    FailureClass,
+    Receipt,
+)
+from domain.redaction import Redactor
+from domain.tenant import TenantId
+from storage.claim import Claimed
+from tests.channels.examples import NOTIFICATION
+
+SECRET = "canary-secret-of-the-test"
+UNKEPT = "\0\ud800"
+_QUOTED = f"{SECRET} {base64.b64encode(SECRET.encode()).decode()} {UNKEPT}"
+
+
+class Quoting:
+    """A vendor that says all it was told; it refuses where it is to."""
+
+    kind = title = "quoting"
+    config = ChannelConfig
+    limits = Limits(PROMPT, keyed=True)
+
+    def __init__(self, kind: FailureClass | None) -> None:
+        self._kind = kind
+
+    def destination(self, outgoing: Outgoing[ChannelConfig]) -> str:
+        return ""
+
+    def request(self, outgoing: Outgoing[ChannelConfig]) -> dict[str, Any]:
+        return {"text": outgoing.message.title, "key": SECRET}
+
+    async def deliver(
+        self, outgoing: Outgoing[ChannelConfig], request: dict[str, Any], egress: Egress
+    ) -> Receipt:
+        if self._kind is None:
+            return Receipt(DeliveryStatus.DELIVERED, 200, {"id": _QUOTED}, _QUOTED * 2_000)
+        raise DeliveryFailed(Failure(self._kind, _QUOTED, 500, response=_QUOTED * 2_000))
+
+    async def test(self, config: ChannelConfig, egress: Egress) -> list[Check]:
+        return []
+
+
+@pytest.mark.parametrize("kind", [None, *FailureClass])
+async def test_secrets_are_left_out_and_what_is_no_text(kind: FailureClass | None) -> None:
+    id, channel = UUID(int=1), Quoting(kind)
+    target = Target(TenantId("a" * 26), id, channel, ChannelConfig(), Redactor({"key": SECRET}))
+    claimed = Claimed(id, id, 1, 0, {}, "", NOTIFICATION, 0.0)
+    async with egress("") as out:
+        outcome = await send(Attempt(claimed, target), out, Gates(), 0.0)
+    shown = repr(astuple(outcome))
+    assert "[redacted]" in shown
+    assert "canary" not in shown
+    assert base64.b64encode(SECRET.encode()).decode()[:20] not in shown
+    assert "\\x00" not in shown
+    assert "\\ud800" not in shown
+    assert len(outcome.response) == 20_000
