@@ -282,12 +282,14 @@ def lane_of(row: Row) -> m.Lane:
 async def _parked(sql: Statements, share: Share, integration: Row | None) -> m.Lane:
     """An integration that is switched off keeps its deliveries until they expire; one that was
     deleted does not."""
+    await reclaim(sql, share.integration_id)
     if integration is None:
         await delivery.cancel_orphaned(sql, share.integration_id)
     else:
         await delivery.expire(sql, share.request_id, share.integration_id)
     lane = await _look(sql, share)
-    return lane.model_copy(update={"wait": None})
+    # What is being sent still has a time; what is due waits to be woken.
+    return lane if lane.wait else lane.model_copy(update={"wait": None})
 
 
 def _jitter() -> float:

@@ -10,8 +10,8 @@ async def note_state(sql: Statements, integration: Row, outcomes: list[Outcome])
     """Keep the integration's state true, writing only where it changed."""
     if not outcomes:
         return
-    gone = any(each.gone for each in outcomes)
-    status, error = _state(outcomes[-1])
+    telling = next((each for each in outcomes if each.gone), outcomes[-1])
+    gone, (status, error) = telling.gone, _state(telling)
     known = integration["connection_status"], integration["last_error"]
     if gone or (status, error) != known:
         await record.note_state(sql, integration["id"], status, error, gone)

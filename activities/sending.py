@@ -19,6 +19,7 @@ from domain.delivery import (
     next_delay,
 )
 from domain.message import render
+from domain.redaction import Redactor
 from domain.storable import stored
 from storage.attempt import Outcome
 from storage.claim import Claimed
@@ -70,6 +71,13 @@ async def send(attempt: Attempt, egress: Egress, gates: Gates, jitter: float) ->
     return _outcome(attempt, request, result, latency, jitter)
 
 
+def _recorded(request: dict[str, Any] | None, redact: Redactor) -> str:
+    """The request as JSON. Few hold anything to redact; in those only texts may be replaced, or
+    it would be JSON no more."""
+    text = as_json(request)
+    return text if redact.text(text) == text else as_json(redact.value(request))
+
+
 def _timed_out(result: Receipt | Failure) -> bool:
     """No answer at all, and not because nobody was there."""
     if isinstance(result, Receipt):
@@ -89,7 +97,7 @@ def _outcome(
         "delivery_id": claimed.delivery_id,
         "no": claimed.no,
         "latency_ms": latency_ms,
-        "request": redact.text(as_json(request)),
+        "request": _recorded(request, redact),
         "response": stored(redact.text(result.response), _RESPONSE_CHARS),
         "destination": claimed.destination,
         "pause": attempt.target.rest,

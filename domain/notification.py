@@ -1,6 +1,6 @@
 """An event of the platform, and what follows from it by rule: severity, action, keys."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -41,6 +41,14 @@ class Action(StrEnum):
 Text = Annotated[str, AfterValidator(storable)]
 
 
+def _in_utc(time: datetime) -> datetime:
+    """At the ends of the calendar another zone's time is none in ours."""
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time of the years 1 to 9999 in UTC is needed") from None
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
@@ -66,7 +74,7 @@ class Event(_Body):
     metadata: Annotated[JsonObject, at_most(METADATA_BYTES)] = Field(default_factory=dict)
     user: User | None = None
     dedup_key: Text | None = Field(None, min_length=1, max_length=255)
-    expires_at: AwareDatetime | None = None
+    expires_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
 
 
 _SEVERITIES = {str(severity): severity for severity in Severity}

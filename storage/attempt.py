@@ -83,7 +83,8 @@ returning d.id
 """
 _PAUSE = """
 insert into tenant.delivery_rates as r (integration_id, destination, free_at)
-values ($1, $2, clock_timestamp() + make_interval(secs => $3))
+select id, $2, clock_timestamp() + make_interval(secs => $3)
+from tenant.integrations where id = $1
 on conflict (integration_id, destination) do update
 set free_at = greatest(r.free_at, excluded.free_at)
 """
@@ -111,7 +112,8 @@ _STATE = """
 with before as (select id, connection_status from tenant.integrations where id = $1 for update)
 update tenant.integrations i set connection_status = $2, last_error = $3,
     is_active = i.is_active and not $4
-from before where i.id = before.id and (i.connection_status, i.last_error) is distinct from ($2, $3)
+from before where i.id = before.id and ((i.connection_status, i.last_error)
+    is distinct from ($2, $3) or ($4 and i.is_active))
 returning before.connection_status as before
 """
 _LOG = """

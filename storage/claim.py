@@ -50,7 +50,7 @@ with due as (
         and (d.alert_key is null or not exists (
             select 1 from tenant.notification_deliveries e
             where e.integration_id = d.integration_id and e.alert_key = d.alert_key
-                and e.id < d.id and e.completed_at is null))
+                and e.notification_id < d.notification_id and e.completed_at is null))
     order by d.destination, d.rank, d.id limit $2 for update of d skip locked
 ), begun as (
     update tenant.notification_deliveries d
@@ -90,7 +90,7 @@ group by destination order by min(rank), min(created_at) limit $2
 # have claimed meanwhile is seen by the next statement only.
 _HOLD = """
 insert into tenant.delivery_rates as r (integration_id, destination, free_at)
-values ($1, $2, clock_timestamp())
+select id, $2, clock_timestamp() from tenant.integrations where id = $1
 on conflict (integration_id, destination) do update set free_at = r.free_at
 returning extract(epoch from r.free_at - clock_timestamp())::float8 as busy
 """
@@ -116,7 +116,8 @@ async def claim(sql: Statements, lane: Lane, want: int) -> list[Claimed]:
 
 async def _claim_at(sql: Statements, lane: Lane, destination: str, want: int) -> list[Claimed]:
     held = await sql.row(_HOLD, lane.integration_id, destination)
-    assert held is not None
+    if held is None:  # the integration was deleted a moment ago
+        return []
     now, busy = time.monotonic(), max(held["busy"], 0.0)
     slots = _slots(busy, lane, want)
     if not slots:

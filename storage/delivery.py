@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.delivery import DeliveryStatus
+from domain.delivery import DeliveryStatus, FailureClass
 from storage.notification_tables import delivery_attempts as attempts
 from storage.notification_tables import notification_deliveries as deliveries
 from storage.statement import Row, Statements
@@ -34,6 +34,7 @@ class Route:
 
 
 _COLUMNS = tuple(Route.__dataclass_fields__)
+_BEHIND_SECONDS = 20.0
 _MOMENT = 0.15  # about what a send takes that goes well
 
 _INSERT = """
@@ -82,9 +83,13 @@ select r.free_at, (
     extract(epoch from now() - d.created_at)::float8 as age
 from (
     select distinct on (destination) destination, rank, id, created_at
-    from tenant.notification_deliveries
+    from tenant.notification_deliveries w
     where request_id = $1 and integration_id = $2 and completed_at is null
         and status <> 'sending' and next_attempt_at <= now()
+        and (alert_key is null or not exists (
+            select 1 from tenant.notification_deliveries e
+            where e.integration_id = w.integration_id and e.alert_key = w.alert_key
+                and e.notification_id < w.notification_id and e.completed_at is null))
     order by destination, rank, id) d
 left join tenant.delivery_rates r on r.integration_id = $2 and r.destination = d.destination
 """
@@ -97,10 +102,11 @@ async def turn(
 
     Where a rate says so, that follows from how many are ahead of it: it may be claimed for its
     slot as soon as the one before it is sent. Else somebody else's send is in the way, whose end
-    nobody knows: a tenth of the time it has waited so far.
+    nobody knows: a tenth of the time it has waited so far. What waits for an earlier event of its
+    alert may do so for hours.
     """
     due = await sql.rows(_TURN, request_id, integration_id)
-    return min((_turn_of(row, interval) for row in due), default=_MOMENT)
+    return min((_turn_of(row, interval) for row in due), default=_BEHIND_SECONDS)
 
 
 def _turn_of(row: Row, interval: float | None) -> float:
@@ -197,6 +203,18 @@ async def resend(
 
     A delivery that is being sent stays as it is.
     """
+    # What was cancelled while a worker sent it, and the worker died, is closed by nobody else.
+    await connection.execute(
+        update(attempts)
+        .where(attempts.c.delivery_id.in_(delivery_ids), attempts.c.completed_at.is_(None))
+        .where(
+            select(deliveries.c.status)
+            .where(deliveries.c.id == attempts.c.delivery_id)
+            .scalar_subquery()
+            != DeliveryStatus.SENDING
+        )
+        .values({"completed_at": func.now(), "class": FailureClass.UNKNOWN, "maybe_sent": True})
+    )
     rows = await connection.execute(
         update(deliveries)
         .where(deliveries.c.id.in_(delivery_ids), deliveries.c.status != DeliveryStatus.SENDING)

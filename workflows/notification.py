@@ -59,7 +59,7 @@ class NotificationWorkflow:
 
     async def _open(self, woken: bool) -> None:
         """Route what is not routed, and learn of the lanes that nobody runs yet."""
-        opened = await steps.open_request(self._request, "route, and send the first round")
+        opened = await self._opened()
         self._deliveries = opened.deliveries
         for lane in opened.lanes:
             running = self._running.get(lane.integration_id)
@@ -67,6 +67,15 @@ class NotificationWorkflow:
                 now = {"wait": 0.0} if woken else {}
                 self._lanes[lane.integration_id] = lane.model_copy(update=now)
         self._show()
+
+    async def _opened(self) -> m.Opened:
+        while True:
+            try:
+                return await steps.open_request(self._request, "route, and send the first round")
+            except ActivityError as error:
+                if is_cancelled_exception(error):
+                    raise
+                await workflow.sleep(_AFTER_TROUBLE)
 
     def _start(self) -> None:
         for name in self._lanes:

@@ -71,7 +71,7 @@ def notification_id(request_id: object) -> str:
 
 
 async def start_notification(client: Client, request: RequestRef, count: int, rank: int) -> None:
-    """Start a request's workflow; one that runs, or ran, is left as it is.
+    """Start a request's workflow; one that runs, or ran to its end, is left as it is.
 
     `count` notifications, the most urgent of severity `rank` (1–4): its work goes first.
     """
@@ -82,7 +82,7 @@ async def start_notification(client: Client, request: RequestRef, count: int, ra
             id=notification_id(request.request_id),
             task_queue=DELIVER,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
             priority=Priority(priority_key=rank, fairness_key=request.tenant_id),
             search_attributes=_attributes(request.tenant_id, "notification", "delivering"),
             static_summary=f"{count:,} notification{'s' if count > 1 else ''}",

@@ -126,6 +126,16 @@ class TestFailures:
         assert receiver.received[1].headers["X-Key"] == "another"
 
 
+async def test_a_secret_that_looks_like_json_leaves_the_record_whole(tenant: Tenant) -> None:
+    async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
+        await n.webhook(tenant, receiver, headers={"X-Debug": "true", "X-Year": "2024"})
+        [id] = await n.notify(tenant, metadata={"flag": True, "year": 2024, "word": "true"})
+        [delivery] = await n.deliveries(tenant, id)
+    assert (delivery["status"], delivery["attempts"]) == ("delivered", 1)
+    recorded = delivery["log"][0]["request"]["data"]["metadata"]
+    assert recorded == {"flag": True, "year": 2024, "word": "[redacted]"}
+
+
 class TestSteering:
     async def test_a_delivery_is_cancelled_and_sent_again(self, tenant: Tenant) -> None:
         async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
@@ -203,6 +213,8 @@ class TestAccepting:
             (n.EVENT | {"metadata": {"a": "\0"}}, "/metadata"),
             (n.EVENT | {"metadata": {"a": "x" * 20_000}}, "/metadata"),
             (n.EVENT | {"expiresAt": "2026-01-01T00:00:00"}, "/expiresAt"),
+            (n.EVENT | {"expiresAt": "9999-12-31T23:59:59-14:00"}, "/expiresAt"),
+            (n.EVENT | {"expiresAt": "0001-01-01T00:00:00+14:00"}, "/expiresAt"),
             (n.EVENT | {"user": {"id": ""}}, "/user/id"),
         ],
     )
