@@ -6,12 +6,18 @@ import signal
 import sys
 from asyncio.subprocess import DEVNULL
 
+import asyncpg
+
 from storage.rotation import BATCH_ROWS
 from storage.secrets import key_ids
 from tests.faults.stack import until
 from tests.storage.kept import ROOT, SECRETS, Kept
 
 ROWS = 3_000
+_WAITING = """
+select exists (select 1 from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock')
+"""
 
 
 async def under(kept: Kept, kid: str) -> int:
@@ -23,7 +29,7 @@ async def test_killed_half_way_it_is_finished_by_the_next_run(kept: Kept) -> Non
     chance = random.Random(20_240_229)
     for tenant_id in kept.tenants:
         await kept.add(tenant_id, ROWS // 2)
-    first, second = sorted(chance.sample(range(1, ROWS - 5 * BATCH_ROWS), 2))
+    first, second = sorted(chance.sample(range(2 * BATCH_ROWS, ROWS - 5 * BATCH_ROWS), 2))
     await killed(kept, first, "--new-key")
     await killed(kept, second)
     kid = kept.file.current().active
@@ -40,26 +46,46 @@ async def test_killed_half_way_it_is_finished_by_the_next_run(kept: Kept) -> Non
 
 
 async def killed(kept: Kept, point: int, *words: str) -> None:
-    """Start a rotation, kill it when that many rows are under the new key."""
-    command = [sys.executable, "-m", "cli", "secrets", "rotate", *words]
-    rotating = await asyncio.create_subprocess_exec(
-        *command, env=kept.environment, cwd=ROOT, stdout=DEVNULL
-    )
-
-    async def is_there() -> bool:
-        assert rotating.returncode is None, "it was done before it was killed"
-        return await under(kept, kept.file.current().active) >= point
-
-    async def has_new_key() -> bool:
-        return kept.file.current().active != "k1"
-
-    await until(has_new_key)
-    await until(is_there)
-    rotating.send_signal(signal.SIGKILL)
-    await rotating.wait()
+    """Start a rotation and kill it when it stands before the row of that number, which is held."""
+    rows = [
+        (tenant_id, id)
+        for each in kept.tenants
+        for tenant_id, id, _ in sorted(await kept.rows(), key=lambda row: row[1])
+        if tenant_id == each
+    ]
+    tenant_id, id = rows[point]
+    holding = await asyncpg.connect(kept.dsn)
+    try:
+        async with holding.transaction():
+            table = f"{tenant_id.schema}.integrations"
+            await holding.execute(f"select 1 from {table} where id = $1 for update", id)
+            await killed_waiting(kept, *words)
+    finally:
+        await holding.close()
     moved = await under(kept, kept.file.current().active)
-    assert point <= moved < ROWS
+    assert point - BATCH_ROWS <= moved <= point
     # What it had not come to still opens under the key of before, in a process that started then.
     verified = await asyncio.to_thread(kept.run, "verify")
     assert verified.stdout.splitlines()[-1] == "shut=0"
     assert f"k1: {3 * (ROWS - moved)} secrets open" in verified.stdout
+
+
+async def killed_waiting(kept: Kept, *words: str) -> None:
+    """Start a rotation, and kill it when it waits for somebody's lock."""
+    command = [sys.executable, "-m", "cli", "secrets", "rotate", *words]
+    rotating = await asyncio.create_subprocess_exec(
+        *command, env=kept.environment, cwd=ROOT, stdout=DEVNULL
+    )
+    looking = await asyncpg.connect(kept.dsn)
+
+    async def is_waiting() -> bool:
+        assert rotating.returncode is None, "it was done before it was killed"
+        waiting: bool = await looking.fetchval(_WAITING)
+        return waiting
+
+    try:
+        await until(is_waiting)
+    finally:
+        rotating.send_signal(signal.SIGKILL)
+        await rotating.wait()
+        await looking.close()
