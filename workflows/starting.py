@@ -3,6 +3,7 @@
 import dataclasses
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from temporalio.client import (
     Client,
@@ -76,45 +77,36 @@ async def start_notification(client: Client, request: RequestRef, count: int, ra
     `count` notifications, the most urgent of severity `rank` (1–4): its work goes first.
     """
     with suppress(WorkflowAlreadyStartedError):
-        await client.start_workflow(
-            NotificationWorkflow.run,
-            NotificationInput(request=request),
-            id=notification_id(request.request_id),
-            task_queue=DELIVER,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        await _work_on(
+            client,
+            request,
+            f"{count:,} notification{'s' if count > 1 else ''}",
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
             priority=Priority(priority_key=rank, fairness_key=request.tenant_id),
-            search_attributes=_attributes(request.tenant_id, "notification", "delivering"),
-            static_summary=f"{count:,} notification{'s' if count > 1 else ''}",
         )
 
 
 async def restart_notification(client: Client, request: RequestRef) -> None:
     """Start a request's workflow again, unless it runs: it may have been terminated."""
-    await client.start_workflow(
-        NotificationWorkflow.run,
-        NotificationInput(request=request),
-        id=notification_id(request.request_id),
-        task_queue=DELIVER,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        search_attributes=_attributes(request.tenant_id, "notification", "delivering"),
-        static_summary="restarted",
-    )
+    await _work_on(client, request, "restarted")
 
 
 async def wake_notification(client: Client, request: RequestRef) -> None:
     """Have a request's workflow look at its deliveries now; it is started again if it has ended."""
+    await _work_on(client, request, "woken", start_signal="wake")
+
+
+async def _work_on(client: Client, request: RequestRef, summary: str, **how: Any) -> None:
+    """See to it that a request's workflow runs."""
     await client.start_workflow(
         NotificationWorkflow.run,
         NotificationInput(request=request),
         id=notification_id(request.request_id),
         task_queue=DELIVER,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         search_attributes=_attributes(request.tenant_id, "notification", "delivering"),
-        static_summary="woken",
-        start_signal="wake",
+        static_summary=summary,
+        **how,
     )
 
 
