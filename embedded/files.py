@@ -3,24 +3,13 @@
 import base64
 import contextlib
 import fcntl
-import os
 import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from embedded import CannotStart
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file at once, readable by its owner only."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+from storage.private_file import write_private
 
 
 def kept_secret(path: Path) -> str:

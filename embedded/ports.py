@@ -6,7 +6,7 @@ from pathlib import Path
 from random import SystemRandom
 
 from embedded import CannotStart
-from embedded.files import write_private
+from storage.private_file import write_private
 
 # Below those that Linux hands out to outgoing connections (32768 up), which come and go.
 _SPARE = range(20_000, 32_768)

@@ -11,9 +11,9 @@ from rich.table import Table
 
 from embedded import CannotStart
 from embedded.child import Child
-from embedded.files import write_private
 from embedded.plan import Options
 from embedded.services import api_url
+from storage.private_file import write_private
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,11 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.notification_tables import notification_channels as channels
+from storage.rows import find_row, page_of, remove_row
 
 NotificationChannel = dict[str, Any]  # a row of notification_channels
 
@@ -28,27 +29,17 @@ async def replace(connection: AsyncConnection, row: NotificationChannel) -> Noti
 async def find(
     connection: AsyncConnection, id: UUID, *, lock: bool = False
 ) -> NotificationChannel | None:
-    """`lock`: nobody else changes or deletes it before this transaction ends."""
-    query = select(channels).where(channels.c.id == id)
-    row = await connection.execute(query.with_for_update(key_share=True) if lock else query)
-    found = row.one_or_none()
-    return dict(found._mapping) if found else None
+    return await find_row(connection, channels, id, lock=lock)
 
 
 async def page(
     connection: AsyncConnection, limit: int, after: UUID | None
 ) -> list[NotificationChannel]:
-    query = select(channels).order_by(channels.c.id).limit(limit)
-    if after is not None:
-        query = query.where(channels.c.id > after)
-    return [dict(row._mapping) for row in await connection.execute(query)]
+    return await page_of(connection, channels, limit, after)
 
 
 async def remove(connection: AsyncConnection, id: UUID) -> bool:
-    gone = await connection.execute(
-        delete(channels).where(channels.c.id == id).returning(channels.c.id)
-    )
-    return gone.one_or_none() is not None
+    return await remove_row(connection, channels, id)
 
 
 async def known(connection: AsyncConnection, ids: set[UUID]) -> set[UUID]:

@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.notification_tables import integration_logs as logs
 from storage.notification_tables import integrations
+from storage.rows import find_row, page_of, remove_row
 
 Integration = dict[str, Any]  # a row of integrations
 Log = dict[str, Any]  # a row of integration_logs
@@ -55,25 +56,15 @@ async def note_connection(
 
 
 async def find(connection: AsyncConnection, id: UUID, *, lock: bool = False) -> Integration | None:
-    """`lock`: nobody else changes or deletes it before this transaction ends."""
-    query = select(integrations).where(integrations.c.id == id)
-    row = await connection.execute(query.with_for_update(key_share=True) if lock else query)
-    found = row.one_or_none()
-    return dict(found._mapping) if found else None
+    return await find_row(connection, integrations, id, lock=lock)
 
 
 async def page(connection: AsyncConnection, limit: int, after: UUID | None) -> list[Integration]:
-    query = select(integrations).order_by(integrations.c.id).limit(limit)
-    if after is not None:
-        query = query.where(integrations.c.id > after)
-    return [dict(row._mapping) for row in await connection.execute(query)]
+    return await page_of(connection, integrations, limit, after)
 
 
 async def remove(connection: AsyncConnection, id: UUID) -> bool:
-    gone = await connection.execute(
-        delete(integrations).where(integrations.c.id == id).returning(integrations.c.id)
-    )
-    return gone.one_or_none() is not None
+    return await remove_row(connection, integrations, id)
 
 
 async def log(connection: AsyncConnection, id: UUID, entry: Log) -> None:

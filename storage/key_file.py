@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from domain.keyring import KEY_BYTES, Keyring
+from storage.private_file import write_private
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class KeyFile:
             directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 fcntl.flock(directory, fcntl.LOCK_EX)
-                _replace(self.path, edit(self.path.read_text()))
+                write_private(self.path, edit(self.path.read_text()))
                 os.fsync(directory)
             finally:
                 os.close(directory)
@@ -71,13 +72,3 @@ def _parse(path: Path) -> Keyring:
         raise BadKeyFile(f"cannot read the key ring {path}: {error.strerror}") from None
     except ValueError as error:
         raise BadKeyFile(str(error)) from None
-
-
-def _replace(path: Path, text: str) -> None:
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)

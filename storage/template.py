@@ -3,10 +3,11 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import func, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.mapping import Mapping
+from storage.rows import find_row, page_of, remove_row
 from storage.tables import migration_mappings as templates
 
 Template = dict[str, Any]  # a row of migration_mappings
@@ -35,23 +36,15 @@ async def replace(
 
 
 async def find(connection: AsyncConnection, template_id: UUID) -> Template | None:
-    row = await connection.execute(select(templates).where(templates.c.id == template_id))
-    found = row.one_or_none()
-    return dict(found._mapping) if found else None
+    return await find_row(connection, templates, template_id)
 
 
 async def page(connection: AsyncConnection, limit: int, after: UUID | None) -> list[Template]:
-    query = select(templates).order_by(templates.c.id).limit(limit)
-    if after is not None:
-        query = query.where(templates.c.id > after)
-    return [dict(row._mapping) for row in await connection.execute(query)]
+    return await page_of(connection, templates, limit, after)
 
 
 async def remove(connection: AsyncConnection, template_id: UUID) -> bool:
-    gone = await connection.execute(
-        delete(templates).where(templates.c.id == template_id).returning(templates.c.id)
-    )
-    return gone.one_or_none() is not None
+    return await remove_row(connection, templates, template_id)
 
 
 def mapping_of(template: Template) -> Mapping:

@@ -12,8 +12,9 @@ import pytest
 from embedded import CannotStart
 from embedded.binaries import program_path
 from embedded.environment import of_server, of_service
-from embedded.files import claimed, kept_keyring, kept_secret, write_private
+from embedded.files import claimed, kept_keyring, kept_secret
 from embedded.ports import Ports
+from storage.private_file import write_private
 
 
 def mode(path: Path) -> int:

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from domain.keyring import with_first
-from embedded.files import kept_keyring, write_private
+from embedded.files import kept_keyring
 from storage.key_check import open_vault
 from storage.key_file import BadKeyFile, KeyFile
+from storage.private_file import write_private
 from tests.storage.kept import Kept, run
 
 

@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import delete, insert, text, update
 
 from domain.keyring import Keyring
-from embedded.files import write_private
 from storage import rotation
 from storage.key_check import open_vault
 from storage.key_file import BadKeyFile
 from storage.notification_tables import integration_drafts, integrations
+from storage.private_file import write_private
 from storage.rotation import BATCH_ROWS, Refused
 from storage.secrets import Vault, key_ids
 from tests.faults.stack import until

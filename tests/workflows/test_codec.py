@@ -13,8 +13,8 @@ from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.client import Client, WorkflowHistory
 
 from domain.keyring import Keyring
-from embedded.files import write_private
 from settings import Settings
+from storage.private_file import write_private
 from tests.service import Service, Tenant, new_database, new_tenant, serving
 from workflows.codec import EncryptionCodec
 from workflows.connection import connect
