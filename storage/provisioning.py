@@ -1,7 +1,6 @@
 """Brings the database to the schema of this version: shared tables, then every tenant's schema."""
 
 import asyncio
-import os
 from pathlib import Path
 
 from alembic import command
@@ -13,6 +12,7 @@ from domain.tenant import TenantId
 from settings import settings
 from storage.api_keys import create_platform_key
 from storage.database import APP_ROLE, Database
+from storage.private_file import write_private
 
 _LOCK = 0x46_4C_4D_49  # "FLMI": one upgrade at a time on a server
 
@@ -57,18 +57,10 @@ async def prepare(database_url: str, admin_key_file: Path) -> None:
     try:
         await upgrade(database)
         if not await asyncio.to_thread(admin_key_file.exists):
-            _write_private(admin_key_file, await create_platform_key(database))
+            write_private(admin_key_file, await create_platform_key(database) + "\n")
         await database.ping()
     finally:
         await database.close()
-
-
-def _write_private(path: Path, secret: str) -> None:
-    draft = path.with_suffix(".draft")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secret + "\n")
-    draft.rename(path)
 
 
 if __name__ == "__main__":
