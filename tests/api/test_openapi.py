@@ -2,8 +2,8 @@
 
 from typing import Any
 
-import openapi_spec_validator
 import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.service import Service, Tenant
 
@@ -19,7 +19,7 @@ def operations(schema: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_is_valid(schema: dict[str, Any]) -> None:
-    openapi_spec_validator.validate(schema)
+    assert list(OpenAPIV31SpecValidator(schema).iter_errors()) == []
 
 
 def test_every_operation_says_how_it_fails(schema: dict[str, Any]) -> None:
