@@ -13,7 +13,7 @@ from api.auth import Caller, Operator, Reader
 from api.change import without_defaults
 from api.context import InContext
 from api.errors import not_found, unique_name
-from api.idempotency import IdempotencyKey, once, request_hash
+from api.idempotency import IdempotencyKey, once_within, request_hash
 from api.integration_config import channel_of, refuse
 from api.page import InPage
 from domain.notification import Text
@@ -62,19 +62,18 @@ async def create_channel(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     hash = request_hash(body.model_dump())
-    async with once(context.database, caller.tenant_id, idempotency_key) as hold:
-        earlier = hold.replay(hash)
-        if earlier is not None:
-            return earlier
-        channel_of(body.type)
-        with unique_name("a notification channel", body.name):
-            async with hold.transaction() as connection:
-                await _check_integration(connection, body.integration_id, body.type)
-                row = await channel.create(connection, body.model_dump())
-                await _note(connection, caller, "create", row["id"])
-                answer = to_jsonable_python({"data": row})
-                await hold.settle(connection, hash, 201, answer)
-        return JSONResponse(answer, 201)
+    with unique_name("a notification channel", body.name):
+        async with once_within(context.database, caller.tenant_id, idempotency_key) as (hold, tx):
+            earlier = hold.replay(hash)
+            if earlier is not None:
+                return earlier
+            channel_of(body.type)
+            await _check_integration(tx, body.integration_id, body.type)
+            row = await channel.create(tx, body.model_dump())
+            await _note(tx, caller, "create", row["id"])
+            answer = to_jsonable_python({"data": row})
+            await hold.settle(tx, hash, 201, answer)
+    return JSONResponse(answer, 201)
 
 
 @router.get("/{channel_id}")

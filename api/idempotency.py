@@ -101,7 +101,11 @@ class Once:
 
 @asynccontextmanager
 async def once(database: Database, owner: TenantId | None, key: str | None) -> AsyncIterator[Once]:
-    """Hold the key for the length of a request; a request that fails gives it back."""
+    """Hold the key for the length of a request; a request that fails gives it back.
+
+    For requests of several transactions: if this process dies between them, the key is free again
+    after the lease (storage/idempotency.py). Those of one have `once_within`.
+    """
     hold = Once(database, owner, key)
     if key is not None:
         async with hold.transaction() as connection:
@@ -116,7 +120,7 @@ async def once(database: Database, owner: TenantId | None, key: str | None) -> A
 
 @asynccontextmanager
 async def once_within(
-    database: Database, owner: TenantId | None, key: str | None
+    database: Database, owner: TenantId, key: str | None
 ) -> AsyncIterator[tuple[Once, AsyncConnection]]:
     """The same for a request that is over with one transaction, which is given, too.
 

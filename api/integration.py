@@ -12,7 +12,7 @@ from api.auth import Admin, Reader
 from api.context import InContext
 from api.durable import wake_requests
 from api.errors import not_found, unique_name
-from api.idempotency import IdempotencyKey, once, request_hash, secret_request_hash
+from api.idempotency import IdempotencyKey, once_within, request_hash, secret_request_hash
 from api.integration_change import Desk, IntegrationChange, NewIntegration
 from api.page import InPage
 from channels import CHANNELS
@@ -48,16 +48,15 @@ async def create_integration(
 ) -> Response:
     """Connect a vendor. A signing secret that is made here is shown this once."""
     hash = await secret_request_hash(body.model_dump(), idempotency_key)
-    async with once(context.database, caller.tenant_id, idempotency_key) as hold:
-        earlier = hold.replay(hash)
-        if earlier is not None:
-            return earlier
-        with unique_name("an integration", body.name):
-            async with hold.transaction() as connection:
-                written = await Desk(context, caller, connection).create(body)
-                answer = to_jsonable_python({"data": _shown(written.row)})
-                await hold.settle(connection, hash, 201, answer)
-        return JSONResponse({**answer, **written.shown_once}, 201)
+    with unique_name("an integration", body.name):
+        async with once_within(context.database, caller.tenant_id, idempotency_key) as (hold, tx):
+            earlier = hold.replay(hash)
+            if earlier is not None:
+                return earlier
+            written = await Desk(context, caller, tx).create(body)
+            answer = to_jsonable_python({"data": _shown(written.row)})
+            await hold.settle(tx, hash, 201, answer)
+    return JSONResponse({**answer, **written.shown_once}, 201)
 
 
 @router.get("/{integration_id}")
@@ -101,18 +100,17 @@ async def rotate_secret(
 ) -> Response:
     """A new signing secret, shown this once. The one before signs along for 24 hours."""
     hash = request_hash({"rotate": str(integration_id)})
-    async with once(context.database, caller.tenant_id, idempotency_key) as hold:
+    async with once_within(context.database, caller.tenant_id, idempotency_key) as (hold, tx):
         earlier = hold.replay(hash)
         if earlier is not None:
             return earlier
-        async with hold.transaction() as connection:
-            found = await integration.find(connection, integration_id, lock=True)
-            if found is None:
-                raise not_found("integration")
-            written = await Desk(context, caller, connection).rotate(found)
-            answer = to_jsonable_python({"data": _shown(written.row)})
-            await hold.settle(connection, hash, 200, answer)
-        return JSONResponse({**answer, **written.shown_once})
+        found = await integration.find(tx, integration_id, lock=True)
+        if found is None:
+            raise not_found("integration")
+        written = await Desk(context, caller, tx).rotate(found)
+        answer = to_jsonable_python({"data": _shown(written.row)})
+        await hold.settle(tx, hash, 200, answer)
+    return JSONResponse({**answer, **written.shown_once})
 
 
 @router.delete("/{integration_id}", status_code=204)

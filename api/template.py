@@ -8,12 +8,11 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from pydantic_core import to_jsonable_python
-from sqlalchemy.exc import IntegrityError
 
 from api.auth import Operator, Reader
 from api.context import InContext
-from api.errors import ApiError, not_found
-from api.idempotency import IdempotencyKey, once, request_hash
+from api.errors import not_found, unique_name
+from api.idempotency import IdempotencyKey, once_within, request_hash
 from api.intake import check_mapping, check_source
 from api.page import InPage
 from domain.mapping import Mapping
@@ -60,20 +59,17 @@ async def create_template(
 ) -> Response:
     values = body.values()
     hash = request_hash(values)
-    async with once(context.database, caller.tenant_id, idempotency_key) as hold:
-        earlier = hold.replay(hash)
-        if earlier is not None:
-            return earlier
-        try:
-            async with hold.transaction() as connection:
-                created = await template.create(
-                    connection, caller.tenant_id, {**values, "created_by": caller.key_id}
-                )
-                answer = to_jsonable_python({"data": _shown(created)})
-                await hold.settle(connection, hash, 201, answer)
-        except IntegrityError as error:
-            raise _name_taken(body.name) from error
-        return JSONResponse(answer, 201)
+    with unique_name("a template", body.name):
+        async with once_within(context.database, caller.tenant_id, idempotency_key) as (hold, tx):
+            earlier = hold.replay(hash)
+            if earlier is not None:
+                return earlier
+            row = await template.create(
+                tx, caller.tenant_id, values | {"created_by": caller.key_id}
+            )
+            answer = to_jsonable_python({"data": _shown(row)})
+            await hold.settle(tx, hash, 201, answer)
+    return JSONResponse(answer, 201)
 
 
 @router.get("/{template_id}")
@@ -90,11 +86,9 @@ async def replace_template(
     template_id: UUID, body: TemplateBody, context: InContext, caller: Operator
 ) -> dict[str, Any]:
     values = body.values()
-    try:
+    with unique_name("a template", body.name):
         async with context.database.tenant(caller.tenant_id) as connection:
             found = await template.replace(connection, template_id, values)
-    except IntegrityError as error:
-        raise _name_taken(body.name) from error
     if found is None:
         raise not_found("template")
     return {"data": _shown(found)}
@@ -106,10 +100,6 @@ async def delete_template(template_id: UUID, context: InContext, caller: Operato
         if not await template.remove(connection, template_id):
             raise not_found("template")
     return Response(status_code=204)
-
-
-def _name_taken(name: str) -> ApiError:
-    return ApiError(409, "name_taken", f"there is a template {name!r} already")
 
 
 def _shown(row: template.Template) -> dict[str, Any]:

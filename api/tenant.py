@@ -11,7 +11,7 @@ from pydantic_core import to_jsonable_python
 from api.auth import Admin, Platform
 from api.context import InContext
 from api.errors import ApiError, not_found
-from api.idempotency import IdempotencyKey, once, request_hash
+from api.idempotency import IdempotencyKey, once, once_within, request_hash
 from domain.tenant import SLUG_PATTERN
 from storage import api_keys, tenants
 
@@ -67,17 +67,16 @@ async def create_api_key(
 ) -> Response:
     """Create a key. It is shown this once, and not when the request is repeated."""
     hash = request_hash(body.model_dump())
-    async with once(context.database, caller.tenant_id, idempotency_key) as hold:
+    async with once_within(context.database, caller.tenant_id, idempotency_key) as (hold, tx):
         earlier = hold.replay(hash)
         if earlier is not None:
             return earlier
-        async with hold.transaction() as connection:
-            shown, key = await api_keys.create(
-                connection, caller.tenant_id, body.role, body.name, body.expires_at
-            )
-            answer = to_jsonable_python({"data": _shown(shown)})
-            await hold.settle(connection, hash, 201, answer)
-        return JSONResponse({**answer, "apiKey": key}, 201)
+        shown, key = await api_keys.create(
+            tx, caller.tenant_id, body.role, body.name, body.expires_at
+        )
+        answer = to_jsonable_python({"data": _shown(shown)})
+        await hold.settle(tx, hash, 201, answer)
+    return JSONResponse({**answer, "apiKey": key}, 201)
 
 
 @router.delete("/api-keys/{key_id}", status_code=204, tags=["keys"])

@@ -146,6 +146,31 @@ class TestIntegration:
         assert other.json()["code"] == "idempotency_mismatch"
 
 
+class TestAtOnce:
+    """What one transaction creates, it creates once, and nobody waits for who was first."""
+
+    @pytest.mark.parametrize(
+        ("path", "body"),
+        [
+            ("/v1/migration/templates", TEMPLATE),
+            ("/v1/notification-channels", {"name": "ours", "type": "pagerduty"}),
+            ("/v1/api-keys", {"name": "ours", "role": "viewer"}),
+            (
+                "/v1/integrations",
+                {"name": "ours", "type": "pagerduty", "config": {"integrationKey": "a" * 32}},
+            ),
+        ],
+    )
+    async def test_many_make_one(self, tenant: Tenant, path: str, body: dict[str, Any]) -> None:
+        before = len((await tenant.get(path)).json()["data"])
+        responses = await asyncio.gather(*(post(tenant, path, body) for _ in range(10)))
+        answered = [each for each in responses if each.status_code == 201]
+        refused = [each for each in responses if each not in answered]
+        assert {each.json()["code"] for each in refused} <= {"idempotency_in_flight"}
+        assert len({each.json()["data"]["id"] for each in answered}) == 1
+        assert len((await tenant.get(path)).json()["data"]) == before + 1
+
+
 class TestSecrets:
     """An answer with a secret is repeated without it, and the secret is not kept."""
 
