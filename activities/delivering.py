@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
@@ -19,7 +19,7 @@ from activities.target import Target, Targets
 from domain.delivery import FailureClass
 from domain.tenant import TenantId
 from storage import attempt as record
-from storage import delivery
+from storage import delivery, routing
 from storage.attempt import Outcome
 from storage.claim import Claimed, claim, reclaim, release
 from storage.database import DRIVER_ERRORS
@@ -34,11 +34,6 @@ _ROUND_SECONDS = 20.0
 _RECORD_SECONDS, _AGAIN_SECONDS = 10.0, 0.3  # within the lease of what was sent
 _CROWDED_SECONDS, _BUSY_SECONDS, _PROBING_SECONDS = 0.1, 1.0, 10.0
 
-_INTEGRATION = """
-select id, type, config, credentials, version, is_active, connection_status, last_error
-from tenant.integrations where id = $1
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -51,15 +46,17 @@ class Share:
 
 @dataclass(slots=True)
 class Window:
-    """What was claimed together: sent by at most `granted` at a time. Without any, `lane` says
-    when to look again."""
+    """What was claimed together: sent by at most `granted` at a time, which the gates hold for it
+    until it is left."""
 
     share: Share
-    lane: m.Lane
-    integration: Row = field(default_factory=dict)
-    target: Target | None = None
-    granted: int = 0
-    claimed: list[Claimed] = field(default_factory=list)
+    integration: Row
+    target: Target
+    granted: int
+    claimed: list[Claimed]
+
+
+Found = Window | m.Lane  # something to send, or when to look again
 
 
 class Delivering:
@@ -75,32 +72,25 @@ class Delivering:
         ref = input.request
         share = Share(TenantId(ref.tenant_id), UUID(ref.request_id), UUID(input.integration_id))
         async with heartbeating():
-            return await self.round(share, await self.claim(share))
+            return await self.round(share, await self._claim(share))
 
-    async def round(self, share: Share, window: Window) -> m.Lane:
+    async def round(self, share: Share, found: Found) -> m.Lane:
         """Send until the share is done, nothing is due soon, or the round has taken long enough."""
         end = time.monotonic() + _ROUND_SECONDS
-        try:
-            while True:
-                lane, following = window.lane, None
-                if window.claimed:
-                    lane, following = await self._through(window, more=time.monotonic() < end)
-                if following is None or not following.claimed:
-                    if not lane.open or lane.wait is None or lane.wait > _SOON:
-                        return lane
-                    if time.monotonic() + lane.wait > end or activity.is_worker_shutdown():
-                        return lane
-                    await self._rest(share.tenant_id, lane.wait, end)
-                    following = await self.claim(share)
-                window = following
-        finally:
-            self.leave(window)
+        while True:
+            lane = await self._through(found) if isinstance(found, Window) else found
+            if not lane.open or lane.wait is None or lane.wait > _SOON:
+                return lane
+            if time.monotonic() + lane.wait > end or activity.is_worker_shutdown():
+                return lane
+            await self._rest(share.tenant_id, lane.wait, end)
+            found = await self._claim(share)
 
-    def leave(self, *windows: Window) -> None:
-        """Give back what the windows still hold of the gates; again makes no difference."""
-        for window in windows:
-            granted, window.granted = window.granted, 0
-            self._gates.leave(window.share.tenant_id, window.share.integration_id, granted)
+    def leave(self, found: Found) -> None:
+        """Give back what a window still holds of the gates; again makes no difference."""
+        if isinstance(found, Window):
+            granted, found.granted = found.granted, 0
+            self._gates.leave(found.share.tenant_id, found.share.integration_id, granted)
 
     async def _rest(self, tenant_id: TenantId, seconds: float, end: float) -> None:
         """Sleep, and on while the tenant's sends are all taken, which costs nothing to see here."""
@@ -108,22 +98,23 @@ class Delivering:
         while self._gates.is_crowded(tenant_id) and time.monotonic() < end:  # noqa: ASYNC110
             await asyncio.sleep(_CROWDED_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
 
-    async def claim(self, share: Share) -> Window:
-        """A window in a transaction of its own."""
-        windows: list[Window] = []
+    async def _claim(self, share: Share) -> Found:
+        """Claim in a transaction of its own."""
+        found: Found | None = None
         try:
             async with self._database.statements(share.tenant_id) as sql:
-                row = await sql.row(_INTEGRATION, share.integration_id)
-                windows.append(await self.window(sql, share, row))
-        except BaseException:  # the commit may have failed
-            self.leave(*windows)
+                integration = await routing.integration(sql, share.integration_id)
+                found = await self.claim(sql, share, integration)
+        except BaseException:  # also where the commit failed
+            if found is not None:
+                self.leave(found)
             raise
-        return windows[0]
+        return found
 
-    async def window(self, sql: Statements, share: Share, integration: Row | None) -> Window:
+    async def claim(self, sql: Statements, share: Share, integration: Row | None) -> Found:
         """Claim what may be sent now, or find out when to look again."""
         if integration is None or not integration["is_active"]:
-            return Window(share, await _parked(sql, share, integration))
+            return await _parked(sql, share, integration)
         target = self.targets.of(share.tenant_id, integration)
         cap = target.config.max_in_flight
         granted = self._gates.enter(share.tenant_id, share.integration_id, cap)
@@ -137,26 +128,8 @@ class Delivering:
             taken = min(granted, len(claimed))
             self._gates.leave(share.tenant_id, share.integration_id, granted - taken)
         if claimed:
-            lane = m.Lane(integration_id=str(share.integration_id), open=len(claimed), wait=0)
-            return Window(share, lane, integration, target, taken, claimed)
-        return Window(share, await self._later(sql, share, target, full))
-
-    async def _later(
-        self, sql: Statements, share: Share, target: Target, full: float | None
-    ) -> m.Lane:
-        """Nothing could be claimed: end what is overdue or lost, then say when to come back."""
-        lane = await _look(sql, share)
-        if lane.wait is None or lane.wait > 0:
-            return lane
-        await delivery.expire(sql, share.request_id, share.integration_id)
-        await reclaim(sql, share.integration_id)
-        lane = await _look(sql, share)
-        if lane.wait is None or lane.wait > 0:
-            return lane
-        if full is not None:
-            return lane.model_copy(update={"wait": full * random.uniform(0.5, 1.5)})  # noqa: S311
-        wait = await delivery.turn(sql, share.request_id, share.integration_id, target.interval)
-        return lane.model_copy(update={"wait": wait})
+            return Window(share, integration, target, taken, claimed)
+        return await _later(sql, share, target, full)
 
     def _full_for(self, share: Share) -> float:
         """Seconds that it may take, more or less, until one more may be sent."""
@@ -164,36 +137,17 @@ class Delivering:
             return _PROBING_SECONDS
         return _CROWDED_SECONDS if self._gates.is_crowded(share.tenant_id) else _BUSY_SECONDS
 
-    async def _through(self, window: Window, *, more: bool) -> tuple[m.Lane, Window | None]:
-        """Send a window and record it; of a full one, the next is claimed while it is recorded."""
-        share, target = window.share, window.target
-        assert target is not None
+    async def _through(self, window: Window) -> m.Lane:
+        """Send a window and record it."""
         try:
-            if not target.channel.limits.keyed:
-                return await self._send_singly(window, target), None
-            outcomes, unsent = await self._send_keyed(window, target)
+            if not window.target.channel.limits.keyed:
+                return await self._send_singly(window)
+            outcomes, unsent = await self._send_keyed(window)
         finally:
             self.leave(window)
-        recorded = self._record(window, outcomes, unsent)
-        # What a destination asked for holds once it is recorded.
-        if more and len(outcomes) == _WINDOW and not _are_throttled(outcomes):
-            following = asyncio.create_task(self.claim(share))
-            try:
-                return await recorded, await following
-            except BaseException:
-                await self._unclaim(following)
-                raise
-        return await recorded, None
+        return await self._record(window, outcomes, unsent)
 
-    async def _unclaim(self, claiming: asyncio.Task[Window]) -> None:
-        """What it claims is sent by whoever finds it lost."""
-        [window] = await asyncio.gather(claiming, return_exceptions=True)
-        if isinstance(window, Window):
-            self.leave(window)
-
-    async def _send_keyed(
-        self, window: Window, target: Target
-    ) -> tuple[list[Outcome], list[Claimed]]:
+    async def _send_keyed(self, window: Window) -> tuple[list[Outcome], list[Claimed]]:
         """Up to `granted` at a time; what was not sent, because of time or failures, comes second.
 
         They are recorded together: a repetition would do no harm.
@@ -207,9 +161,8 @@ class Delivering:
                 if not await slot(claimed, hopeless) or time.monotonic() > end:
                     unsent.append(claimed)
                     return
-                outcomes.append(
-                    await send(Attempt(claimed, target), self._egress, self._gates, jitter)
-                )
+                attempt = Attempt(claimed, window.target)
+                outcomes.append(await send(attempt, self._egress, self._gates, jitter))
                 if _are_throttled(outcomes[-1:]) or self._is_probing(window):
                     hopeless.set()
 
@@ -220,13 +173,14 @@ class Delivering:
         """Whether, since the window was claimed, its endpoint is only to be tried now and then."""
         return window.granted > 1 and self._gates.is_probing(window.share.integration_id)
 
-    async def _send_singly(self, window: Window, target: Target) -> m.Lane:
+    async def _send_singly(self, window: Window) -> m.Lane:
         """All at once, each to another destination, and each recorded as soon as it ended."""
         jitter = _jitter()
 
         async def one(claimed: Claimed) -> m.Lane:
             await slot(claimed, asyncio.Event())
-            outcome = await send(Attempt(claimed, target), self._egress, self._gates, jitter)
+            attempt = Attempt(claimed, window.target)
+            outcome = await send(attempt, self._egress, self._gates, jitter)
             return await self._record(window, [outcome], [])
 
         sends = [asyncio.create_task(one(each)) for each in window.claimed]
@@ -263,6 +217,25 @@ class Delivering:
 
 def _are_throttled(outcomes: list[Outcome]) -> bool:
     return any(each.kind is FailureClass.THROTTLED for each in outcomes)
+
+
+async def _later(sql: Statements, share: Share, target: Target, full: float | None) -> m.Lane:
+    """Nothing could be claimed: end what is overdue or lost, then say when to come back.
+
+    `full` are the seconds after which there may be room at the gates, if there is none now.
+    """
+    lane = await _look(sql, share)
+    if lane.wait != 0:
+        return lane
+    await delivery.expire(sql, share.request_id, share.integration_id)
+    await reclaim(sql, share.integration_id)
+    lane = await _look(sql, share)
+    if lane.wait != 0:
+        return lane
+    if full is not None:
+        return lane.model_copy(update={"wait": full * random.uniform(0.5, 1.5)})  # noqa: S311
+    wait = await delivery.turn(sql, share.request_id, share.integration_id, target.interval)
+    return lane.model_copy(update={"wait": wait})
 
 
 async def _look(sql: Statements, share: Share) -> m.Lane:

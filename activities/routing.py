@@ -6,7 +6,7 @@ from uuid import UUID
 
 from temporalio import activity
 
-from activities.delivering import Delivering, Share, Window, lane_of
+from activities.delivering import Delivering, Found, Share, lane_of
 from activities.heartbeat import heartbeating
 from activities.job import Connections
 from channels.channel import Outgoing
@@ -34,7 +34,7 @@ class Routing:
     async def open_request(self, input: m.RequestRef) -> m.Opened:
         """Route what is not routed yet; what is open then, lane by lane."""
         tenant_id, request_id = TenantId(input.tenant_id), UUID(input.request_id)
-        windows: list[Window] = []
+        found: dict[Share, Found] = {}
         try:
             async with heartbeating():
                 async with self._database.statements(tenant_id) as sql:
@@ -46,11 +46,12 @@ class Routing:
                         for row in rows:
                             share = Share(tenant_id, request_id, row["integration_id"])
                             integration = integrations.get(share.integration_id)
-                            windows.append(await self._delivering.window(sql, share, integration))
-                rounds = (self._delivering.round(window.share, window) for window in windows)
-                lanes = await asyncio.gather(*rounds) if windows else map(lane_of, rows)
+                            found[share] = await self._delivering.claim(sql, share, integration)
+                rounds = (self._delivering.round(*each) for each in found.items())
+                lanes = await asyncio.gather(*rounds) if found else map(lane_of, rows)
         finally:
-            self._delivering.leave(*windows)
+            for each in found.values():
+                self._delivering.leave(each)
         return m.Opened(deliveries=total, lanes=tuple(lane for lane in lanes if lane.open))
 
     async def _route(

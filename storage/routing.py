@@ -1,6 +1,5 @@
 """What routing reads and writes: a request's events, the tenant's channels, users' preferences."""
 
-from typing import Any
 from uuid import UUID
 
 from domain.preference import Preferences
@@ -17,9 +16,14 @@ with routed as (
     update tenant.notifications set routed_at = now() where request_id = $1 and routed_at is null)
 delete from public.outbox where subject = $1
 """
-_CHANNELS = """
+_OF_INTEGRATION = (
+    *("type", "config", "credentials", "version"),
+    *("is_active", "connection_status", "last_error"),
+)
+_INTEGRATION = f"select id, {', '.join(_OF_INTEGRATION)} from tenant.integrations where id = $1"
+_CHANNELS = f"""
 select c.id, c.type as channel_type, c.config as options, c.is_default, i.id as integration_id,
-    i.type, i.config, i.credentials, i.version, i.is_active, i.connection_status, i.last_error
+    {", ".join(f"i.{name}" for name in _OF_INTEGRATION)}
 from tenant.notification_channels c join tenant.integrations i on i.id = c.integration_id
 where c.is_active and i.is_active order by c.id
 """
@@ -37,13 +41,15 @@ async def unrouted(sql: Statements, request_id: UUID) -> list[Row]:
 async def active_channels(sql: Statements) -> list[Row]:
     """The channels that events can go to, each with its integration's row in `integration`."""
     rows = await sql.rows(_CHANNELS)
-    names = ("type", "config", "credentials", "version", "is_active")
     for row in rows:
-        integration: dict[str, Any] = {name: row.pop(name) for name in names}
-        for name in ("connection_status", "last_error"):
-            integration[name] = row.pop(name)
+        integration = {name: row.pop(name) for name in _OF_INTEGRATION}
         row["integration"] = {"id": row["integration_id"], **integration}
     return rows
+
+
+async def integration(sql: Statements, integration_id: UUID) -> Row | None:
+    """What sending through an integration takes."""
+    return await sql.row(_INTEGRATION, integration_id)
 
 
 async def preferences(sql: Statements, users: set[str]) -> dict[str, Preferences]:
