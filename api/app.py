@@ -27,6 +27,7 @@ from api import (
 from api.context import Context
 from api.errors import PROBLEM_RESPONSE, PROBLEM_SCHEMA
 from api.middleware import BodyLimit, CodecOrigin
+from channels.address import Policy
 from settings import Settings
 from storage.database import Database
 from storage.key_check import open_vault
@@ -48,7 +49,9 @@ _ROUTES = (
 
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[Context]:
-    """The servers that requests need. Raises if one is not configured or not reachable."""
+    """The servers that requests need. Raises if one is not configured or not reachable, and
+    ValueError that names an entry of EGRESS_ALLOW that is none."""
+    policy = Policy.parse(settings.egress_allow)
     assert settings.database_url is not None, "DATABASE_URL is not set"
     database = Database(settings.database_url.get_secret_value(), settings.database_pool_size)
     try:
@@ -57,7 +60,7 @@ async def connected(settings: Settings) -> AsyncIterator[Context]:
             temporal = await connect(
                 settings.temporal_address, settings.temporal_namespace, settings.payload_keyring
             )
-            yield Context(database, store, temporal, settings, vault)
+            yield Context(database, store, temporal, settings, vault, policy)
     finally:
         await database.close()
 

@@ -1,5 +1,5 @@
-"""What every request can reach: the database, the object store, Temporal, the settings,
-the vault."""
+"""What every request can reach: the database, the object store, Temporal, the settings, the vault,
+and what the operator lets tenants call."""
 
 from dataclasses import dataclass
 from typing import Annotated, cast
@@ -7,6 +7,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from temporalio.client import Client
 
+from channels.address import Policy
 from settings import Settings
 from storage.database import Database
 from storage.objects import ObjectStore
@@ -20,6 +21,7 @@ class Context:
     temporal: Client
     settings: Settings
     vault: Vault
+    policy: Policy
 
 
 def _context(request: Request) -> Context:

@@ -23,7 +23,6 @@ from api.integration_config import (
     rotated,
     with_signing_secret,
 )
-from channels.address import Policy
 from channels.channel import Channel
 from domain.notification import Text
 from domain.storable import JsonObject, at_most
@@ -90,7 +89,7 @@ class Desk:
 
     async def create(self, body: NewIntegration) -> Written:
         channel = channel_of(body.type)
-        config = checked(channel, merged({}, body.config), self._policy)
+        config = checked(channel, merged({}, body.config), self.context.policy)
         whole = with_signing_secret(channel, config)
         id = await integration.new_id(self.connection)
         values = body.model_dump(exclude={"config"}) | {"id": id, "created_by": self.caller.key_id}
@@ -105,7 +104,7 @@ class Desk:
         secret = None
         if body.config:
             channel, before = channel_of(row["type"]), self._opened(row)
-            config = checked(channel, merged(before, body.config), self._policy)
+            config = checked(channel, merged(before, body.config), self.context.policy)
             check_resent(channel, before, config, body.config)
             whole = with_signing_secret(channel, config)
             values |= self._sealed(channel, row["id"], whole, (before, row["credential_hints"]))
@@ -122,10 +121,6 @@ class Desk:
         changed = await integration.change(self.connection, row["id"], values)
         await self._note(row["id"], "rotate_secret", "a new signing secret")
         return Written(changed, _made(before, config))
-
-    @property
-    def _policy(self) -> Policy:
-        return Policy.parse(self.context.settings.egress_allow)
 
     def _opened(self, row: Integration) -> Config:
         """The config with its secrets. Raises ApiError 409 if they cannot be opened."""

@@ -11,7 +11,6 @@ from api.auth import Admin, Operator
 from api.context import Context, InContext
 from api.errors import ApiError, not_found
 from api.integration_config import Parts, channel_of, checked, merged, with_signing_secret
-from channels.address import Policy
 from domain.storable import JsonObject
 from domain.tenant import TenantId
 from storage import draft, integration
@@ -37,8 +36,7 @@ class Draft(BaseModel):
 async def test_draft(body: Draft, context: InContext, caller: Admin) -> dict[str, Any]:
     """Test a config before it is saved. Nothing of it is kept; a failed test is an answer, too."""
     channel = channel_of(body.type)
-    policy = Policy.parse(context.settings.egress_allow)
-    config = checked(channel, merged({}, body.config), policy)
+    config = checked(channel, merged({}, body.config), context.policy)
     parts = Parts.of(channel, with_signing_secret(channel, config))
     async with context.database.tenant(caller.tenant_id) as connection:
         id = await integration.new_id(connection)

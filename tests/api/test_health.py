@@ -185,3 +185,11 @@ async def test_metrics_count_requests_by_route(tenant: Tenant) -> None:
     unknown = await tenant.service.http.get(f"/{tenant.slug}")
     assert unknown.status_code == 404
     assert tenant.slug not in (await tenant.service.http.get("/metrics")).text
+
+
+async def test_an_entry_of_egress_allow_that_is_none_stops_the_start(service: Service) -> None:
+    settings = service.settings.model_copy(update={"egress_allow": "0.0.0.0/0:443"})
+    app = create_app(settings)
+    with pytest.raises(ValueError, match="EGRESS_ALLOW: .* is too wide"):
+        async with app.router.lifespan_context(app):
+            pass
