@@ -102,7 +102,7 @@ where integration_id = $1 and destination = $2
 
 
 async def claim(sql: Statements, lane: Lane, want: int) -> list[Claimed]:
-    """Take up to `want` due deliveries of the integration, whoever's request they are of."""
+    """Take up to `want` due deliveries of the integration, whosever request they are of."""
     if lane.keyed and lane.interval is None:
         found = await sql.rows(_FREELY, lane.integration_id, want, lane.worker)
         return [_claimed(row, 0.0) for row in found]
@@ -132,10 +132,12 @@ async def _claim_at(sql: Statements, lane: Lane, destination: str, want: int) ->
 
 def _slots(busy: float, lane: Lane, want: int) -> list[float]:
     """Seconds from now at which sends may start: of an unkeyed destination, one at a time."""
-    if busy > AHEAD_SECONDS or (lane.interval is None and busy > 0) or want < 1:
+    if busy > AHEAD_SECONDS or want < 1:
         return []
-    if not lane.keyed or lane.interval is None:
-        return [busy] if not lane.keyed else [0.0] * want
+    if lane.interval is None:  # no rate, so what keeps it busy is a wish of the vendor's
+        return [0.0] if busy == 0 else []
+    if not lane.keyed:
+        return [busy]
     fitting = int((AHEAD_SECONDS - busy) / lane.interval) + 1
     return [busy + number * lane.interval for number in range(min(want, fitting))]
 

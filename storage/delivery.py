@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.delivery import DeliveryStatus, FailureClass
 from storage.notification_tables import delivery_attempts as attempts
 from storage.notification_tables import notification_deliveries as deliveries
+from storage.rows import find_row
 from storage.statement import Row, Statements
 
 Delivery = dict[str, Any]  # a row of notification_deliveries
@@ -180,9 +181,7 @@ async def attempts_of(
 
 
 async def find(connection: AsyncConnection, delivery_id: UUID) -> Delivery | None:
-    row = await connection.execute(select(deliveries).where(deliveries.c.id == delivery_id))
-    found = row.one_or_none()
-    return dict(found._mapping) if found else None
+    return await find_row(connection, deliveries, delivery_id)
 
 
 async def cancel(connection: AsyncConnection, delivery_id: UUID) -> bool:

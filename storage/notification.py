@@ -1,5 +1,6 @@
 """Notifications as they were accepted: written whole or not at all, with their outbox row."""
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from domain.notification import Event, stated_severity
 from storage.database import statements
 from storage.notification_tables import notification_deliveries as deliveries
 from storage.notification_tables import notifications
+from storage.rows import find_row
 from storage.statement import as_json
 
 Notification = dict[str, Any]  # a row of notifications
@@ -31,11 +33,12 @@ returning id, dedup_key
 _TO_START = "insert into public.outbox (tenant_id, kind, subject, count) values ($1, $2, $3, $4)"
 
 
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """The ids of a request's events in their order, and how many of them are new."""
 
-    def __init__(self, ids: list[UUID], new: int) -> None:
-        self.ids, self.new = ids, new
+    ids: list[UUID]
+    new: int
 
 
 async def accept(
@@ -74,11 +77,7 @@ async def _ids_of_keys(connection: AsyncConnection, keys: list[str]) -> dict[str
 
 
 async def find(connection: AsyncConnection, notification_id: UUID) -> Notification | None:
-    row = await connection.execute(
-        select(notifications).where(notifications.c.id == notification_id)
-    )
-    found = row.one_or_none()
-    return dict(found._mapping) if found else None
+    return await find_row(connection, notifications, notification_id)
 
 
 async def page(
@@ -96,6 +95,8 @@ async def page(
     of_delivery = {name: wanted.get(name) for name in ("status", "channel_type")}
     matching = [deliveries.c[name] == value for name, value in of_delivery.items() if value]
     if matching:
+        if wanted.get("request_id") is not None:
+            matching.append(deliveries.c.request_id == wanted["request_id"])
         with_delivery = select(deliveries.c.notification_id).where(*matching)
         query = query.where(notifications.c.id.in_(with_delivery))
     return [dict(row._mapping) for row in await connection.execute(query)]
