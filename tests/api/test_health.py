@@ -190,6 +190,6 @@ async def test_metrics_count_requests_by_route(tenant: Tenant) -> None:
 async def test_an_entry_of_egress_allow_that_is_none_stops_the_start(service: Service) -> None:
     settings = service.settings.model_copy(update={"egress_allow": "0.0.0.0/0:443"})
     app = create_app(settings)
-    with pytest.raises(ValueError, match="EGRESS_ALLOW: .* is too wide"):
+    with pytest.raises(ValueError, match=r"EGRESS_ALLOW: .* is too wide"):
         async with app.router.lifespan_context(app):
             pass
