@@ -70,7 +70,7 @@ class Email:
             async with talk.open(egress, self.trust()):
                 await _rehearse(talk)
         except DeliveryFailed as failed:
-            talk.done.append(Check(talk.step, False, _words(failed.failure), failed.failure.kind))
+            talk.done.append(_failed(talk.step, failed.failure))
         return talk.done
 
 
@@ -128,7 +128,7 @@ async def _rehearse(talk: Conversation) -> None:
     await talk.begin(config.from_address, config.to)
     for one in config.to:
         if failure := await talk.offer(one):
-            talk.done.append(Check(talk.step, False, _words(failure), failure.kind))
+            talk.done.append(_failed(talk.step, failure))
     if not config.to:
         detail = "no usual recipients: whom it takes mail for is known when there is one"
         talk.done.append(Check("RCPT TO", True, detail))

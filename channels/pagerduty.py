@@ -6,7 +6,6 @@ Events of one `dedup_key` join one open alert, so that a delivery may come twice
 """
 
 import hashlib
-import json
 import re
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote
@@ -16,7 +15,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from channels.channel import BaseUrl, ChannelConfig, Limits, Outgoing
 from channels.egress import Egress, Reply
-from channels.reply import kept, refusal
+from channels.reply import json_object, kept, refusal
 from channels.text import compact, cut, json_bytes
 from domain.delivery import (
     PROMPT,
@@ -116,7 +115,7 @@ class PagerDuty:
         self, outgoing: Outgoing[PagerDutyConfig], request: dict[str, Any], egress: Egress
     ) -> Receipt:
         reply = await _enqueue(outgoing.config, request, egress)
-        done = _said(reply).get("status") == "success"
+        done = json_object(reply).get("status") == "success"
         status = DeliveryStatus.DELIVERED if done else DeliveryStatus.ACCEPTED
         reference = {"dedup_key": request["dedup_key"]}
         return Receipt(status, reply.status, reference, kept(reply))
@@ -185,17 +184,10 @@ async def _enqueue(config: PagerDutyConfig, event: dict[str, Any], egress: Egres
 
 def _reasons(reply: Reply) -> str:
     """What is wrong with the event in the vendor's words, which might quote the key."""
-    errors = _said(reply).get("errors") or _said(reply).get("message")
-    said = "; ".join(map(str, errors)) if isinstance(errors, list) else errors
-    return f": {said}" if isinstance(said, str) else ""
-
-
-def _said(reply: Reply) -> dict[str, Any]:
-    try:
-        said = json.loads(reply.body)
-    except ValueError:
-        return {}
-    return said if isinstance(said, dict) else {}
+    said = json_object(reply)
+    errors = said.get("errors") or said.get("message")
+    why = "; ".join(map(str, errors)) if isinstance(errors, list) else errors
+    return f": {why}" if isinstance(why, str) else ""
 
 
 async def _check_events(config: PagerDutyConfig, egress: Egress) -> Check:
@@ -204,7 +196,7 @@ async def _check_events(config: PagerDutyConfig, egress: Egress) -> Check:
     try:
         await _enqueue(config, probe, egress)
     except DeliveryFailed as error:
-        return Check("Events API takes the key", False, error.failure.detail, error.failure.kind)
+        return Check.failed("Events API takes the key", error)
     return Check("Events API takes the key", True, _PROVED)
 
 
@@ -216,7 +208,7 @@ async def _check_rest_key(config: PagerDutyConfig, key: SecretStr, egress: Egres
     try:
         reply = await egress.send("GET", config.abilities_url, headers)
     except DeliveryFailed as error:
-        return Check("REST key valid", False, error.failure.detail, error.failure.kind)
+        return Check.failed("REST key valid", error)
     if reply.status == 200:
         return Check("REST key valid", True, "the REST API takes it; it is no proof of the other")
     detail = f"the REST API answered {reply.status}"

@@ -1,5 +1,6 @@
 """What is made of a vendor's reply that is not its success, and what of it may be kept."""
 
+import json
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -36,6 +37,15 @@ def refusal(
 def kept(reply: Reply) -> str:
     """The body as text for the record; nothing of a server within the operator's network."""
     return "" if reply.private else reply.body.decode("utf-8", "replace")[:_KEPT_CHARS]
+
+
+def json_object(reply: Reply) -> dict[str, Any]:
+    """The object that the body is; empty if it is none, or nested as deep as no vendor's is."""
+    try:
+        said = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def error_code(said: Any) -> str | None:

@@ -99,7 +99,7 @@ async def _check_token(config: SlackConfig, egress: Egress) -> list[Check]:
     try:
         said = await client.auth_test()
     except DeliveryFailed as error:
-        return [Check("bot token", False, error.failure.detail, error.failure.kind)]
+        return [Check.failed("bot token", error)]
     return [
         Check("bot token", True, f"auth.test takes it{_whose(config, said, client.reply)}"),
         _check_scope(config, client.reply),
@@ -133,7 +133,7 @@ async def _check_webhook(config: SlackConfig, egress: Egress) -> Check:
             return Check(name, True, _WEBHOOK_PROVED)
         _check_posted(reply)
     except DeliveryFailed as error:
-        return Check(name, False, error.failure.detail, error.failure.kind)
+        return Check.failed(name, error)
     return Check(name, False, "an empty message was taken, which Slack's own webhooks refuse")
 
 

@@ -4,14 +4,13 @@ Source: docs.slack.dev, "Using the Slack Web API" and chat.postMessage. Errors c
 as `{"ok": false, "error": "…"}`, only rate limits as 429.
 """
 
-import json
 import re
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
 from channels.egress import Egress, Reply
-from channels.reply import error_code, refusal
+from channels.reply import error_code, json_object, refusal
 from channels.text import compact
 from domain.delivery import DeliveryFailed, FailureClass
 
@@ -68,19 +67,15 @@ class Client(AsyncWebClient):
 
 
 def _said(reply: Reply) -> dict[str, Any]:
-    said = _object(reply.body)
+    said = json_object(reply) or _begun(reply.body)
     if reply.status == 200 and said.get("ok") is True:
         return said
     raise _refused(reply, error_code(said.get("error")))
 
 
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        said = json.loads(body)
-    except ValueError:
-        begun = _BEGINNING.match(body)
-        return {"ok": True, "channel": begun[1].decode(), "ts": begun[2].decode()} if begun else {}
-    return said if isinstance(said, dict) else {}
+def _begun(body: bytes) -> dict[str, Any]:
+    begun = _BEGINNING.match(body)
+    return {"ok": True, "channel": begun[1].decode(), "ts": begun[2].decode()} if begun else {}
 
 
 def _refused(reply: Reply, error: str | None) -> DeliveryFailed:

@@ -6,7 +6,6 @@ was accepted; whether it posted is in the flow's own history. The Office 365 con
 with URLs at webhook.office.com, were retired in May 2026.
 """
 
-import json
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -17,7 +16,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from channels.channel import ChannelConfig, Limits, Outgoing
 from channels.egress import Egress, Reply
-from channels.reply import error_code, kept, refusal
+from channels.reply import error_code, json_object, kept, refusal
 from channels.teams_card import envelope
 from channels.text import compact
 from domain.delivery import PROMPT, Check, DeliveryFailed, DeliveryStatus, Rate, Receipt
@@ -100,7 +99,7 @@ class Teams:
         try:
             await _trigger(config, envelope(_test_message()), egress)
         except DeliveryFailed as error:
-            return [Check("test card", False, error.failure.detail, error.failure.kind)]
+            return [Check.failed("test card", error)]
         return [Check("test card", True, _PROVED)]
 
 
@@ -131,10 +130,6 @@ async def _trigger(config: TeamsConfig, card: dict[str, Any], egress: Egress) ->
 
 def _why(reply: Reply) -> str:
     """The code of the error, as in `{"error": {"code": …}}`, with what can be done about it."""
-    try:
-        said = json.loads(reply.body)
-    except ValueError:
-        return ""
-    error = said.get("error") if isinstance(said, dict) else None
+    error = json_object(reply).get("error")
     code = error_code(error.get("code")) if isinstance(error, dict) else None
     return f" ({code}{_ADVICE.get(code, '')})" if code else ""

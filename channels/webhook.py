@@ -159,7 +159,7 @@ class Webhook:
         try:
             reply = await _post(config, f"test-{uuid4()}", event, egress)
         except DeliveryFailed as error:
-            return [Check("signed test event", False, error.failure.detail, error.failure.kind)]
+            return [Check.failed("signed test event", error)]
         return [Check("signed test event", True, _PROVED.format(status=reply.status))]
 
 

@@ -98,6 +98,11 @@ class Check:
     detail: str
     kind: FailureClass | None = None
 
+    @classmethod
+    def failed(cls, name: str, error: DeliveryFailed) -> "Check":
+        """What an attempt that failed says of it."""
+        return cls(name, False, error.failure.detail, error.failure.kind)
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:

@@ -68,6 +68,14 @@ async def test_every_status_has_the_class_of_the_table(stem: str) -> None:
     assert wrong == []
 
 
+@over_http
+@pytest.mark.parametrize("status", [200, 202, 400])
+async def test_a_body_that_is_nested_without_end_says_nothing(stem: str, status: int) -> None:
+    async with connected(stem) as channel:
+        found = outcome(await channel.answered(status, "[" * 60_000))
+    assert found == expected.outcome(stem, status, "[")
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.channel}-{row.body[:60]}")
 async def test_every_answer_of_the_vendor_has_the_class_of_the_table(
     row: expected.Answer,
