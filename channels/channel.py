@@ -1,8 +1,10 @@
 """What a channel is to the rest of the service: config in, message out, one failure class."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
@@ -66,6 +68,27 @@ def at(names: Iterable[str], why: str) -> ValidationError:
     return ValidationError.from_exception_data(
         "config", [InitErrorDetails(type=fault, loc=(name,), input=None) for name in names]
     )
+
+
+def matching(form: str, why: str) -> AfterValidator:
+    """Holds a secret to its form, a regular expression; `why` tells it without the secret."""
+    whole = re.compile(form)
+
+    def check(secret: SecretStr) -> SecretStr:
+        if not whole.fullmatch(secret.get_secret_value()):
+            raise ValueError(why)
+        return secret
+
+    return AfterValidator(check)
+
+
+def url_and_host(secret: SecretStr) -> tuple[SplitResult, str]:
+    """A secret URL's parts, and its host without the dot that may end it. Raises ValueError."""
+    try:
+        url = urlsplit(secret.get_secret_value())
+        return url, (url.hostname or "").rstrip(".")
+    except ValueError:
+        raise ValueError("not a URL") from None
 
 
 BaseUrl = Annotated[str, AfterValidator(_base), Field(max_length=2_048)]  # of a vendor's API

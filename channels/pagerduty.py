@@ -6,17 +6,15 @@ Events of one `dedup_key` join one open alert, so that a delivery may come twice
 """
 
 import hashlib
-import re
 from typing import Annotated, Any, ClassVar, Literal
-from urllib.parse import quote
 from uuid import uuid4
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import Field, SecretStr
 
-from channels.channel import BaseUrl, ChannelConfig, Limits, Outgoing
+from channels.channel import BaseUrl, ChannelConfig, Limits, Outgoing, matching
 from channels.egress import Egress, Reply
 from channels.reply import json_object, kept, refusal
-from channels.text import compact, cut, json_bytes
+from channels.text import compact, cut, encoded, json_bytes
 from domain.delivery import (
     PROMPT,
     Check,
@@ -35,7 +33,6 @@ EVENT_BYTES = 512_000  # "512 KB", with the key, in the stricter reading
 _KEY_BYTES = len(',"routing_key":""') + 32
 _DETAIL_CHARS = 500
 _HOSTS = {"us": "pagerduty.com", "eu": "eu.pagerduty.com"}
-_URL_MARKS = ":/?#[]@!$&'()*+,;=%~"  # RFC 3986, reserved; and what is encoded already
 
 _PROVED = (
     "PagerDuty took a resolve event of an alert that does not exist (202): it can be reached and"
@@ -44,16 +41,8 @@ _PROVED = (
 )
 
 
-def _key_of_32(secret: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"[A-Za-z0-9]{32}", secret.get_secret_value()):
-        raise ValueError("an integration key has 32 letters and digits")
-    return secret
-
-
-def _token(secret: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"[!-~]{1,200}", secret.get_secret_value()):
-        raise ValueError("an API key has 1 to 200 characters of ASCII, and no spaces")
-    return secret
+_KEY = matching(r"[A-Za-z0-9]{32}", "an integration key has 32 letters and digits")
+_TOKEN = matching(r"[!-~]{1,200}", "an API key has 1 to 200 characters of ASCII, and no spaces")
 
 
 class PagerDutyConfig(ChannelConfig):
@@ -64,8 +53,8 @@ class PagerDutyConfig(ChannelConfig):
 
     destinations: ClassVar[frozenset[str]] = frozenset({"region", "baseUrl", "restBaseUrl"})
 
-    integration_key: Annotated[SecretStr, AfterValidator(_key_of_32)]
-    rest_api_key: Annotated[SecretStr, AfterValidator(_token)] | None = None
+    integration_key: Annotated[SecretStr, _KEY]
+    rest_api_key: Annotated[SecretStr, _TOKEN] | None = None
     region: Literal["us", "eu"] = "us"
     base_url: BaseUrl | None = None
     rest_base_url: BaseUrl | None = None
@@ -140,7 +129,7 @@ def dedup_key(alert_key: str) -> str:
 
 def _trigger(message: Message, config: PagerDutyConfig) -> dict[str, Any]:
     named = {"component": config.component, "group": config.group}
-    link = quote(message.url, safe=_URL_MARKS) if message.url else None
+    link = encoded(message.url) if message.url else None
     return {
         "payload": {
             "summary": cut(message.title.strip() or message.event_type, SUMMARY_CHARS),

@@ -2,12 +2,11 @@
 
 import re
 from typing import Annotated, Any, ClassVar, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic.alias_generators import to_camel
 
-from channels.channel import BaseUrl, ChannelConfig, at
+from channels.channel import BaseUrl, ChannelConfig, at, matching, url_and_host
 
 API = "https://slack.com/api"
 _CHANNELS = 200
@@ -35,19 +34,9 @@ def _events(text: str) -> str:
     return text
 
 
-def _bot_token(secret: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"xoxb-[A-Za-z0-9-]{1,250}", secret.get_secret_value()):
-        raise ValueError("a bot token is xoxb- and letters, digits and hyphens")
-    return secret
-
-
 def _webhook(secret: SecretStr) -> SecretStr:
     """Slack's own look as they do; where others may lead is for the egress guard to say."""
-    try:
-        url = urlsplit(secret.get_secret_value())
-        host = (url.hostname or "").rstrip(".")
-    except ValueError:
-        raise ValueError("not a URL") from None
+    url, host = url_and_host(secret)
     slacks = re.search(r"(^|\.)slack(-gov)?\.com$", host) is not None
     if slacks and (host not in _WEBHOOK_HOSTS or not _WEBHOOK_PATH.fullmatch(url.path)):
         example = f"https://{_WEBHOOK_HOSTS[0]}/services/T…/B…/…"
@@ -55,6 +44,9 @@ def _webhook(secret: SecretStr) -> SecretStr:
     return secret
 
 
+_BOT_TOKEN = matching(
+    r"xoxb-[A-Za-z0-9-]{1,250}", "a bot token is xoxb- and letters, digits and hyphens"
+)
 ChannelName = Annotated[str, AfterValidator(_channel)]
 EventPattern = Annotated[str, AfterValidator(_events)]
 
@@ -69,7 +61,7 @@ class SlackConfig(ChannelConfig):
 
     destinations: ClassVar[frozenset[str]] = frozenset({"baseUrl"})
 
-    bot_token: Annotated[SecretStr, AfterValidator(_bot_token)] | None = None
+    bot_token: Annotated[SecretStr, _BOT_TOKEN] | None = None
     webhook_url: Annotated[SecretStr, AfterValidator(_webhook)] | None = Field(
         None, min_length=1, max_length=2_048
     )

@@ -9,12 +9,11 @@ with URLs at webhook.office.com, were retired in May 2026.
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from channels.channel import ChannelConfig, Limits, Outgoing
+from channels.channel import ChannelConfig, Limits, Outgoing, url_and_host
 from channels.egress import Egress, Reply
 from channels.reply import error_code, json_object, kept, refusal
 from channels.teams_card import envelope
@@ -44,16 +43,11 @@ _RUN = "x-ms-workflow-run-id"
 
 
 def _workflow(secret: SecretStr) -> SecretStr:
-    text = secret.get_secret_value()
-    try:
-        url = urlsplit(text)
-        host = (url.hostname or "").rstrip(".")
-    except ValueError:
-        raise ValueError("not a URL") from None
+    url, host = url_and_host(secret)
     at_outlook = host == "outlook.office.com" and url.path.startswith("/webhook")
     if at_outlook or _RETIRED_HOSTS.fullmatch(host):
         raise ValueError(_RETIRED)
-    if "&amp;" in text:
+    if "&amp;" in secret.get_secret_value():
         raise ValueError("the URL is written as in HTML (&amp;): copy it again, from the workflow")
     if _SIGNED_HOSTS.fullmatch(host) and not re.search(r"(^|&)sig=.", url.query):
         raise ValueError("the URL has no sig=…: let anyone trigger the workflow, and copy it again")

@@ -66,10 +66,15 @@ def lines(text: str) -> str:
     return _UNSEEN.sub("", _ENDING.sub("\n", text))
 
 
+def encoded(url: str) -> str:
+    """In ASCII, whatever is encoded already left as it is."""
+    return quote(url, safe=_URL_MARKS)
+
+
 def link(url: str | None, chars: int) -> str | None:
     """A URL as vendors take it, in ASCII; None if it is none, or longer than that.
 
     Vendors refuse the whole message for it, and a URL that was cut would lead elsewhere.
     """
-    made = quote(url or "", safe=_URL_MARKS)
+    made = encoded(url or "")
     return made if _LINK.fullmatch(made) and len(made) <= chars else None
