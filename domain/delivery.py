@@ -154,8 +154,6 @@ def next_delay(failure: Failure, failures: int, schedule: Schedule, jitter: floa
         case FailureClass.THROTTLED:
             backoff = min(60.0, 2.0 ** min(failures + 1, 6)) * (1 + 0.1 * jitter)
             return backoff if failure.retry_after is None else failure.retry_after
-        case FailureClass.UNKNOWN:
-            return 0.0  # it has waited for as long as a send may take
     delay = schedule.delay(failures)
     if delay is None:
         return None

@@ -57,13 +57,15 @@ class NotificationWorkflow:
     def _is_idle(self) -> bool:
         return all(task.done() for task in self._running.values())
 
+    def _is_running(self, name: str) -> bool:
+        return name in self._running and not self._running[name].done()
+
     async def _open(self, woken: bool) -> None:
         """Route what is not routed, and learn of the lanes that nobody runs yet."""
         opened = await self._opened()
         self._deliveries = opened.deliveries
         for lane in opened.lanes:
-            running = self._running.get(lane.integration_id)
-            if running is None or running.done():
+            if not self._is_running(lane.integration_id):
                 now = {"wait": 0.0} if woken else {}
                 self._lanes[lane.integration_id] = lane.model_copy(update=now)
         self._show()
@@ -79,8 +81,7 @@ class NotificationWorkflow:
 
     def _start(self) -> None:
         for name in self._lanes:
-            running = self._running.get(name)
-            if running is None or running.done():
+            if not self._is_running(name):
                 self._running[name] = asyncio.create_task(self._drain(name, self._seen))
 
     async def _drain(self, name: str, seen: int) -> None:
@@ -89,14 +90,13 @@ class NotificationWorkflow:
         `seen` are the wakes before the lane was looked at: one that came meanwhile counts.
         """
         round = 0
-        while await self._is_due(name, seen):
+        while name in self._lanes and await self._is_due(name, seen):
             round, seen = round + 1, self._wakes
             lane = await self._deliver(name, round)
-            if not lane.open:
+            if lane.open:
+                self._lanes[name] = lane
+            else:
                 del self._lanes[name]
-                self._show()
-                return
-            self._lanes[name] = lane
             self._show()
 
     async def _is_due(self, name: str, seen: int) -> bool:
