@@ -27,7 +27,7 @@ BODY_BYTES = 64 * 2**10
 TOTAL_SECONDS = 15.0
 
 _DEFAULTS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "FireLater-Integrations"}
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
 # What the connection itself decides, and what would have an answer packed.
 _FRAMING = re.compile(
     r"accept-encoding|connection|content-length|expect|host|keep-alive|proxy-.*|te|trailer"
@@ -152,10 +152,19 @@ def _addr_info(answer: str, port: int) -> tuple[int, int, int, str, tuple[str, i
     return family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (answer, port)
 
 
+def is_header(name: str) -> bool:
+    return _HEADER.fullmatch(name) is not None
+
+
+def frames(header: str) -> bool:
+    """Whether it is for the connection to say, not for who sends."""
+    return _FRAMING.fullmatch(header.lower()) is not None
+
+
 def _check_headers(headers: Mapping[str, str]) -> None:
     """Refuse what would change the frame of the request, or add a header of its own."""
     for name, value in headers.items():
-        if not _HEADER.fullmatch(name) or _FRAMING.fullmatch(name.lower()):
+        if not is_header(name) or frames(name):
             why = f"the header {name!r} cannot be set"
         elif not (value.isascii() and value.isprintable()):
             why = f"the header {name} has line breaks or other characters that it cannot have"

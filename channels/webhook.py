@@ -16,7 +16,7 @@ from uuid import uuid4
 from pydantic import AfterValidator, AwareDatetime, Field, SecretStr
 
 from channels.channel import ChannelConfig, Limits, Outgoing
-from channels.egress import Egress, Reply
+from channels.egress import Egress, Reply, frames, is_header
 from channels.reply import kept, refusal
 from channels.signing import PREFIX, key, new_secret, sign
 from channels.text import compact, cut, json_bytes
@@ -36,17 +36,9 @@ OVERLAP = timedelta(hours=24)
 _HEADERS, _NAME_CHARS, _VALUE_CHARS = 20, 100, 1_000
 _ROTATIONS = 4  # earlier secrets that may sign at the same time
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
 _VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
-# What frames a request, says who sends it and what, or is a signature's.
-_OURS = frozenset(
-    (
-        *("accept-encoding", "connection", "content-encoding", "content-length", "content-type"),
-        *("expect", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
-        "user-agent",
-    )
-)
-_OUR_PREFIXES = ("webhook-", "proxy-")
+# What says who sends a request and what, or is a signature's.
+_OURS = re.compile(r"content-encoding|content-type|user-agent|webhook-.*")
 
 _PROVED = (
     "it was answered {status}: the address can be reached and takes events. Not proved: that it"
@@ -64,9 +56,9 @@ def _whsec(secret: SecretStr) -> SecretStr:
 
 def _bounded(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
     for name, value in headers.items():
-        if not _TOKEN.fullmatch(name) or len(name) > _NAME_CHARS:
+        if not is_header(name) or len(name) > _NAME_CHARS:
             raise ValueError("a header's name has letters, digits and hyphens, 100 at most")
-        if name.lower() in _OURS or name.lower().startswith(_OUR_PREFIXES):
+        if frames(name) or _OURS.fullmatch(name.lower()):
             raise ValueError(f"the header {name} cannot be set")
         if not _VALUE.fullmatch(value.get_secret_value()) or len(value) > _VALUE_CHARS:
             raise ValueError(f"the value of {name} is not 1 to 1,000 printable characters of ASCII")
