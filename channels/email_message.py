@@ -11,6 +11,7 @@ from email.utils import format_datetime
 from typing import Any, cast
 
 from channels.email_config import EmailConfig
+from channels.look import COLOURS
 from channels.text import cut, lines, one_line
 from domain.message import Message
 from domain.notification import Severity
@@ -18,13 +19,6 @@ from domain.notification import Severity
 HTML_BYTES = 100_000  # Gmail clips what is longer than about 102 KB
 _SUBJECT_CHARS = 200
 _NAME_CHARS, _VALUE_CHARS, _URL_CHARS = 100, 300, 2_000
-
-_COLOURS = {
-    Severity.CRITICAL: "#b3261e",
-    Severity.ERROR: "#d9480f",
-    Severity.WARNING: "#b08800",
-    Severity.INFO: "#2f6fab",
-}
 
 
 def _header(text: str, chars: int = _SUBJECT_CHARS) -> str:
@@ -115,7 +109,7 @@ def _html(message: Message) -> str:
     head = (
         '<!DOCTYPE html><html><head><meta charset="utf-8"></head>\n'
         '<body style="font-family:sans-serif;margin:16px">\n'
-        f'<div style="border-left:4px solid {_COLOURS[message.severity]};padding-left:12px">\n'
+        f'<div style="border-left:4px solid {COLOURS[message.severity]};padding-left:12px">\n'
         f'<h2 dir="auto">{html.escape(_line(message.title, 1_000))}</h2>\n'
     )
     tail = f"{_table(message)}{_button(message)}</div>\n<p>{html.escape(_about(message))}</p>\n"

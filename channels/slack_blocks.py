@@ -10,20 +10,15 @@ Untrusted text stands in `plain_text` objects, where nothing is read as markup. 
 
 from typing import Any
 
+from channels.look import COLOURS, entity_of, time_of
 from channels.text import cut, json_units, lines, link, one_line
 from domain.message import Message
-from domain.notification import Action, Severity
+from domain.notification import Action
 
 HEADER, SECTION, URL = 150, 3_000, 3_000
 FIELDS = 10  # in a section
 _NAME, _VALUE, _CONTEXT, _FALLBACK = 50, 150, 200, 1_000
 
-_COLOURS = {
-    Severity.CRITICAL: "#b3261e",
-    Severity.ERROR: "#d9480f",
-    Severity.WARNING: "#b08800",
-    Severity.INFO: "#2f6fab",
-}
 _RESOLVED = "#2b8a3e"
 
 Block = dict[str, Any]
@@ -61,7 +56,7 @@ def _plain(text: str, size: int) -> Block:
 
 
 def _colour(message: Message) -> str:
-    return _RESOLVED if message.action is Action.RESOLVE else _COLOURS[message.severity]
+    return _RESOLVED if message.action is Action.RESOLVE else COLOURS[message.severity]
 
 
 def _body(text: str) -> list[Block]:
@@ -81,9 +76,7 @@ def _field(name: str, value: str) -> Block:
 
 
 def _context(message: Message) -> Block:
-    entity = one_line(f"{message.entity_type or ''} {message.entity_id or ''}")
-    at = message.created_at.strftime("%Y-%m-%d %H:%M:%S %Z").strip()
-    said = [message.event_type, str(message.severity), entity, at]
+    said = [message.event_type, str(message.severity), entity_of(message), time_of(message)]
     return {"type": "context", "elements": [_plain(each, _CONTEXT) for each in said if each]}
 
 

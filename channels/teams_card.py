@@ -8,6 +8,7 @@ incoming webhooks" (28 KB; other senders were cut at 21 KB, so that is what is k
 import re
 from typing import Any
 
+from channels.look import entity_of, time_of
 from channels.text import cut, json_bytes, lines, link, one_line
 from domain.message import Message
 from domain.notification import Action, Severity
@@ -93,12 +94,12 @@ def _title(message: Message) -> Element:
 
 
 def _facts(message: Message) -> list[Element]:
-    entity = one_line(f"{message.entity_type or ''} {message.entity_id or ''}")
+    about = entity_of(message)
     ours = [
         ("Event", message.event_type),
         ("Severity", str(message.severity)),
-        *([("Entity", entity)] if entity else []),
-        ("Time", message.created_at.strftime("%Y-%m-%d %H:%M:%S %Z").strip()),
+        *([("Entity", about)] if about else []),
+        ("Time", time_of(message)),
     ]
     return [
         {"title": _short(name, _NAME), "value": _short(value, _VALUE) or "–"}
