@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.auth import Caller, Operator, Reader
 from api.change import without_defaults
 from api.context import InContext
-from api.errors import not_found, unique_name
+from api.errors import existing, not_found, unique_name
 from api.idempotency import IdempotencyKey, once_within, request_hash
 from api.integration_config import channel_of, refuse
 from api.page import InPage
@@ -79,9 +79,7 @@ async def create_channel(
 @router.get("/{channel_id}")
 async def get_channel(channel_id: UUID, context: InContext, caller: Reader) -> dict[str, Any]:
     async with context.database.tenant(caller.tenant_id) as connection:
-        found = await channel.find(connection, channel_id)
-    if found is None:
-        raise not_found("notification channel")
+        found = existing(await channel.find(connection, channel_id), "notification channel")
     return {"data": found}
 
 
@@ -93,8 +91,7 @@ async def change_channel(
     with unique_name("a notification channel", body.name):
         async with context.database.tenant(caller.tenant_id) as connection:
             found = await channel.find(connection, channel_id, lock=True)
-            if found is None:
-                raise not_found("notification channel")
+            found = existing(found, "notification channel")
             row = found | body.model_dump(exclude_unset=True)
             if row["type"] != found["type"]:
                 refuse("type_fixed", "the type of a channel cannot change", type="it is another")

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.auth import OPERATE, Operator
 from api.context import InContext
 from api.durable import wake_requests
-from api.errors import ApiError, not_found
+from api.errors import ApiError, existing
 from domain.delivery import LATEST_SECONDS
 from storage import delivery, notification
 from storage.delivery import Delivery
@@ -41,7 +41,7 @@ _FOR_OPERATORS = ("request", "response")
 async def resend(delivery_id: UUID, context: InContext, caller: Operator) -> dict[str, Any]:
     """Send it again, from the start of its schedule, whatever became of it."""
     async with context.database.tenant(caller.tenant_id) as connection:
-        found = await _found(connection, delivery_id)
+        found = existing(await delivery.find(connection, delivery_id), "delivery")
         requests = await delivery.resend(connection, [delivery_id], fresh_deadline())
     if not requests:
         raise ApiError(409, "invalid_state", "the delivery is being sent at this moment")
@@ -53,7 +53,7 @@ async def resend(delivery_id: UUID, context: InContext, caller: Operator) -> dic
 async def cancel(delivery_id: UUID, context: InContext, caller: Operator) -> dict[str, Any]:
     """Send it no more; what is in flight cannot be called back."""
     async with context.database.tenant(caller.tenant_id) as connection:
-        found = await _found(connection, delivery_id)
+        found = existing(await delivery.find(connection, delivery_id), "delivery")
         if not await delivery.cancel(connection, delivery_id):
             raise ApiError(409, "invalid_state", f"the delivery is {found['status']} already")
     await wake_requests(context.temporal, caller.tenant_id, {found["request_id"]})
@@ -88,18 +88,11 @@ async def with_attempts(
     return _shown(row, shown)
 
 
-async def _found(connection: AsyncConnection, delivery_id: UUID) -> Delivery:
-    found = await delivery.find(connection, delivery_id)
-    if found is None:
-        raise not_found("delivery")
-    return found
-
-
 async def _shown_now(context: InContext, caller: Operator, found: Delivery) -> dict[str, Any]:
     async with context.database.tenant(caller.tenant_id) as connection:
-        row = await notification.find(connection, found["notification_id"])
-        if row is None:
-            raise not_found("notification")
+        row = existing(
+            await notification.find(connection, found["notification_id"]), "notification"
+        )
         shown = await with_attempts(connection, row, caller.role in OPERATE)
     [mine] = (each for each in shown["deliveries"] if each["id"] == str(found["id"]))
     return {"data": mine}

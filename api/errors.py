@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
@@ -55,6 +55,9 @@ PROBLEM_RESPONSE = {
 }
 
 
+_Found = TypeVar("_Found")
+
+
 class ApiError(HTTPException):
     """A refusal with its HTTP status; `more` are further members of the problem."""
 
@@ -65,6 +68,13 @@ class ApiError(HTTPException):
 
 def not_found(what: str) -> ApiError:
     return ApiError(404, "not_found", f"there is no such {what}")
+
+
+def existing(found: _Found | None, what: str) -> _Found:
+    """What was looked for. Raises ApiError 404 if there is none, also for another tenant's."""
+    if found is None:
+        raise not_found(what)
+    return found
 
 
 @contextmanager

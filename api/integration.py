@@ -11,7 +11,7 @@ from pydantic_core import to_jsonable_python
 from api.auth import Admin, Reader
 from api.context import InContext
 from api.durable import wake_requests
-from api.errors import not_found, unique_name
+from api.errors import existing, not_found, unique_name
 from api.idempotency import IdempotencyKey, once_within, request_hash, secret_request_hash
 from api.integration_change import Desk, IntegrationChange, NewIntegration
 from api.page import InPage
@@ -64,9 +64,7 @@ async def get_integration(
     integration_id: UUID, context: InContext, caller: Reader
 ) -> dict[str, Any]:
     async with context.database.tenant(caller.tenant_id) as connection:
-        found = await integration.find(connection, integration_id)
-    if found is None:
-        raise not_found("integration")
+        found = existing(await integration.find(connection, integration_id), "integration")
     return {"data": _shown(found)}
 
 
@@ -81,8 +79,7 @@ async def change_integration(
     with unique_name("an integration", body.name):
         async with context.database.tenant(caller.tenant_id) as connection:
             found = await integration.find(connection, integration_id, lock=True)
-            if found is None:
-                raise not_found("integration")
+            found = existing(found, "integration")
             written = await Desk(context, caller, connection).change(found, body)
             woken = await waiting.retry_misconfigured(connection, integration_id)
             if written.row["is_active"] and not found["is_active"]:
@@ -104,9 +101,7 @@ async def rotate_secret(
         earlier = hold.replay(hash)
         if earlier is not None:
             return earlier
-        found = await integration.find(tx, integration_id, lock=True)
-        if found is None:
-            raise not_found("integration")
+        found = existing(await integration.find(tx, integration_id, lock=True), "integration")
         written = await Desk(context, caller, tx).rotate(found)
         answer = to_jsonable_python({"data": _shown(written.row)})
         await hold.settle(tx, hash, 200, answer)
@@ -140,8 +135,7 @@ async def list_logs(
     """What was done with the integration, newest first."""
     wanted = {"level": level, "action": action, "since": since}
     async with context.database.tenant(caller.tenant_id) as connection:
-        if await integration.find(connection, integration_id) is None:
-            raise not_found("integration")
+        existing(await integration.find(connection, integration_id), "integration")
         rows = await integration.logged(connection, integration_id, wanted, page.wanted, page.after)
     return page.answer(rows, rows)
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from api.auth import Admin, Operator
 from api.context import Context, InContext
-from api.errors import ApiError, not_found
+from api.errors import ApiError, existing
 from api.integration_config import Parts, channel_of, checked, merged, with_signing_secret
 from domain.storable import JsonObject
 from domain.tenant import TenantId
@@ -52,8 +52,7 @@ async def test_integration(
 ) -> dict[str, Any]:
     """Test the connection and note what was found. A failed test is an answer, too."""
     async with context.database.tenant(caller.tenant_id) as connection:
-        if await integration.find(connection, integration_id) is None:
-            raise not_found("integration")
+        existing(await integration.find(connection, integration_id), "integration")
     return await _outcome(context, caller.tenant_id, integration_id, saved=True)
 
 

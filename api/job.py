@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.context import Context
-from api.errors import not_found
+from api.errors import existing
 from domain.migration import FINAL, Counts, Status
 from storage import migration
 from storage.migration import Job, Progress
@@ -19,10 +19,7 @@ _NOTHING = Progress(Counts(), 0)
 
 async def find_job(connection: AsyncConnection, job_id: UUID) -> Job:
     """The tenant's job of this id. Raises ApiError 404, also for another tenant's job."""
-    job = await migration.find(connection, job_id)
-    if job is None:
-        raise not_found("migration")
-    return job
+    return existing(await migration.find(connection, job_id), "migration")
 
 
 async def shown_jobs(

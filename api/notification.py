@@ -12,7 +12,7 @@ from api.auth import OPERATE, Notifier, Operator, Reader
 from api.context import InContext
 from api.delivery import fresh_deadline, with_attempts, with_deliveries
 from api.durable import start_accepted, wake_requests
-from api.errors import not_found
+from api.errors import existing
 from api.idempotency import IdempotencyKey, once_within, request_hash
 from api.page import InPage
 from domain.delivery import DeliveryStatus
@@ -116,9 +116,7 @@ async def get_notification(
     """One notification with its deliveries and their attempts. Vendors' answers are shown to
     admins and operators only."""
     async with context.database.tenant(caller.tenant_id) as connection:
-        row = await notification.find(connection, notification_id)
-        if row is None:
-            raise not_found("notification")
+        row = existing(await notification.find(connection, notification_id), "notification")
         return {"data": await with_attempts(connection, row, caller.role in OPERATE)}
 
 
@@ -128,9 +126,7 @@ async def resend_notification(
 ) -> dict[str, Any]:
     """Send all its deliveries again, whatever became of them."""
     async with context.database.tenant(caller.tenant_id) as connection:
-        row = await notification.find(connection, notification_id)
-        if row is None:
-            raise not_found("notification")
+        existing(await notification.find(connection, notification_id), "notification")
         found = await delivery.of_notifications(connection, [notification_id])
         requests = await delivery.resend(
             connection, [each["id"] for each in found], fresh_deadline()

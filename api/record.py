@@ -7,7 +7,7 @@ from fastapi import APIRouter
 
 from api.auth import Reader
 from api.context import InContext
-from api.errors import not_found
+from api.errors import existing, not_found
 from api.page import InPage
 from domain.entity import ENTITIES
 from storage import record
@@ -40,9 +40,7 @@ async def get_record(
 ) -> dict[str, Any]:
     _known(entity_type)
     async with context.database.tenant(caller.tenant_id) as connection:
-        row = await record.find(connection, entity_type, record_id)
-    if row is None:
-        raise not_found("record")
+        row = existing(await record.find(connection, entity_type, record_id), "record")
     return {"data": _shown(row)}
 
 

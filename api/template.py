@@ -11,7 +11,7 @@ from pydantic_core import to_jsonable_python
 
 from api.auth import Operator, Reader
 from api.context import InContext
-from api.errors import not_found, unique_name
+from api.errors import existing, not_found, unique_name
 from api.idempotency import IdempotencyKey, once_within, request_hash
 from api.intake import check_mapping, check_source
 from api.page import InPage
@@ -75,9 +75,7 @@ async def create_template(
 @router.get("/{template_id}")
 async def get_template(template_id: UUID, context: InContext, caller: Reader) -> dict[str, Any]:
     async with context.database.tenant(caller.tenant_id) as connection:
-        found = await template.find(connection, template_id)
-    if found is None:
-        raise not_found("template")
+        found = existing(await template.find(connection, template_id), "template")
     return {"data": _shown(found)}
 
 
@@ -89,9 +87,7 @@ async def replace_template(
     with unique_name("a template", body.name):
         async with context.database.tenant(caller.tenant_id) as connection:
             found = await template.replace(connection, template_id, values)
-    if found is None:
-        raise not_found("template")
-    return {"data": _shown(found)}
+    return {"data": _shown(existing(found, "template"))}
 
 
 @router.delete("/{template_id}", status_code=204)
