@@ -5,14 +5,14 @@ tests it may name the keys that exist (`keys`, `rest_keys`), else any of the rig
 """
 
 import json
-import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 from aiohttp import web
 
+from tests.receivers.arrivals import Window
 from tests.receivers.receiver import Receiver
 
 _ACTIONS = ("trigger", "acknowledge", "resolve")
@@ -50,10 +50,12 @@ class PagerDutyReceiver(Receiver):
         per_minute: int | None = None,
     ) -> None:
         super().__init__()
-        self.keys, self.rest_keys, self.per_minute = keys, rest_keys, per_minute
+        self.keys, self.rest_keys = keys, rest_keys
         self.alerts: list[Alert] = []
         self.dropped: list[dict[str, Any]] = []  # acknowledgements and resolves of nothing open
-        self._taken: defaultdict[str, deque[float]] = defaultdict(deque)
+        self._windows: defaultdict[str, Window] = defaultdict(  # by key
+            lambda: Window(per_minute, _WINDOW_SECONDS)
+        )
 
     async def answer(self, request: web.Request, body: bytes) -> web.Response:
         match request.method, request.path:
@@ -88,7 +90,7 @@ class PagerDutyReceiver(Receiver):
         errors = _errors(event) or self._key_errors(event["routing_key"])
         if errors:
             return _invalid(*errors)
-        if self._too_fast(event["routing_key"]):
+        if not self._windows[event["routing_key"]].takes():
             message = "Requests for this service are arriving too quickly.  Please retry later."
             return _Answer(429, {"status": "throttle exceeded", "message": message})
         dedup_key = event.get("dedup_key") or uuid4().hex
@@ -98,15 +100,6 @@ class PagerDutyReceiver(Receiver):
 
     def _key_errors(self, key: str) -> list[str]:
         return ["Invalid routing key"] if self.keys is not None and key not in self.keys else []
-
-    def _too_fast(self, key: str) -> bool:
-        now, taken = time.monotonic(), self._taken[key]
-        while taken and taken[0] <= now - _WINDOW_SECONDS:
-            taken.popleft()
-        if self.per_minute is not None and len(taken) >= self.per_minute:
-            return True
-        taken.append(now)
-        return False
 
     def _apply(self, event: dict[str, Any], dedup_key: str) -> None:
         alert = self.open_alert(event["routing_key"], dedup_key)

@@ -1,15 +1,16 @@
 """A vendor's endpoint on this machine: remembers what arrives, answers as the vendor or as told."""
 
-import asyncio
 import ssl
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from aiohttp import web
+
+from tests.receivers.arrivals import Arrivals
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ class Reply:
     reset: bool = False
 
 
-class Receiver:
-    """The base of every vendor's receiver; a vendor overrides `answer`.
+class Receiver(Arrivals[Received]):
+    """The base of every vendor's receiver, which overrides `answer`; by itself, it is told all.
 
     `GET /_received` lists what arrived, as JSON, for those who only have the URL.
 
@@ -44,19 +45,14 @@ class Receiver:
     it is set, is given instead of the vendor's own answer once `told` is empty.
     """
 
-    kind: str
-
     def __init__(self) -> None:
-        self.received: list[Received] = []
+        super().__init__()
         self.told: deque[Reply] = deque()
         self.always: Reply | None = None
-        self.arrived = asyncio.Event()
-        self.released = asyncio.Event()  # lets go of what hangs
-        self.url = ""  # where it is served
 
     async def answer(self, request: web.Request, body: bytes) -> web.Response:
-        """The vendor's own answer, errors included."""
-        raise NotImplementedError
+        """The vendor's own answer, errors included; here nobody's, who knows no path."""
+        return web.Response(status=404)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if (request.method, request.path) == ("GET", "/_received"):
@@ -81,22 +77,8 @@ class Receiver:
         return response
 
     def _note(self, at: float, request: web.Request, body: bytes, status: int) -> None:
-        self.received.append(
-            Received(at, request.method, request.raw_path, dict(request.headers), body, status)
-        )
-        self.arrived.set()
-
-    async def until(self, met: Callable[[list[Received]], Any], within: float | None = 60) -> None:
-        """Wait until what has arrived meets the condition; `within` seconds, or for ever."""
-        async with asyncio.timeout(within):
-            while not met(self.received):
-                self.arrived.clear()
-                await self.arrived.wait()
-
-    @property
-    def allowed(self) -> str:
-        """What EGRESS_ALLOW must hold for this receiver to be reached."""
-        return f"127.0.0.1/32:{self.url.rpartition(':')[2]}"
+        headers = dict(request.headers)
+        self.keep(Received(at, request.method, request.raw_path, headers, body, status))
 
 
 def _readable(received: Received) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any, AnyStr, Literal, cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from tests.receivers.arrivals import Arrivals
 from tests.receivers.authority import Authority
 
 _LINE_BYTES = 998  # RFC 5322 2.1.1
@@ -45,7 +46,7 @@ class Mail:
         return int(self.reply[:3]) if self.reply[:3].isdigit() else 0
 
 
-class SmtpReceiver:
+class SmtpReceiver(Arrivals[Mail]):
     """Takes mail from one user, over STARTTLS, TLS or in the clear.
 
     `replies` holds answers out of the ordinary, by command ("CONNECT", "EHLO", "STARTTLS", "AUTH",
@@ -64,32 +65,13 @@ class SmtpReceiver:
         utf8: bool = False,
         login: bool = True,
     ) -> None:
+        super().__init__()
         self.security = security
         self.size, self.utf8, self.login = size, utf8, login
         self.mechanisms = {"PLAIN", "LOGIN", "XOAUTH2"}
         self.replies: dict[str, str] = {}
         self.commands: list[str] = []  # as they came, logins without what they carry
-        self.received: list[Mail] = []
-        self.arrived = asyncio.Event()
-        self.released = asyncio.Event()  # lets go of what hangs
         self.authority = Authority()
-        self.url = ""  # where it is served
-
-    @property
-    def port(self) -> int:
-        return int(self.url.rpartition(":")[2])
-
-    @property
-    def allowed(self) -> str:
-        """What EGRESS_ALLOW must hold for this receiver to be reached."""
-        return f"127.0.0.1/32:{self.port}"
-
-    async def until(self, met: Callable[[list[Mail]], Any], within: float | None = 60) -> None:
-        """Wait until what has arrived meets the condition; `within` seconds, or for ever."""
-        async with asyncio.timeout(within):
-            while not met(self.received):
-                self.arrived.clear()
-                await self.arrived.wait()
 
     def note(self, server: "_Server", envelope: Envelope, reply: str) -> None:
         session = cast(Session, server.session)
@@ -103,8 +85,7 @@ class SmtpReceiver:
             session.auth_data.login.decode() if session.auth_data else None,
             encrypted.version() if encrypted else None,
         )
-        self.received.append(mail)
-        self.arrived.set()
+        self.keep(mail)
 
     def protocol(self) -> asyncio.BaseProtocol:
         """One connection's; aiosmtpd warns of logins in the clear, which "none" is for."""

@@ -7,14 +7,13 @@ wrong with a card is not in the answer, only in `runs`, the workflow's history.
 
 import json
 import re
-import time
-from collections import deque
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 from aiohttp import web
 
+from tests.receivers.arrivals import Window
 from tests.receivers.receiver import Receiver
 
 EXAMPLE_SIG = "SignatureOfTheExample-0123456789_abcdefghij"
@@ -45,9 +44,9 @@ class TeamsReceiver(Receiver):
 
     def __init__(self, sig: str | None = EXAMPLE_SIG, per_second: int | None = None) -> None:
         super().__init__()
-        self.sig, self.per_second = sig, per_second
+        self.sig = sig
         self.runs: list[Run] = []
-        self._taken: deque[float] = deque()
+        self._window = Window(per_second, 1.0)
 
     @property
     def cards(self) -> list[dict[str, Any]]:
@@ -63,7 +62,7 @@ class TeamsReceiver(Receiver):
         if not self._is_signed(request.rel_url.raw_query_string):
             message = "The request must be authenticated only by Shared Access scheme."
             return _error(401, "DirectApiAuthorizationRequired", message)
-        if self._too_fast():
+        if not self._window.takes():
             return _error(429, "TooManyRequests", "Rate limit is exceeded.", **{"Retry-After": "1"})
         try:
             said = json.loads(body)
@@ -83,15 +82,6 @@ class TeamsReceiver(Receiver):
         given = dict(part.partition("=")[::2] for part in query.split("&"))
         right = given.get("sig") if self.sig is None else self.sig
         return bool(right) and given.get("sig") == right and given.get("sp") == _RUN
-
-    def _too_fast(self) -> bool:
-        now = time.monotonic()
-        while self._taken and self._taken[0] <= now - 1:
-            self._taken.popleft()
-        if self.per_second is not None and len(self._taken) >= self.per_second:
-            return True
-        self._taken.append(now)
-        return False
 
     def _run(self, said: dict[str, Any], body: bytes) -> web.Response:
         attachments = said.get("attachments")
