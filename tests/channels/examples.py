@@ -91,7 +91,8 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-_TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+_CHARACTERS = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+_TEXT = st.text(_CHARACTERS)
 _SCALARS = (
     st.none()
     | st.booleans()
@@ -107,7 +108,7 @@ _NAMES = st.text(f"{ascii_letters}_.:-", min_size=1, max_size=100)
 def notifications(draw: st.DrawFn) -> dict[str, Any]:
     """Rows of `notifications` as any accepted event can make them."""
     has_entity = draw(st.booleans())
-    entity = draw(st.tuples(_short(), _short())) if has_entity else (None, None)
+    entity = draw(st.tuples(_repeated(100), _repeated(100))) if has_entity else (None, None)
     metadata = draw(st.dictionaries(_TEXT, _SCALARS | st.lists(_SCALARS, max_size=3), max_size=5))
     return NOTIFICATION | {
         "event_type": draw(_NAMES | st.sampled_from(["a.resolved", "b.acknowledged", "c.closed"])),
@@ -119,14 +120,10 @@ def notifications(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-def _short() -> st.SearchStrategy[str]:
-    return _repeated(100)
-
-
 def _repeated(limit: int) -> st.SearchStrategy[str]:
     """Texts of any length up to `limit`, quickly made."""
     times = st.sampled_from([1, 2, 50, limit])
-    parts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
+    parts = st.text(_CHARACTERS, min_size=1)
     return st.tuples(parts, times).map(lambda made: (made[0] * made[1])[:limit])
 
 

@@ -3,7 +3,6 @@
 import html
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from channels.slack_blocks import content, escaped
 from domain.message import Message
 from tests.channels.examples import MESSAGES, message
 from tests.channels.hostile import HOSTILE, SNIPPETS
-from tests.receivers.slack_content import fault
+from tests.receivers.slack_content import fault, texts
 
 LONG = message(
     title="t" * 1_000,
@@ -30,18 +29,6 @@ slow = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_to
 
 def blocks(said: dict[str, Any]) -> list[dict[str, Any]]:
     return [*said["blocks"], *said["attachments"][0]["blocks"]]
-
-
-def texts(value: Any) -> Iterator[dict[str, Any]]:
-    """Every text object of a message."""
-    if isinstance(value, dict):
-        if value.get("type") in ("plain_text", "mrkdwn"):
-            yield value
-        for inner in value.values():
-            yield from texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from texts(inner)
 
 
 def check(made: dict[str, Any]) -> None:

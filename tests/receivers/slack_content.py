@@ -74,7 +74,7 @@ def _unknown_to_the_models(block: dict[str, Any]) -> Iterator[str]:
     for field in block.get("fields") or []:
         if len(field.get("text", "")) > FIELD:
             yield f"must be less than {FIELD + 1} characters"
-    for text in _texts(block):
+    for text in texts(block):
         if not text.get("text"):
             yield "must be more than 0 characters"
     for element in block.get("elements") or []:
@@ -83,12 +83,13 @@ def _unknown_to_the_models(block: dict[str, Any]) -> Iterator[str]:
             yield "invalid url"
 
 
-def _texts(value: Any) -> Iterator[dict[str, Any]]:
+def texts(value: Any) -> Iterator[dict[str, Any]]:
+    """Every text object of a message, or of a part of it."""
     if isinstance(value, dict):
         if value.get("type") in _TEXTS:
             yield value
         for inner in value.values():
-            yield from _texts(inner)
+            yield from texts(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from _texts(inner)
+            yield from texts(inner)
