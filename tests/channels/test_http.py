@@ -13,7 +13,6 @@ from channels.guard import Refused
 from channels.http import guarded_socket
 from channels.unanswered import translated
 from domain.delivery import DeliveryFailed
-from tests.channels.certificate import write_certificate
 from tests.channels.wire import (
     BLOCKED,
     NOT_SENT,
@@ -23,6 +22,7 @@ from tests.channels.wire import (
     listening,
     loopback,
 )
+from tests.receivers.authority import Authority
 from tests.receivers.receiver import Receiver, Reply, serving
 
 
@@ -98,18 +98,19 @@ class TestNames:
 
 class TestTls:
     @pytest.fixture
-    def trusted(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """A certificate for hooks.example.com that this machine trusts for the moment."""
-        path = write_certificate(tmp_path, "hooks.example.com")
-        monkeypatch.setenv("SSL_CERT_FILE", str(path))
-        return path
+    def trusted(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+        """Serves hooks.example.com with a certificate that this machine trusts for the moment."""
+        authority = Authority("hooks.example.com")
+        bundle = tmp_path / "authority.pem"
+        bundle.write_text(authority.pem)
+        monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+        return authority.server
 
-    async def test_certificate_and_sni_keep_the_name(self, trusted: Path) -> None:
+    async def test_certificate_and_sni_keep_the_name(self, trusted: ssl.SSLContext) -> None:
         named: list[str | None] = []
-        tls = server_side(trusted)
-        tls.sni_callback = lambda _socket, name, _context: named.append(name)
+        trusted.sni_callback = lambda _socket, name, _context: named.append(name)
         async with (
-            listening(answer_ok, tls) as port,
+            listening(answer_ok, trusted) as port,
             egress(loopback(port), lookup=lambda _: ["127.0.0.1"]) as out,
         ):
             reply = await out.send("POST", f"https://hooks.example.com:{port}/", {}, b"{}")
@@ -117,19 +118,19 @@ class TestTls:
         assert named == ["hooks.example.com"]
 
     @pytest.mark.parametrize("host", ["other.example.com", "127.0.0.1"])
-    async def test_a_certificate_for_another_name(self, trusted: Path, host: str) -> None:
+    async def test_a_certificate_for_another_name(self, trusted: ssl.SSLContext, host: str) -> None:
         async with (
-            listening(answer_ok, server_side(trusted)) as port,
+            listening(answer_ok, trusted) as port,
             egress(loopback(port), lookup=lambda _: ["127.0.0.1"]) as out,
         ):
             found = await failure(out, f"https://{host}:{port}")
         assert kind(found) == NOT_SENT
         assert "certificate" in found.detail
 
-    async def test_a_certificate_that_nobody_vouches_for(self, tmp_path: Path) -> None:
-        path = write_certificate(tmp_path, "hooks.example.com")
+    async def test_a_certificate_that_nobody_vouches_for(self) -> None:
+        stranger = Authority("hooks.example.com")
         async with (
-            listening(answer_ok, server_side(path)) as port,
+            listening(answer_ok, stranger.server) as port,
             egress(loopback(port), lookup=lambda _: ["127.0.0.1"]) as out,
         ):
             found = await failure(out, f"https://hooks.example.com:{port}")
@@ -147,9 +148,3 @@ class TestTls:
 
         async with listening(wait) as port, egress(loopback(port), total=0.9) as out:
             assert kind(await failure(out, f"https://127.0.0.1:{port}")) == NOT_SENT
-
-
-def server_side(certificate: Path) -> ssl.SSLContext:
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate)
-    return tls

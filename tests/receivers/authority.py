@@ -25,18 +25,18 @@ _SIGNS = x509.KeyUsage(
 
 
 class Authority:
-    """`pem` is the authority's certificate; `server` serves 127.0.0.1 under one it signed."""
+    """`pem` is the authority's certificate; `server` serves `host` under one it signed."""
 
-    def __init__(self, address: str = "127.0.0.1") -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         key, leaf_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-        root_name, leaf_name = _name("FireLater test authority"), _name(address)
+        root_name, leaf_name = _name("FireLater test authority"), _name(host)
         root = _unsigned(root_name, root_name, key)
         for extension in (x509.BasicConstraints(ca=True, path_length=None), _SIGNS):
             root = root.add_extension(extension, critical=True)
         subject = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
         root = root.add_extension(subject, critical=False)
         leaf = _unsigned(leaf_name, root_name, leaf_key)
-        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
+        names = x509.SubjectAlternativeName([_alternative(host)])
         by = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
         leaf = leaf.add_extension(names, critical=False).add_extension(by, critical=False)
         self.pem = _pem(root.sign(key, hashes.SHA256()))
@@ -45,6 +45,13 @@ class Authority:
 
 def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _alternative(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _unsigned(
