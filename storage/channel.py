@@ -3,19 +3,18 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.notification_tables import notification_channels as channels
-from storage.rows import find_row, page_of, remove_row
+from storage.rows import create_row, find_row, page_of, remove_row
 
 NotificationChannel = dict[str, Any]  # a row of notification_channels
 
 
 async def create(connection: AsyncConnection, values: NotificationChannel) -> NotificationChannel:
     """Raises IntegrityError if the tenant has a channel of that name."""
-    row = await connection.execute(insert(channels).values(values).returning(channels))
-    return dict(row.one()._mapping)
+    return await create_row(connection, channels, values)
 
 
 async def replace(connection: AsyncConnection, row: NotificationChannel) -> NotificationChannel:

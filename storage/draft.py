@@ -3,10 +3,11 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import delete, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.notification_tables import integration_drafts as drafts
+from storage.rows import find_row, remove_row
 
 Draft = dict[str, Any]  # a row of integration_drafts
 
@@ -20,10 +21,8 @@ async def create(connection: AsyncConnection, draft: Draft) -> None:
 
 
 async def find(connection: AsyncConnection, id: UUID) -> Draft | None:
-    row = await connection.execute(select(drafts).where(drafts.c.id == id))
-    found = row.one_or_none()
-    return dict(found._mapping) if found else None
+    return await find_row(connection, drafts, id)
 
 
 async def remove(connection: AsyncConnection, id: UUID) -> None:
-    await connection.execute(delete(drafts).where(drafts.c.id == id))
+    await remove_row(connection, drafts, id)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.notification_tables import integration_logs as logs
 from storage.notification_tables import integrations
-from storage.rows import find_row, page_of, remove_row
+from storage.rows import create_row, find_row, page_of, remove_row
 
 Integration = dict[str, Any]  # a row of integrations
 Log = dict[str, Any]  # a row of integration_logs
@@ -27,8 +27,7 @@ async def new_id(connection: AsyncConnection) -> UUID:
 
 async def create(connection: AsyncConnection, values: Integration) -> Integration:
     """Raises IntegrityError if the tenant has an integration of that name."""
-    row = await connection.execute(insert(integrations).values(values).returning(integrations))
-    return dict(row.one()._mapping)
+    return await create_row(connection, integrations, values)
 
 
 async def change(connection: AsyncConnection, id: UUID, values: Integration) -> Integration:

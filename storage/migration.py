@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.mapping import Mapping
 from domain.migration import FINAL, Counts, Phase, Status
+from storage.rows import create_row, find_row
 from storage.tables import import_chunks, migration_job_mappings, migration_jobs
 
 
@@ -43,20 +44,14 @@ async def create(
 ) -> Job:
     """Record a stored upload as a pending job, with revision 1 of its mapping if one was given."""
     values = {name: getattr(new, name) for name in new.__slots__}
-    row = await connection.execute(
-        insert(migration_jobs).values(tenant_id=tenant_id, **values).returning(migration_jobs)
-    )
-    job: Job = dict(row.one()._mapping)
+    job = await create_row(connection, migration_jobs, values | {"tenant_id": tenant_id})
     if mapping is not None:
         await add_mapping(connection, tenant_id, job["id"], mapping)
     return job
 
 
 async def find(connection: AsyncConnection, job_id: UUID) -> Job | None:
-    row = (
-        await connection.execute(select(migration_jobs).where(migration_jobs.c.id == job_id))
-    ).one_or_none()
-    return dict(row._mapping) if row else None
+    return await find_row(connection, migration_jobs, job_id)
 
 
 async def page(connection: AsyncConnection, limit: int, before: UUID | None) -> list[Job]:

@@ -1,12 +1,18 @@
-"""What tables with an id have in common: one row by its id, a page of them, one less."""
+"""What tables with an id have in common: one row more, one by its id, a page of them, one less."""
 
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, delete, select
+from sqlalchemy import ColumnElement, Table, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 Row = dict[str, Any]
+
+
+async def create_row(connection: AsyncConnection, table: Table, values: Row) -> Row:
+    """The row as it was written, with what the database adds to it."""
+    row = await connection.execute(insert(table).values(values).returning(table))
+    return dict(row.one()._mapping)
 
 
 async def find_row(
@@ -20,10 +26,14 @@ async def find_row(
 
 
 async def page_of(
-    connection: AsyncConnection, table: Table, limit: int, after: UUID | None
+    connection: AsyncConnection,
+    table: Table,
+    limit: int,
+    after: UUID | None,
+    *wanted: ColumnElement[bool],
 ) -> list[Row]:
-    """By id, those after one of them or from the first."""
-    query = select(table).order_by(table.c.id).limit(limit)
+    """By id, those after one of them or from the first, of which all that is wanted holds."""
+    query = select(table).where(*wanted).order_by(table.c.id).limit(limit)
     if after is not None:
         query = query.where(table.c.id > after)
     return [dict(row._mapping) for row in await connection.execute(query)]

@@ -3,11 +3,11 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, update
+from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.mapping import Mapping
-from storage.rows import find_row, page_of, remove_row
+from storage.rows import create_row, find_row, page_of, remove_row
 from storage.tables import migration_mappings as templates
 
 Template = dict[str, Any]  # a row of migration_mappings
@@ -15,10 +15,7 @@ Template = dict[str, Any]  # a row of migration_mappings
 
 async def create(connection: AsyncConnection, tenant_id: str, values: Template) -> Template:
     """Raises IntegrityError if the tenant has a template of that name."""
-    row = await connection.execute(
-        insert(templates).values(tenant_id=tenant_id, **values).returning(templates)
-    )
-    return dict(row.one()._mapping)
+    return await create_row(connection, templates, values | {"tenant_id": tenant_id})
 
 
 async def replace(
