@@ -6,7 +6,7 @@ import runpy
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
@@ -41,8 +41,7 @@ def up(
     try:
         stack.up(Options(data_dir, ready_file, workers, storage), settings())
     except CannotStart as reason:
-        typer.secho(f"firelater: {reason}", err=True, fg="red")
-        raise typer.Exit(1) from None
+        _fail(reason)
 
 
 @app.command()
@@ -70,8 +69,7 @@ def demo(
     try:
         run(data_dir.resolve(), Console())
     except Refused as reason:
-        typer.secho(f"firelater: {reason}", err=True, fg="red")
-        raise typer.Exit(1) from None
+        _fail(reason)
 
 
 @app.command()
@@ -111,8 +109,7 @@ def migrate(
         api = Api(chosen.firelater_url, chosen.firelater_api_key.get_secret_value())
         job = run(api, Migration(file, fields, options), Console())
     except Refused as reason:
-        typer.secho(f"firelater: {reason}", err=True, fg="red")
-        raise typer.Exit(1) from None
+        _fail(reason)
     done = job["status"] == "completed" or (dry_run and job["report"].get("wouldRun"))
     raise typer.Exit(0 if done else 1)
 
@@ -162,14 +159,11 @@ def retire(
         return True
 
     if settings().temporal_payload_encryption and not histories_expired:
-        typer.secho(
-            f"firelater: Temporal's workflow histories may be encrypted with {kid}: wait until all"
-            " workflows that ran under it are done and past the namespace's retention, then add"
-            " --histories-expired",
-            err=True,
-            fg="red",
+        _fail(
+            f"Temporal's workflow histories may be encrypted with {kid}: wait until all workflows"
+            " that ran under it are done and past the namespace's retention, then add"
+            " --histories-expired"
         )
-        raise typer.Exit(1)
     _with_keys(work)
 
 
@@ -186,8 +180,7 @@ def _with_keys(work: "Callable[[Database, KeyFile], Awaitable[bool]]") -> None:
     try:
         done = asyncio.run(run())
     except (BadKeyFile, Refused) as reason:
-        typer.secho(f"firelater: {reason}", err=True, fg="red")
-        raise typer.Exit(1) from None
+        _fail(reason)
     raise typer.Exit(0 if done else 1)
 
 
@@ -207,14 +200,17 @@ def receivers_up(
     try:
         from tests.receivers.running import up as run
     except ModuleNotFoundError as missing:
-        reason = f"no module {missing.name}: receivers need a checkout with its dev packages"
-        typer.secho(f"firelater: {reason}", err=True, fg="red")
-        raise typer.Exit(1) from None
+        _fail(f"no module {missing.name}: receivers need a checkout with its dev packages")
     try:
         run(port_base, ready_file.resolve() if ready_file else None, Console())
     except OSError as reason:
-        typer.secho(f"firelater: {reason}", err=True, fg="red")
-        raise typer.Exit(1) from None
+        _fail(reason)
+
+
+def _fail(reason: object) -> NoReturn:
+    """Say why on stderr and exit 1."""
+    typer.secho(f"firelater: {reason}", err=True, fg="red")
+    raise typer.Exit(1)
 
 
 def main() -> None:
