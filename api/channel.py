@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_jsonable_python
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.auth import Caller, Operator, Reader
-from api.change import without_defaults
+from api.auth import Operator, Reader
+from api.change import note, without_defaults
 from api.context import InContext
 from api.errors import existing, not_found, unique_name
 from api.idempotency import IdempotencyKey, once_within, request_hash
@@ -18,10 +18,11 @@ from api.integration_config import channel_of, refuse
 from api.page import InPage
 from domain.notification import Text
 from domain.storable import JsonObject, at_most
-from storage import audit, channel, integration
+from storage import channel, integration
 
 router = APIRouter(prefix="/v1/notification-channels", tags=["notification channels"])
 
+_KIND = "notification_channel"  # in the audit log
 _OPTION_BYTES = 8 * 2**10
 
 
@@ -70,7 +71,7 @@ async def create_channel(
             channel_of(body.type)
             await _check_integration(tx, body.integration_id, body.type)
             row = await channel.create(tx, body.model_dump())
-            await _note(tx, caller, "create", row["id"])
+            await note(tx, caller, "create", _KIND, row["id"])
             answer = to_jsonable_python({"data": row})
             await hold.settle(tx, hash, 201, answer)
     return JSONResponse(answer, 201)
@@ -97,7 +98,7 @@ async def change_channel(
                 refuse("type_fixed", "the type of a channel cannot change", type="it is another")
             await _check_integration(connection, row["integration_id"], row["type"])
             row = await channel.replace(connection, row)
-            await _note(connection, caller, "update", channel_id)
+            await note(connection, caller, "update", _KIND, channel_id)
     return {"data": row}
 
 
@@ -107,7 +108,7 @@ async def delete_channel(channel_id: UUID, context: InContext, caller: Operator)
     async with context.database.tenant(caller.tenant_id) as connection:
         if not await channel.remove(connection, channel_id):
             raise not_found("notification channel")
-        await _note(connection, caller, "delete", channel_id)
+        await note(connection, caller, "delete", _KIND, channel_id)
     return Response(status_code=204)
 
 
@@ -124,13 +125,3 @@ async def _check_integration(
     if found["type"] != type:
         detail = f"the integration is of type {found['type']}"
         refuse("type_mismatch", "channel and integration are of one type", type=detail)
-
-
-async def _note(connection: AsyncConnection, caller: Caller, action: str, id: UUID) -> None:
-    await audit.note(
-        connection,
-        caller.tenant_id,
-        caller.key_id,
-        f"notification_channel.{action}",
-        f"notification_channel/{id}",
-    )

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime
 from pydantic_core import to_jsonable_python
 
 from api.auth import Admin, Reader
+from api.change import note
 from api.context import InContext
 from api.durable import wake_requests
 from api.errors import existing, not_found, unique_name
@@ -18,7 +19,7 @@ from api.page import InPage
 from channels import CHANNELS
 from channels.channel import Channel, secret_names
 from domain.notification import Text
-from storage import audit, integration, waiting
+from storage import integration, waiting
 from storage.integration import Integration
 
 router = APIRouter(prefix="/v1/integrations", tags=["integrations"])
@@ -116,8 +117,7 @@ async def delete_integration(integration_id: UUID, context: InContext, caller: A
             raise not_found("integration")
         reason = "the integration was deleted"
         cancelled = await waiting.cancel(connection, integration_id, reason)
-        subject = f"integration/{integration_id}"
-        await audit.note(connection, caller.tenant_id, caller.key_id, "integration.delete", subject)
+        await note(connection, caller, "delete", "integration", integration_id)
     await wake_requests(context.temporal, caller.tenant_id, cancelled)
     return Response(status_code=204)
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Caller
-from api.change import without_defaults
+from api.change import note, without_defaults
 from api.context import Context
 from api.errors import ApiError
 from api.integration_config import (
@@ -26,7 +26,7 @@ from api.integration_config import (
 from channels.channel import Channel
 from domain.notification import Text
 from domain.storable import JsonObject, at_most
-from storage import audit, integration
+from storage import integration
 from storage.integration import Integration
 from storage.secrets import CannotOpen
 
@@ -150,16 +150,10 @@ class Desk:
 
     async def _note(self, id: UUID, action: str, detail: str) -> None:
         """For the integration's log and for the audit log; `detail` names no values."""
-        caller = self.caller
-        entry = {"level": "info", "action": action, "detail": detail, "actor": caller.key_id}
+        actor = self.caller.key_id
+        entry = {"level": "info", "action": action, "detail": detail, "actor": actor}
         await integration.log(self.connection, id, entry)
-        await audit.note(
-            self.connection,
-            caller.tenant_id,
-            caller.key_id,
-            f"integration.{action}",
-            f"integration/{id}",
-        )
+        await note(self.connection, self.caller, action, "integration", id)
 
 
 def _made(before: Config, after: Config) -> str | None:

@@ -7,11 +7,12 @@ from fastapi import APIRouter, Path
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Operator, Reader
+from api.change import note
 from api.context import InContext
 from api.errors import ApiError
 from domain.notification import Text
 from domain.preference import Preferences
-from storage import audit, channel, preference
+from storage import channel, preference
 
 router = APIRouter(prefix="/v1/notification-preferences", tags=["notification preferences"])
 
@@ -34,10 +35,7 @@ async def replace_preferences(
     async with context.database.tenant(caller.tenant_id) as connection:
         await _check_channels(connection, body)
         at = await preference.put(connection, user_id, body)
-        subject = f"notification_preferences/{user_id}"
-        await audit.note(
-            connection, caller.tenant_id, caller.key_id, "notification_preferences.update", subject
-        )
+        await note(connection, caller, "update", "notification_preferences", user_id)
     return _shown(user_id, body, at)
 
 
