@@ -113,13 +113,13 @@ class Due:
 
     async def pass_time(self, seconds: float) -> None:
         """Let everything that is being sent have begun so much earlier."""
-        for table, column in (("delivery_attempts", "started_at"), *_UPDATED):
+        for table, column in _BEGUN:
             query = f"update tenant.{table} set {column} = {column} - make_interval(secs => $1)"
             async with self.database.statements(self.tenant_id) as sql:
                 await sql.run(query, seconds)
 
 
-_UPDATED = (("notification_deliveries", "updated_at"),)
+_BEGUN = (("delivery_attempts", "started_at"), ("notification_deliveries", "updated_at"))
 
 
 def ids(claimed: Sequence[Claimed]) -> list[UUID]:
