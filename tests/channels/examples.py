@@ -1,11 +1,9 @@
 """Each channel's example made ready to send, and messages to send through it."""
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from string import ascii_letters
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,8 +15,8 @@ from channels import CHANNELS
 from channels.channel import Outgoing, secret_names
 from domain.message import Message, render
 from domain.notification import Severity
+from tests.receivers.example import EXAMPLES, filled
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "channels"
 _LONG = 20  # characters
 DELIVERY = "019ab0de-0000-7000-8000-00000000000d"
 NOTIFICATION = {
@@ -55,12 +53,7 @@ def kind_of(stem: str) -> str:
 
 def example(stem: str, url: str) -> dict[str, Any]:
     """The example, its receiver being at `url`: for a mail server, its host, port and security."""
-    parts = urlsplit(url)
-    port = parts.port or 443
-    text = (EXAMPLES / f"{stem}.json").read_text()
-    found: dict[str, Any] = json.loads(
-        text.replace('"{port}"', str(port)).replace("{receiver}", url)
-    )
+    found, parts = filled(stem, url), urlsplit(url)
     if "host" in found["config"]:
         security = "tls" if parts.scheme == "https" else "none"
         found["config"] |= {"host": parts.hostname, "security": security}

@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.receivers import RECEIVERS, smtp
+from tests.receivers.example import filled
 from tests.receivers.receiver import Received, Receiver, serving
 
-_EXAMPLES = Path(__file__).parents[2] / "examples" / "channels"
 _LINE_CHARS = 160
 
 Endpoint = Receiver | smtp.SmtpReceiver
@@ -65,21 +65,11 @@ def described(endpoints: list[Endpoint]) -> dict[str, Any]:
             each.kind: {
                 "url": each.url,
                 "received": f"{each.url}/_received" if isinstance(each, Receiver) else None,
-                **filled(each),
+                **filled(each.kind, each.url),
             }
             for each in endpoints
         },
     }
-
-
-def filled(endpoint: Endpoint) -> dict[str, Any]:
-    """The example of its channel: `config` and `options`, leading to this receiver."""
-    text = (_EXAMPLES / f"{endpoint.kind}.json").read_text()
-    port = endpoint.url.rpartition(":")[2]
-    example: dict[str, Any] = json.loads(
-        text.replace("{receiver}", endpoint.url).replace('"{port}"', port)
-    )
-    return example
 
 
 def _show(ready: dict[str, Any], console: Console) -> None:
