@@ -101,6 +101,9 @@ class Unusable:
     def destination(self, outgoing: Outgoing[ChannelConfig]) -> str:
         return ""
 
+    def recipients(self, outgoing: Outgoing[ChannelConfig]) -> tuple[str, ...]:
+        return ("",)
+
     def request(self, outgoing: Outgoing[ChannelConfig]) -> dict[str, Any]:
         return {}
 

@@ -100,11 +100,13 @@ class Outgoing(Generic[Config]):
     """A message on its way: through which integration, under which notification channel.
 
     `options` is the notification channel's own config: a channel may take from it where to post.
+    `recipient` is the one of the channel's recipients that this delivery is for.
     """
 
     message: Message
     config: Config
     options: Mapping[str, Any]
+    recipient: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,10 @@ class Channel(Protocol[Config]):
 
         No secret; at most 200 characters; "" where an integration has one destination only.
         """
+        ...
+
+    def recipients(self, outgoing: Outgoing[Config]) -> tuple[str, ...]:
+        """Who is told, each by a delivery of their own; `("",)` where the place itself is told."""
         ...
 
     def request(self, outgoing: Outgoing[Config]) -> dict[str, Any]:

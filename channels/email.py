@@ -50,6 +50,9 @@ class Email:
         """
         return ""
 
+    def recipients(self, outgoing: Outgoing[EmailConfig]) -> tuple[str, ...]:
+        return ("",)
+
     def request(self, outgoing: Outgoing[EmailConfig]) -> dict[str, Any]:
         return envelope(outgoing.message, outgoing.config, _recipients(outgoing))
 

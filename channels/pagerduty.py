@@ -93,6 +93,9 @@ class PagerDuty:
     def destination(self, outgoing: Outgoing[PagerDutyConfig]) -> str:
         return ""
 
+    def recipients(self, outgoing: Outgoing[PagerDutyConfig]) -> tuple[str, ...]:
+        return ("",)
+
     def request(self, outgoing: Outgoing[PagerDutyConfig]) -> dict[str, Any]:
         message = outgoing.message
         event = {"event_action": str(message.action), "dedup_key": dedup_key(message.alert_key)}

@@ -56,6 +56,9 @@ class Slack:
             return outgoing.config.channel_of(outgoing.message.event_type)
         return chosen if is_channel(chosen) else ""
 
+    def recipients(self, outgoing: Outgoing[SlackConfig]) -> tuple[str, ...]:
+        return ("",)
+
     def request(self, outgoing: Outgoing[SlackConfig]) -> dict[str, Any]:
         said = content(outgoing.message)
         if outgoing.config.bot_token is None:

@@ -76,6 +76,9 @@ class Teams:
     def destination(self, outgoing: Outgoing[TeamsConfig]) -> str:
         return ""
 
+    def recipients(self, outgoing: Outgoing[TeamsConfig]) -> tuple[str, ...]:
+        return ("",)
+
     def request(self, outgoing: Outgoing[TeamsConfig]) -> dict[str, Any]:
         return envelope(outgoing.message)
 

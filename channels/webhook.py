@@ -135,6 +135,9 @@ class Webhook:
     def destination(self, outgoing: Outgoing[WebhookConfig]) -> str:
         return ""
 
+    def recipients(self, outgoing: Outgoing[WebhookConfig]) -> tuple[str, ...]:
+        return ("",)
+
     def request(self, outgoing: Outgoing[WebhookConfig]) -> dict[str, Any]:
         message = outgoing.message
         event = _event(message.event_type, message.created_at, _content(message))

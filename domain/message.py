@@ -12,12 +12,23 @@ _LINK = re.compile(r"https?://\S+")
 
 
 @dataclass(frozen=True, slots=True)
+class Latest:
+    """The newest event of the same entity that this channel has been told already."""
+
+    event_type: str
+    title: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One delivery's content. Text is untrusted: each channel escapes and truncates for its vendor.
 
     `delivery_id` is stable over retries: the idempotency key wherever the vendor takes one.
     `alert_key` joins trigger, acknowledge and resolve of one entity. `facts` are names and values
     to show beside the body; `extra` is the event's metadata, whole, for vendors that take JSON.
+    `latest` is set where a later event of the entity arrived first: this one comes late, and says
+    so. `repeated`: an earlier attempt may have arrived already.
     """
 
     delivery_id: str
@@ -35,6 +46,8 @@ class Message:
     facts: tuple[tuple[str, str], ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
     recipient: str | None = None  # the e-mail address of the user the event is for
+    latest: Latest | None = None
+    repeated: bool = False
 
 
 def render(delivery_id: str, notification: dict[str, Any], default: Severity) -> Message:

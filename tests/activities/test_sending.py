@@ -44,6 +44,9 @@ class Quoting:
     def destination(self, outgoing: Outgoing[ChannelConfig]) -> str:
         return ""
 
+    def recipients(self, outgoing: Outgoing[ChannelConfig]) -> tuple[str, ...]:
+        return ("",)
+
     def request(self, outgoing: Outgoing[ChannelConfig]) -> dict[str, Any]:
         return {"text": outgoing.message.title, "key": SECRET}
 
