@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from ulid import ULID
 
@@ -21,7 +21,8 @@ from api.form import Form
 from domain.entity import ENTITIES
 from domain.failures import BadInput
 from domain.format import HEAD_BYTES, detect
-from domain.mapping import Mapping, TimeZone, mapping_problems
+from domain.mapping import Mapping, mapping_problems
+from domain.zones import check_place
 from sources import SOURCES
 from storage import migration, template
 from storage.migration import NewJob
@@ -50,7 +51,7 @@ class UploadFields(BaseModel):
     mapping_template_id: UUID | None = None
     mapping: Annotated[Mapping | None, BeforeValidator(_json)] = None
     dry_run: bool = False
-    source_timezone: TimeZone | None = None
+    source_timezone: Annotated[str, AfterValidator(check_place)] | None = None
     sha256: str | None = Field(default=None, pattern="^[0-9a-fA-F]{64}$")
     wait: float = Field(default=10, ge=0, le=60)
 

@@ -1,12 +1,15 @@
 """Reads columns of time stamps. Imports polars: not for workflows or the API."""
 
-from datetime import timedelta
+from datetime import MAXYEAR, MINYEAR, timedelta
+from functools import lru_cache
+from itertools import pairwise
 
 import polars as pl
 
 from domain.date_parts import date_parts, two_way_dates
 from domain.date_rules import DateEvidence, DateOrder, DateRules
 from domain.plan import Plan
+from domain.zones import offsets
 
 INSTANT = pl.Datetime("us", "UTC")
 
@@ -79,21 +82,29 @@ def _by_format(texts: pl.Series, form: str, zone: str) -> pl.DataFrame:
 
 
 def _localized(local: pl.Series, zone: str) -> pl.Series:
-    """The instants of local times.
-
-    Of an hour that came twice, the first; an hour that never was goes by the offset before it.
-    """
-    at = _instants(local, zone)
-    gaps = (at.is_null() & local.is_not_null()).arg_true()
-    if gaps.is_empty():
-        return at
-    day = timedelta(days=1)
-    return at.scatter(gaps, _instants(local.gather(gaps) - day, zone) + day)
+    """The instants of local times, as `domain.zones.instant` has them."""
+    return (local - _aheads(local, zone)).dt.replace_time_zone("UTC")
 
 
-def _instants(local: pl.Series, zone: str) -> pl.Series:
-    zoned = local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-    return zoned.dt.convert_time_zone("UTC")
+def _aheads(local: pl.Series, zone: str) -> pl.Series | timedelta:
+    """How far ahead of UTC each local time is; one answer where it is the same for all."""
+    if zone == "UTC":
+        return timedelta()
+    years = local.dt.year().unique()
+    starts, aheads = _changes(zone, tuple(years.drop_nulls().sort()))
+    return aheads[0] if starts.is_empty() else aheads.gather(starts.search_sorted(local, "right"))
+
+
+@lru_cache(1_000)
+def _changes(zone: str, years: tuple[int, ...]) -> tuple[pl.Series, pl.Series]:
+    """Where, in these years, the offset changes; and all offsets, the one before them included."""
+    # Python's calendar ends where polars' goes on; an instant out there is refused later.
+    known = sorted({min(max(year, MINYEAR), MAXYEAR) for year in years}) or [MINYEAR]
+    found = [each for year in known for each in offsets(zone, year)]
+    changes = [each for last, each in pairwise(found) if each.ahead != last.ahead]
+    starts = pl.Series([each.start for each in changes], dtype=pl.Datetime("us"))
+    aheads = [found[0].ahead, *(each.ahead for each in changes)]
+    return starts, pl.Series(aheads, dtype=pl.Duration("us"))
 
 
 def _storable(read: pl.DataFrame) -> tuple[pl.Series, pl.Series | None]:

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 from domain.entity import Field, Kind
 from domain.vocabulary import Words, boolean_of
+from domain.zones import instant
 
 Value = str | bool | int | datetime
 
@@ -39,6 +39,6 @@ class Defaults:
     def _instant(self, text: str) -> datetime | None:
         try:
             at = datetime.fromisoformat(text)
-            return at.replace(tzinfo=at.tzinfo or ZoneInfo(self.zone)).astimezone(UTC)
+            return at.astimezone(UTC) if at.tzinfo else instant(at, self.zone)
         except (ValueError, OverflowError):
             return None

@@ -7,7 +7,6 @@ column) is added beside them, always optional.
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -17,20 +16,11 @@ from domain.defaults import Defaults
 from domain.entity import PRIORITIES, Entity
 from domain.entity import Field as TargetField
 from domain.vocabulary import Words, priority_words, status_words
+from domain.zones import check_known, check_place
 
 Transformation = Literal["uppercase", "lowercase", "trim", "date", "boolean"]
 
-# Entries of some zone databases that are no place; polars does not know them.
-_NO_ZONES = {"Factory", "localtime"}
-
-
-def _time_zone(name: str) -> str:
-    if name not in available_timezones() - _NO_ZONES:
-        raise ValueError(f"unknown time zone {name!r}; use an IANA name such as Europe/Berlin")
-    return str(ZoneInfo(name))
-
-
-TimeZone = Annotated[str, AfterValidator(_time_zone)]
+TimeZone = Annotated[str, AfterValidator(check_known)]
 DateFormat = Annotated[str, AfterValidator(checked_date_format)]
 Text = Annotated[str, BeforeValidator(lambda value: str(value) if _is_number(value) else value)]
 
@@ -139,6 +129,16 @@ def mapping_problems(mapping: Mapping, entity: Entity) -> Iterator[MappingProble
                 code="unknown_status",
                 detail=f"{status.target_status!r} is none of {', '.join(entity.statuses)}",
             )
+    yield from _zone_problem(mapping.source_timezone)
+
+
+def _zone_problem(name: str | None) -> Iterator[MappingProblem]:
+    """Mappings that are kept may name a zone by an abbreviation, as was allowed once."""
+    try:
+        check_place(name or "UTC")
+    except ValueError as error:
+        pointer = "/sourceTimezone"
+        yield MappingProblem(pointer=pointer, code="ambiguous_time_zone", detail=str(error))
 
 
 def _default_problem(
