@@ -1,7 +1,6 @@
 """Time stamps as exports write them."""
 
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 
 from domain.date_rules import DateEvidence, DateOrder, DateRules
 from domain.dates import INSTANT, date_evidence, read_instants
+from tests.domain import zone_table
 from tests.domain.mapping_cases import a_frame, a_plan, to
 
 _local = datetime.fromisoformat
@@ -139,9 +139,7 @@ class TestZones:
     )
     def test_as_pythons_zoneinfo_has_it(self, local: datetime, zone: str, form: str) -> None:
         local = local.replace(microsecond=0)
-        assert read(local.strftime(form), zone=zone) == local.replace(
-            tzinfo=ZoneInfo(zone)
-        ).astimezone(UTC)
+        assert read(local.strftime(form), zone=zone) == zone_table.instant(local, zone)
 
     @pytest.mark.parametrize(
         ("zone", "text", "iso"),

@@ -4,6 +4,7 @@ import ast
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from importlib.resources import files
@@ -34,7 +35,7 @@ POLARS_DIFFERS = {
 }
 
 
-def column(locals_: list[datetime | None], zone: str) -> list[datetime | None]:
+def column(locals_: Sequence[datetime | None], zone: str) -> list[datetime | None]:
     texts = [local if local is None else local.isoformat(sep=" ") for local in locals_]
     instants, faults = read_instants(pl.Series(texts, dtype=pl.String), DateRules(zone))
     assert (faults, instants.dtype) == (None, INSTANT)
