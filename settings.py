@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     parse_deadline_seconds: int = 4 * 3600
 
     egress_allow: str = ""
+    egress_proxy: SecretStr | None = None
+    egress_proxy_resolves: bool = False
+    egress_listed_direct: bool = False
+    egress_ca_file: Path | None = None
 
     firelater_url: str = "http://127.0.0.1:8080"
     firelater_api_key: SecretStr = SecretStr("")

@@ -32,6 +32,7 @@ from activities.testing import Testing
 from activities.validating import Validating
 from channels.egress import egress
 from channels.quiet import quieten
+from channels.route import Route
 from settings import Settings, settings
 from sources.sandbox import remove_abandoned
 from storage.database import Database
@@ -99,6 +100,17 @@ def workers(client: Client, connections: Connections, settings: Settings) -> lis
     ]
 
 
+def _route(settings: Settings) -> Route:
+    """How calls leave. Raises ValueError that names the setting that cannot be."""
+    proxy = settings.egress_proxy
+    return Route.parse(
+        proxy.get_secret_value() if proxy else None,
+        settings.egress_proxy_resolves,
+        settings.egress_listed_direct,
+        settings.egress_ca_file,
+    )
+
+
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[tuple[Client, Connections]]:
     """The servers that activities need. Raises if one is not configured or not reachable."""
@@ -108,7 +120,7 @@ async def connected(settings: Settings) -> AsyncIterator[tuple[Client, Connectio
         vault = await open_vault(database, settings.secrets_keyring_file)
         async with (
             object_store(settings) as store,
-            egress(settings.egress_allow, settings.own_servers) as out,
+            egress(settings.egress_allow, settings.own_servers, _route(settings)) as out,
         ):
             client = await connect(
                 settings.temporal_address, settings.temporal_namespace, settings.payload_keyring

@@ -27,7 +27,7 @@ from api import (
 from api.context import Context
 from api.errors import PROBLEM_RESPONSE, PROBLEM_SCHEMA
 from api.middleware import BodyLimit, CodecOrigin
-from channels.address import Policy
+from channels.egress import opened
 from settings import Settings
 from storage.database import Database
 from storage.key_check import open_vault
@@ -51,7 +51,7 @@ _ROUTES = (
 async def connected(settings: Settings) -> AsyncIterator[Context]:
     """The servers that requests need. Raises if one is not configured or not reachable, and
     ValueError that names an entry of EGRESS_ALLOW that is none."""
-    policy = Policy.parse(settings.egress_allow)
+    policy = await opened(settings.egress_allow, settings.own_servers)
     assert settings.database_url is not None, "DATABASE_URL is not set"
     database = Database(settings.database_url.get_secret_value(), settings.database_pool_size)
     try:

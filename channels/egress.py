@@ -1,9 +1,9 @@
 """The one door out: every call to somebody else's server goes through the guard."""
 
 import asyncio
+import logging
 import re
 import socket
-import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -20,9 +20,12 @@ import yarl
 from channels.address import Network, Policy, address, around
 from channels.guard import SMTP_PORTS, is_literal, parse_host, parse_target, permit
 from channels.http import Lookup, Resolver, guarded_socket, read_most, system_lookup
+from channels.route import UNCHECKED, Route
+from channels.tunnel import Tunnels, connector
 from channels.unanswered import translated
 from domain.delivery import LATEST_SECONDS, DeliveryFailed, Failure, FailureClass
 
+_log = logging.getLogger(__name__)
 BODY_BYTES = 64 * 2**10
 TOTAL_SECONDS = 15.0
 
@@ -65,11 +68,19 @@ class Egress:
     """
 
     def __init__(
-        self, policy: Policy, resolver: Resolver, session: aiohttp.ClientSession, total: float
+        self,
+        policy: Policy,
+        resolver: Resolver,
+        session: aiohttp.ClientSession,
+        total: float,
+        route: Route,
     ) -> None:
         self.session = session
+        self.trust = route.trust  # whose certificates are believed
         self._policy = policy
         self._resolver = resolver
+        self._tunnels = Tunnels(policy, route, SMTP_PORTS)
+        self._way = ", through the operator's proxy" if route.proxy else ""
         self.total = total  # seconds that a call may take
         self._target = lru_cache(4_096)(self._parse)
         self._is_listed = lru_cache(4_096)(self._listed)
@@ -85,7 +96,7 @@ class Egress:
         _check_headers(headers)
         with translated("the URL"):
             target = self._target(url)
-        with translated(target.host):
+        with translated(target.host + self._way):
             async with (
                 asyncio.timeout(self.total),
                 self.session.request(
@@ -106,19 +117,21 @@ class Egress:
 
         Public servers are called at the ports of SMTP only, private ones where EGRESS_ALLOW says.
         """
-        with translated(host):
+        with translated(host + self._way):
             name = parse_host(host)
             try:
                 async with asyncio.timeout(self.total / 3):
                     answers = await self._answers(name, port)
                     return await self._dial(answers, port)
             except OSError as error:  # nothing was said yet, whatever it is
-                detail = f"{name}: no connection: {error.strerror or 'not in time'}"
+                why = error.strerror or "not in time"
+                detail = f"{name}{self._way}: no connection: {why}"
                 raise DeliveryFailed(Failure(FailureClass.TRANSIENT, detail)) from None
 
     def lists(self, literal: str, port: int) -> bool:
-        """Whether a dialled address is a private destination of EGRESS_ALLOW."""
-        return self._policy.lists(address(literal), port)
+        """Whether a dialled address is a private destination of EGRESS_ALLOW; a name that the proxy
+        resolved is none."""
+        return is_literal(literal) and self._policy.lists(address(literal), port)
 
     def _parse(self, url: str) -> _Target:
         canonical = parse_target(url, self._policy)
@@ -134,6 +147,8 @@ class Egress:
         return [answer["host"] for answer in found]
 
     async def _dial(self, answers: list[str], port: int) -> socket.socket:
+        if self._tunnels.are_for(answers[0], port):
+            return await self._tunnels.open(answers, port)
         make = guarded_socket(self._policy, SMTP_PORTS)
         infos = [_addr_info(answer, port) for answer in answers]
         return await aiohappyeyeballs.start_connection(
@@ -193,6 +208,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 async def egress(
     allow: str,
     own: Iterable[str] = (),
+    route: Route | None = None,
     *,
     total: float = TOTAL_SECONDS,
     lookup: Lookup = system_lookup,
@@ -200,25 +216,27 @@ async def egress(
     """Open the door as EGRESS_ALLOW says. `own`: `host:port` of our own servers, never called.
 
     A call takes `total` seconds at most, connecting a third of it. Raises ValueError that names
-    an entry of EGRESS_ALLOW that is none.
+    an entry of EGRESS_ALLOW that is none, or what is wrong with the route.
     """
-    policy = replace(Policy.parse(allow), own=await _reached(own, lookup))
-    resolver = Resolver(policy, lookup, total / 3)
-    connector = aiohttp.TCPConnector(
-        resolver=resolver,
-        socket_factory=guarded_socket(policy),
-        ssl=ssl.create_default_context(),
-        limit=0,
-    )
+    route = route or Route()
+    policy = await opened(allow, own, lookup)
+    resolver = Resolver(policy, lookup, total / 3, by_proxy=route.resolves)
+    if route.resolves:
+        _log.warning(UNCHECKED)
     async with aiohttp.ClientSession(
-        connector=connector,
+        connector=connector(policy, resolver, route),
         trust_env=False,
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, connect=total / 3),
     ) as session:
-        yield Egress(policy, resolver, session, total)
+        yield Egress(policy, resolver, session, total, route)
     await resolver.close()
+
+
+async def opened(allow: str, own: Iterable[str], lookup: Lookup = system_lookup) -> Policy:
+    """What EGRESS_ALLOW allows, but for our own servers. Raises ValueError that names an entry."""
+    return replace(Policy.parse(allow), own=await _reached(own, lookup))
 
 
 async def _reached(own: Iterable[str], lookup: Lookup) -> tuple[tuple[Network, int], ...]:

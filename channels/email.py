@@ -3,7 +3,6 @@
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 from channels.channel import Limits, Outgoing
@@ -22,11 +21,6 @@ from domain.delivery import (
 )
 
 
-@cache
-def _system_trust() -> ssl.SSLContext:
-    return ssl.create_default_context()
-
-
 @dataclass(frozen=True)
 class Email:
     """Mail to the user the event is for, else to those named by the channel or the integration.
@@ -35,7 +29,7 @@ class Email:
     mail to the sender, not to us.
     """
 
-    trust: Callable[[], ssl.SSLContext] = _system_trust  # whose certificates are believed
+    trust: Callable[[], ssl.SSLContext] | None = None  # others than those of the way out
 
     kind = "email"
     title = "E-mail"
@@ -61,16 +55,19 @@ class Email:
     ) -> Receipt:
         to = _mailboxes(request["to"])
         talk = Conversation(outgoing.config)
-        async with talk.open(egress, self.trust()):
+        async with talk.open(egress, self._trust(egress)):
             response = await _send(talk, request, to)
         reference = {"message_id": request["headers"]["Message-ID"]}
         return Receipt(DeliveryStatus.ACCEPTED, 250, reference, response)
+
+    def _trust(self, egress: Egress) -> ssl.SSLContext:
+        return self.trust() if self.trust else egress.trust
 
     async def test(self, config: EmailConfig, egress: Egress) -> list[Check]:
         """All that comes before a mail's content, then RSET: nobody gets anything."""
         talk = Conversation(config)
         try:
-            async with talk.open(egress, self.trust()):
+            async with talk.open(egress, self._trust(egress)):
                 await _rehearse(talk)
         except DeliveryFailed as failed:
             talk.done.append(_failed(talk.step, failed.failure))

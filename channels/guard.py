@@ -30,6 +30,12 @@ _LOCAL = re.compile(
     r"[^.]+|.*\.(corp|home|home\.arpa|internal|intranet|invalid|lan|local|localdomain|localhost"
     r"|private|svc)"
 )
+# Never, whatever EGRESS_ALLOW says: this machine itself, whose addresses an operator may list but
+# not leave to a name, and metadata services, whose addresses cannot be listed.
+_NOBODY = re.compile(
+    r"(.*\.)?localhost|(.*\.)?localdomain|ip6-(localhost|loopback)"
+    r"|metadata(\.google\.internal)?|instance-data(\.ec2\.internal)?"
+)
 
 
 class Refused(Exception):
@@ -58,6 +64,7 @@ def parse_target(url: str, policy: Policy) -> str:
 def check_server(host: str, port: int, policy: Policy) -> None:
     """A mail server that may be called, as far as its name says. Raises Refused."""
     name = parse_host(host)
+    _judge_name(name, port, policy)
     if is_literal(name):
         permit(name, port, policy, SMTP_PORTS)
     elif port not in SMTP_PORTS | policy.private_ports:
@@ -93,9 +100,14 @@ def parse_host(bare: str) -> str:
         return _parse_v4(host)
     if len(name) > 253 or not all(map(_is_label, labels)):
         raise Refused("url_malformed", "the host is not a domain name")
-    if _LOCAL.fullmatch(name):
-        raise Refused("local_name", f"{name} is a name of local networks")
+    if _NOBODY.fullmatch(name):
+        raise Refused("local_name", f"{name} is a name of this machine or its makers")
     return name
+
+
+def is_local(host: str) -> bool:
+    """Whether a canonical host is a name that means something on a local network only."""
+    return _LOCAL.fullmatch(host) is not None and not is_literal(host)
 
 
 def is_literal(host: str) -> bool:
@@ -187,12 +199,21 @@ def _parse_port(text: str | None, scheme: str) -> int:
     return int(text)
 
 
+def _judge_name(host: str, port: int, policy: Policy) -> None:
+    """A local name may be one of a listed server, as far as can be said before it is resolved."""
+    if is_local(host) and port not in policy.private_ports:
+        detail = f"{host} is a name of local networks, and EGRESS_ALLOW lists no port {port} there"
+        raise Refused("local_name", detail)
+
+
 def _judge(scheme: str, host: str, port: int, policy: Policy) -> None:
+    _judge_name(host, port, policy)
     if port not in policy.ports | policy.private_ports | {_DEFAULT_PORTS[scheme]}:
         raise Refused("port_not_allowed", f"port {port} is not allowed")
     open_ports = policy.ports | {_DEFAULT_PORTS[scheme]}
     listed = permit(host, port, policy, open_ports) if is_literal(host) else False
-    if scheme == "http" and not listed and (is_literal(host) or port not in policy.plain_ports):
+    plain_ports = policy.private_ports if is_local(host) else policy.plain_ports
+    if scheme == "http" and not listed and (is_literal(host) or port not in plain_ports):
         raise Refused("scheme_not_allowed", "only https is allowed")
 
 

@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from channels.address import Policy
-from channels.guard import permit
+from channels.guard import Refused, is_local, permit
 
 _NEGATIVE_SECONDS = 5.0  # how long a name that failed is not asked for again
 _NAMES = 10_000
@@ -27,12 +27,18 @@ def system_lookup(name: str) -> list[str]:
 
 
 class Resolver(AbstractResolver):
-    """Resolves in threads of its own; refuses a name if any of its answers is bad."""
+    """Resolves in threads of its own; refuses a name if any of its answers is bad.
 
-    def __init__(self, policy: Policy, lookup: Lookup, seconds: float) -> None:
+    `by_proxy`: public names are left as they are, for the proxy to resolve.
+    """
+
+    def __init__(
+        self, policy: Policy, lookup: Lookup, seconds: float, *, by_proxy: bool = False
+    ) -> None:
         self._policy = policy
         self._lookup = lookup
         self._seconds = seconds  # that a name may take
+        self._by_proxy = by_proxy
         self._threads = ThreadPoolExecutor(64, "egress-dns")
         self._failed: dict[str, tuple[float, str]] = {}  # name -> until (loop time), why
         self.private: set[str] = set()  # names that have ever led to a listed private address
@@ -45,21 +51,19 @@ class Resolver(AbstractResolver):
         ports: frozenset[int] | None = None,
     ) -> list[ResolveResult]:
         """All addresses of the name. Raises Refused, or OSError where there is none."""
+        if self._by_proxy and not is_local(host):
+            if port not in (self._policy.ports if ports is None else ports):
+                raise Refused("port_not_allowed", f"port {port} is not allowed")
+            return [_result(host, host, port)]
         answers = await self._answers(host)
         listed = [permit(answer, port, self._policy, ports) for answer in answers]
         if any(listed):
             self.private.add(host)
-        return [
-            ResolveResult(
-                hostname=host,
-                host=answer,
-                port=port,
-                family=socket.AF_INET6 if ":" in answer else socket.AF_INET,
-                proto=socket.IPPROTO_TCP,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for answer in answers
-        ]
+        # A name of local networks leads inside or nowhere, and no name leads to both.
+        if not all(listed) and (any(listed) or is_local(host)):
+            detail = f"{host} leads to addresses that EGRESS_ALLOW does not list at port {port}"
+            raise Refused("blocked_address", detail)
+        return [_result(host, answer, port) for answer in answers]
 
     async def _answers(self, host: str) -> list[str]:
         loop = asyncio.get_running_loop()
@@ -83,6 +87,17 @@ class Resolver(AbstractResolver):
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _result(name: str, answer: str, port: int) -> ResolveResult:
+    return ResolveResult(
+        hostname=name,
+        host=answer,
+        port=port,
+        family=socket.AF_INET6 if ":" in answer else socket.AF_INET,
+        proto=socket.IPPROTO_TCP,
+        flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+    )
 
 
 def guarded_socket(policy: Policy, ports: frozenset[int] | None = None) -> Callable[..., Any]:

@@ -12,9 +12,12 @@ def of_server(home: Path) -> dict[str, str]:
 
 
 def of_service() -> dict[str, str]:
-    """For the API and the workers: ours, except that no proxy gets between them and servers."""
+    """For the API and the workers: ours, except that no proxy gets between them and servers.
+
+    What they call for tenants has a proxy of its own, EGRESS_PROXY.
+    """
     return {name: value for name, value in os.environ.items() if not _is_proxy(name)}
 
 
 def _is_proxy(name: str) -> bool:
-    return name.lower().endswith("_proxy")
+    return name.lower().endswith("_proxy") and name.upper() != "EGRESS_PROXY"

@@ -124,6 +124,8 @@ def test_children_see_no_proxy_and_servers_nothing_of_ours(
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
     monkeypatch.setenv("PGOPTIONS", "-c fsync=off")
     monkeypatch.setenv("EGRESS_ALLOW", "10.0.0.0/8:443")
+    monkeypatch.setenv("EGRESS_PROXY", "http://proxy.example:3128")
     assert "https_proxy" not in of_service()
+    assert of_service()["EGRESS_PROXY"] == "http://proxy.example:3128"
     assert of_service()["EGRESS_ALLOW"] == "10.0.0.0/8:443"
     assert not {"https_proxy", "PGOPTIONS"} & of_server(tmp_path).keys()

@@ -1,0 +1,123 @@
+"""The operator's HTTP proxy: a tunnel through it to an address that the guard let pass.
+
+CONNECT (RFC 9110 §9.3.6) with the address instead of the name, so that nobody resolves it a second
+time; TLS, its SNI and the Host header are spoken within, by the name, as without a proxy.
+"""
+
+import asyncio
+import re
+import socket
+from base64 import b64encode
+from dataclasses import dataclass, field
+from errno import ECONNREFUSED
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
+
+import aiohappyeyeballs
+
+_HEAD_BYTES = 16 * 2**10
+_STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})\b")  # some still speak 1.0
+_ADVICE = {
+    403: " (does it let this port through? Many only have 443)",
+    407: " (EGRESS_PROXY has no user and password, or not those it wants)",
+}
+
+
+class Tunnel(socket.socket):
+    """A connection whose peer is where the proxy leads, not the proxy."""
+
+    leads_to: tuple[str, int]
+
+    def getpeername(self) -> tuple[str, int]:
+        return self.leads_to
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """Where it is, and what it is told about us; it alone is told that."""
+
+    host: str
+    port: int
+    authorization: str = field(default="", repr=False)
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """From EGRESS_PROXY. Raises ValueError that does not repeat it: it may hold a password."""
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host = port = None
+        if not (host and port and parts.scheme == "http") or parts.path.strip("/") or parts.query:
+            raise ValueError("EGRESS_PROXY: write http://user:password@host:port (%XX for marks)")
+        if parts.username is None:
+            return cls(host, port)
+        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        return cls(host, port, f"Basic {b64encode(login.encode()).decode()}")
+
+    async def connect(self, host: str, port: int) -> Tunnel:
+        """A socket, not blocking, that leads to the address (or to a name, for the proxy to
+        resolve). Raises OSError that says what the proxy did; nothing was said to the server then.
+        """
+        wire = await self._reached()
+        try:
+            await asyncio.get_running_loop().sock_sendall(wire, self._request(host, port))
+            self._judge(await _head(wire))
+        except ConnectionError as error:
+            wire.close()
+            raise _failed(error.strerror or "it hung up") from None
+        except BaseException:
+            wire.close()
+            raise
+        wire.leads_to = (host, port)
+        return wire
+
+    async def _reached(self) -> Tunnel:
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+            wire = await aiohappyeyeballs.start_connection(
+                found, happy_eyeballs_delay=0.25, socket_factory=_tunnel
+            )
+        except OSError as error:
+            raise _failed(f"no connection to it: {error.strerror or error}") from None
+        assert isinstance(wire, Tunnel), "not made here"
+        return wire
+
+    def _request(self, host: str, port: int) -> bytes:
+        to = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        lines = [f"CONNECT {to} HTTP/1.1", f"Host: {to}"]
+        if self.authorization:
+            lines.append(f"Proxy-Authorization: {self.authorization}")
+        return "\r\n".join([*lines, "", ""]).encode()
+
+    def _judge(self, head: bytes) -> None:
+        answered = _STATUS.match(head)
+        if answered is None:
+            raise _failed("it does not answer as an HTTP proxy does")
+        status = int(answered[1])
+        if not 200 <= status <= 299:
+            raise _failed(f"it answered {status}{_ADVICE.get(status, '')}")
+
+
+def _tunnel(info: tuple[Any, ...]) -> Tunnel:
+    made = Tunnel(*info[:3])
+    made.setblocking(False)
+    return made
+
+
+async def _head(wire: socket.socket) -> bytes:
+    """The answer to CONNECT, and not a byte of what follows: a mail server speaks first."""
+    head = bytearray()
+    while not head.endswith((b"\r\n\r\n", b"\n\n")):
+        byte = await asyncio.get_running_loop().sock_recv(wire, 1)
+        if not byte:
+            raise _failed("it hung up instead of answering")
+        head += byte
+        if len(head) > _HEAD_BYTES:
+            raise _failed("its answer does not end")
+    return bytes(head)
+
+
+def _failed(why: str) -> OSError:
+    return OSError(ECONNREFUSED, f"the operator's proxy: {why}")
