@@ -101,7 +101,7 @@ def parse_host(bare: str) -> str:
     if len(name) > 253 or not all(map(_is_label, labels)):
         raise Refused("url_malformed", "the host is not a domain name")
     if _NOBODY.fullmatch(name):
-        raise Refused("local_name", f"{name} is a name of this machine or its makers")
+        raise Refused("local_name", f"{name} is a name of this machine or of metadata")
     return name
 
 

@@ -75,8 +75,10 @@ class _Tunnelling(aiohttp.TCPConnector):
         try:
             wire = await self.tunnels.open([host], port)
             return await _connected(wire, *args, **tls)
-        except ssl.SSLError:
-            raise
+        except ssl.SSLCertVerificationError as error:
+            raise aiohttp.ClientConnectorCertificateError(req.connection_key, error) from error
+        except ssl.SSLError as error:
+            raise aiohttp.ClientConnectorSSLError(req.connection_key, error) from error
         except OSError as error:
             raise aiohttp.ClientConnectorError(req.connection_key, error) from error
 

@@ -9,7 +9,8 @@ import yarl
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from channels.guard import Refused, is_literal, parse_host, parse_target
+from channels.address import Policy
+from channels.guard import Refused, check_server, is_literal, parse_host, parse_target
 from tests.channels.verdicts import INSIDE, STRICT, code, words
 
 
@@ -48,6 +49,44 @@ class TestUrls:
     )
     def test_names_of_local_networks_are_refused(self, host: str) -> None:
         assert code(f"https://{host}/") == "local_name"
+
+    @pytest.mark.parametrize("host", words("wiki.corp mail.lan hooks mattermost.default.svc"))
+    def test_they_may_be_names_of_listed_servers(self, host: str) -> None:
+        """Of which one is known to be at that port; its address is judged when it is dialled."""
+        for url in (f"https://{host}:8443/x", f"http://{host}:8443/x"):
+            assert code(url, INSIDE) == url
+        for url in (f"https://{host}/x", f"https://{host}:8444/x", f"http://{host}/"):
+            assert code(url, INSIDE) == "local_name"
+
+    @pytest.mark.parametrize(
+        "host",
+        words(
+            "localhost LOCALHOST. x.localhost localhost.localdomain ip6-localhost metadata"
+            " metadata.google.internal instance-data.ec2.internal"
+        ),
+    )
+    def test_this_machine_and_metadata_have_no_name(self, host: str) -> None:
+        assert code(f"https://{host}:8443/", INSIDE) == "local_name"
+
+    @pytest.mark.parametrize(
+        ("host", "port", "said"),
+        [
+            ("mail.lan", 587, "local_name"),
+            ("mail.lan", 2525, "allowed"),
+            ("mail.lan.", 2525, "allowed"),
+            ("localhost", 2525, "local_name"),
+            ("10.1.2.3", 2525, "allowed"),
+            ("10.1.9.9", 2525, "blocked_address"),
+            ("mail.example.com", 587, "allowed"),
+        ],
+    )
+    def test_mail_servers_alike(self, host: str, port: int, said: str) -> None:
+        policy = Policy.parse("10.1.2.0/24:2525")
+        if said == "allowed":
+            check_server(host, port, policy)
+            return
+        with pytest.raises(Refused, match=said):
+            check_server(host, port, policy)
 
     @pytest.mark.parametrize(
         "url",

@@ -46,6 +46,71 @@ class TestNames:
                 assert kind(await failure(out, f"http://hooks.example.com:{port}")) == BLOCKED
         assert receiver.received == []
 
+    @pytest.mark.parametrize("name", ["wiki.corp", "hooks", "mattermost.default.svc"])
+    async def test_a_local_name_of_a_listed_server_is_called(self, name: str) -> None:
+        async with (
+            listening(answer_ok) as port,
+            egress(loopback(port), lookup=lambda _: ["127.0.0.1"]) as out,
+        ):
+            reply = await out.send("POST", f"http://{name}:{port}/", {}, b"{}")
+            assert (reply.body, reply.private) == (b"ok", True)
+            with await out.open_socket(name, port) as wire:
+                assert out.lists(*wire.getpeername()[:2])
+
+    @pytest.mark.parametrize(
+        "answers",
+        [
+            ["127.0.0.1", "127.0.0.2"],
+            ["127.0.0.1", "10.0.0.1"],
+            ["127.0.0.1", "8.8.8.8"],
+            ["8.8.8.8"],
+            ["169.254.169.254"],
+            ["fd00:ec2::254"],
+            ["::ffff:169.254.169.254"],
+            ["0.0.0.0"],
+        ],
+    )
+    async def test_a_local_name_that_leads_elsewhere_is_refused(self, answers: list[str]) -> None:
+        """To a public server as well: `*:port` is for names that the world knows."""
+        async with serving(Receiver()) as receiver:
+            receiver.always = Reply()
+            port = int(receiver.url.rpartition(":")[2])
+            async with egress(f"{receiver.allowed},*:{port}", lookup=lambda _: answers) as out:
+                assert kind(await failure(out, f"https://wiki.corp:{port}")) == BLOCKED
+                with pytest.raises(DeliveryFailed) as caught:
+                    await out.open_socket("wiki.corp", port)
+                assert kind(caught.value.failure) == BLOCKED
+        assert receiver.received == []
+
+    async def test_a_public_name_does_not_lead_inside_and_outside(self) -> None:
+        answers = ["127.0.0.1", "8.8.8.8"]  # both may be called at this port, by names of their own
+        async with listening(answer_ok) as port:
+            allow = f"{loopback(port)},*:{port}"
+            async with egress(allow, lookup=lambda _: answers) as out:
+                assert kind(await failure(out, f"https://hooks.example.com:{port}")) == BLOCKED
+
+    async def test_a_local_name_of_our_own_server_is_refused(self) -> None:
+        async with serving(Receiver()) as receiver:
+            port = receiver.url.rpartition(":")[2]
+            own = [f"temporal:{port}"]
+            async with egress(receiver.allowed, own, lookup=lambda _: ["127.0.0.1"]) as out:
+                for name in ("temporal", "alias.corp"):
+                    assert kind(await failure(out, f"http://{name}:{port}")) == BLOCKED
+        assert receiver.received == []
+
+    async def test_a_local_name_is_resolved_once_and_judged_each_time(self) -> None:
+        rounds = iter([["127.0.0.1"], ["127.0.0.2"], ["8.8.8.8"]])
+        async with (
+            listening(answer_ok) as port,
+            egress(loopback(port), lookup=lambda _: next(rounds)) as out,
+        ):
+            url = f"http://wiki.corp:{port}"
+            for _ in range(2):
+                assert (await out.send("GET", url, {})).body == b"ok"
+            for _ in range(2):
+                out.session.connector.clear_dns_cache()  # type: ignore[union-attr]
+                assert kind(await failure(out, url)) == BLOCKED
+
     async def test_what_was_resolved_is_what_is_dialled(self) -> None:
         """A second lookup, which would lead elsewhere, never happens."""
         rounds = iter([["127.0.0.1"], ["127.0.0.2"]])
