@@ -64,14 +64,21 @@ class Settings(BaseSettings):
         """`host:port` of what this service is made of: no tenant's URL may lead there."""
         database = urlsplit(self.database_url.get_secret_value() if self.database_url else "")
         s3 = urlsplit(self.s3_endpoint or "")
-        proxy = urlsplit(self.egress_proxy.get_secret_value() if self.egress_proxy else "")
         found = [f"{self.api_host}:{self.api_port}", self.temporal_address]
         if database.hostname:
             found.append(f"{database.hostname}:{database.port or 5432}")
         if s3.hostname:
             found.append(f"{s3.hostname}:{s3.port or (443 if s3.scheme == 'https' else 80)}")
-        found += [f"{proxy.hostname}:{proxy.port}"] if proxy.hostname and proxy.port else []
-        return tuple(found)
+        return (*found, *self._proxy())
+
+    def _proxy(self) -> tuple[str, ...]:
+        """`host:port` of the proxy; one that is malformed is named by who uses it."""
+        url = self.egress_proxy.get_secret_value() if self.egress_proxy else ""
+        try:
+            parts = urlsplit(url)
+            return (f"{parts.hostname}:{parts.port}",) if parts.hostname and parts.port else ()
+        except ValueError:  # which may quote the password
+            return ()
 
 
 @cache

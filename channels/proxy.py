@@ -79,8 +79,9 @@ class Proxy:
             wire = await aiohappyeyeballs.start_connection(
                 found, happy_eyeballs_delay=0.25, socket_factory=_tunnel
             )
-        except OSError as error:
-            raise _failed(f"no connection to it: {error.strerror or error}") from None
+        except (OSError, UnicodeError) as error:  # the second for names that cannot be one
+            why = getattr(error, "strerror", None) or error
+            raise _failed(f"no connection to it: {why}") from None
         assert isinstance(wire, Tunnel), "not made here"
         return wire
 

@@ -286,8 +286,9 @@ class TestBadProxies:
         assert kind(found) == NOT_SENT
         assert "proxy: no connection to it: " in found.detail
 
-    async def test_it_has_no_address(self, world: World) -> None:
-        async with world.out(proxy="http://proxy.invalid:3128") as out:
+    @pytest.mark.parametrize("name", ["proxy.invalid", "a" * 70, "a..b"])
+    async def test_it_has_no_address(self, world: World, name: str) -> None:
+        async with world.out(proxy=f"http://{name}:3128") as out:
             found = await failure(out, URL)
         assert kind(found) == NOT_SENT
         assert "proxy: no connection to it: " in found.detail
