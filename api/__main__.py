@@ -1,23 +1,30 @@
 """Runs the API: `python -m api`."""
 
-import uvicorn
+import sys
 
 from api.app import create_app
+from api.server import Server
 from channels.quiet import quieten
 from settings import settings
+
+_NOT_STARTED = 3  # as uvicorn has it
 
 
 def main() -> None:
     chosen = settings()
     quieten()
-    uvicorn.run(
+    server = Server(
         create_app(chosen),
         host=chosen.api_host,
         port=chosen.api_port,
         log_level=chosen.log_level.lower(),
-        access_log=False,
-        timeout_graceful_shutdown=30,
     )
+    try:
+        server.run()
+    except KeyboardInterrupt:
+        return
+    if not server.started:
+        sys.exit(_NOT_STARTED)
 
 
 if __name__ == "__main__":

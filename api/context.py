@@ -1,7 +1,8 @@
 """What every request can reach: the database, the object store, Temporal, the settings, the vault,
 and what the operator lets tenants call."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
@@ -16,12 +17,23 @@ from storage.secrets import Vault
 
 @dataclass(frozen=True, slots=True)
 class Context:
+    """`closing` is set when the process is about to end: who waits for long stops then."""
+
     database: Database
     store: ObjectStore
     temporal: Client
     settings: Settings
     vault: Vault
     policy: Policy
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def pause(self, seconds: float) -> bool:
+        """Wait so long, or until the process is about to end: whether it is."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self.closing.wait()
+        except TimeoutError:
+            return False
 
 
 def _context(request: Request) -> Context:

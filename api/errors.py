@@ -35,6 +35,8 @@ _STATUS = {
 # SQLSTATE classes that say the server cannot serve, not that the statement is wrong: connection,
 # resources, operator intervention, system error (PostgreSQL manual, appendix A).
 _UNAVAILABLE = ("08", "53", "57", "58")
+# And those that say another transaction was in the way: rolled back, or a lock not to be had.
+_BUSY = ("40", "55")
 _DATA = "22"
 
 PROBLEM_SCHEMA = {
@@ -161,6 +163,8 @@ async def _database_error(_: Request, error: Any) -> JSONResponse:
         return problem_response(422, "value_not_storable", detail)
     if (wrapped and error.connection_invalidated) or state.startswith(_UNAVAILABLE):
         return _unavailable("PostgreSQL")
+    if state.startswith(_BUSY):
+        return _later("another change was in the way of this one; try again")
     raise error
 
 
@@ -177,7 +181,10 @@ async def _internal_error(_: Request, error: Any) -> JSONResponse:
 
 
 def _unavailable(what: str) -> JSONResponse:
-    detail = f"{what} cannot be reached at the moment; try again"
+    return _later(f"{what} cannot be reached at the moment; try again")
+
+
+def _later(detail: str) -> JSONResponse:
     return problem_response(503, "unavailable", detail, {"Retry-After": "5"})
 
 

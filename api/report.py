@@ -1,6 +1,5 @@
 """What went wrong in a migration, and how far it is: errors, their CSV, progress as it happens."""
 
-import asyncio
 import csv
 import io
 import json
@@ -86,7 +85,10 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
 
 @router.get("/{job_id}/events")
 async def follow(job_id: UUID, context: InContext, caller: Reader) -> StreamingResponse:
-    """Server-sent events: `progress` with the job whenever it changed, `end` when it is over."""
+    """Server-sent events: `progress` with the job whenever it changed, `end` when it is over.
+
+    A stream that closes without `end` is to be opened again, as EventSource does by itself.
+    """
     async with context.database.tenant(caller.tenant_id) as connection:
         await find_job(connection, job_id)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -109,5 +111,7 @@ async def _events(context: Context, caller: Caller, job_id: UUID) -> AsyncIterat
         if quiet >= 15:  # proxies close a connection that is silent for long
             yield ": still here\n\n"
             quiet = 0.0
-        await asyncio.sleep(0.5)
+        if await context.pause(0.5):  # or the stream would hold up the end of the whole process
+            yield ": this server restarts; connect again\n\n"
+            return
         quiet += 0.5

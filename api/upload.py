@@ -147,7 +147,7 @@ async def _first_state(
         async with context.database.tenant(caller.tenant_id) as connection:
             job = await find_job(connection, job_id)
             left = deadline - asyncio.get_running_loop().time()
-            if job["status"] != Status.PENDING or left <= 0:
+            if job["status"] != Status.PENDING or left <= 0 or context.closing.is_set():
                 return job, (await shown_jobs(context, connection, [job]))[0]
-        await asyncio.sleep(min(pause, left))
+        await context.pause(min(pause, left))
         pause = min(pause * 1.5, 0.25)

@@ -14,10 +14,17 @@ from api.app import create_app
 from api.context import Context
 from storage.database import Database
 from storage.local import LocalStore
+from tests.api.refusing import refusing
 from tests.service import Service, Tenant
 from workflows.connection import connect
 
 NOWHERE = "127.0.0.1:1"
+TEMPLATE = {
+    "name": "ours",
+    "sourceSystem": "generic_csv",
+    "entityType": "incident",
+    "mapping": {"fieldMappings": []},
+}
 CSV = b"number,title,status,priority\nINC1,Printer on fire,New,1\n"
 
 
@@ -193,3 +200,22 @@ async def test_an_entry_of_egress_allow_that_is_none_stops_the_start(service: Se
     with pytest.raises(ValueError, match=r"EGRESS_ALLOW: .* is too wide"):
         async with app.router.lifespan_context(app):
             pass
+
+
+@pytest.mark.parametrize("state", ["40001", "40P01", "40003", "55P03", "55006", "53300", "57014"])
+async def test_a_write_that_another_hinders_comes_again(
+    service: Service, tenant: Tenant, state: str
+) -> None:
+    """A deadlock, a lock that is not to be had: no fault of the service, and none of the caller."""
+    async with refusing(service, tenant, "migration_mappings", "insert", state):
+        unavailable(await tenant.post("/v1/migration/templates", TEMPLATE), "try again")
+    assert (await tenant.post("/v1/migration/templates", TEMPLATE)).status_code == 201
+
+
+@pytest.mark.parametrize("state", ["42501", "0A000", "XX000"])
+async def test_other_errors_of_the_database_are_ours(
+    service: Service, tenant: Tenant, state: str
+) -> None:
+    async with refusing(service, tenant, "migration_mappings", "insert", state):
+        response = await tenant.post("/v1/migration/templates", TEMPLATE)
+    assert (response.status_code, response.json()["code"]) == (500, "internal_error")
