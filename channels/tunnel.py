@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from channels.address import Policy, address
 from channels.guard import is_literal, permit
 from channels.http import Resolver, guarded_socket
 from channels.route import Route
+
+_PATIENCE = 1.5  # seconds, with the proxy, while there is another address
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +36,27 @@ class Tunnels:
         return not (self.route.listed_direct and inside)
 
     async def open(self, hosts: Iterable[str], port: int) -> socket.socket:
-        """To the first that the proxy reaches. Raises Refused, or OSError: what the proxy did."""
+        """To the first that the proxy reaches. Raises Refused, or OSError: what the proxy did.
+
+        IPv4 goes first, and the last alone has all the time there is: proxies often have no way
+        to IPv6, and some are silent about it.
+        """
         assert self.route.proxy is not None, "no proxy"
         last = OSError("no address")
-        for host in hosts:
+        for left, host in _countdown(sorted(hosts, key=lambda host: ":" in host)):
             if is_literal(host):  # names are here only where the proxy resolves them
                 permit(host, port, self.policy, self.ports)
             try:
-                return await self.route.proxy.connect(host, port)
+                async with asyncio.timeout(_PATIENCE if left else None):
+                    return await self.route.proxy.connect(host, port)
             except OSError as error:
                 last = error
         raise last
+
+
+def _countdown(hosts: list[str]) -> Iterator[tuple[int, str]]:
+    """Each host, and how many come after it."""
+    return zip(reversed(range(len(hosts))), hosts, strict=True)
 
 
 def connector(policy: Policy, resolver: Resolver, route: Route) -> aiohttp.TCPConnector:
@@ -65,15 +77,17 @@ class _Tunnelling(aiohttp.TCPConnector):
     async def _wrap_create_connection(
         self, *args: Any, addr_infos: list[Any], req: aiohttp.ClientRequest, **more: Any
     ) -> Any:
-        """To one address; aiohttp goes on to the next after a ClientConnectorError."""
-        host, port = addr_infos[0][4][:2]
-        if not self.tunnels.are_for(host, port):
+        """To the first of all addresses; aiohttp, which would go on to the next after a
+        ClientConnectorError, has none left then."""
+        hosts, port = [info[4][0] for info in addr_infos], addr_infos[0][4][1]
+        if not self.tunnels.are_for(hosts[0], port):
             return await super()._wrap_create_connection(
                 *args, addr_infos=addr_infos, req=req, **more
             )
+        del addr_infos[1:]
         tls = {name: more[name] for name in ("ssl", "server_hostname")}
         try:
-            wire = await self.tunnels.open([host], port)
+            wire = await self.tunnels.open(hosts, port)
             return await _connected(wire, *args, **tls)
         except ssl.SSLCertVerificationError as error:
             raise aiohttp.ClientConnectorCertificateError(req.connection_key, error) from error

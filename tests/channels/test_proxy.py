@@ -123,10 +123,20 @@ class TestTunnel:
         async with world.out(answers=(v6,)) as out:
             assert (await out.send("GET", URL, {})).status == 200
 
-    async def test_a_second_address_is_tried(self, world: World) -> None:
+    @pytest.mark.parametrize("silent", [False, True])
+    async def test_a_second_address_is_tried(self, world: World, silent: bool) -> None:
+        if silent:
+            world.proxy.leads["93.184.216.99:443"] = None
         async with world.out(answers=("93.184.216.99", PUBLIC)) as out:
             assert (await out.send("GET", URL, {})).status == 200
-        assert {asked.to for asked in world.proxy.asked} == {"93.184.216.99:443", f"{PUBLIC}:443"}
+        assert [each.to for each in world.proxy.asked] == ["93.184.216.99:443", f"{PUBLIC}:443"]
+
+    async def test_each_address_is_asked_for_once(self, world: World) -> None:
+        v6 = "2606:4700:4700::1111"
+        async with world.out(answers=(v6, "93.184.216.98", "93.184.216.99")) as out:
+            assert kind(await failure(out, URL)) == NOT_SENT
+        asked = ["93.184.216.98:443", "93.184.216.99:443", f"[{v6}]:443"]
+        assert [each.to for each in world.proxy.asked] == asked
 
     async def test_plain_http_goes_through_a_tunnel_too(self, world: World) -> None:
         """Or the proxy would see the request, and its credentials stand beside the target's."""

@@ -22,13 +22,15 @@ class Asked:
 
 @dataclass(slots=True)
 class HttpProxy:
-    """`leads` says where an address or name really is; `login` is asked for, if set.
+    """`leads` says at which port of loopback a `host:port` really is; None: it hangs there.
+
+    `login` is asked for, if set.
 
     `answer` is given instead of a connection; `hangs` answers nothing; `version` is what it
     speaks; `cut_after` ends a tunnel once so many bytes have come back through it.
     """
 
-    leads: dict[str, int] = field(default_factory=dict)  # "host:port" -> port on loopback
+    leads: dict[str, int | None] = field(default_factory=dict)
     login: str | None = None
     answer: bytes | None = None
     hangs: bool = False
@@ -48,16 +50,16 @@ class HttpProxy:
         method, to, _ = line.split(" ")
         headers = {name.lower(): value for name, value in (each.split(": ", 1) for each in rest)}
         self.asked.append(Asked(method, to, headers))
-        if self.hangs:
+        if self.hangs or self.leads.get(to, 0) is None:
             await reader.read()
         elif self.answer is not None:
             writer.write(self.answer)
         elif not self._knows(headers):
             writer.write(self._status("407 Proxy Authentication Required"))
-        elif to not in self.leads:
-            writer.write(self._status("502 Bad Gateway"))
+        elif port := self.leads.get(to):
+            await self._tunnel(reader, writer, port)
         else:
-            await self._tunnel(reader, writer, self.leads[to])
+            writer.write(self._status("502 Bad Gateway"))
 
     def _knows(self, headers: dict[str, str]) -> bool:
         expected = self.login and f"Basic {b64encode(self.login.encode()).decode()}"
