@@ -106,12 +106,14 @@ def _inside(found: Address, blocks: Iterable[Network]) -> bool:
 class Policy:
     """What the operator allows: private networks, each at one port, and ports of public servers.
 
-    `own` are the servers of this service: never called, even where the operator lists them.
+    `own` are the servers of this service, and `own_names` theirs as we call them: never called,
+    even where the operator lists them.
     """
 
     private: tuple[tuple[Network, int], ...] = ()
     ports: frozenset[int] = frozenset({443})
     own: tuple[tuple[Network, int], ...] = ()
+    own_names: frozenset[tuple[str, int]] = frozenset()
 
     @classmethod
     def parse(cls, text: str) -> "Policy":

@@ -236,19 +236,27 @@ async def egress(
 
 async def opened(allow: str, own: Iterable[str], lookup: Lookup = system_lookup) -> Policy:
     """What EGRESS_ALLOW allows, but for our own servers. Raises ValueError that names an entry."""
-    return replace(Policy.parse(allow), own=await _reached(own, lookup))
+    servers = tuple(_parted(server) for server in own)
+    names = frozenset((host.lower(), port) for host, port in servers)
+    return replace(Policy.parse(allow), own=await _reached(servers, lookup), own_names=names)
 
 
-async def _reached(own: Iterable[str], lookup: Lookup) -> tuple[tuple[Network, int], ...]:
+def _parted(server: str) -> tuple[str, int]:
+    host, _, port = server.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+async def _reached(
+    own: Iterable[tuple[str, int]], lookup: Lookup
+) -> tuple[tuple[Network, int], ...]:
     """Where our own servers are reached; one without an address yet is reached nowhere."""
     reached: list[tuple[Network, int]] = []
-    for server in own:
-        host, _, port = server.rpartition(":")
-        literals: Iterable[str] = [host.strip("[]")]
+    for host, port in own:
+        literals: Iterable[str] = [host]
         if not is_literal(host):
             try:
                 literals = await asyncio.to_thread(lookup, host)
             except OSError:
                 continue
-        reached += [(network, int(port)) for literal in literals for network in around(literal)]
+        reached += [(network, port) for literal in literals for network in around(literal)]
     return tuple(reached)

@@ -201,6 +201,8 @@ def _parse_port(text: str | None, scheme: str) -> int:
 
 def _judge_name(host: str, port: int, policy: Policy) -> None:
     """A local name may be one of a listed server, as far as can be said before it is resolved."""
+    if (host, port) in policy.own_names:
+        raise Refused("blocked_address", f"{host} is a server of this service")
     if is_local(host) and port not in policy.private_ports:
         detail = f"{host} is a name of local networks, and EGRESS_ALLOW lists no port {port} there"
         raise Refused("local_name", detail)
