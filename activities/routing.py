@@ -9,7 +9,9 @@ from temporalio import activity
 from activities.delivering import Delivering, Found, Share, lane_of
 from activities.heartbeat import heartbeating
 from activities.job import Connections
+from activities.places import known_as
 from channels.channel import Outgoing
+from channels.options import read
 from domain.delivery import LATEST_SECONDS
 from domain.message import render
 from domain.notification import deadline
@@ -76,12 +78,13 @@ class Routing:
     def _delivery(self, tenant_id: TenantId, notification: Row, channel: Row) -> Route:
         target = self._delivering.targets.of(tenant_id, channel["integration"])
         message = render("", notification, target.config.severity)
-        outgoing = Outgoing(message, target.config, channel["options"])
+        options, _ = read(target.channel, channel["options"])  # if invalid, said when it is sent
+        destination = target.channel.destination(Outgoing(message, target.config, options))
         created = notification["created_at"]
         return Route(
             notification_id=notification["id"],
             channel_id=channel["id"],
-            destination=target.channel.destination(outgoing)[:_DESTINATION_CHARS],
+            destination=known_as(channel["integration"], destination)[:_DESTINATION_CHARS],
             alert_key=message.alert_key if target.channel.limits.alerts else None,
             rank=message.severity.rank,
             deadline_at=deadline(created, notification["expires_at"], created + _LATEST),
