@@ -143,6 +143,12 @@ def verify() -> None:
 
 
 @secrets.command()
+def adopt() -> None:
+    """Seal secrets that were once saved in channels' configs. Every API does so at its start."""
+    runpy.run_module("api.channel_adoption", run_name="__main__", alter_sys=True)
+
+
+@secrets.command()
 def retire(
     kid: Annotated[str, typer.Argument(help="The id of a key that no secret needs.")],
     histories_expired: Annotated[

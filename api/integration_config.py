@@ -193,5 +193,6 @@ def _mask(secret: Any, before: Any, mask_before: Any) -> Any:
         return masks(secret, before if same else {}, mask_before if same else {})
     if secret == before and mask_before is not None:
         return mask_before
-    hint = {"hint": f"…{secret[-_HINT_CHARS:]}"} if len(secret) >= _SHORTEST_HINTED else {}
+    is_hinted = isinstance(secret, str) and len(secret) >= _SHORTEST_HINTED
+    hint = {"hint": f"…{secret[-_HINT_CHARS:]}"} if is_hinted else {}
     return {"set": True, **hint, "updated_at": datetime.now(UTC).isoformat()}
