@@ -13,11 +13,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Caller
 from api.change import note, without_defaults
-from api.channel_config import Split, check_admin, checked_options, refuse_both, split, written
+from api.channel_config import (
+    Split,
+    check_admin,
+    check_idle,
+    checked_options,
+    refuse_both,
+    split,
+    written,
+)
 from api.context import Context
 from api.errors import ApiError, not_found
 from api.integration_change import Desk, IntegrationChange, Name, NewIntegration, Written, wake
 from api.integration_config import Config, channel_of, merged, refuse
+from channels.channel import ChannelOptions, names_of
+from channels.options import read
 from domain.storable import JsonObject, at_most
 from storage import channel, integration, preference, waiting
 from storage.channel import NotificationChannel
@@ -79,7 +89,7 @@ class ChannelDesk:
         kind = channel_of(body.type)
         parts = split(kind, body.config)
         options = checked_options(kind, parts.options)
-        await self._check_integration(body.integration_id, body.type)
+        await self._check_integration(body.integration_id, body.type, options)
         values = body.model_dump() | {"config": written(options)}
         row = await channel.create(self.connection, values)
         made = await self._connect(row, parts) if parts.own else None
@@ -133,10 +143,12 @@ class ChannelDesk:
     async def _change_plain(self, row: NotificationChannel, body: ChannelChange) -> Changed:
         """A channel through an integration, or through none yet; `row` is as it is to be."""
         kind = channel_of(row["type"])
-        parts = split(kind, body.config)
+        parts, options = split(kind, body.config), read(kind, row["config"])[0]
         if "config" in body.model_fields_set:
-            row = row | {"config": written(checked_options(kind, parts.options))}
-        await self._check_integration(row["integration_id"], row["type"])
+            options = checked_options(kind, parts.options)
+            row = row | {"config": written(options)}
+        if {"config", "integration_id"} & body.model_fields_set:
+            await self._check_integration(row["integration_id"], row["type"], options)
         await channel.replace(self.connection, row)
         woken = await channel.retry_misconfigured(self.connection, row)
         if not parts.own:
@@ -147,14 +159,15 @@ class ChannelDesk:
         self, row: NotificationChannel, own: Integration, body: ChannelChange
     ) -> Changed:
         """A channel with a connection of its own: what it is told of that, that is told."""
-        given = body.model_dump(exclude_unset=True)
+        given = body.model_dump(exclude_unset=True, exclude={"config"})
         if given.get("integration_id") not in (None, own["id"]):
             detail = "the channel has a connection of its own: make another for this integration"
             refuse("config_of_integration", detail, integration_id=detail)
         kind = channel_of(row["type"])
         parts = split(kind, body.config, has_own=True)
-        options = checked_options(kind, merged(row["config"], parts.options))
-        given |= {"config": written(options), "integration_id": own["id"]}
+        if body.config:
+            given["config"] = self._options(row, own, parts)
+        given["integration_id"] = own["id"]
         await channel.replace(self.connection, row | given)
         changes: Config = {"config": parts.own} if parts.own else {}
         if given.get("name", row["name"]) != row["name"]:
@@ -162,6 +175,16 @@ class ChannelDesk:
         if given.get("is_active") and not own["is_active"]:  # also one that its vendor ended
             changes["is_active"] = True
         return await self._changed(own, row | given, changes)
+
+    def _options(self, row: NotificationChannel, own: Integration, parts: Split) -> Config:
+        """The options of a channel with a connection of its own as they are to be."""
+        kind = channel_of(row["type"])
+        known = names_of(kind.options) & row["config"].keys()  # what else was saved has no effect
+        before = {name: row["config"][name] for name in known}
+        options = checked_options(kind, merged(before, parts.options))
+        connection = {**own["config"], **own["credential_hints"], **parts.own}
+        check_idle(options, (name for name in connection if connection[name] is not None))
+        return written(options)
 
     async def _changed(
         self, own: Integration, row: NotificationChannel, changes: Config
@@ -182,7 +205,9 @@ class ChannelDesk:
             refuse_both(parts.own)
         check_admin(self.caller)
         kind = channel_of(row["type"])
-        config = checked_options(kind, parts.options).completing(parts.own)
+        options = checked_options(kind, parts.options)
+        check_idle(options, parts.own)
+        config = options.completing(parts.own)
         desk = Desk(self.context, self.caller, self.connection)
         body = NewIntegration(name=row["name"], type=row["type"], config=config)
         made = await desk.create(body, row["id"])
@@ -190,7 +215,9 @@ class ChannelDesk:
         await channel.replace(self.connection, named)
         return made
 
-    async def _check_integration(self, integration_id: UUID | None, type: str) -> None:
+    async def _check_integration(
+        self, integration_id: UUID | None, type: str, options: ChannelOptions
+    ) -> None:
         """Raises ApiError 422 if there is no such integration, or if the channel cannot have it."""
         if integration_id is None:
             return
@@ -204,6 +231,7 @@ class ChannelDesk:
         if found["type"] != type:
             detail = f"the integration is of type {found['type']}"
             refuse("type_mismatch", "channel and integration are of one type", type=detail)
+        check_idle(options, {**found["config"], **found["credential_hints"]})
 
     async def _note(self, action: str, id: UUID) -> None:
         await note(self.connection, self.caller, action, _KIND, id)

@@ -4,6 +4,7 @@ It holds options, such as where to post; and, where the channel has a connection
 an integration's config holds: that is kept as an integration's, in one that nobody lists.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -48,6 +49,16 @@ def checked_options(channel: Channel[Any], given: Config) -> ChannelOptions:
         faults = validation_errors(error)
         errors = [{**fault, "pointer": f"/config{fault['pointer']}"} for fault in faults]
         raise ApiError(422, "config_invalid", _takes(channel), errors=errors) from None
+
+
+def check_idle(options: ChannelOptions, connection: Iterable[str]) -> None:
+    """Raises ApiError 422 that points at options which say nothing to such an integration."""
+    faults = options.idle(frozenset(connection))
+    if faults:
+        errors = [{"pointer": f"/config/{name}", "detail": faults[name]} for name in faults]
+        raise ApiError(
+            422, "config_invalid", "this integration takes no such option", errors=errors
+        )
 
 
 def written(options: ChannelOptions) -> Config:

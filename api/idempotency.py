@@ -52,9 +52,9 @@ class Once:
         self.earlier: Answered | None = None
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A transaction of the key's owner."""
+        """A transaction of the key's owner; of the platform's, one that may make tenants."""
         if self._owner is None:
-            return self._database.anonymous()
+            return self._database.owner()
         return self._database.tenant(self._owner)
 
     async def reserve(self, connection: AsyncConnection) -> None:
@@ -120,7 +120,7 @@ async def once(database: Database, owner: TenantId | None, key: str | None) -> A
 
 @asynccontextmanager
 async def once_within(
-    database: Database, owner: TenantId, key: str | None
+    database: Database, owner: TenantId | None, key: str | None
 ) -> AsyncIterator[tuple[Once, AsyncConnection]]:
     """The same for a request that is over with one transaction, which is given, too.
 

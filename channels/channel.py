@@ -1,7 +1,7 @@
 """What a channel is to the rest of the service: config in, message out, one failure class."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -74,6 +74,10 @@ class ChannelOptions(BaseModel):
     def completing(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """A config of the channel's own, with what follows for it from the options."""
         return dict(config)
+
+    def idle(self, connection: Container[str]) -> dict[str, str]:
+        """Options that say nothing to an integration whose config has these members, and why."""
+        return {}
 
 
 def _base(url: str) -> str:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
@@ -132,6 +132,11 @@ class SlackOptions(ChannelOptions):
     channel: ChannelName | None = None
 
     def completing(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        if self.channel is None or config.get("webhookUrl") is not None:
+        if self.channel is None or self.idle(config):
             return dict(config)
         return {"defaultChannel": self.channel, **config}
+
+    def idle(self, connection: Container[str]) -> dict[str, str]:
+        if self.channel is None or "webhookUrl" not in connection:
+            return {}
+        return {"channel": "goes with a botToken: an incoming webhook has a channel of its own"}

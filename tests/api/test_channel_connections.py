@@ -159,6 +159,8 @@ class TestChanging:
         assert changed["config"]["severity"] == "error"
         [kept] = await sealed(tenant)
         assert (kept["name"], changed["name"]) == ("new", "new")
+        same = await patch(tenant, row["id"], {"config": {}})
+        assert same.json()["data"] == changed
         cleared = await patch(tenant, row["id"], {"config": {"botToken": None}})
         assert cleared.json()["code"] == "config_invalid"
         masked = await patch(tenant, row["id"], {"config": row["config"]})

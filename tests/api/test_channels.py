@@ -125,3 +125,19 @@ async def test_what_cannot_work_is_pointed_at(tenant: Tenant, name: str) -> None
     assert (response.status_code, response.json()["code"]) == (422, code)
     assert pointer in [each["pointer"] for each in response.json()["errors"]]
     assert (await tenant.get(PATH)).json()["data"] == []
+
+
+async def test_what_nothing_goes_through_says_so(tenant: Tenant) -> None:
+    id = await integration(tenant)
+    made = await created(tenant, integration_id=id, is_default=True)
+    assert (made["connection_status"], made["warnings"]) == ("untested", [])
+    http, path = tenant.service.http, f"/v1/integrations/{id}"
+    off = await http.patch(path, json={"is_active": False}, headers=tenant.headers)
+    assert "default channel 'on call'" in off.json()["warnings"][0]
+    [listed] = (await tenant.get(PATH)).json()["data"]
+    assert "its integration is switched off" in listed["warnings"][0]
+    on = await http.patch(path, json={"is_active": True}, headers=tenant.headers)
+    assert "warnings" not in on.json()
+    await patch(tenant, made["id"], {"is_default": False})
+    off = await http.patch(path, json={"is_active": False}, headers=tenant.headers)
+    assert "warnings" not in off.json()

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
@@ -169,6 +170,55 @@ class TestAtOnce:
         assert {each.json()["code"] for each in refused} <= {"idempotency_in_flight"}
         assert len({each.json()["data"]["id"] for each in answered}) == 1
         assert len((await tenant.get(path)).json()["data"]) == before + 1
+
+
+class TestDyingInIt:
+    """What one transaction creates leaves nothing behind if it never ends: the key is free."""
+
+    @pytest.mark.parametrize(
+        ("path", "body", "table"),
+        [
+            ("/v1/tenants", {"slug": "dies-once", "name": "x"}, "public.tenants"),
+            ("/v1/api-keys", {"name": "dies", "role": "viewer"}, "public.api_keys"),
+            ("/v1/migration/templates", TEMPLATE, "public.migration_mappings"),
+            (
+                "/v1/notification-channels",
+                {
+                    "name": "dies",
+                    "type": "pagerduty",
+                    "config": {"integrationKey": "b" * 32},
+                },
+                "integrations",
+            ),
+        ],
+    )
+    async def test_keeps_no_key(
+        self, service: Service, tenant: Tenant, path: str, body: dict[str, Any], table: str
+    ) -> None:
+        key = service.admin_key if path == "/v1/tenants" else tenant.key
+        headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": f"dies in {table}"}
+
+        async def ask() -> httpx.Response:
+            return await service.http.post(path, json=body, headers=headers)
+
+        blocker = await asyncpg.connect(service.dsn)
+        try:
+            await blocker.execute(f"set search_path to {tenant.id.schema}, public; begin")
+            await blocker.execute(f"lock table {table} in share mode")
+            asked = asyncio.create_task(ask())
+            mine = await blocker.fetchval("select pg_backend_pid()")
+            waiting = "select pid from pg_stat_activity where $1 = any(pg_blocking_pids(pid))"
+            async with asyncio.timeout(20):
+                while not (pids := await tenant.sql(waiting, mine)):
+                    await asyncio.sleep(0.01)
+            kept = "select from public.idempotency_keys where key = $1"
+            assert await blocker.fetch(kept, headers["Idempotency-Key"]) == []
+            for row in pids:  # as if the process were gone
+                await blocker.execute("select pg_terminate_backend($1)", row["pid"])
+            assert (await asked).status_code >= 500
+        finally:
+            await blocker.close()
+        assert (await ask()).status_code == 201
 
 
 class TestSecrets:
