@@ -11,7 +11,7 @@ from channels.channel import Limits, Outgoing
 from channels.egress import Egress, Reply
 from channels.reply import error_code, kept, refusal
 from channels.slack_blocks import content
-from channels.slack_config import SlackConfig, SlackOptions, canonical
+from channels.slack_config import SlackConfig, SlackOptions, canonical, place
 from channels.text import compact, one_line
 from domain.delivery import (
     PROMPT,
@@ -71,8 +71,8 @@ class Slack:
         client = _client(outgoing.config, egress)
         posted = await client.chat_postMessage(**request)
         reference = {name: str(posted.get(name, "")) for name in ("channel", "ts")}
-        place = canonical(reference["channel"])
-        return Receipt(DeliveryStatus.DELIVERED, 200, reference, kept(client.reply), place)
+        where = place(reference["channel"])
+        return Receipt(DeliveryStatus.DELIVERED, 200, reference, kept(client.reply), where)
 
     async def test(self, config: SlackConfig, egress: Egress) -> list[Check]:
         if config.bot_token is None:

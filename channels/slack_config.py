@@ -29,6 +29,7 @@ _LINK = re.compile(
     re.ASCII,
 )
 _ID = re.compile(r"(?=.*[0-9])[CDGUW][A-Z0-9]{6,20}")
+_PLACE = re.compile(r"[CDG][A-Z0-9]{2,20}")
 _EVENTS = re.compile(r"[A-Za-z0-9_.:-]{1,100}(\.\*)?")
 _WEBHOOK_PATH = re.compile(r"/services/T[A-Za-z0-9]+/B[A-Za-z0-9]+/[A-Za-z0-9]+")
 _WEBHOOK_HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
@@ -54,6 +55,11 @@ def canonical(channel: str) -> str:
     """
     name = unicodedata.normalize("NFC", channel.strip().removeprefix("#"))
     return name if _ID.fullmatch(name) else name.casefold()
+
+
+def place(answered: str) -> str:
+    """The canonical form of the id that Slack says it posted to; "" if that is none."""
+    return canonical(answered) if _PLACE.fullmatch(answered) else ""
 
 
 def _events(text: str) -> str:

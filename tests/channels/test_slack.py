@@ -220,6 +220,14 @@ async def test_the_receipt_is_the_handle_of_the_message() -> None:
     assert EXAMPLE_TOKEN not in json.dumps(CHANNEL.request(going(receiver.url)))
 
 
+@pytest.mark.parametrize("channel", ["", "#ops", "c0123456789", EXAMPLE_TOKEN, "C0\0", None, [1]])
+async def test_an_id_that_is_none_is_not_learnt(channel: Any) -> None:
+    receiver = SlackReceiver()
+    receiver.always = Reply(200, json.dumps({"ok": True, "channel": channel, "ts": "1.2"}))
+    async with serving(receiver):
+        assert (await send(receiver)).destination == ""
+
+
 async def test_an_answer_longer_than_is_read_is_still_success() -> None:
     receiver = SlackReceiver()
     message = json.dumps({"text": "\\u6f22" * 20_000})
