@@ -1,12 +1,16 @@
 """`Idempotency-Key`: the same request twice has one effect and one answer."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 
+from api.errors import ApiError
+from api.idempotency import once
+from storage.database import Database
 from tests.service import Service, Tenant
 
 CSV = b"number,title,status,priority\nINC1,Printer on fire,New,1\n"
@@ -28,6 +32,14 @@ async def upload(
 async def post(tenant: Tenant, path: str, body: Any, key: str = "once") -> httpx.Response:
     headers = tenant.headers | {"Idempotency-Key": key}
     return await tenant.service.http.post(path, json=body, headers=headers)
+
+
+@pytest.fixture
+async def database(service: Service) -> AsyncIterator[Database]:
+    assert service.settings.database_url is not None
+    opened = Database(service.settings.database_url.get_secret_value(), pool_size=2)
+    yield opened
+    await opened.close()
 
 
 async def jobs(tenant: Tenant) -> list[dict[str, Any]]:
@@ -219,6 +231,57 @@ class TestDyingInIt:
         finally:
             await blocker.close()
         assert (await ask()).status_code == 201
+
+
+class TestLease:
+    """An upload takes several transactions: its key is held while it lives, and not much longer."""
+
+    async def reserved(self, tenant: Tenant, seconds: float) -> None:
+        """As a request leaves it that has died so long ago."""
+        await tenant.sql(
+            "insert into public.idempotency_keys (tenant_id, key, request_hash, created_at)"
+            " values ($1, 'once', 'somebody', now() - make_interval(secs => $2))",
+            *(tenant.id, seconds),
+        )
+
+    async def age(self, tenant: Tenant) -> None:
+        await tenant.sql(
+            "update public.idempotency_keys set created_at = now() - interval '2 minutes'"
+            " where tenant_id = $1",
+            tenant.id,
+        )
+
+    async def test_who_died_a_minute_ago_holds_nothing(self, tenant: Tenant) -> None:
+        await self.reserved(tenant, 30)
+        assert (await upload(tenant)).json()["code"] == "idempotency_in_flight"
+        await tenant.sql("delete from public.idempotency_keys where tenant_id = $1", tenant.id)
+        await self.reserved(tenant, 61)
+        assert (await upload(tenant)).status_code == 201
+
+    async def test_who_lives_holds_it(
+        self, tenant: Tenant, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("api.idempotency._PROLONG_SECONDS", 0.01)
+        young = "select from public.idempotency_keys where tenant_id = $1 and created_at > now()"
+        async with once(database, tenant.id, "once"):
+            await self.age(tenant)
+            async with asyncio.timeout(20):
+                while not await tenant.sql(f"{young} - interval '30 s'", tenant.id):
+                    await asyncio.sleep(0.01)
+            assert (await upload(tenant)).json()["code"] == "idempotency_in_flight"
+
+    async def test_who_was_taken_to_have_died_settles_nothing(
+        self, tenant: Tenant, database: Database
+    ) -> None:
+        async with once(database, tenant.id, "once") as hold:
+            await self.age(tenant)
+            made = await upload(tenant)
+            assert made.status_code == 201
+            with pytest.raises(ApiError) as refused:
+                async with hold.transaction() as connection:
+                    await hold.settle(connection, "hash", 201, {})
+            assert refused.value.code == "idempotency_in_flight"
+        assert (await upload(tenant)).json() == made.json()
 
 
 class TestSecrets:
