@@ -201,6 +201,17 @@ def test_a_channel_has_one_name_however_it_is_written(name: str) -> None:
     assert canonical(canonical(name)) == canonical(name)
 
 
+def test_the_map_and_the_default_name_one_destination() -> None:
+    config = {"botToken": EXAMPLE_TOKEN, "defaultChannel": "#ops", "channelMap": {"a.b": "Ops"}}
+    opened = SlackConfig.model_validate(config)
+    made = [
+        Outgoing(message(event_type=type), opened, SlackOptions(**options))
+        for type, options in (("a.b", {}), ("c.d", {}), ("e.f", {"channel": " ops "}))
+    ]
+    assert {CHANNEL.destination(each) for each in made} == {"ops"}
+    assert [CHANNEL.request(each)["channel"] for each in made] == ["Ops", "#ops", "ops"]
+
+
 def test_an_id_is_no_name() -> None:
     assert canonical("C0123456789") == canonical("#C0123456789") == "C0123456789"
     assert canonical("c0123456789") != canonical("C0123456789")
