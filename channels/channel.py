@@ -3,7 +3,6 @@
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
@@ -189,7 +188,6 @@ class Channel(Protocol[Config]):
         ...
 
 
-@cache
 def names_of(model: type[BaseModel]) -> frozenset[str]:
     """The names of a model's fields, as clients write them."""
     return frozenset(field.alias or name for name, field in model.model_fields.items())

@@ -130,6 +130,7 @@ class TestSavedUnchecked:
             )
             row = await seen(tenant, id)
             assert receiver.received == []
+            assert await self.places(tenant) == {f"channel {id}"}
             await patch(tenant, id, {"config": {"channel": "#night"}})
             [delivery] = await n.deliveries(tenant, event)
         assert waiting["lastClass"] == "misconfigured"
@@ -138,6 +139,10 @@ class TestSavedUnchecked:
         assert row["connection_status"] == "untested"  # which is not to blame
         assert delivery["status"] == "delivered"
         assert json.loads(receiver.received[0].body)["channel"] == "#night"
+
+    async def places(self, tenant: Tenant) -> set[str]:
+        rows = await tenant.sql("select destination from notification_deliveries")
+        return {row[0] for row in rows}
 
 
 class TestOneDestination:
