@@ -168,8 +168,11 @@ async def test_reads_show_nothing_before_it_is_moved(tenant: Tenant) -> None:
 
 async def test_killed_at_any_moment_it_goes_on(tenant: Tenant) -> None:
     """The command, killed again and again, then run to its end: each channel once, whole."""
-    for number in range(60):
-        await saved(tenant, {"botToken": TOKEN, "defaultChannel": "#a"}, name=f"c{number}")
+    await tenant.sql(
+        "insert into notification_channels (name, type, config)"
+        " select 'c' || n, 'slack', $1::jsonb from generate_series(1, 300) n",
+        json.dumps({"botToken": TOKEN, "defaultChannel": "#a"}),
+    )
     settings = tenant.service.settings
     assert settings.database_url is not None
     environment = os.environ | {
@@ -203,8 +206,8 @@ async def test_killed_at_any_moment_it_goes_on(tenant: Tenant) -> None:
         "select c.id from notification_channels c join integrations i on i.channel_id = c.id"
         " and i.id = c.integration_id and i.name = c.name"
     )
-    assert len(rows) == 60
-    assert await tenant.sql("select count(*) from integrations") == [(60,)]
+    assert len(rows) == 300
+    assert await tenant.sql("select count(*) from integrations") == [(300,)]
     assert TOKEN not in await everything(tenant)
 
 
