@@ -143,6 +143,18 @@ def verify() -> None:
 
 
 @secrets.command()
+def adopt() -> None:
+    """Seal secrets that were once saved in channels' configs. Every API does so at its start."""
+    from storage.key_file import BadKeyFile
+    from storage.rotation import Refused
+
+    try:
+        runpy.run_module("api.channel_adoption", run_name="__main__", alter_sys=True)
+    except (BadKeyFile, Refused) as reason:
+        _fail(reason)
+
+
+@secrets.command()
 def retire(
     kid: Annotated[str, typer.Argument(help="The id of a key that no secret needs.")],
     histories_expired: Annotated[

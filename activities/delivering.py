@@ -14,6 +14,7 @@ from activities.gates import Gates
 from activities.heartbeat import heartbeating
 from activities.integration_state import note_state
 from activities.job import Connections
+from activities.places import note_places
 from activities.sending import Attempt, send, slot
 from activities.target import Target, Targets
 from domain.delivery import FailureClass
@@ -212,6 +213,7 @@ class Delivering:
             if unsent:
                 await release(sql, unsent)
             await note_state(sql, window.integration, outcomes)
+            await note_places(sql, window.integration, outcomes)
             return await _look(sql, share)
 
 

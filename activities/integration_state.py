@@ -8,6 +8,7 @@ from storage.statement import Row, Statements
 
 async def note_state(sql: Statements, integration: Row, outcomes: list[Outcome]) -> None:
     """Keep the integration's state true, writing only where it changed."""
+    outcomes = [each for each in outcomes if each.request != "null"]  # else nothing was tried
     if not outcomes:
         return
     telling = next((each for each in outcomes if each.gone), outcomes[-1])

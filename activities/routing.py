@@ -9,7 +9,9 @@ from temporalio import activity
 from activities.delivering import Delivering, Found, Share, lane_of
 from activities.heartbeat import heartbeating
 from activities.job import Connections
+from activities.places import place_of
 from channels.channel import Outgoing
+from channels.options import read
 from domain.delivery import LATEST_SECONDS
 from domain.message import render
 from domain.notification import deadline
@@ -23,7 +25,6 @@ from workflows import steps
 
 _AT_ONCE = 50  # deliveries of a request that is sent where it is routed, without a step between
 _LATEST = timedelta(seconds=LATEST_SECONDS)
-_DESTINATION_CHARS = 200
 
 
 class Routing:
@@ -76,12 +77,13 @@ class Routing:
     def _delivery(self, tenant_id: TenantId, notification: Row, channel: Row) -> Route:
         target = self._delivering.targets.of(tenant_id, channel["integration"])
         message = render("", notification, target.config.severity)
-        outgoing = Outgoing(message, target.config, channel["options"])
+        options, _ = read(target.channel, channel["options"])  # if invalid, said when it is sent
+        outgoing = Outgoing(message, target.config, options)
         created = notification["created_at"]
         return Route(
             notification_id=notification["id"],
             channel_id=channel["id"],
-            destination=target.channel.destination(outgoing)[:_DESTINATION_CHARS],
+            destination=place_of(target, outgoing, channel),
             alert_key=message.alert_key if target.channel.limits.alerts else None,
             rank=message.severity.rank,
             deadline_at=deadline(created, notification["expires_at"], created + _LATEST),

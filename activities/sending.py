@@ -39,7 +39,7 @@ class Attempt:
     def outgoing(self) -> Outgoing[Any]:
         config = self.target.config
         message = render(str(self.claimed.delivery_id), self.claimed.notification, config.severity)
-        return Outgoing(message, config, self.claimed.options)
+        return Outgoing(message, config, self.target.options(self.claimed.options))
 
 
 async def slot(claimed: Claimed, hopeless: asyncio.Event) -> bool:
@@ -110,6 +110,7 @@ def _outcome(
             status=result.status,
             failures=claimed.failures,
             code=result.code,
+            place=result.destination,
             reference={name: stored(redact.text(text), _ERROR_CHARS) for name, text in given}
             or None,
         )

@@ -1,6 +1,7 @@
 """An integration made ready to send through: its channel, its config with the secrets opened."""
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -8,8 +9,9 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from channels import CHANNELS
-from channels.channel import Channel, ChannelConfig, Limits, Outgoing
+from channels.channel import Channel, ChannelConfig, ChannelOptions, Limits, Outgoing
 from channels.egress import Egress
+from channels.options import read
 from domain.delivery import PROMPT, Check, DeliveryFailed, Failure, FailureClass, Rate, Receipt
 from domain.redaction import Redactor
 from domain.tenant import TenantId
@@ -29,6 +31,14 @@ class Target:
     channel: Channel[Any]
     config: ChannelConfig
     redactor: Redactor
+
+    def options(self, kept: Mapping[str, Any]) -> ChannelOptions:
+        """A notification channel's. Raises DeliveryFailed that names what is wrong with them."""
+        found, fault = read(self.channel, kept)
+        if fault is not None:
+            detail = f"the notification channel's config is not valid: {fault}"
+            raise DeliveryFailed(Failure(FailureClass.MISCONFIGURED, detail))
+        return found
 
     def lane(self, worker: str) -> Lane:
         return Lane(self.integration_id, self.channel.limits.keyed, self.interval, worker)
@@ -93,6 +103,7 @@ class Unusable:
     kind = "unusable"
     title = "Unusable"
     config = ChannelConfig
+    options = ChannelOptions
     limits = Limits(schedule=PROMPT, keyed=True)
 
     def __init__(self, detail: str) -> None:

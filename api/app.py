@@ -1,5 +1,6 @@
 """The HTTP application: its routes, and the connections that live as long as it does."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -24,6 +25,7 @@ from api import (
     tenant,
     upload,
 )
+from api.channel_adoption import adopt_quietly
 from api.context import Context
 from api.errors import PROBLEM_RESPONSE, PROBLEM_SCHEMA
 from api.middleware import BodyLimit, CodecOrigin
@@ -99,4 +101,9 @@ def create_app(settings: Settings) -> FastAPI:
 async def _lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
     async with connected(settings) as context:
         app.state.context = context
-        yield
+        adopting = asyncio.create_task(adopt_quietly(context.database, context.vault))
+        try:
+            yield
+        finally:
+            adopting.cancel()
+            await asyncio.wait([adopting])

@@ -3,13 +3,20 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from functools import partial
 from typing import Annotated, Any
+from uuid import uuid4
 
 from fastapi import Header
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.errors import ApiError
@@ -21,6 +28,8 @@ from storage.idempotency import Answered
 IdempotencyKey = Annotated[
     str | None, Header(alias="Idempotency-Key", max_length=255, min_length=1)
 ]
+
+_PROLONG_SECONDS = 10.0
 
 
 def request_hash(fields: Any, content: str = "") -> str:
@@ -41,6 +50,15 @@ def _canonical(fields: Any) -> str:
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), default=str)
 
 
+@contextmanager
+def _in_flight() -> Iterator[None]:
+    try:
+        yield
+    except idempotency.InFlight as error:
+        detail = "a request with this Idempotency-Key is still being worked on"
+        raise ApiError(409, "idempotency_in_flight", detail) from error
+
+
 class Once:
     """One request's hold on its key. `replay` first, `settle` in the transaction that creates.
 
@@ -49,23 +67,23 @@ class Once:
 
     def __init__(self, database: Database, owner: TenantId | None, key: str | None) -> None:
         self._database, self._owner, self._key = database, owner, key
+        self._holder = str(uuid4())
         self.earlier: Answered | None = None
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A transaction of the key's owner."""
+        """A transaction of the key's owner; of the platform's, one that may make tenants."""
         if self._owner is None:
-            return self._database.anonymous()
+            return self._database.owner()
         return self._database.tenant(self._owner)
 
     async def reserve(self, connection: AsyncConnection) -> None:
         """Take the key, or learn what was answered. Raises ApiError 409 if another has it."""
         if self._key is None:
             return
-        try:
-            self.earlier = await idempotency.reserve(connection, self._owner or "", self._key)
-        except idempotency.InFlight as error:
-            detail = "a request with this Idempotency-Key is still being worked on"
-            raise ApiError(409, "idempotency_in_flight", detail) from error
+        with _in_flight():
+            self.earlier = await idempotency.reserve(
+                connection, self._owner or "", self._key, self._holder
+            )
 
     def replay(self, hash: str) -> JSONResponse | None:
         """The earlier answer, if there is one. Raises ApiError 422 if that asked otherwise."""
@@ -81,16 +99,31 @@ class Once:
     async def settle(
         self, connection: AsyncConnection, hash: str, status: int, response: dict[str, Any]
     ) -> None:
-        """Keep the answer for the next request with this key; it must hold no secret."""
+        """Keep the answer for the next request with this key; it must hold no secret.
+
+        Raises ApiError 409 if another request has the key by now.
+        """
         if self._key is not None:
             answered = Answered(hash, status, response)
-            await idempotency.settle(connection, self._owner or "", self._key, answered)
+            with _in_flight():
+                await idempotency.settle(
+                    connection, self._owner or "", self._key, self._holder, answered
+                )
+
+    async def prolong(self) -> None:
+        """Hold the key, again and again, until this is cancelled."""
+        while self._key is not None:
+            await asyncio.sleep(_PROLONG_SECONDS)
+            with suppress(OSError, DBAPIError, TimeoutError):
+                async with self.transaction() as connection:
+                    owner = self._owner or ""
+                    await idempotency.prolong(connection, owner, self._key, self._holder)
 
     async def release(self) -> None:
         """Give the key back, unless an answer is kept."""
         if self._key is not None:
             async with self.transaction() as connection:
-                await idempotency.release(connection, self._owner or "", self._key)
+                await idempotency.release(connection, self._owner or "", self._key, self._holder)
 
     async def forget(self) -> None:
         """Give the key back although an answer was kept: the request came to nothing."""
@@ -104,23 +137,27 @@ async def once(database: Database, owner: TenantId | None, key: str | None) -> A
     """Hold the key for the length of a request; a request that fails gives it back.
 
     For requests of several transactions: if this process dies between them, the key is free again
-    after the lease (storage/idempotency.py). Those of one have `once_within`.
+    after the lease (storage/idempotency.py), which is prolonged while it lives. Those of one have
+    `once_within`.
     """
     hold = Once(database, owner, key)
     if key is not None:
         async with hold.transaction() as connection:
             await hold.reserve(connection)
+    prolonging = asyncio.create_task(hold.prolong())
     try:
         yield hold
     except BaseException:
         if hold.earlier is None:
             await hold.release()
         raise
+    finally:
+        prolonging.cancel()
 
 
 @asynccontextmanager
 async def once_within(
-    database: Database, owner: TenantId, key: str | None
+    database: Database, owner: TenantId | None, key: str | None
 ) -> AsyncIterator[tuple[Once, AsyncConnection]]:
     """The same for a request that is over with one transaction, which is given, too.
 

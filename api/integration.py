@@ -7,14 +7,15 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response
 from pydantic import AwareDatetime
 from pydantic_core import to_jsonable_python
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Admin, Reader
 from api.change import note
 from api.context import InContext
 from api.durable import wake_requests
-from api.errors import existing, not_found, unique_name
+from api.errors import ApiError, existing, unique_name
 from api.idempotency import IdempotencyKey, once_within, request_hash, secret_request_hash
-from api.integration_change import Desk, IntegrationChange, NewIntegration
+from api.integration_change import Desk, IntegrationChange, NewIntegration, wake
 from api.page import InPage
 from channels import CHANNELS
 from channels.channel import Channel, secret_names
@@ -24,12 +25,13 @@ from storage.integration import Integration
 
 router = APIRouter(prefix="/v1/integrations", tags=["integrations"])
 
-_HIDDEN = ("credentials", "credential_hints")
+_HIDDEN = ("credentials", "credential_hints", "places")
 
 
 @router.get("/types")
 async def list_types(caller: Reader) -> dict[str, Any]:
-    """What can be connected: the JSON schema of each type's config, and which of it is secret."""
+    """What can be connected: the JSON schema of each type's config, which of it is secret, and
+    the options of its notification channels."""
     return {"data": [_type(channel) for channel in CHANNELS.values()], "nextCursor": None}
 
 
@@ -80,13 +82,12 @@ async def change_integration(
     with unique_name("an integration", body.name):
         async with context.database.tenant(caller.tenant_id) as connection:
             found = await integration.find(connection, integration_id, lock=True)
-            found = existing(found, "integration")
+            found = _listed(existing(found, "integration"))
             written = await Desk(context, caller, connection).change(found, body)
-            woken = await waiting.retry_misconfigured(connection, integration_id)
-            if written.row["is_active"] and not found["is_active"]:
-                woken |= await waiting.requests(connection, integration_id)
+            woken = await wake(connection, found, written.row)
+            silent = await _silenced(connection, written.row)
     await wake_requests(context.temporal, caller.tenant_id, woken)
-    return {"data": _shown(written.row), **written.shown_once}
+    return {"data": _shown(written.row), **written.shown_once, **silent}
 
 
 @router.post("/{integration_id}/rotate-secret")
@@ -113,8 +114,9 @@ async def rotate_secret(
 async def delete_integration(integration_id: UUID, context: InContext, caller: Admin) -> Response:
     """Remove it with its secrets and its log; deliveries that are not over are cancelled."""
     async with context.database.tenant(caller.tenant_id) as connection:
-        if not await integration.remove(connection, integration_id):
-            raise not_found("integration")
+        found = await integration.find(connection, integration_id, lock=True)
+        _listed(existing(found, "integration"))
+        await integration.remove(connection, integration_id)
         reason = "the integration was deleted"
         cancelled = await waiting.cancel(connection, integration_id, reason)
         await note(connection, caller, "delete", "integration", integration_id)
@@ -147,6 +149,7 @@ def _type(channel: Channel[Any]) -> dict[str, Any]:
         "type": channel.kind,
         "title": channel.title,
         "config_schema": channel.config.model_json_schema(),
+        "options_schema": channel.options.model_json_schema(),
         "secrets": sorted(secret_names(channel.config)),
         "limits": {
             "rate": rate,
@@ -154,6 +157,22 @@ def _type(channel: Channel[Any]) -> dict[str, Any]:
             "keyed": limits.keyed,
         },
     }
+
+
+def _listed(row: Integration) -> Integration:
+    """The integration itself. Raises ApiError 409 for one that is a notification channel's own."""
+    if row["channel_id"] is not None:
+        where = f"/v1/notification-channels/{row['channel_id']}"
+        detail = f"this is the connection of one notification channel: change or delete {where}"
+        raise ApiError(409, "belongs_to_channel", detail)
+    return row
+
+
+async def _silenced(connection: AsyncConnection, row: Integration) -> dict[str, list[str]]:
+    """Warnings for one that is switched off: which of the default channels lead through it."""
+    names = [] if row["is_active"] else await integration.defaults_through(connection, row["id"])
+    said = "nothing is sent through the default channel {!r}: its integration is switched off"
+    return {"warnings": [said.format(name) for name in names]} if names else {}
 
 
 def _shown(row: Integration) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from api.integration_config import (
 from channels.channel import Channel
 from domain.notification import Text
 from domain.storable import JsonObject, at_most
-from storage import integration
+from storage import integration, waiting
 from storage.integration import Integration
 from storage.secrets import CannotOpen
 
@@ -87,12 +87,14 @@ class Desk:
     caller: Caller
     connection: AsyncConnection
 
-    async def create(self, body: NewIntegration) -> Written:
+    async def create(self, body: NewIntegration, channel_id: UUID | None = None) -> Written:
+        """`channel_id`: the notification channel whose own it is to be, not listed."""
         channel = channel_of(body.type)
         config = checked(channel, merged({}, body.config), self.context.policy)
         whole = with_signing_secret(channel, config)
         id = await integration.new_id(self.connection)
-        values = body.model_dump(exclude={"config"}) | {"id": id, "created_by": self.caller.key_id}
+        values = body.model_dump(exclude={"config"})
+        values |= {"id": id, "created_by": self.caller.key_id, "channel_id": channel_id}
         row = await integration.create(self.connection, values | self._sealed(channel, id, whole))
         await self._note(id, "create", "created")
         return Written(row, _made(config, whole))
@@ -146,6 +148,7 @@ class Desk:
             "credential_hints": masks(parts.secrets, *earlier),
             "connection_status": "untested",
             "last_error": None,
+            "places": {},
         }
 
     async def _note(self, id: UUID, action: str, detail: str) -> None:
@@ -154,6 +157,14 @@ class Desk:
         entry = {"level": "info", "action": action, "detail": detail, "actor": actor}
         await integration.log(self.connection, id, entry)
         await note(self.connection, self.caller, action, "integration", id)
+
+
+async def wake(connection: AsyncConnection, before: Integration, after: Integration) -> set[UUID]:
+    """Make due what waited for a change; the requests whose workflows have to be woken."""
+    woken = await waiting.retry_misconfigured(connection, after["id"])
+    if after["is_active"] and not before["is_active"]:
+        woken |= await waiting.requests(connection, after["id"])
+    return woken
 
 
 def _made(before: Config, after: Config) -> str | None:

@@ -138,8 +138,17 @@ def check_resent(channel: Channel[Any], before: Config, after: Config, patch: Co
 
 
 def _moved(model: type[ChannelConfig], before: Config, after: Config) -> list[str]:
-    old, new = (_written(model.model_validate(each), unset=True) for each in (before, after))
+    old, new = _whole(model, before), _whole(model, after)
     return sorted(name for name in model.destinations if old.get(name) != new.get(name))
+
+
+def _whole(model: type[ChannelConfig], config: Config) -> Config:
+    """With its defaults. One that was saved under other rules counts as it stands."""
+    try:
+        return _written(model.model_validate(config), unset=True)
+    except ValidationError:
+        fields = model.model_fields.items()
+        return {field.alias or name: field.get_default() for name, field in fields} | config
 
 
 def _kept(name: str, secret: Any, patch: Config) -> list[tuple[str, ...]]:
@@ -193,5 +202,6 @@ def _mask(secret: Any, before: Any, mask_before: Any) -> Any:
         return masks(secret, before if same else {}, mask_before if same else {})
     if secret == before and mask_before is not None:
         return mask_before
-    hint = {"hint": f"…{secret[-_HINT_CHARS:]}"} if len(secret) >= _SHORTEST_HINTED else {}
+    is_hinted = isinstance(secret, str) and len(secret) >= _SHORTEST_HINTED
+    hint = {"hint": f"…{secret[-_HINT_CHARS:]}"} if is_hinted else {}
     return {"set": True, **hint, "updated_at": datetime.now(UTC).isoformat()}

@@ -11,7 +11,7 @@ from pydantic_core import to_jsonable_python
 from api.auth import Admin, Platform
 from api.context import InContext
 from api.errors import ApiError, not_found
-from api.idempotency import IdempotencyKey, once, once_within, request_hash
+from api.idempotency import IdempotencyKey, once_within, request_hash
 from domain.tenant import SLUG_PATTERN
 from storage import api_keys, tenants
 
@@ -39,18 +39,17 @@ async def create_tenant(
 ) -> Response:
     """Create a tenant with its own schema. The key in the answer is shown this once."""
     hash = request_hash(body.model_dump())
-    async with once(context.database, None, idempotency_key) as hold:
+    async with once_within(context.database, None, idempotency_key) as (hold, tx):
         earlier = hold.replay(hash)
         if earlier is not None:
             return earlier
         try:
-            tenant, key = await tenants.create(context.database, body.slug, body.name)
+            tenant, key = await tenants.create(tx, body.slug, body.name)
         except tenants.SlugTaken as error:
             raise ApiError(409, "slug_taken", f"there is a tenant {body.slug!r} already") from error
         answer = {"data": {"id": tenant.id, "slug": tenant.slug, "name": tenant.name}}
-        async with hold.transaction() as connection:
-            await hold.settle(connection, hash, 201, answer)
-        return JSONResponse({**answer, "apiKey": key}, 201)
+        await hold.settle(tx, hash, 201, answer)
+    return JSONResponse({**answer, "apiKey": key}, 201)
 
 
 @router.get("/api-keys", tags=["keys"])

@@ -1,7 +1,7 @@
 """What a channel is to the rest of the service: config in, message out, one failure class."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -56,6 +56,30 @@ class ChannelConfig(BaseModel):
         return ()
 
 
+class ChannelOptions(BaseModel):
+    """What a notification channel says beside its integration: where exactly, and to whom.
+
+    Most types have no options. They hold no secrets, and are shown to whoever may read.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+        str_strip_whitespace=True,
+    )
+
+    def completing(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """A config of the channel's own, with what follows for it from the options."""
+        return dict(config)
+
+    def idle(self, connection: Container[str]) -> dict[str, str]:
+        """Options that say nothing to an integration whose config has these members, and why."""
+        return {}
+
+
 def _base(url: str) -> str:
     if "?" in url or "#" in url:
         raise ValueError("a base URL ends with its path")
@@ -99,13 +123,13 @@ Config = TypeVar("Config", bound=ChannelConfig)
 class Outgoing(Generic[Config]):
     """A message on its way: through which integration, under which notification channel.
 
-    `options` is the notification channel's own config: a channel may take from it where to post.
+    `options` is of the channel's model of that name: a channel may take from it where to post.
     `recipient` is the one of the channel's recipients that this delivery is for.
     """
 
     message: Message
     config: Config
-    options: Mapping[str, Any]
+    options: Any
     recipient: str = ""
 
 
@@ -132,10 +156,16 @@ class Channel(Protocol[Config]):
     config: type[Config]
     limits: Limits
 
+    @property
+    def options(self) -> type[ChannelOptions]:
+        """The model of what its notification channels say."""
+        ...
+
     def destination(self, outgoing: Outgoing[Config]) -> str:
         """Which of the integration's destinations it goes to: what is rate-limited.
 
-        No secret; at most 200 characters; "" where an integration has one destination only.
+        One destination has one name, whatever people call it (`#ops`, `ops`). No secret; at most
+        200 characters; "" where an integration has one destination only.
         """
         ...
 
@@ -156,6 +186,11 @@ class Channel(Protocol[Config]):
     async def test(self, config: Config, egress: Egress) -> list[Check]:
         """Prove what can be proved without bothering anyone; say what stays unproven."""
         ...
+
+
+def names_of(model: type[BaseModel]) -> frozenset[str]:
+    """The names of a model's fields, as clients write them."""
+    return frozenset(field.alias or name for name, field in model.model_fields.items())
 
 
 def secret_names(config: type[ChannelConfig]) -> frozenset[str]:

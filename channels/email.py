@@ -7,7 +7,7 @@ from typing import Any
 
 from channels.channel import Limits, Outgoing
 from channels.egress import Egress
-from channels.email_config import RECIPIENTS, EmailConfig, mailbox
+from channels.email_config import RECIPIENTS, EmailConfig, EmailOptions, mailbox
 from channels.email_message import envelope, mime
 from channels.smtp import Conversation
 from domain.delivery import (
@@ -34,6 +34,7 @@ class Email:
     kind = "email"
     title = "E-mail"
     config = EmailConfig
+    options = EmailOptions
     # No vendor, no rate: a server's own limit belongs into the integration's `rateLimit`.
     limits = Limits(schedule=PROMPT, keyed=False)
 
@@ -77,8 +78,8 @@ class Email:
 def _recipients(outgoing: Outgoing[EmailConfig]) -> list[str]:
     if outgoing.message.recipient:
         return [outgoing.message.recipient]
-    named = outgoing.options.get("to") or outgoing.config.to
-    return [named] if isinstance(named, str) else [str(each) for each in named]
+    options: EmailOptions = outgoing.options
+    return [*(options.to or outgoing.config.to)]
 
 
 def _mailboxes(addresses: list[str]) -> list[str]:

@@ -1,12 +1,19 @@
 """What an integration of type e-mail is told: its server, its login, who writes and to whom."""
 
 import re
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import idna
-from pydantic import AfterValidator, Field, SecretStr, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
 
-from channels.channel import ChannelConfig
+from channels.channel import ChannelConfig, ChannelOptions
 from channels.guard import Refused, parse_host
 
 RECIPIENTS = 50  # at most, in one mail
@@ -56,7 +63,14 @@ def _unbroken(text: str) -> str:
     return text
 
 
+def _several(given: Any) -> Any:
+    return [given] if isinstance(given, str) else given
+
+
 Mailbox = Annotated[str, StringConstraints(max_length=320), AfterValidator(mailbox)]
+Mailboxes = Annotated[
+    tuple[Mailbox, ...], BeforeValidator(_several, json_schema_input_type=str | list[str])
+]
 Word = Annotated[str, AfterValidator(_unbroken)]
 
 
@@ -80,7 +94,7 @@ class EmailConfig(ChannelConfig):
     auth: Literal["auto", "plain", "login", "xoauth2"] = "auto"
     from_address: Mailbox
     from_name: Word = Field("FireLater", max_length=100)
-    to: tuple[Mailbox, ...] = Field((), max_length=RECIPIENTS)
+    to: Mailboxes = Field((), max_length=RECIPIENTS)
     reply_to: Mailbox | None = None
 
     @model_validator(mode="after")
@@ -104,3 +118,9 @@ class EmailConfig(ChannelConfig):
         """The password or the access token; empty if the server asks for neither."""
         held = self.access_token or self.password
         return held.get_secret_value() if held else ""
+
+
+class EmailOptions(ChannelOptions):
+    """`to`, an address or several, gets what is for no user with an address of their own."""
+
+    to: Mailboxes = Field((), max_length=RECIPIENTS)

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from pydantic import Field, SecretStr
 
-from channels.channel import BaseUrl, ChannelConfig, Limits, Outgoing, matching
+from channels.channel import BaseUrl, ChannelConfig, ChannelOptions, Limits, Outgoing, matching
 from channels.egress import Egress, Reply
 from channels.reply import json_object, kept, refusal
 from channels.text import compact, cut, encoded, json_bytes
@@ -88,6 +88,7 @@ class PagerDuty:
     kind = "pagerduty"
     title = "PagerDuty"
     config = PagerDutyConfig
+    options = ChannelOptions
     limits = Limits(PROMPT, keyed=True, rate=Rate(120, 60.0), alerts=True)
 
     def destination(self, outgoing: Outgoing[PagerDutyConfig]) -> str:

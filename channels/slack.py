@@ -11,14 +11,13 @@ from channels.channel import Limits, Outgoing
 from channels.egress import Egress, Reply
 from channels.reply import error_code, kept, refusal
 from channels.slack_blocks import content
-from channels.slack_config import SlackConfig, is_channel
+from channels.slack_config import SlackConfig, SlackOptions, canonical, place
 from channels.text import compact, one_line
 from domain.delivery import (
     PROMPT,
     Check,
     DeliveryFailed,
     DeliveryStatus,
-    Failure,
     FailureClass,
     Rate,
     Receipt,
@@ -45,16 +44,12 @@ class Slack:
     kind = "slack"
     title = "Slack"
     config = SlackConfig
+    options = SlackOptions
     limits = Limits(PROMPT, keyed=False, rate=Rate(1, 1.0))
 
     def destination(self, outgoing: Outgoing[SlackConfig]) -> str:
-        """The channel; "" for a webhook, and where the options name none that there could be."""
-        if outgoing.config.bot_token is None:
-            return ""
-        chosen = outgoing.options.get("channel")
-        if chosen is None:
-            return outgoing.config.channel_of(outgoing.message.event_type)
-        return chosen if is_channel(chosen) else ""
+        """The channel; "" for a webhook, which has one only."""
+        return canonical(_channel(outgoing)) if outgoing.config.bot_token else ""
 
     def recipients(self, outgoing: Outgoing[SlackConfig]) -> tuple[str, ...]:
         return ("",)
@@ -63,8 +58,8 @@ class Slack:
         said = content(outgoing.message)
         if outgoing.config.bot_token is None:
             return said
-        channel = self.destination(outgoing)
-        return {"channel": channel, "client_msg_id": outgoing.message.delivery_id, **said}
+        id = outgoing.message.delivery_id
+        return {"channel": _channel(outgoing), "client_msg_id": id, **said}
 
     async def deliver(
         self, outgoing: Outgoing[SlackConfig], request: dict[str, Any], egress: Egress
@@ -73,18 +68,22 @@ class Slack:
             reply = await _post(outgoing.config, request, egress)
             _check_posted(reply)
             return Receipt(DeliveryStatus.DELIVERED, reply.status, response=kept(reply))
-        if not request["channel"]:
-            detail = "the notification channel's config names a channel that Slack cannot have"
-            raise DeliveryFailed(Failure(FailureClass.PERMANENT, detail))
         client = _client(outgoing.config, egress)
         posted = await client.chat_postMessage(**request)
         reference = {name: str(posted.get(name, "")) for name in ("channel", "ts")}
-        return Receipt(DeliveryStatus.DELIVERED, 200, reference, kept(client.reply))
+        where = place(reference["channel"])
+        return Receipt(DeliveryStatus.DELIVERED, 200, reference, kept(client.reply), where)
 
     async def test(self, config: SlackConfig, egress: Egress) -> list[Check]:
         if config.bot_token is None:
             return [await _check_webhook(config, egress)]
         return await _check_token(config, egress)
+
+
+def _channel(outgoing: Outgoing[SlackConfig]) -> str:
+    """As people write it."""
+    options: SlackOptions = outgoing.options
+    return options.channel or outgoing.config.channel_of(outgoing.message.event_type)
 
 
 def _client(config: SlackConfig, egress: Egress) -> "Client":

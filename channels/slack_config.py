@@ -1,31 +1,65 @@
 """What an integration of type Slack is told: an app's bot and its channels, or a webhook."""
 
 import re
+import unicodedata
+from collections.abc import Container, Mapping
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic.alias_generators import to_camel
 
-from channels.channel import BaseUrl, ChannelConfig, at, matching, url_and_host
+from channels.channel import (
+    BaseUrl,
+    ChannelConfig,
+    ChannelOptions,
+    at,
+    matching,
+    url_and_host,
+)
 
 API = "https://slack.com/api"
 _CHANNELS = 200
 
-# A name with or without `#`, or an id (C0123456789); no separators, and no mentions.
-_CHANNEL = re.compile(r"#?[^\s\x00-\x1f\x7f#@<>&,*]{1,80}")
+# A name with or without `#`, or an id (C0123456789); no separators, mentions or other links.
+_CHANNEL = re.compile(r"#?[^\s\x00-\x1f\x7f#@<>&,*/:]{1,80}")
+# What "Copy link" gives of a channel, or of a message in it; and the address in a browser.
+_LINK = re.compile(
+    r"https://(?:[\w-]+\.(?:enterprise\.)?slack(?:-gov)?\.com/archives"
+    r"|app\.slack(?:-gov)?\.com/client/[A-Z0-9]+)/(?P<id>[CDG][A-Z0-9]{2,20})(?:[/?#]\S*)?",
+    re.ASCII,
+)
+_ID = re.compile(r"(?=.*[0-9])[CDGUW][A-Z0-9]{6,20}")
+_PLACE = re.compile(r"[CDG][A-Z0-9]{2,20}")
 _EVENTS = re.compile(r"[A-Za-z0-9_.:-]{1,100}(\.\*)?")
 _WEBHOOK_PATH = re.compile(r"/services/T[A-Za-z0-9]+/B[A-Za-z0-9]+/[A-Za-z0-9]+")
 _WEBHOOK_HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
 
 
-def is_channel(text: Any) -> bool:
-    return isinstance(text, str) and _CHANNEL.fullmatch(text) is not None
-
-
 def _channel(text: str) -> str:
-    if not is_channel(text):
-        raise ValueError("a channel is its name, as in #ops, or its id, as in C0123456789")
+    """A name or an id as it is given; of a link to a channel, the id that it holds."""
+    link = _LINK.fullmatch(text)
+    if link is not None:
+        return link["id"]
+    if not _CHANNEL.fullmatch(text):
+        raise ValueError(
+            "a channel is its name, as in #ops, its id, as in C0123456789, or the link to it that"
+            " Slack copies"
+        )
     return text
+
+
+def canonical(channel: str) -> str:
+    """The one form of what people write for one channel: `#ops`, `ops` and `OPS` are `ops`.
+
+    Slack's own names are lower-case, its ids upper-case; an id stays as it is.
+    """
+    name = unicodedata.normalize("NFC", channel.strip().removeprefix("#"))
+    return name if _ID.fullmatch(name) else name.casefold()
+
+
+def place(answered: str) -> str:
+    """The canonical form of the id that Slack says it posted to; "" if that is none."""
+    return canonical(answered) if _PLACE.fullmatch(answered) else ""
 
 
 def _events(text: str) -> str:
@@ -96,3 +130,19 @@ class SlackConfig(ChannelConfig):
         ]
         longest = max(fitting, key=len, default="")
         return self.channel_map.get(longest, self.default_channel or "")
+
+
+class SlackOptions(ChannelOptions):
+    """`channel` gets all that the notification channel is told, whatever the event's type."""
+
+    channel: ChannelName | None = None
+
+    def completing(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        if self.channel is None or self.idle(config):
+            return dict(config)
+        return {"defaultChannel": self.channel, **config}
+
+    def idle(self, connection: Container[str]) -> dict[str, str]:
+        if self.channel is None or "webhookUrl" not in connection:
+            return {}
+        return {"channel": "goes with a botToken: an incoming webhook has a channel of its own"}

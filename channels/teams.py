@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from channels.channel import ChannelConfig, Limits, Outgoing, url_and_host
+from channels.channel import ChannelConfig, ChannelOptions, Limits, Outgoing, url_and_host
 from channels.egress import Egress, Reply
 from channels.reply import error_code, json_object, kept, refusal
 from channels.teams_card import envelope
@@ -71,6 +71,7 @@ class Teams:
     kind = "teams"
     title = "Microsoft Teams"
     config = TeamsConfig
+    options = ChannelOptions
     limits = Limits(PROMPT, keyed=False, rate=Rate(4, 1.0))
 
     def destination(self, outgoing: Outgoing[TeamsConfig]) -> str:

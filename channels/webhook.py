@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from pydantic import AfterValidator, AwareDatetime, Field, SecretStr
 
-from channels.channel import ChannelConfig, Limits, Outgoing
+from channels.channel import ChannelConfig, ChannelOptions, Limits, Outgoing
 from channels.egress import Egress, Reply, frames, is_header
 from channels.reply import kept, refusal
 from channels.signing import PREFIX, key, new_secret, sign
@@ -130,6 +130,7 @@ class Webhook:
     kind = "generic_webhook"
     title = "Webhook"
     config = WebhookConfig
+    options = ChannelOptions
     limits = Limits(PERSISTENT, keyed=True)
 
     def destination(self, outgoing: Outgoing[WebhookConfig]) -> str:

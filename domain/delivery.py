@@ -78,12 +78,15 @@ class Receipt:
     """What a vendor answered to a delivery it took.
 
     `reference` is its handle for what was made (a Slack ts, a dedup key), if it has one.
+    `destination` is where it went in the vendor's own words, where it has such: a name that
+    Slack was given leads to a channel that has an id.
     """
 
     status: DeliveryStatus
     code: int | None = None
     reference: dict[str, str] | None = None
     response: str = ""
+    destination: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ class Outcome:
     wait: float | None = None
     pause: float = 0.0
     destination: str = ""
+    place: str = ""  # what the vendor calls the destination
     gone: bool = False  # the vendor wants no more at all
 
     def left(self, seconds: float) -> float:

@@ -1,15 +1,33 @@
 """Notification channels: places that a tenant is told things in, each through an integration."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, case, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.delivery import FailureClass
+from storage.notification_tables import integrations
 from storage.notification_tables import notification_channels as channels
-from storage.rows import create_row, find_row, page_of, remove_row
+from storage.notification_tables import notification_deliveries as deliveries
+from storage.rows import create_row, find_row
 
 NotificationChannel = dict[str, Any]  # a row of notification_channels
+
+_is_own = integrations.c.channel_id == channels.c.id
+
+
+def _seen() -> Select[Any]:
+    """Channels with how their integrations fare, and what the config is of one of their own."""
+    return select(
+        channels,
+        integrations.c.connection_status,
+        integrations.c.last_error,
+        integrations.c.is_active.label("integration_active"),
+        case((_is_own, integrations.c.config)).label("own_config"),
+        case((_is_own, integrations.c.credential_hints)).label("own_hints"),
+    ).outerjoin(integrations, integrations.c.id == channels.c.integration_id)
 
 
 async def create(connection: AsyncConnection, values: NotificationChannel) -> NotificationChannel:
@@ -17,31 +35,54 @@ async def create(connection: AsyncConnection, values: NotificationChannel) -> No
     return await create_row(connection, channels, values)
 
 
-async def replace(connection: AsyncConnection, row: NotificationChannel) -> NotificationChannel:
+async def replace(connection: AsyncConnection, row: NotificationChannel) -> None:
     """Raises IntegrityError if another channel has that name."""
-    written = await connection.execute(
-        update(channels).where(channels.c.id == row["id"]).values(row).returning(channels)
-    )
-    return dict(written.one()._mapping)
+    await connection.execute(update(channels).where(channels.c.id == row["id"]).values(row))
 
 
-async def find(
-    connection: AsyncConnection, id: UUID, *, lock: bool = False
-) -> NotificationChannel | None:
-    return await find_row(connection, channels, id, lock=lock)
+async def find(connection: AsyncConnection, id: UUID) -> NotificationChannel | None:
+    """The row of the channel alone; nobody else changes it before this transaction ends."""
+    return await find_row(connection, channels, id, lock=True)
+
+
+async def see(connection: AsyncConnection, id: UUID) -> NotificationChannel | None:
+    """The channel with its integration's state; see `_seen`."""
+    found = (await connection.execute(_seen().where(channels.c.id == id))).one_or_none()
+    return dict(found._mapping) if found else None
 
 
 async def page(
     connection: AsyncConnection, limit: int, after: UUID | None
 ) -> list[NotificationChannel]:
-    return await page_of(connection, channels, limit, after)
+    """As `see`, those after one of them or from the first."""
+    query = _seen().order_by(channels.c.id).limit(limit)
+    if after is not None:
+        query = query.where(channels.c.id > after)
+    return [dict(row._mapping) for row in await connection.execute(query)]
 
 
-async def remove(connection: AsyncConnection, id: UUID) -> bool:
-    return await remove_row(connection, channels, id)
+async def remove(connection: AsyncConnection, id: UUID) -> UUID | None:
+    """Its integration, if it had one; one of its own goes with it."""
+    gone = delete(channels).where(channels.c.id == id).returning(channels.c.integration_id)
+    integration_id: UUID | None = await connection.scalar(gone)
+    return integration_id
 
 
-async def known(connection: AsyncConnection, ids: set[UUID]) -> set[UUID]:
-    """Those of the ids that are a channel's."""
-    rows = await connection.execute(select(channels.c.id).where(channels.c.id.in_(ids)))
+async def known(connection: AsyncConnection, ids: Iterable[UUID]) -> set[UUID]:
+    """Those of the ids that are a channel's, and stay so until this transaction ends."""
+    query = select(channels.c.id).where(channels.c.id.in_(ids)).order_by(channels.c.id)
+    rows = await connection.execute(query.with_for_update(read=True, key_share=True))
+    return set(rows.scalars())
+
+
+async def retry_misconfigured(connection: AsyncConnection, row: NotificationChannel) -> set[UUID]:
+    """Make due, as the channel is now, what waited for it to change; the requests to be woken."""
+    c = deliveries.c
+    waits = (c.completed_at.is_(None), c.status != "sending")
+    rows = await connection.execute(
+        update(deliveries)
+        .where(c.channel_id == row["id"], c.last_class == FailureClass.MISCONFIGURED, *waits)
+        .values(options=row["config"], next_attempt_at=func.now(), updated_at=func.now())
+        .returning(c.request_id)
+    )
     return set(rows.scalars())

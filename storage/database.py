@@ -26,6 +26,7 @@ _OPEN = text(
     " set_config('synchronous_commit', :flush, true)"
 )
 
+_PLATFORM = text("select set_config('app.tenant', '', true)")
 
 # A tenant's id cannot be hostile (domain/tenant.py), and a text of several statements takes no
 # parameters.
@@ -111,8 +112,12 @@ class Database:
 
     @asynccontextmanager
     async def owner(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction of the owner of the schemas, for provisioning and sweeping only."""
+        """A transaction of the owner of the schemas, for provisioning and sweeping only.
+
+        Of what belongs to tenants it sees, and writes, what is the platform's own.
+        """
         async with self.engine.begin() as connection:
+            await connection.execute(_PLATFORM)
             yield connection
 
     async def ping(self) -> None:

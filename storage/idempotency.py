@@ -6,13 +6,13 @@ What is stored is the answer as it may be shown again: secrets are left out by t
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, literal, select, text, update
+from sqlalchemy import ColumnElement, delete, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.tables import idempotency_keys as keys
 
-_LEASE = "15 minutes"  # after which a request that never ended is taken to have died
+_LEASE = "1 minute"  # after which a request that neither ended nor prolonged is taken to have died
 _KEPT = "24 hours"
 
 
@@ -29,8 +29,14 @@ class InFlight(Exception):
     """A request with the same key is being worked on right now."""
 
 
-async def reserve(connection: AsyncConnection, tenant_id: str, key: str) -> Answered | None:
-    """Take the key for this request; the earlier answer if there is one. Raises InFlight."""
+async def reserve(
+    connection: AsyncConnection, tenant_id: str, key: str, holder: str
+) -> Answered | None:
+    """Take the key for this request; the earlier answer if there is one. Raises InFlight.
+
+    `holder` names the request, and stands in the place of its hash until it is answered: who was
+    taken to have died, and comes back, settles nothing.
+    """
     stale = text(
         f"(status is null and created_at < now() - interval '{_LEASE}')"
         f" or created_at < now() - interval '{_KEPT}'"
@@ -40,10 +46,10 @@ async def reserve(connection: AsyncConnection, tenant_id: str, key: str) -> Answ
     )
     # The lock is for a key that is taken and not yet committed: the insert would wait for that.
     lock = func.pg_try_advisory_xact_lock(func.hashtextextended(f"{tenant_id} {key}", 0))
-    free = select(literal(tenant_id), literal(key)).where(lock)
+    free = select(literal(tenant_id), literal(key), literal(holder)).where(lock)
     taken = await connection.execute(
         insert(keys)
-        .from_select([keys.c.tenant_id, keys.c.key], free)
+        .from_select([keys.c.tenant_id, keys.c.key, keys.c.request_hash], free)
         .on_conflict_do_nothing()
         .returning(keys.c.key)
     )
@@ -61,26 +67,40 @@ async def reserve(connection: AsyncConnection, tenant_id: str, key: str) -> Answ
     return Answered(row.request_hash, row.status, row.response)
 
 
-async def settle(connection: AsyncConnection, tenant_id: str, key: str, answered: Answered) -> None:
-    """Keep the answer for the next request with this key."""
+async def prolong(connection: AsyncConnection, tenant_id: str, key: str, holder: str) -> None:
+    """The request still lives."""
     await connection.execute(
+        update(keys).where(*_held(tenant_id, key, holder)).values(created_at=func.now())
+    )
+
+
+async def settle(
+    connection: AsyncConnection, tenant_id: str, key: str, holder: str, answered: Answered
+) -> None:
+    """Keep the answer for the next request with this key. Raises InFlight if another has it."""
+    mine = keys.c.request_hash.in_((holder, answered.request_hash))
+    kept = await connection.execute(
         update(keys)
-        .where(keys.c.tenant_id == tenant_id, keys.c.key == key)
+        .where(keys.c.tenant_id == tenant_id, keys.c.key == key, mine)
         .values(
             request_hash=answered.request_hash,
             status=answered.status,
             response=answered.response,
         )
+        .returning(keys.c.key)
     )
+    if kept.one_or_none() is None:
+        raise InFlight(key)
 
 
-async def release(connection: AsyncConnection, tenant_id: str, key: str) -> None:
+async def release(connection: AsyncConnection, tenant_id: str, key: str, holder: str) -> None:
     """The request failed: the key may be used again."""
-    await connection.execute(
-        delete(keys).where(
-            keys.c.tenant_id == tenant_id, keys.c.key == key, keys.c.status.is_(None)
-        )
-    )
+    await connection.execute(delete(keys).where(*_held(tenant_id, key, holder)))
+
+
+def _held(tenant_id: str, key: str, holder: str) -> tuple[ColumnElement[bool], ...]:
+    c = keys.c
+    return c.tenant_id == tenant_id, c.key == key, c.request_hash == holder, c.status.is_(None)
 
 
 async def forget(connection: AsyncConnection, tenant_id: str, key: str) -> None:

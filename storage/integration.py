@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.notification_tables import integration_logs as logs
 from storage.notification_tables import integrations
+from storage.notification_tables import notification_channels as channels
 from storage.rows import create_row, find_row, page_of, remove_row
 
 Integration = dict[str, Any]  # a row of integrations
@@ -59,11 +60,20 @@ async def find(connection: AsyncConnection, id: UUID, *, lock: bool = False) -> 
 
 
 async def page(connection: AsyncConnection, limit: int, after: UUID | None) -> list[Integration]:
-    return await page_of(connection, integrations, limit, after)
+    """Those that are listed: a notification channel's own is seen through its channel."""
+    listed = integrations.c.channel_id.is_(None)
+    return await page_of(connection, integrations, limit, after, listed)
 
 
 async def remove(connection: AsyncConnection, id: UUID) -> bool:
     return await remove_row(connection, integrations, id)
+
+
+async def defaults_through(connection: AsyncConnection, id: UUID) -> list[str]:
+    """The names of the default channels in use that lead through it."""
+    c = channels.c
+    query = select(c.name).where(c.integration_id == id, c.is_default, c.is_active).order_by(c.name)
+    return [*(await connection.scalars(query))]
 
 
 async def log(connection: AsyncConnection, id: UUID, entry: Log) -> None:

@@ -27,6 +27,8 @@ integrations = Table(
     Column("created_by", Text, nullable=False),
     time_column("created_at", nullable=False),
     time_column("updated_at", nullable=False),
+    Column("channel_id", UUID),
+    Column("places", JSONB, nullable=False, server_default="{}"),
 )
 
 integration_drafts = Table(

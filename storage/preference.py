@@ -1,6 +1,7 @@
 """Preferences: what the users who have chosen want to be told."""
 
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -28,3 +29,20 @@ async def find(connection: AsyncConnection, user_id: str) -> tuple[Preferences, 
     rows = await connection.execute(select(preferences).where(preferences.c.user_id == user_id))
     row = rows.one_or_none()
     return (Preferences.model_validate(row.preferences), row.updated_at) if row else None
+
+
+async def naming(connection: AsyncConnection, channel_id: UUID) -> list[str]:
+    """The users who have chosen the channel; nobody else changes their choice meanwhile."""
+    chosen = preferences.c.preferences["channels"].has_key(str(channel_id))
+    query = select(preferences.c.user_id).where(chosen).order_by(preferences.c.user_id)
+    return [*(await connection.scalars(query.with_for_update()))]
+
+
+async def drop_channel(connection: AsyncConnection, user_id: str, channel_id: UUID) -> None:
+    """Take a channel out of the user's choice. Who has no other is told through the default ones:
+    an empty choice would mean nothing at all, which nobody chose."""
+    found = await find(connection, user_id)
+    if found is not None:
+        chosen = found[0]
+        others = tuple(each for each in chosen.channels or () if each != channel_id)
+        await put(connection, user_id, chosen.model_copy(update={"channels": others or None}))

@@ -18,7 +18,7 @@ delete from public.outbox where subject = $1
 """
 _OF_INTEGRATION = (
     *("type", "config", "credentials", "version"),
-    *("is_active", "connection_status", "last_error"),
+    *("is_active", "connection_status", "last_error", "places"),
 )
 _INTEGRATION = f"select id, {', '.join(_OF_INTEGRATION)} from tenant.integrations where id = $1"
 _CHANNELS = f"""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from domain.tenant import TenantId
@@ -23,19 +24,19 @@ class Tenant:
     name: str
 
 
-async def create(database: Database, slug: str, name: str) -> tuple[Tenant, str]:
-    """A tenant with its schema and its first admin key, all or nothing. Raises SlugTaken."""
+async def create(connection: AsyncConnection, slug: str, name: str) -> tuple[Tenant, str]:
+    """A tenant with its schema and its first admin key, in the owner's transaction, which is over
+    if this raises SlugTaken."""
     tenant = Tenant(TenantId(str(ULID()).lower()), slug, name)
     try:
-        async with database.owner() as connection:
-            await connection.execute(
-                text("insert into public.tenants (id, slug, name) values (:id, :slug, :name)"),
-                {"id": tenant.id, "slug": slug, "name": name},
-            )
-            await upgrade_tenant(connection, tenant.id)
-            _, key = await api_keys.create(connection, tenant.id, "admin", "first key")
+        await connection.execute(
+            text("insert into public.tenants (id, slug, name) values (:id, :slug, :name)"),
+            {"id": tenant.id, "slug": slug, "name": name},
+        )
     except IntegrityError as error:
         raise SlugTaken(slug) from error
+    await upgrade_tenant(connection, tenant.id)
+    _, key = await api_keys.create(connection, tenant.id, "admin", "first key")
     return tenant, key
 
 

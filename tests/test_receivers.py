@@ -64,7 +64,7 @@ async def send(kind: str, ready: dict[str, Any]) -> DeliveryStatus:
     channel, entry = CHANNELS[kind], ready["receivers"][kind]
     config = channel.config.model_validate(entry["config"])
     message = render("0198c0de-0000-7000-8000-00000000000a", NOTIFICATION, Severity.ERROR)
-    outgoing = Outgoing(message, config, entry["options"])
+    outgoing = Outgoing(message, config, channel.options(**entry["options"]))
     async with egress(ready["egressAllow"]) as out:
         return (await channel.deliver(outgoing, channel.request(outgoing), out)).status
 

@@ -10,7 +10,7 @@ import pytest
 from activities.gates import Gates
 from activities.sending import Attempt, send
 from activities.target import Target
-from channels.channel import ChannelConfig, Limits, Outgoing
+from channels.channel import ChannelConfig, ChannelOptions, Limits, Outgoing
 from channels.egress import Egress, egress
 from domain.delivery import (
     PROMPT,
@@ -36,6 +36,7 @@ class Quoting:
 
     kind = title = "quoting"
     config = ChannelConfig
+    options = ChannelOptions
     limits = Limits(PROMPT, keyed=True)
 
     def __init__(self, kind: FailureClass | None) -> None:

@@ -13,7 +13,7 @@ KEY = "R0UT1NGKEY0FTHETEST00000000004f2"
 
 
 def body(**changes: Any) -> dict[str, Any]:
-    return {"name": "on call", "type": "pagerduty", "config": {"group": "night"}} | changes
+    return {"name": "on call", "type": "pagerduty", "config": {}} | changes
 
 
 async def integration(tenant: Tenant, name: str = "pages") -> str:
@@ -62,7 +62,8 @@ async def test_a_channel_outlives_its_integration(tenant: Tenant) -> None:
     gone = await http.delete(f"/v1/integrations/{id}", headers=tenant.headers)
     assert gone.status_code == 204
     found = (await tenant.get(f"{PATH}/{made['id']}")).json()["data"]
-    assert found == made | {"integration_id": None}
+    assert found["integration_id"] is None
+    assert "it has no integration" in found["warnings"][0]
     other = await integration(tenant, "others")
     again = await patch(tenant, made["id"], {"integration_id": other})
     assert again.json()["data"]["integration_id"] == other
@@ -111,7 +112,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "unknown member": ({"colour": "red"}, "invalid_request", "/colour"),
     "no id": ({"integration_id": "17"}, "invalid_request", "/integration_id"),
     "a config that is none": ({"config": []}, "invalid_request", "/config"),
-    "a config too large": ({"config": {"a": "b" * 9_000}}, "invalid_request", "/config"),
+    "a config too large": ({"config": {"a": "b" * 70_000}}, "invalid_request", "/config"),
     "NUL in the config": ({"config": {"a": ["\0"]}}, "invalid_request", "/config"),
     "neither true nor false": ({"is_default": "maybe"}, "invalid_request", "/is_default"),
 }
@@ -124,3 +125,19 @@ async def test_what_cannot_work_is_pointed_at(tenant: Tenant, name: str) -> None
     assert (response.status_code, response.json()["code"]) == (422, code)
     assert pointer in [each["pointer"] for each in response.json()["errors"]]
     assert (await tenant.get(PATH)).json()["data"] == []
+
+
+async def test_what_nothing_goes_through_says_so(tenant: Tenant) -> None:
+    id = await integration(tenant)
+    made = await created(tenant, integration_id=id, is_default=True)
+    assert (made["connection_status"], made["warnings"]) == ("untested", [])
+    http, path = tenant.service.http, f"/v1/integrations/{id}"
+    off = await http.patch(path, json={"is_active": False}, headers=tenant.headers)
+    assert "default channel 'on call'" in off.json()["warnings"][0]
+    [listed] = (await tenant.get(PATH)).json()["data"]
+    assert "its integration is switched off" in listed["warnings"][0]
+    on = await http.patch(path, json={"is_active": True}, headers=tenant.headers)
+    assert "warnings" not in on.json()
+    await patch(tenant, made["id"], {"is_default": False})
+    off = await http.patch(path, json={"is_active": False}, headers=tenant.headers)
+    assert "warnings" not in off.json()

@@ -1,11 +1,16 @@
 """`Idempotency-Key`: the same request twice has one effect and one answer."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
+from api.errors import ApiError
+from api.idempotency import once
+from storage.database import Database
 from tests.service import Service, Tenant
 
 CSV = b"number,title,status,priority\nINC1,Printer on fire,New,1\n"
@@ -27,6 +32,14 @@ async def upload(
 async def post(tenant: Tenant, path: str, body: Any, key: str = "once") -> httpx.Response:
     headers = tenant.headers | {"Idempotency-Key": key}
     return await tenant.service.http.post(path, json=body, headers=headers)
+
+
+@pytest.fixture
+async def database(service: Service) -> AsyncIterator[Database]:
+    assert service.settings.database_url is not None
+    opened = Database(service.settings.database_url.get_secret_value(), pool_size=2)
+    yield opened
+    await opened.close()
 
 
 async def jobs(tenant: Tenant) -> list[dict[str, Any]]:
@@ -169,6 +182,106 @@ class TestAtOnce:
         assert {each.json()["code"] for each in refused} <= {"idempotency_in_flight"}
         assert len({each.json()["data"]["id"] for each in answered}) == 1
         assert len((await tenant.get(path)).json()["data"]) == before + 1
+
+
+class TestDyingInIt:
+    """What one transaction creates leaves nothing behind if it never ends: the key is free."""
+
+    @pytest.mark.parametrize(
+        ("path", "body", "table"),
+        [
+            ("/v1/tenants", {"slug": "dies-once", "name": "x"}, "public.tenants"),
+            ("/v1/api-keys", {"name": "dies", "role": "viewer"}, "public.api_keys"),
+            ("/v1/migration/templates", TEMPLATE, "public.migration_mappings"),
+            (
+                "/v1/notification-channels",
+                {
+                    "name": "dies",
+                    "type": "pagerduty",
+                    "config": {"integrationKey": "b" * 32},
+                },
+                "integrations",
+            ),
+        ],
+    )
+    async def test_keeps_no_key(
+        self, service: Service, tenant: Tenant, path: str, body: dict[str, Any], table: str
+    ) -> None:
+        key = service.admin_key if path == "/v1/tenants" else tenant.key
+        headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": f"dies in {table}"}
+
+        async def ask() -> httpx.Response:
+            return await service.http.post(path, json=body, headers=headers)
+
+        blocker = await asyncpg.connect(service.dsn)
+        try:
+            await blocker.execute(f"set search_path to {tenant.id.schema}, public; begin")
+            await blocker.execute(f"lock table {table} in share mode")
+            asked = asyncio.create_task(ask())
+            mine = await blocker.fetchval("select pg_backend_pid()")
+            waiting = "select pid from pg_stat_activity where $1 = any(pg_blocking_pids(pid))"
+            async with asyncio.timeout(20):
+                while not (pids := await tenant.sql(waiting, mine)):
+                    await asyncio.sleep(0.01)
+            kept = "select from public.idempotency_keys where key = $1"
+            assert await blocker.fetch(kept, headers["Idempotency-Key"]) == []
+            for row in pids:  # as if the process were gone
+                await blocker.execute("select pg_terminate_backend($1)", row["pid"])
+            assert (await asked).status_code >= 500
+        finally:
+            await blocker.close()
+        assert (await ask()).status_code == 201
+
+
+class TestLease:
+    """An upload takes several transactions: its key is held while it lives, and not much longer."""
+
+    async def reserved(self, tenant: Tenant, seconds: float) -> None:
+        """As a request leaves it that has died so long ago."""
+        await tenant.sql(
+            "insert into public.idempotency_keys (tenant_id, key, request_hash, created_at)"
+            " values ($1, 'once', 'somebody', now() - make_interval(secs => $2))",
+            *(tenant.id, seconds),
+        )
+
+    async def age(self, tenant: Tenant) -> None:
+        await tenant.sql(
+            "update public.idempotency_keys set created_at = now() - interval '2 minutes'"
+            " where tenant_id = $1",
+            tenant.id,
+        )
+
+    async def test_who_died_a_minute_ago_holds_nothing(self, tenant: Tenant) -> None:
+        await self.reserved(tenant, 30)
+        assert (await upload(tenant)).json()["code"] == "idempotency_in_flight"
+        await tenant.sql("delete from public.idempotency_keys where tenant_id = $1", tenant.id)
+        await self.reserved(tenant, 61)
+        assert (await upload(tenant)).status_code == 201
+
+    async def test_who_lives_holds_it(
+        self, tenant: Tenant, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("api.idempotency._PROLONG_SECONDS", 0.01)
+        young = "select from public.idempotency_keys where tenant_id = $1 and created_at > now()"
+        async with once(database, tenant.id, "once"):
+            await self.age(tenant)
+            async with asyncio.timeout(20):
+                while not await tenant.sql(f"{young} - interval '30 s'", tenant.id):
+                    await asyncio.sleep(0.01)
+            assert (await upload(tenant)).json()["code"] == "idempotency_in_flight"
+
+    async def test_who_was_taken_to_have_died_settles_nothing(
+        self, tenant: Tenant, database: Database
+    ) -> None:
+        async with once(database, tenant.id, "once") as hold:
+            await self.age(tenant)
+            made = await upload(tenant)
+            assert made.status_code == 201
+            with pytest.raises(ApiError) as refused:
+                async with hold.transaction() as connection:
+                    await hold.settle(connection, "hash", 201, {})
+            assert refused.value.code == "idempotency_in_flight"
+        assert (await upload(tenant)).json() == made.json()
 
 
 class TestSecrets:

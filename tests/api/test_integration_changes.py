@@ -95,6 +95,16 @@ class TestChanging:
         assert (await patch(tenant, made["id"], change)).status_code == 422
         assert (await tenant.get(f"{PATH}/{made['id']}")).json()["data"] == made
 
+    async def test_one_that_is_not_valid_any_more_can_be_mended(self, tenant: Tenant) -> None:
+        """Whatever rules it was saved under."""
+        made = await created(tenant, pagerduty())
+        await tenant.sql("""update integrations set config = '{"region": "asia", "x": [1]}'""")
+        elsewhere = await patch(tenant, made["id"], {"config": {"region": "eu", "x": None}})
+        assert (elsewhere.status_code, pointers(elsewhere)) == (422, ["/config/integrationKey"])
+        change = {"config": {"region": "eu", "x": None, "integrationKey": KEY}}
+        mended = await patch(tenant, made["id"], change)
+        assert mended.json()["data"]["config"]["region"] == "eu"
+
     async def test_changes_at_once_lose_nothing(self, tenant: Tenant) -> None:
         made = await created(tenant, pagerduty())
         texts = {"component": "a", "group": "b", "class": "c", "source": "d"}

@@ -1,5 +1,6 @@
 """A user's preferences over HTTP; the rule itself is tested in tests/domain."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -21,8 +22,8 @@ async def put(tenant: Tenant, user: str, body: Any) -> httpx.Response:
     return await tenant.service.http.put(f"{PATH}/{user}", json=body, headers=tenant.headers)
 
 
-async def channel(tenant: Tenant) -> str:
-    body = {"name": "ours", "type": "pagerduty"}
+async def channel(tenant: Tenant, name: str = "ours") -> str:
+    body = {"name": name, "type": "pagerduty"}
     id: str = (await tenant.post("/v1/notification-channels", body)).json()["data"]["id"]
     return id
 
@@ -88,3 +89,66 @@ async def test_any_id_of_the_platform_is_a_user(tenant: Tenant) -> None:
     for user in ("a b", "ä", "a@example.com", "null", "'; drop table x; --"):
         assert (await put(tenant, user, {"muted": True})).json()["data"]["userId"] == user
         assert (await tenant.get(f"{PATH}/{user}")).json()["data"]["muted"] is True
+
+
+class TestDeletingAChannel:
+    """One that users have chosen is not taken from them in silence."""
+
+    async def delete(self, tenant: Tenant, id: str, **query: Any) -> httpx.Response:
+        path = f"/v1/notification-channels/{id}"
+        http = tenant.service.http
+        return await http.delete(path, params=query, headers=tenant.headers)
+
+    async def chosen(self, tenant: Tenant, user: str) -> Any:
+        return (await tenant.get(f"{PATH}/{user}")).json()["data"]["channels"]
+
+    async def test_is_refused_while_it_is_chosen(self, tenant: Tenant) -> None:
+        ours, other = await channel(tenant), await channel(tenant, "other")
+        for user, choice in (("u-1", [ours]), ("u-2", [other, ours]), ("u-3", [other])):
+            await put(tenant, user, {"channels": choice, "muted": True})
+        refused = await self.delete(tenant, ours)
+        assert (refused.status_code, refused.json()["code"]) == (409, "channel_in_use")
+        assert refused.json()["users"] == 2
+        assert "2 users" in refused.json()["detail"]
+        assert "force=true" in refused.json()["detail"]
+        assert (await tenant.get(f"/v1/notification-channels/{ours}")).status_code == 200
+        assert await self.chosen(tenant, "u-1") == [ours]
+        await put(tenant, "u-1", {"channels": []})
+        await put(tenant, "u-2", {"channels": [other]})
+        assert (await self.delete(tenant, ours)).status_code == 204
+
+    async def test_by_force_takes_it_out_and_says_so(self, tenant: Tenant) -> None:
+        ours, other = await channel(tenant), await channel(tenant, "other")
+        for user, choice in (("u-1", [ours]), ("u-2", [other, ours]), ("u-3", [other])):
+            await put(tenant, user, {"channels": choice, "minSeverity": "error"})
+        done = await self.delete(tenant, ours, force=True)
+        assert (done.status_code, done.json()["data"]["users"]) == (200, ["u-1", "u-2"])
+        # Who has chosen nothing else is told through the default channels, not never again.
+        assert await self.chosen(tenant, "u-1") is None
+        assert await self.chosen(tenant, "u-2") == [other]
+        assert await self.chosen(tenant, "u-3") == [other]
+        kept = (await tenant.get(f"{PATH}/u-2")).json()["data"]
+        assert kept["minSeverity"] == "error"
+        audit = await tenant.sql(
+            "select subject from public.audit_log where action = 'notification_preferences.update'"
+            " and tenant_id = $1 order by at",
+            tenant.id,
+        )
+        assert [row[0].partition("/")[2] for row in audit][3:] == ["u-1", "u-2"]
+
+    async def test_nobodys_choice_needs_no_force(self, tenant: Tenant) -> None:
+        ours = await channel(tenant)
+        await put(tenant, "u-1", {"channels": None})
+        assert (await self.delete(tenant, ours, force=True)).status_code == 204
+        assert (await self.delete(tenant, ours, force=True)).status_code == 404
+
+    async def test_a_choice_at_the_same_time_is_not_lost(self, tenant: Tenant) -> None:
+        """Either the choice was first, and the channel stays, or the channel is unknown."""
+        for number in range(10):
+            ours = await channel(tenant, f"n{number}")
+            deleted, chose = await asyncio.gather(
+                self.delete(tenant, ours), put(tenant, "u-1", {"channels": [ours]})
+            )
+            codes = (deleted.status_code, chose.status_code)
+            assert codes in ((204, 422), (409, 200)), codes
+            await put(tenant, "u-1", {"channels": []})

@@ -63,8 +63,9 @@ def example(stem: str, url: str) -> dict[str, Any]:
 def outgoing(stem: str, url: str, said: Message | None = None, **config: Any) -> Outgoing[Any]:
     """The example with members of its config changed, as clients write them."""
     given = example(stem, url)
-    opened = CHANNELS[kind_of(stem)].config.model_validate(given["config"] | config)
-    return Outgoing(said or message(), opened, given["options"])
+    channel = CHANNELS[kind_of(stem)]
+    opened = channel.config.model_validate(given["config"] | config)
+    return Outgoing(said or message(), opened, channel.options(**given["options"]))
 
 
 def secrets_of(stem: str, url: str) -> list[str]:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from channels.channel import Outgoing
 from channels.egress import Egress, egress
 from channels.email import Email
-from channels.email_config import EmailConfig, mailbox
+from channels.email_config import EmailConfig, EmailOptions, mailbox
 from channels.email_message import HTML_BYTES, envelope, mime
 from channels.smtp_reply import words
 from domain.delivery import (
@@ -65,7 +65,7 @@ class Post:
         self, message: Message = MESSAGE, options: dict[str, Any] | None = None, **config: Any
     ) -> Receipt:
         integration = EmailConfig.model_validate({**self.config, **config})
-        outgoing = Outgoing(message, integration, options or {})
+        outgoing = Outgoing(message, integration, EmailOptions.model_validate(options or {}))
         return await self.channel.deliver(outgoing, self.channel.request(outgoing), self.out)
 
     async def failure(self, message: Message = MESSAGE, **config: Any) -> Failure:
@@ -327,7 +327,7 @@ async def test_nothing_listens(post: Post) -> None:
 async def test_an_unknown_certificate_ends_it_before_the_login(post: Post) -> None:
     channel = Email()  # believes the system's authorities only
     integration = EmailConfig.model_validate(post.config)
-    outgoing = Outgoing(MESSAGE, integration, {})
+    outgoing = Outgoing(MESSAGE, integration, EmailOptions())
     with pytest.raises(DeliveryFailed) as failed:
         await channel.deliver(outgoing, channel.request(outgoing), post.out)
     failure = failed.value.failure

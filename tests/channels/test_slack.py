@@ -2,10 +2,14 @@
 
 import asyncio
 import json
+import re
+import unicodedata
 from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -13,7 +17,7 @@ from channels.channel import Outgoing
 from channels.egress import egress
 from channels.slack import Slack
 from channels.slack_blocks import content
-from channels.slack_config import SlackConfig
+from channels.slack_config import SlackConfig, SlackOptions, canonical
 from domain.delivery import Check, DeliveryFailed, DeliveryStatus, Failure, FailureClass, Receipt
 from domain.message import Message
 from domain.notification import Action, Severity
@@ -27,14 +31,14 @@ HOOK = "https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXX
 
 def going(url: str, said: Message | None = None, **options: Any) -> Outgoing[SlackConfig]:
     made: Outgoing[SlackConfig] = outgoing("slack", url, said)
-    return Outgoing(made.message, made.config, options)
+    return Outgoing(made.message, made.config, SlackOptions(**options))
 
 
 async def send(
     receiver: SlackReceiver, said: Message | None = None, stem: str = "slack", **options: Any
 ) -> Receipt:
     made = outgoing(stem, receiver.url, said)
-    made = Outgoing(made.message, made.config, options)
+    made = Outgoing(made.message, made.config, SlackOptions(**options))
     async with egress(receiver.allowed) as out:
         return await CHANNEL.deliver(made, CHANNEL.request(made), out)
 
@@ -134,27 +138,86 @@ def test_a_link_that_slack_would_refuse_is_left_out(url: str) -> None:
         ("incidental.created", {}, "#operations"),
         ("incident.created", {"channel": "#ops"}, "#ops"),
         ("incident.created", {"channel": "オプス"}, "オプス"),
-        ("incident.created", {"channel": None, "other": 1}, "#incidents"),
+        ("incident.created", {"channel": None}, "#incidents"),
+        ("incident.created", {"channel": "OPS"}, "OPS"),
+        (
+            "incident.created",
+            {"channel": "https://acme.slack.com/archives/C0123456789/p1700000000000100?x=1"},
+            "C0123456789",
+        ),
     ],
 )
 def test_events_go_to_their_channels(
     event_type: str, options: dict[str, Any], channel: str
 ) -> None:
     made = going("https://slack.example", message(event_type=event_type), **options)
-    assert CHANNEL.destination(made) == CHANNEL.request(made)["channel"] == channel
+    assert CHANNEL.request(made)["channel"] == channel
+    assert CHANNEL.destination(made) == canonical(channel)
 
 
 @pytest.mark.parametrize(
-    "channel", ["", "#", "a b", "<!channel>", "#a\n", "@ada", "x" * 82, 7, ["#ops"], {"a": 1}, True]
+    "channel",
+    [
+        *("", "#", "a b", "<!channel>", "#a b", "@ada", "x" * 82, 7, ["#ops"], {"a": 1}, True),
+        *("https://acme.slack.com/team/U0123456789", "https://evil.example/archives/C0123456789"),
+    ],
 )
-async def test_a_channel_that_cannot_be_is_refused_and_nothing_sent(channel: Any) -> None:
-    async with serving(SlackReceiver()) as receiver:
-        assert isinstance(receiver, SlackReceiver)
-        found = await failure(receiver, channel=channel)
-        assert CHANNEL.destination(going(receiver.url, channel=channel)) == ""
-        assert (await send(receiver, stem="slack_webhook", channel=channel)).code == 200
-    assert found.kind is FailureClass.PERMANENT
-    assert [each.path.split("/")[1] for each in receiver.received] == ["services"]
+def test_a_channel_that_cannot_be_is_refused(channel: Any) -> None:
+    for model in (SlackOptions, SlackConfig):
+        name = "channel" if model is SlackOptions else "defaultChannel"
+        rest = {} if model is SlackOptions else {"botToken": EXAMPLE_TOKEN}
+        with pytest.raises(ValidationError) as raised:
+            model.model_validate({name: channel, **rest})
+        assert [error["loc"] for error in raised.value.errors()] == [(name,)]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://acme.slack.com/archives/C012345",
+        "https://acme.slack.com/archives/C012345/p1700000000000100",
+        "https://acme.enterprise.slack.com/archives/C012345?thread_ts=1.2&cid=C012345",
+        "https://acme.slack-gov.com/archives/C012345",
+        "https://app.slack.com/client/T0001/C012345",
+        "https://app.slack.com/client/T0001/C012345/thread/C012345-1.2",
+    ],
+)
+def test_a_link_to_a_channel_is_its_id(link: str) -> None:
+    config = {"botToken": EXAMPLE_TOKEN, "defaultChannel": link, "channelMap": {"a": link}}
+    assert SlackOptions(channel=link).channel == "C012345"
+    assert SlackConfig.model_validate(config).channel_of("a") == "C012345"
+    assert SlackConfig.model_validate(config).default_channel == "C012345"
+
+
+NAMES = st.text(st.characters(categories=["Ll", "Lo", "Nd"], include_characters="-_"), min_size=1)
+
+
+@settings(deadline=None)  # of a machine that others use
+@given(NAMES)
+def test_a_channel_has_one_name_however_it_is_written(name: str) -> None:
+    forms = {name, f"#{name}", f" {name} ", unicodedata.normalize("NFD", name)}
+    if not re.fullmatch("[CDGUW][A-Z0-9]{6,20}", name.upper()):
+        forms.add(name.upper() if name.upper().lower() == name else name)
+    assert len({canonical(form) for form in forms}) == 1
+    assert canonical(canonical(name)) == canonical(name)
+
+
+def test_the_map_and_the_default_name_one_destination() -> None:
+    config = {"botToken": EXAMPLE_TOKEN, "defaultChannel": "#ops", "channelMap": {"a.b": "Ops"}}
+    opened = SlackConfig.model_validate(config)
+    made = [
+        Outgoing(message(event_type=type), opened, SlackOptions(**options))
+        for type, options in (("a.b", {}), ("c.d", {}), ("e.f", {"channel": " ops "}))
+    ]
+    assert {CHANNEL.destination(each) for each in made} == {"ops"}
+    assert [CHANNEL.request(each)["channel"] for each in made] == ["Ops", "#ops", "ops"]
+
+
+def test_an_id_is_no_name() -> None:
+    assert canonical("C0123456789") == canonical("#C0123456789") == "C0123456789"
+    assert canonical("c0123456789") != canonical("C0123456789")
+    assert canonical("CHANGES") == canonical("#changes")
+    assert canonical("ops") != canonical("ops2")
 
 
 async def test_the_receipt_is_the_handle_of_the_message() -> None:
@@ -164,8 +227,17 @@ async def test_the_receipt_is_the_handle_of_the_message() -> None:
     [posted] = receiver.messages
     assert receipt.status is DeliveryStatus.DELIVERED
     assert receipt.reference == {"channel": channel_id("#incidents"), "ts": posted["ts"]}
+    assert receipt.destination == channel_id("#incidents")
     assert receiver.received[0].headers["Authorization"] == f"Bearer {EXAMPLE_TOKEN}"
     assert EXAMPLE_TOKEN not in json.dumps(CHANNEL.request(going(receiver.url)))
+
+
+@pytest.mark.parametrize("channel", ["", "#ops", "c0123456789", EXAMPLE_TOKEN, "C0\0", None, [1]])
+async def test_an_id_that_is_none_is_not_learnt(channel: Any) -> None:
+    receiver = SlackReceiver()
+    receiver.always = Reply(200, json.dumps({"ok": True, "channel": channel, "ts": "1.2"}))
+    async with serving(receiver):
+        assert (await send(receiver)).destination == ""
 
 
 async def test_an_answer_longer_than_is_read_is_still_success() -> None:

@@ -28,6 +28,7 @@ from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
 from workflows.connection import connect
 
+CHANNELS_PATH = "/v1/notification-channels"
 Endpoint = Receiver | smtp.SmtpReceiver
 
 
@@ -51,14 +52,19 @@ MOODS = (
 
 @dataclass(slots=True)
 class Scene:
-    """A tenant that is connected to every vendor, with canaries for secrets; all by name."""
+    """A tenant that is connected to every vendor, with canaries for secrets; all by name.
+
+    `path` is where secrets are given: as integrations, or in configs of notification channels.
+    """
 
     stack: Stack
     tenant: Tenant
     canaries: Canaries
     endpoints: dict[str, Endpoint]
+    path: str
     made: dict[str, Connection] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)  # of integrations
+    given: dict[str, str] = field(default_factory=dict)  # the paths that take their configs
     bodies: list[str] = field(default_factory=list)  # all that the API answers, headers included
 
     async def keep(self, response: httpx.Response) -> None:
@@ -98,8 +104,10 @@ def _replies(mood: Mood, quoted: str) -> dict[str, str]:
     return {}
 
 
-@pytest.fixture
-async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+@pytest.fixture(params=[c.PATH, CHANNELS_PATH])
+async def scene(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> AsyncIterator[Scene]:
     async with AsyncExitStack() as open:
         endpoints: dict[str, Endpoint] = {}
         for name in NAMES:
@@ -113,7 +121,7 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
         home = tmp_path_factory.mktemp("canaries")
         up = running(home, EGRESS_ALLOW=allow, LOG_LEVEL="DEBUG")
         stack = await open.enter_async_context(up)
-        scene = Scene(stack, await stack.tenant(), Canaries(), endpoints)
+        scene = Scene(stack, await stack.tenant(), Canaries(), endpoints, request.param)
         stack.service.http.event_hooks["response"].append(scene.keep)
         yield scene
 
@@ -143,13 +151,18 @@ async def _connect(scene: Scene, name: str, endpoint: Endpoint) -> None:
     """Under an idempotency key, whose answer is kept."""
     made = scene.made[name] = connection(scene.canaries, name, endpoint.url)
     _believe(endpoint, made.config)
-    body = {"name": name, "type": made.kind, "config": made.config}
+    body: dict[str, Any] = {"name": name, "type": made.kind, "config": made.config}
+    if scene.path == CHANNELS_PATH:
+        body["is_default"] = True
     headers = scene.tenant.headers | {"Idempotency-Key": name}
     http = scene.tenant.service.http
-    first, again = [await http.post(c.PATH, json=body, headers=headers) for _ in range(2)]
+    first, again = [await http.post(scene.path, json=body, headers=headers) for _ in range(2)]
     assert first.status_code == again.status_code == 201, first.text
-    scene.ids[name] = first.json()["data"]["id"]
-    await n.channel(scene.tenant, scene.ids[name], made.kind)
+    row = first.json()["data"]
+    scene.given[name] = f"{scene.path}/{row['id']}"
+    scene.ids[name] = row.get("integration_id", row["id"])
+    if scene.path == c.PATH:
+        await n.channel(scene.tenant, scene.ids[name], made.kind)
 
 
 def _believe(endpoint: Endpoint, config: dict[str, Any]) -> None:
@@ -217,11 +230,17 @@ async def _mistake(scene: Scene) -> None:
             body | {"config": {**each.config, "maxInFlight": secret}},
             body | {"config": {key: f"{value} \u00e9\n" for key, value in each.config.items()}},
         ):
-            response = await scene.tenant.post(c.PATH, wrong)
+            response = await scene.tenant.post(scene.path, wrong)
             assert 400 <= response.status_code < 500, response.text
-        id = scene.ids[name]
-        response = await c.patch(scene.tenant, id, {"config": {"severity": secret}})
-        assert response.status_code == 422
+        plain = {"name": "mistake", "type": each.kind, "config": {"token": secret}}
+        for wrong in (plain, body | {"integration_id": scene.ids[name]}):
+            response = await scene.tenant.post(CHANNELS_PATH, wrong)
+            assert response.status_code == 422, response.text
+        http, headers = scene.tenant.service.http, scene.tenant.headers
+        for config in ({"severity": secret}, {"token": secret}):
+            change = {"config": config}
+            response = await http.patch(scene.given[name], json=change, headers=headers)
+            assert response.status_code == 422, response.text
 
 
 async def _rotate(scene: Scene) -> None:

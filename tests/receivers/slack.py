@@ -168,7 +168,7 @@ def channel_id(channel: str) -> str:
     """The id of a channel that is given by its name."""
     if _ID.fullmatch(channel):
         return channel
-    name = channel.removeprefix("#").encode()
+    name = channel.removeprefix("#").lower().encode()
     return "C" + hashlib.sha256(name).hexdigest()[:10].upper()
 
 

@@ -18,7 +18,8 @@ from tests.storage.kept import Kept
 async def kept(fresh_database: str, tmp_path: Path) -> AsyncIterator[Kept]:
     database = Database(fresh_database, pool_size=3)
     await upgrade(database)
-    made = [(await tenants.create(database, slug, slug))[0].id for slug in ("one", "two")]
+    async with database.owner() as connection:
+        made = [(await tenants.create(connection, slug, slug))[0].id for slug in ("one", "two")]
     file = KeyFile(kept_keyring(tmp_path / "keyring"))
     vault = await open_vault(database, file.path)
     yield Kept(database, fresh_database, file, made, vault)

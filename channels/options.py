@@ -1,0 +1,31 @@
+"""A notification channel's options as they are kept: read for sending, whatever was once saved."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from channels.channel import Channel, ChannelOptions, names_of
+
+
+def read(channel: Channel[Any], kept: Mapping[str, Any]) -> tuple[ChannelOptions, str | None]:
+    """The options, and what is wrong with them if something is: then they say nothing.
+
+    What was saved before options were checked may be anything. A member that is no option never
+    had an effect, and has none now: its message goes where it always went.
+    """
+    known = {name: kept[name] for name in names_of(channel.options) & kept.keys()}
+    try:
+        return channel.options.model_validate(known, by_alias=True, by_name=False), None
+    except ValidationError as error:
+        faults = (f"{_place(each['loc'])}: {each['msg']}" for each in error.errors())
+        return channel.options(), "; ".join(faults)
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, location))
+
+
+def misplaced(channel: Channel[Any], kept: Mapping[str, Any]) -> list[str]:
+    """The members that are no options of a channel of that type."""
+    return sorted(kept.keys() - names_of(channel.options))

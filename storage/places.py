@@ -1,0 +1,34 @@
+"""Destinations that have two names: what people call them, and what the vendor does."""
+
+from uuid import UUID
+
+from storage.statement import Statements
+
+_MOST = 1_000  # names of an integration; more are not learnt
+
+_LEARN = f"""
+update tenant.integrations set places = places || jsonb_build_object($2::text, $3::text)
+where id = $1 and places ->> $2 is distinct from $3
+    and (places ? $2 or (select count(*) from jsonb_object_keys(places)) < {_MOST})
+returning id
+"""
+# What waits under the one name goes on under the other, at the rate that both have used up.
+_RENAME = """
+update tenant.notification_deliveries set destination = $3
+where integration_id = $1 and destination = $2 and completed_at is null and status <> 'sending'
+"""
+_PACE = """
+insert into tenant.delivery_rates as r (integration_id, destination, free_at)
+select integration_id, $3, free_at from tenant.delivery_rates
+where integration_id = $1 and destination = $2
+on conflict (integration_id, destination) do update
+set free_at = greatest(r.free_at, excluded.free_at)
+"""
+
+
+async def learn(sql: Statements, integration_id: UUID, name: str, place: str) -> None:
+    """From now on what is called `name` is one destination with `place`."""
+    if await sql.row(_LEARN, integration_id, name, place) is None:
+        return
+    for statement in (_RENAME, _PACE):
+        await sql.run(statement, integration_id, name, place)
