@@ -116,12 +116,14 @@ class Limits:
     `keyed`: the vendor recognises a delivery that comes twice, so many may be in flight. Else one
     at a time per destination, committed before and after. `alerts`: the vendor joins events by
     `alert_key`; those of one alert are sent in their order, never a trigger after a later resolve.
+    `longest` is how many seconds one send may take: until then nobody else may repeat it.
     """
 
     schedule: Schedule
     keyed: bool
     rate: Rate | None = None
     alerts: bool = False
+    longest: float = 30.0
 
 
 class Channel(Protocol[Config]):
