@@ -91,6 +91,10 @@ def url_and_host(secret: SecretStr) -> tuple[SplitResult, str]:
         raise ValueError("not a URL") from None
 
 
+# The context of a validation for whoever writes a config now: stricter than for what was saved
+# before a rule came, which has to go on working.
+SAVING = {"saving": True}
+
 BaseUrl = Annotated[str, AfterValidator(_base), Field(max_length=2_048)]  # of a vendor's API
 Config = TypeVar("Config", bound=ChannelConfig)
 

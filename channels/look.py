@@ -1,5 +1,7 @@
 """What people see of a message, whichever channel shows it to them. Pure."""
 
+from datetime import datetime
+
 from channels.text import one_line
 from domain.message import Message
 from domain.notification import Severity
@@ -19,4 +21,8 @@ def entity_of(message: Message) -> str:
 
 def time_of(message: Message) -> str:
     """When it was, to the second."""
-    return message.created_at.strftime("%Y-%m-%d %H:%M:%S %Z").strip()
+    return moment(message.created_at)
+
+
+def moment(time: datetime) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S %Z").strip()
