@@ -12,6 +12,7 @@ from channels.channel import SAVING
 _ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+")
 _LITERAL = re.compile(r"\[[A-Za-z0-9:.]{2,50}\]")
 _SHOWN_CHARS = 320
+_DOTS = ".\u3002\uff0e\uff61"  # all that IDNA reads as one
 _LOCAL_BYTES, _ADDRESS_BYTES = 64, 254  # RFC 5321 4.5.3.1, of which a path loses its brackets
 
 
@@ -39,14 +40,14 @@ def meant(text: str) -> str:
     is no reason to tell nobody else.
     """
     try:
-        return mailbox(text.strip().rstrip("."))
+        return mailbox(text.strip().rstrip(_DOTS))
     except ValueError:
         return " ".join(text.split())[:_SHOWN_CHARS]
 
 
 def _saved(text: str, info: ValidationInfo) -> str:
     """Strict when it is written; what was saved before the rule was loses its dot."""
-    return mailbox(text if info.context == SAVING else text.strip().rstrip("."))
+    return mailbox(text if info.context == SAVING else text.strip().rstrip(_DOTS))
 
 
 def _is_atom(text: str) -> bool:

@@ -11,13 +11,39 @@ from hypothesis import strategies as st
 
 from channels.email_header import address_field, list_field, text_field
 
-FRENCH = "Genève équipe à résolu dépassé délai – réseau imprimante œuvre Noël où".split()
-GERMAN = "Gerät lädt nicht Störung Übertragung für große Prüfung defekt".split()
-CZECH = "žádost o přístup tiskárna nefunguje příliš žluťoučký kůň".split()
-POLISH = "zgłoszenie źródło łącze awaria półka śruba żółć gęś".split()
+FRENCH = [
+    "Genève",
+    "équipe",
+    "à",
+    "résolu",
+    "dépassé",
+    "délai",
+    "–",
+    "réseau",
+    "imprimante",
+    "œuvre",
+    "Noël",
+    "où",
+]
+GERMAN = ["Gerät", "lädt", "nicht", "Störung", "Übertragung", "für", "große", "Prüfung", "defekt"]
+CZECH = ["žádost", "o", "přístup", "tiskárna", "nefunguje", "příliš", "žluťoučký", "kůň"]
+POLISH = ["zgłoszenie", "źródło", "łącze", "awaria", "półka", "śruba", "żółć", "gęś"]
 JAPANESE = ["障害", "サーバー", "が応答", "しません", "復旧しました"]
 MARKS = ["🔥", "👩‍👩‍👧‍👦", "e\u0301tat", "n\u0303", "🇨🇭", "a\u0308\u0323"]
-SIGNS = ["-", "[SOS-1495488]", "=?", "?=", "=?utf-8?q?x?=", "_", "=", "(a)", '"', "\\", "a,b", "<x>"]
+SIGNS = [
+    "-",
+    "[SOS-1495488]",
+    "=?",
+    "?=",
+    "=?utf-8?q?x?=",
+    "_",
+    "=",
+    "(a)",
+    '"',
+    "\\",
+    "a,b",
+    "<x>",
+]
 LONG = ["x" * 80, "ü" * 90, "Donaudampfschifffahrtsgesellschaftskapitänskajütentürschlüssel" * 2]
 WORDS = [FRENCH, GERMAN, CZECH, POLISH, JAPANESE, MARKS, SIGNS, LONG]
 BLANKS = [" ", " ", " ", "  ", "   "]
@@ -25,7 +51,7 @@ BLANKS = [" ", " ", " ", "  ", "   "]
 
 def composed(seed: int) -> str:
     """A subject of several languages, with blanks at every place."""
-    chosen = random.Random(seed)  # noqa: S311
+    chosen = random.Random(seed)
     words = [chosen.choice(chosen.choice(WORDS)) for _ in range(chosen.randint(1, 25))]
     text = "".join(word + chosen.choice(BLANKS) for word in words)
     ends = chosen.choice(["", " ", "  "]), chosen.choice(["", " "])
@@ -39,7 +65,9 @@ def unfolded(field: str) -> str:
 
 def decoded(value: str) -> str:
     """RFC 2047 by its own words, sharing nothing with what is tested or with Python's parser."""
-    value = re.sub(r"(=\?[^?\s]+\?[^?\s]\?[^?\s]*\?=)\s+(?==\?[^?\s]+\?[^?\s]\?[^?\s]*\?=)", r"\1", value)
+    value = re.sub(
+        r"(=\?[^?\s]+\?[^?\s]\?[^?\s]*\?=)\s+(?==\?[^?\s]+\?[^?\s]\?[^?\s]*\?=)", r"\1", value
+    )
     return re.sub(r"=\?utf-8\?([bq])\?([^?\s]*)\?=", _one, value)
 
 
@@ -91,8 +119,8 @@ def test_whatever_falls_on_the_end_of_a_line(before: int, word: str) -> None:
 @pytest.mark.parametrize(
     "title",
     [
-        "Drucker im 3. Stock – Tür klemmt, außerdem Rückfrage offen [CHG-77] – bitte um Rückmeldung früh",
-        "Réunion annulée  : l’équipe réseau relance Genève – café, thé et eau à l’étage dès midi pile",
+        "Drucker im 3. Stock – Tür klemmt, außerdem Rückfrage offen [CHG-77] – bitte um Antwort",
+        "Réunion annulée  : l’équipe réseau relance Genève – café, thé et eau à l’étage dès midi",
         "Żądanie zmiany hasła użytkownika – źródło LDAP nie odpowiada od północy, zgłoszenie pilne",
     ],
 )
