@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from channels.channel import Limits, Outgoing
 from channels.egress import Egress
 from channels.email_address import mailbox, meant
-from channels.email_config import EmailConfig
+from channels.email_config import EmailConfig, EmailOptions
 from channels.email_message import envelope, mime
 from channels.oauth import Tokens
 from channels.smtp import Conversation
@@ -55,23 +55,24 @@ class Email:
     kind = "email"
     title = "E-mail"
     config = EmailConfig
+    options = EmailOptions
     # No vendor, no rate: a server's own limit belongs into the integration's `rateLimit`.
     limits = Limits(schedule=PROMPT, keyed=False, longest=Waits().longest)
 
     def destination(self, outgoing: Outgoing[EmailConfig]) -> str:
         """The server: it counts connections and mails, and it is what hangs if something does.
 
-        A dead recipient is told by it at once, and then only that delivery waits. What has no
-        recipient goes nowhere, and is not to hold up what does.
+        A dead recipient is told by it at once, and then only that delivery waits.
         """
-        return "" if self.recipients(outgoing) != ("",) else "nobody"
+        return ""
 
     def recipients(self, outgoing: Outgoing[EmailConfig]) -> tuple[str, ...]:
-        """Every address once. What is no address is among them, so that a delivery says so."""
+        """Every address once; none if nobody is named. What is no address is among them, so that
+        a delivery says so."""
         found: dict[str, str] = {}
         for address in filter(None, map(meant, _named(outgoing))):
             found.setdefault(address.casefold(), address)
-        return tuple(found.values()) or ("",)
+        return tuple(found.values())
 
     def request(self, outgoing: Outgoing[EmailConfig]) -> dict[str, Any]:
         return envelope(outgoing.message, outgoing.config, self._to(outgoing))
@@ -80,7 +81,7 @@ class Email:
         """The delivery's recipient. One without, of before there were any or of when nobody was
         named, is for all that are named now."""
         one = outgoing.recipient
-        return tuple(filter(None, (one,) if one else self.recipients(outgoing)))
+        return (one,) if one else self.recipients(outgoing)
 
     async def deliver(
         self, outgoing: Outgoing[EmailConfig], request: dict[str, Any], egress: Egress
@@ -111,15 +112,19 @@ class Email:
 def _named(outgoing: Outgoing[EmailConfig]) -> Iterator[str]:
     """Whom the channel names (of rows of before it was checked, whatever is a text), or else the
     integration; and the user, unless the channel says otherwise."""
-    match outgoing.options.get("to"):
+    match _said(outgoing.options, "to"):
         case str() as one:
             yield one
         case list() | tuple() as named:
             yield from map(str, named)
         case _:
             yield from outgoing.config.to
-    if outgoing.message.recipient and outgoing.options.get("user") is not False:
+    if outgoing.message.recipient and _said(outgoing.options, "user") is not False:
         yield outgoing.message.recipient
+
+
+def _said(options: EmailOptions | Mapping[str, Any], name: str) -> Any:
+    return options.get(name) if isinstance(options, Mapping) else getattr(options, name)
 
 
 def _mailboxes(addresses: list[str]) -> list[str]:

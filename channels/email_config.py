@@ -1,6 +1,6 @@
 """What an integration of type e-mail is told: its server, its login, who writes and to whom."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -35,11 +35,12 @@ def _unbroken(text: str) -> str:
     return text
 
 
-def _listed(value: object) -> object:
+def _several(given: Any) -> Any:
     """One address may stand for a list of it."""
-    return [value] if isinstance(value, str) else value
+    return [given] if isinstance(given, str) else given
 
 
+_Several = BeforeValidator(_several, json_schema_input_type=str | list[str])
 Word = Annotated[str, AfterValidator(_unbroken)]
 
 
@@ -52,9 +53,7 @@ class EmailOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    to: Annotated[tuple[Mailbox, ...], BeforeValidator(_listed)] | None = Field(
-        None, max_length=RECIPIENTS
-    )
+    to: Annotated[tuple[Mailbox, ...] | None, _Several] = Field(None, max_length=RECIPIENTS)
     user: bool = True
 
 
@@ -84,7 +83,7 @@ class EmailConfig(ChannelConfig):
     scope: Word | None = Field(None, min_length=1, max_length=1_000)
     from_address: SavedMailbox
     from_name: Word = Field("FireLater", max_length=100)
-    to: tuple[SavedMailbox, ...] = Field((), max_length=RECIPIENTS)
+    to: Annotated[tuple[SavedMailbox, ...], _Several] = Field((), max_length=RECIPIENTS)
     reply_to: SavedMailbox | None = None
 
     @model_validator(mode="after")

@@ -9,13 +9,13 @@ from typing import Any
 from channels.email_body import alternatives
 from channels.email_config import EmailConfig
 from channels.email_header import address_field, list_field, text_field
-from channels.look import COLOURS, entity_of, moment, time_of
+from channels.look import COLOURS, entity_of, remarks_on
 from channels.text import cut, lines, link, one_line
 from domain.message import Message
 from domain.notification import Severity
 
 HTML_BYTES = 100_000  # Gmail clips what is longer than about 102 KB
-_SUBJECT_CHARS = 200
+_SUBJECT_CHARS, _ABOUT_CHARS = 200, 100
 _NAME_CHARS, _VALUE_CHARS, _URL_CHARS = 100, 300, 2_000
 _BLOBS = re.compile(
     r"^(\[[^\[\]]*\]\s*)+"
@@ -57,17 +57,22 @@ def _headers(message: Message, sender: str) -> dict[str, str]:
 
 
 def _subject(message: Message) -> str:
-    """The title, and before it what it is about, unless the title says so.
+    """The title, and before it what it is about, unless the title begins with that.
 
     Many clients thread by subject (RFC 5256: whatever refers to a mail that is not there), and
     leave out what stands in brackets at the beginning: there an id would tell nothing apart.
     """
     title = _line(message.title, _SUBJECT_CHARS)
-    about = cut(entity_of(message), 100)
-    id = re.escape(one_line(message.entity_id or ""))
-    if about and not re.search(rf"(?<!\w){id}(?!\w)", _BLOBS.sub("", title)):
+    about = cut(entity_of(message), _ABOUT_CHARS)
+    if about and not _begins(_BLOBS.sub("", title), about, one_line(message.entity_id or "")):
         title = f"{about}: {title}"
     return f"[CRITICAL] {title}" if message.severity is Severity.CRITICAL else title
+
+
+def _begins(title: str, about: str, id: str) -> bool:
+    """With the entity, or its id alone; a bare number says nothing (`7 printers are offline`)."""
+    names = [about] if id.isdecimal() or not id else [about, id]
+    return re.match(rf"({'|'.join(map(re.escape, names))})(?!\w)", title) is not None
 
 
 def _thread(message: Message, sender: str) -> dict[str, str]:
@@ -109,24 +114,10 @@ def _facts(message: Message) -> list[tuple[str, str]]:
     return [(_line(name, _NAME_CHARS), _line(value, _VALUE_CHARS)) for name, value in message.facts]
 
 
-def _notes(message: Message) -> list[str]:
-    """What is to be known of this mail beside its event."""
-    notes = []
-    if latest := message.latest:
-        at, title = moment(latest.created_at), _line(latest.title, _SUBJECT_CHARS)
-        notes.append(
-            f"This comes late: it was at {time_of(message)}. The latest is {latest.event_type}"
-            f" at {at}: {title}"
-        )
-    if message.repeated:
-        notes.append("You may have received this already: it was not certain that it arrived.")
-    return [one_line(note) for note in notes]
-
-
 def _text(message: Message) -> str:
     facts = "\n".join(f"{name}: {value}" for name, value in _facts(message))
     title, url = _line(message.title, 1_000), one_line(message.url or "")
-    parts = [*_notes(message), title, lines(message.body), facts, url]
+    parts = [*remarks_on(message), title, lines(message.body), facts, url]
     return "\n\n".join([*filter(None, parts), f"-- \n{_about(message)}"]) + "\n"
 
 
@@ -136,7 +127,7 @@ def _html(message: Message) -> str:
         '<!DOCTYPE html><html><head><meta charset="utf-8"></head>\n'
         '<body style="font-family:sans-serif;margin:16px">\n'
         f'<div style="border-left:4px solid {COLOURS[message.severity]};padding-left:12px">\n'
-        f"{_noted(message)}"
+        f"{_remarks(message)}"
         f'<h2 dir="auto">{html.escape(_line(message.title, 1_000))}</h2>\n'
     )
     tail = f"{_table(message)}{_button(message)}</div>\n<p>{html.escape(_about(message))}</p>\n"
@@ -155,8 +146,8 @@ def _table(message: Message) -> str:
     return f'<table cellpadding="4">\n{rows}</table>\n' if rows else ""
 
 
-def _noted(message: Message) -> str:
-    return "".join(f"<p><em>{html.escape(note)}</em></p>\n" for note in _notes(message))
+def _remarks(message: Message) -> str:
+    return "".join(f"<p><em>{html.escape(each)}</em></p>\n" for each in remarks_on(message))
 
 
 def _button(message: Message) -> str:
