@@ -105,7 +105,7 @@ def test_thousands_of_composed_subjects_arrive_exactly() -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=300))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_any_subject_arrives_exactly(text: str) -> None:
     check(text)
 
@@ -136,7 +136,7 @@ def test_plain_words_stay_readable() -> None:
 
 
 @given(st.text(min_size=1, max_size=100).filter(str.isprintable))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_a_display_name_arrives_and_its_address_is_never_encoded(name: str) -> None:
     field = address_field("From", "jörg@example.com", name)
     value = unfolded(field)

@@ -9,7 +9,7 @@ from email import message_from_bytes
 from email.policy import SMTP
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels.email_body import quoted_printable
@@ -179,6 +179,7 @@ def test_no_line_on_the_wire_tempts_anybody_to_change_it(body: str) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"], include_characters="\n\t")))
+@settings(deadline=None)
 def test_quoted_printable_gives_every_text_back(text: str) -> None:
     packed = quoted_printable(text)
     assert quopri.decodestring(packed).replace(b"\r\n", b"\n") == f"{text}\n".encode()

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -13,6 +13,7 @@ from channels.address import Policy
 from channels.channel import SAVING, Outgoing
 from channels.email_config import EmailConfig, EmailOptions
 from domain.delivery import FailureClass
+from domain.notification import Event
 from tests.channels.mailing import MESSAGE, SENDER, posting
 from tests.receivers.smtp import SmtpReceiver
 
@@ -171,11 +172,20 @@ def test_the_api_saves_no_address_with_a_dot() -> None:
     assert "dot" in error["detail"]
 
 
-@given(st.text(max_size=400), st.lists(st.text(max_size=40), max_size=5))
+@given(st.text(max_size=2_000), st.lists(st.text(max_size=40), max_size=5))
+@settings(deadline=None)
 def test_recipients_are_found_in_any_text(user: str, to: list[str]) -> None:
     found = EMAIL.recipients(outgoing([], user, {"to": to}))
     assert len({each.casefold() for each in found}) == len(found)
     assert all(len(each) <= 320 for each in found)
+
+
+@pytest.mark.parametrize("email", ["jo at acme", "jo@acme..example", "x" * 2_000])
+def test_an_event_is_taken_whatever_its_users_address_is(email: str) -> None:
+    """Other recipients, and other channels, are not to miss a page for it."""
+    event = {"eventType": "a.b", "title": "x", "user": {"id": "u-1", "email": email}}
+    assert Event.model_validate(event).user
+    assert EMAIL.recipients(outgoing(["a@x.example"], email))[0] == "a@x.example"
 
 
 # Letters beyond ASCII before the @

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -232,7 +233,18 @@ async def test_tokens_are_asked_for_through_the_guard(signed: Signed) -> None:
     assert (failure.kind, signed.endpoint.received) == (FailureClass.BLOCKED, [])
 
 
-async def test_no_secret_is_shown_or_recorded(signed: Signed) -> None:
+async def test_no_secret_is_shown_recorded_or_logged(
+    signed: Signed, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    quoting = json.dumps({"error": "invalid_grant", "error_description": signed.config})
+    signed.endpoint.told.append(Reply(400, quoting))
+    told = repr(await signed.failure()) + repr(await signed.test(clientSecret="wrong-secret"))
+    await signed.send()
+    ours = [each for each in caplog.records if not each.name.startswith("mail")]  # not aiosmtpd's
+    told += "".join(each.getMessage() for each in ours)
+    assert signed.endpoint.client_secret not in told
+    assert "wrong-secret" not in told
     going = Outgoing(MESSAGE, EmailConfig.model_validate(signed.config), {})
     shown = json.dumps(signed.channel.request(going)) + repr(going.config)
     secrets = [signed.endpoint.client_secret, signed.endpoint.refresh_token, "token-1"]

@@ -23,15 +23,17 @@ OVER_HTTP = [stem for stem in KNOWN if kind_of(stem) in RECEIVERS]
 _SHORT = 0.5  # seconds; for whoever never answers
 
 # A mail has minutes for its every step, which is no time to wait here.
-IMPATIENT: dict[str, Channel[Any]] = {
-    "email": Email(waits=replace(Waits(), command=5.0, taken=_SHORT))
-}
+_IMPATIENT = {"email": Email(waits=replace(Waits(), command=5.0, taken=_SHORT))}
 
 Wired = tuple[Outgoing[Any], Egress]
 
 
+def channel_of(stem: str) -> Channel[Any]:
+    return _IMPATIENT.get(kind_of(stem), CHANNELS[kind_of(stem)])
+
+
 async def attempt(stem: str, going: Outgoing[Any], out: Egress) -> Receipt | Failure:
-    channel = IMPATIENT.get(kind_of(stem), CHANNELS[kind_of(stem)])
+    channel = channel_of(stem)
     try:
         return await channel.deliver(going, channel.request(going), out)
     except DeliveryFailed as failed:

@@ -19,7 +19,15 @@ from domain.delivery import PERSISTENT, PROMPT, DeliveryFailed, Failure, Receipt
 from domain.message import Message
 from tests.channels.examples import MESSAGES, kind_of, message, outgoing, secrets_of
 from tests.conformance import expected
-from tests.conformance.attempts import CASES, KNOWN, OVER_HTTP, attempt, connected, outcome
+from tests.conformance.attempts import (
+    CASES,
+    KNOWN,
+    OVER_HTTP,
+    attempt,
+    channel_of,
+    connected,
+    outcome,
+)
 from tests.receivers import smtp
 from tests.receivers.oauth import TokenEndpoint
 from tests.receivers.receiver import Reply, serving
@@ -121,7 +129,7 @@ def test_the_page_names_the_waits_of_a_mail_as_they_are() -> None:
 async def test_every_answer_to_a_grant_has_the_class_of_the_table(row: list[str]) -> None:
     statuses, body, wanted = row
     endpoint = TokenEndpoint()
-    config = {"tokenUrl": "", "clientId": "id", "clientSecret": "s", "scope": "x"}
+    config: dict[str, Any] = {"clientId": "id", "clientSecret": "s", "scope": "x"}
     async with serving(endpoint), egress(f"{endpoint.allowed},127.0.0.1/32:1") as out:
         config["tokenUrl"] = f"{endpoint.url}/token"
         going = outgoing("email", "http://127.0.0.1:1", password=None, **config)
@@ -168,7 +176,7 @@ async def test_retry_after_is_understood(stem: str, status: int) -> None:
 
 @everywhere
 @given(said=MESSAGES)
-@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_requests_are_pure_and_hold_no_secret(stem: str, said: Message) -> None:
     channel = CHANNELS[kind_of(stem)]
     before = copy.deepcopy(said)
@@ -252,7 +260,7 @@ async def test_success_shows_no_secret(stem: str, caplog: pytest.LogCaptureFixtu
 
 async def everything_shown(stem: str, going: Any, out: Any) -> str:
     """All that a delivery and a test leave behind, as somebody might print it."""
-    channel = CHANNELS[kind_of(stem)]
+    channel = channel_of(stem)
     request = channel.request(going)
     try:
         said = repr(await channel.deliver(going, request, out))
