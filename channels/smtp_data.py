@@ -29,6 +29,8 @@ class Transfer:
 
         Raises SMTPException or OSError where there is none.
         """
+        # What came with the go-ahead is the answer to nothing; aiosmtplib would take it for ours.
+        del self.protocol._buffer[:]
         answer = asyncio.create_task(self.protocol.read_response())
         await asyncio.sleep(0)  # it listens from now on
         try:

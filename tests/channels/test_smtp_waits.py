@@ -179,6 +179,21 @@ async def test_a_yes_counts_though_the_connection_breaks_right_after_it() -> Non
     assert (receipt.status, receipt.code) == (DeliveryStatus.ACCEPTED, 250)
 
 
+async def test_a_reply_too_many_before_the_mail_is_no_answer_to_it() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example\r\n")
+        while not (line := await reader.readline()).startswith(b"DATA"):
+            writer.write(b"250 ok\r\n" if line else b"")
+        writer.write(b"354 go on\r\n250 ok\r\n")
+        await _all(reader)
+        writer.write(b"550 5.7.1 no\r\n")
+        await reader.read()
+
+    async with at(serve, Waits()) as post:
+        failure = await post.failure()
+    assert (failure.kind, failure.status) == (FailureClass.PERMANENT, 550)
+
+
 async def test_a_yes_amid_the_mail_is_none() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _until_data(reader, writer)
