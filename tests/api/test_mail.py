@@ -25,7 +25,7 @@ async def connect(tenant: Tenant, mail: SmtpReceiver, *teams: list[str], **more:
     config |= {"fromAddress": "desk@firelater.example", "to": ["usual@team.example"]}
     made = await integration(tenant, "email", config | more)
     for number, team in enumerate(teams):
-        named = {"name": f"team {number}", "config": {"to": team}}
+        named: dict[str, Any] = {"name": f"team {number}", "config": {"to": team}}
         await channel(tenant, made, "email", **named)
     return made
 
