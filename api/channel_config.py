@@ -15,7 +15,7 @@ from api.auth import ADMIN, Caller
 from api.errors import ApiError, pointer, validation_errors
 from api.integration_config import Config
 from channels import CHANNELS
-from channels.channel import Channel, ChannelOptions, names_of, secret_names
+from channels.channel import SAVING, Channel, ChannelOptions, names_of, secret_names
 from channels.options import misplaced, read
 
 _HIDDEN = {"set": True}  # what reads show of a value that may be a secret
@@ -44,7 +44,7 @@ def split(channel: Channel[Any], given: Config, *, has_own: bool = False) -> Spl
 def checked_options(channel: Channel[Any], given: Config) -> ChannelOptions:
     """Raises ApiError 422 that points at what is no option, or none that can be."""
     try:
-        return channel.options.model_validate(given, by_alias=True, by_name=False)
+        return channel.options.model_validate(given, by_alias=True, by_name=False, context=SAVING)
     except ValidationError as error:
         faults = validation_errors(error)
         errors = [{**fault, "pointer": f"/config{fault['pointer']}"} for fault in faults]

@@ -15,7 +15,7 @@ from pydantic_core import to_jsonable_python
 from api.errors import ApiError, pointer, validation_errors
 from channels import CHANNELS, webhook
 from channels.address import Policy
-from channels.channel import Channel, ChannelConfig, secret_names
+from channels.channel import SAVING, Channel, ChannelConfig, secret_names
 from channels.guard import Refused, check_server, parse_target
 
 Config = dict[str, Any]
@@ -51,7 +51,9 @@ def checked(channel: Channel[Any], given: Config, policy: Policy) -> Config:
         detail = "a mask stands for a secret, and is none: leave the member out to keep the secret"
         raise _refusal("secret_mask", detail, [(place, "this is a mask") for place in masked])
     try:
-        config: ChannelConfig = channel.config.model_validate(given, by_alias=True, by_name=False)
+        config: ChannelConfig = channel.config.model_validate(
+            given, by_alias=True, by_name=False, context=SAVING
+        )
     except ValidationError as error:
         faults = validation_errors(error)
         errors = [{**fault, "pointer": f"/config{fault['pointer']}"} for fault in faults]

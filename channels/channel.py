@@ -115,6 +115,10 @@ def url_and_host(secret: SecretStr) -> tuple[SplitResult, str]:
         raise ValueError("not a URL") from None
 
 
+# The context of a validation for whoever writes a config now: stricter than for what was saved
+# before a rule came, which has to go on working.
+SAVING = {"saving": True}
+
 BaseUrl = Annotated[str, AfterValidator(_base), Field(max_length=2_048)]  # of a vendor's API
 Config = TypeVar("Config", bound=ChannelConfig)
 
@@ -140,12 +144,14 @@ class Limits:
     `keyed`: the vendor recognises a delivery that comes twice, so many may be in flight. Else one
     at a time per destination, committed before and after. `alerts`: the vendor joins events by
     `alert_key`; those of one alert are sent in their order, never a trigger after a later resolve.
+    `longest` is how many seconds one send may take: until then nobody else may repeat it.
     """
 
     schedule: Schedule
     keyed: bool
     rate: Rate | None = None
     alerts: bool = False
+    longest: float = 30.0
 
 
 class Channel(Protocol[Config]):

@@ -1,15 +1,19 @@
-"""E-mail through the tenant's own server (SMTP submission, RFC 6409)."""
+"""E-mail through the tenant's own server (SMTP submission, RFC 6409), one mail per address."""
 
+import asyncio
 import ssl
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from channels.channel import Limits, Outgoing
 from channels.egress import Egress
-from channels.email_config import RECIPIENTS, EmailConfig, EmailOptions, mailbox
+from channels.email_address import mailbox, meant
+from channels.email_config import EmailConfig, EmailOptions
 from channels.email_message import envelope, mime
+from channels.oauth import Tokens
 from channels.smtp import Conversation
+from channels.smtp_waits import Waits
 from domain.delivery import (
     PROMPT,
     Check,
@@ -20,23 +24,34 @@ from domain.delivery import (
     Receipt,
 )
 
+_NOBODY = (
+    "there is nobody to send it to: name recipients in the notification channel's or the"
+    " integration's `to`, or send events with an address in user.email"
+)
+_CORRECT = (
+    "correct it where it comes from (user.email of the event, `to` of the notification channel or"
+    " of the integration), and send the event again"
+)
+
 
 @dataclass(frozen=True)
 class Email:
-    """Mail to the user the event is for, else to those named by the channel or the integration.
+    """Mail to those named by the channel, else by the integration, and to the event's user.
 
     Accepted means that the server took it: what happens on the way to the inbox comes back as
     mail to the sender, not to us.
     """
 
     trust: Callable[[], ssl.SSLContext] | None = None  # others than those of the way out
+    waits: Waits = field(default_factory=Waits)
+    tokens: Tokens = field(default_factory=Tokens)
 
     kind = "email"
     title = "E-mail"
     config = EmailConfig
     options = EmailOptions
     # No vendor, no rate: a server's own limit belongs into the integration's `rateLimit`.
-    limits = Limits(schedule=PROMPT, keyed=False)
+    limits = Limits(schedule=PROMPT, keyed=False, longest=Waits().longest)
 
     def destination(self, outgoing: Outgoing[EmailConfig]) -> str:
         """The server: it counts connections and mails, and it is what hangs if something does.
@@ -46,16 +61,27 @@ class Email:
         return ""
 
     def recipients(self, outgoing: Outgoing[EmailConfig]) -> tuple[str, ...]:
-        return ("",)
+        """Every address once; none if nobody is named. What is no address is among them, so that
+        a delivery says so."""
+        found: dict[str, str] = {}
+        for address in filter(None, map(meant, _named(outgoing))):
+            found.setdefault(address.casefold(), address)
+        return tuple(found.values())
 
     def request(self, outgoing: Outgoing[EmailConfig]) -> dict[str, Any]:
-        return envelope(outgoing.message, outgoing.config, _recipients(outgoing))
+        return envelope(outgoing.message, outgoing.config, self._to(outgoing))
+
+    def _to(self, outgoing: Outgoing[EmailConfig]) -> tuple[str, ...]:
+        """The delivery's recipient. One without, of before there were any or of when nobody was
+        named, is for all that are named now."""
+        one = outgoing.recipient
+        return (one,) if one else self.recipients(outgoing)
 
     async def deliver(
         self, outgoing: Outgoing[EmailConfig], request: dict[str, Any], egress: Egress
     ) -> Receipt:
         to = _mailboxes(request["to"])
-        talk = Conversation(outgoing.config)
+        talk = Conversation(outgoing.config, self.tokens, self.waits)
         async with talk.open(egress, self._trust(egress)):
             response = await _send(talk, request, to)
         reference = {"message_id": request["headers"]["Message-ID"]}
@@ -65,55 +91,66 @@ class Email:
         return self.trust() if self.trust else egress.trust
 
     async def test(self, config: EmailConfig, egress: Egress) -> list[Check]:
-        """All that comes before a mail's content, then RSET: nobody gets anything."""
-        talk = Conversation(config)
+        """All that comes before a mail's content, then RSET: nobody gets anything.
+
+        Somebody waits for it, so it waits for no step as long as a mail does, and says so.
+        """
+        talk = Conversation(config, self.tokens, self.waits)
         try:
-            async with talk.open(egress, self._trust(egress)):
+            async with asyncio.timeout(self.waits.test), talk.open(egress, self._trust(egress)):
                 await _rehearse(talk)
         except DeliveryFailed as failed:
             talk.done.append(_failed(talk.step, failed.failure))
+        except TimeoutError:
+            talk.done.append(_unfinished(talk.step, self.waits.test))
         return talk.done
 
 
-def _recipients(outgoing: Outgoing[EmailConfig]) -> list[str]:
-    if outgoing.message.recipient:
-        return [outgoing.message.recipient]
+def _named(outgoing: Outgoing[EmailConfig]) -> Iterator[str]:
+    """Whom the channel names, or else the integration; and the user, unless the channel says
+    otherwise."""
     options: EmailOptions = outgoing.options
-    return [*(options.to or outgoing.config.to)]
+    yield from outgoing.config.to if options.to is None else options.to
+    if outgoing.message.recipient and options.user:
+        yield outgoing.message.recipient
 
 
 def _mailboxes(addresses: list[str]) -> list[str]:
     """Raises DeliveryFailed if there is none, or one that is no address."""
-    if not 0 < len(addresses) <= RECIPIENTS:
-        detail = f"{len(addresses)} recipients, where a mail has 1 to {RECIPIENTS}"
-        raise DeliveryFailed(Failure(FailureClass.MISCONFIGURED, detail))
-    try:
-        return list(dict.fromkeys(map(mailbox, addresses)))
-    except ValueError as error:
-        raise DeliveryFailed(Failure(FailureClass.PERMANENT, f"a recipient: {error}")) from None
+    if not addresses:
+        raise DeliveryFailed(Failure(FailureClass.MISCONFIGURED, _NOBODY))
+    found = []
+    for address in addresses:
+        try:
+            found.append(mailbox(address))
+        except ValueError as error:
+            detail = f"{address!r}: {error}; {_CORRECT}"
+            raise DeliveryFailed(Failure(FailureClass.PERMANENT, detail)) from None
+    return found
 
 
 async def _send(talk: Conversation, request: dict[str, Any], to: list[str]) -> str:
-    """What the server said, and who is not among those it took the mail for.
+    """What the server said, and who or what it did not take.
 
-    One mail goes to all recipients, once: as soon as somebody is accepted it is sent, and those
-    who are refused then, even for the moment, are named and do not get it later. Waiting for
-    them would keep it from the others; sending again would send it twice.
+    Where there are several, those that it takes get the mail, once, and the others are named.
     """
-    utf8 = await talk.begin(request["sender"], to)
+    reply_to = request["reply_to"]
+    utf8 = await talk.begin(request["sender"], [*to, *filter(None, [reply_to])])
     answers = {one: await talk.offer(one) for one in to}
     refused = [failure for failure in answers.values() if failure]
     accepted = [one for one, failure in answers.items() if failure is None]
     if not accepted:
-        raise DeliveryFailed(_together(refused))
+        passing = [each for each in refused if each.kind is FailureClass.TRANSIENT]
+        raise DeliveryFailed((passing or refused)[0])
     said = await talk.hand_over(mime(request, accepted, utf8))
-    return "\n".join([said, *map(_words, refused)]).strip()
+    return "\n".join(filter(None, [said, *map(_words, refused), _without(reply_to, utf8=utf8)]))
 
 
-def _together(refused: list[Failure]) -> Failure:
-    """Nobody was accepted; worth another attempt as soon as one of them is."""
-    first = next((each for each in refused if each.kind is FailureClass.TRANSIENT), refused[0])
-    return replace(first, detail="; ".join(each.detail for each in refused))
+def _without(reply_to: str | None, *, utf8: bool) -> str:
+    """That the Reply-To had to be left out, if so."""
+    if not reply_to or reply_to.isascii() or utf8:
+        return ""
+    return f"Reply-To {reply_to} was left out: it needs SMTPUTF8, which the server does not offer"
 
 
 def _words(failure: Failure) -> str:
@@ -124,15 +161,25 @@ def _failed(step: str, failure: Failure) -> Check:
     return Check(step, False, _words(failure), failure.kind)
 
 
+def _unfinished(step: str, seconds: float) -> Check:
+    detail = (
+        f"no answer yet: the test ends after {seconds:g} s in all. A mail waits longer (5 minutes"
+        " for a greeting or a command), so it may arrive all the same"
+    )
+    return Check(step, False, detail, FailureClass.TRANSIENT)
+
+
 async def _rehearse(talk: Conversation) -> None:
     config = talk.config
-    await talk.begin(config.from_address, config.to)
+    utf8 = await talk.begin(config.from_address, [*config.to, *filter(None, [config.reply_to])])
     for one in config.to:
         if failure := await talk.offer(one):
             talk.done.append(_failed(talk.step, failure))
     if not config.to:
         detail = "no usual recipients: whom it takes mail for is known when there is one"
         talk.done.append(Check("RCPT TO", True, detail))
+    if missing := _without(config.reply_to, utf8=utf8):
+        talk.done.append(Check("Reply-To", True, missing))
     await talk.reset()
     detail = "nothing was sent; that its mails reach an inbox cannot be proved without one"
     talk.done.append(Check(talk.step, True, detail))

@@ -3,89 +3,106 @@
 import hashlib
 import html
 import re
-from collections.abc import Sequence
-from email.headerregistry import Address, HeaderRegistry, MessageIDHeader
-from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime
-from typing import Any, cast
+from typing import Any
 
+from channels.email_body import alternatives
 from channels.email_config import EmailConfig
-from channels.look import COLOURS
-from channels.text import cut, lines, one_line
+from channels.email_header import address_field, list_field, text_field
+from channels.look import COLOURS, entity_of, remarks_on
+from channels.text import cut, lines, link, one_line
 from domain.message import Message
 from domain.notification import Severity
 
 HTML_BYTES = 100_000  # Gmail clips what is longer than about 102 KB
-_SUBJECT_CHARS = 200
+_SUBJECT_CHARS, _ABOUT_CHARS = 200, 100
 _NAME_CHARS, _VALUE_CHARS, _URL_CHARS = 100, 300, 2_000
-
-
-def _header(text: str, chars: int = _SUBJECT_CHARS) -> str:
-    """One line that is no encoded word either (RFC 2047): those could spell what is left out."""
-    return _line(text.replace("=?", "= ?"), chars)
+_BLOBS = re.compile(
+    r"^(\[[^\[\]]*\]\s*)+"
+)  # what RFC 5256 2.1 leaves out where it compares subjects
+_IDS = ("Message-ID", "In-Reply-To", "References")  # which are never encoded
 
 
 def _line(text: str, chars: int) -> str:
     return cut(one_line(text), chars)
 
 
-def envelope(message: Message, config: EmailConfig, to: Sequence[str]) -> dict[str, Any]:
-    """The mail as it is recorded: sender and recipients, headers, text and HTML."""
+def envelope(message: Message, config: EmailConfig, to: tuple[str, ...]) -> dict[str, Any]:
+    """The mail as it is recorded: who writes to whom, headers, text and HTML."""
     return {
         "sender": config.from_address,
+        "sender_name": _line(config.from_name, 100),
         "to": list(to),
-        "headers": _headers(message, config),
+        "reply_to": config.reply_to,
+        "headers": _headers(message, config.from_address),
         "text": _text(message),
         "html": _html(message),
     }
 
 
-def _headers(message: Message, config: EmailConfig) -> dict[str, str]:
-    """The Message-ID is the delivery's, on every attempt; the thread's is its alert's.
-
-    No mail has the thread's id: the first of an alert is not known to those that follow, and
-    clients join what refers to the same id.
-    """
-    local, _, domain = config.from_address.rpartition("@")
-    thread = f"<{hashlib.sha256(message.alert_key.encode()).hexdigest()[:32]}@{domain}>"
-    prefix = "[CRITICAL] " if message.severity is Severity.CRITICAL else ""
-    headers = {
-        "From": str(Address(_header(config.from_name), local, domain)),
-        "Subject": prefix + _header(message.title),
+def _headers(message: Message, sender: str) -> dict[str, str]:
+    """The Message-ID is the delivery's, on every attempt. No machine is to answer."""
+    domain = sender.rpartition("@")[2]
+    urgent = {"Importance": "high"} if message.severity is Severity.CRITICAL else {}
+    return {
+        "Subject": _subject(message),
         "Date": format_datetime(message.created_at),
         "Message-ID": f"<{re.sub('[^A-Za-z0-9-]', '_', message.delivery_id)}@{domain}>",
-        "In-Reply-To": thread,
-        "References": thread,
+        **_thread(message, sender),
         "Auto-Submitted": "auto-generated",
-        "X-FireLater-Event": _header(message.event_type, 100),
+        "X-Auto-Response-Suppress": "All",  # Exchange's: no out-of-office answers, no receipts
+        "X-FireLater-Event": _line(message.event_type, 100),
+        **urgent,
     }
-    urgent = {"Importance": "high"} if message.severity is Severity.CRITICAL else {}
-    reply = {"Reply-To": config.reply_to} if config.reply_to else {}
-    return {**headers, **urgent, **reply}
 
 
-def mime(request: dict[str, Any], to: Sequence[str], utf8: bool = False) -> bytes:
-    """The mail on the wire, CRLF after lines of at most 998 bytes.
+def _subject(message: Message) -> str:
+    """The title, and before it what it is about, unless the title begins with that.
 
-    `utf8`: header fields may hold it, as some address needs it (RFC 6532).
+    Many clients thread by subject (RFC 5256: whatever refers to a mail that is not there), and
+    leave out what stands in brackets at the beginning: there an id would tell nothing apart.
     """
-    mail = EmailMessage(SMTP.clone(header_factory=_registry(), cte_type="7bit", utf8=utf8))
-    for name, value in request["headers"].items():
-        mail[name] = value
-    mail["To"] = ", ".join(to)
-    mail.set_content(request["text"])
-    mail.add_alternative(request["html"], subtype="html")
-    mail.set_boundary(f"=_{hashlib.sha256(mail['Message-ID'].encode()).hexdigest()[:32]}")
-    return mail.as_bytes()
+    title = _line(message.title, _SUBJECT_CHARS)
+    about = cut(entity_of(message), _ABOUT_CHARS)
+    if about and not _begins(_BLOBS.sub("", title), about, one_line(message.entity_id or "")):
+        title = f"{about}: {title}"
+    return f"[CRITICAL] {title}" if message.severity is Severity.CRITICAL else title
 
 
-def _registry() -> HeaderRegistry:
-    """As text, a long id would be folded into encoded words, which are no ids any more."""
-    registry = HeaderRegistry()
-    for name in ("in-reply-to", "references"):
-        registry.map_to_type(name, cast(Any, MessageIDHeader))  # typeshed does not know mixins
-    return registry
+def _begins(title: str, about: str, id: str) -> bool:
+    """With the entity, or its id alone; a bare number says nothing (`7 printers are offline`)."""
+    names = [about] if id.isdecimal() or not id else [about, id]
+    return re.match(rf"({'|'.join(map(re.escape, names))})(?!\w)", title) is not None
+
+
+def _thread(message: Message, sender: str) -> dict[str, str]:
+    """What mails of one entity refer to. No mail has that id: the first of an entity is not known
+    to those that follow, and clients join what refers to the same. Alone, a mail refers to none.
+    """
+    if not message.entity_id:
+        return {}
+    key = hashlib.sha256(f"{sender}\0{message.alert_key}".encode()).hexdigest()[:32]
+    id = f"<{key}@{sender.rpartition('@')[2]}>"
+    return {"In-Reply-To": id, "References": id}
+
+
+def mime(request: dict[str, Any], to: list[str], utf8: bool = False) -> bytes:
+    """The mail on the wire, CRLF after lines of at most 998 bytes, most of at most 76.
+
+    `utf8`: addresses may hold it (RFC 6532). Without, a Reply-To that does is left out: nothing
+    in an address can be encoded (RFC 2047 5(3)).
+    """
+    headers, reply_to = request["headers"], request["reply_to"]
+    fields = [
+        address_field("From", request["sender"], request["sender_name"]),
+        list_field("To", to, ", "),
+        *(list_field(each, [headers[each]]) for each in _IDS if each in headers),
+        *(text_field(each, headers[each]) for each in headers if each not in _IDS),
+    ]
+    if reply_to and (utf8 or reply_to.isascii()):
+        fields.append(address_field("Reply-To", reply_to))
+    head = "".join(f"{each}\r\n" for each in fields).encode()
+    return head + alternatives(request["text"], request["html"], headers["Message-ID"])
 
 
 def _about(message: Message) -> str:
@@ -99,8 +116,8 @@ def _facts(message: Message) -> list[tuple[str, str]]:
 
 def _text(message: Message) -> str:
     facts = "\n".join(f"{name}: {value}" for name, value in _facts(message))
-    link = _line(message.url or "", _URL_CHARS)
-    parts = [_line(message.title, 1_000), lines(message.body), facts, link]
+    title, url = _line(message.title, 1_000), one_line(message.url or "")
+    parts = [*remarks_on(message), title, lines(message.body), facts, url]
     return "\n\n".join([*filter(None, parts), f"-- \n{_about(message)}"]) + "\n"
 
 
@@ -110,6 +127,7 @@ def _html(message: Message) -> str:
         '<!DOCTYPE html><html><head><meta charset="utf-8"></head>\n'
         '<body style="font-family:sans-serif;margin:16px">\n'
         f'<div style="border-left:4px solid {COLOURS[message.severity]};padding-left:12px">\n'
+        f"{_remarks(message)}"
         f'<h2 dir="auto">{html.escape(_line(message.title, 1_000))}</h2>\n'
     )
     tail = f"{_table(message)}{_button(message)}</div>\n<p>{html.escape(_about(message))}</p>\n"
@@ -128,12 +146,16 @@ def _table(message: Message) -> str:
     return f'<table cellpadding="4">\n{rows}</table>\n' if rows else ""
 
 
+def _remarks(message: Message) -> str:
+    return "".join(f"<p><em>{html.escape(each)}</em></p>\n" for each in remarks_on(message))
+
+
 def _button(message: Message) -> str:
-    """A link that was cut would lead elsewhere; one that is too long is left out."""
-    url = message.url or ""
-    if not url.startswith(("https://", "http://", "mailto:")) or len(url) > _URL_CHARS:
-        return ""
-    return f'<p><a href="{html.escape(_line(url, _URL_CHARS))}">Open</a></p>\n'
+    """A link; what is none that mail programs open alike stands there as text."""
+    if found := link(message.url, _URL_CHARS):
+        return f'<p><a href="{html.escape(found)}">Open</a></p>\n'
+    url = html.escape(_line(message.url or "", _URL_CHARS))
+    return f"<p>{url}</p>\n" if url else ""
 
 
 def _paragraph(text: str) -> str:

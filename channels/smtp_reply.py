@@ -1,12 +1,20 @@
 """What an SMTP server's no means, and what it means if it says nothing at all."""
 
+import base64
 import re
 import ssl
 
-from channels.email_config import EmailConfig
 from domain.delivery import FailureClass
 
 _ABOUT_LOGIN = frozenset({530, 534, 535})
+# Nothing has been said of any mail yet, so a refusal is of who we are: the config can mend it.
+_OF_THE_INTEGRATION = frozenset({"connect", "EHLO", "HELO", "STARTTLS", "AUTH", "MAIL FROM"})
+_ADVICE = {
+    "EHLO": "set heloName to a name that it takes",
+    "HELO": "set heloName to a name that it takes",
+    "AUTH": "is the login right, and may it send by SMTP?",
+    "MAIL FROM": "set fromAddress to one that it lets this login send as",
+}
 _UNREADABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
@@ -19,14 +27,22 @@ def is_refusal(code: int) -> bool:
     return 400 <= code <= 599
 
 
-def class_of_reply(code: int, *, to_login: bool = False) -> FailureClass:
-    """RFC 5321 4.2.1: a 4yz passes, a 5yz stays. That of a login waits for another config.
+def class_of_reply(code: int, step: str) -> FailureClass:
+    """RFC 5321 4.2.1: a 4yz passes, a 5yz stays; before a recipient is named, until the config
+    changes.
 
     What is no SMTP, or no answer to what was asked, is taken for a server in trouble.
     """
-    if code in _ABOUT_LOGIN or (to_login and 500 <= code <= 599):
+    if not 500 <= code <= 599:
+        return FailureClass.TRANSIENT
+    if code in _ABOUT_LOGIN or step in _OF_THE_INTEGRATION:
         return FailureClass.MISCONFIGURED
-    return FailureClass.PERMANENT if 500 <= code <= 599 else FailureClass.TRANSIENT
+    return FailureClass.PERMANENT
+
+
+def advice(code: int, step: str) -> str:
+    """What to do about a refusal, to be said after it."""
+    return f": {_ADVICE[step]}" if 500 <= code <= 599 and step in _ADVICE else ""
 
 
 def silence(error: Exception) -> str:
@@ -39,12 +55,19 @@ def silence(error: Exception) -> str:
     return "no answer in time" if isinstance(error, TimeoutError) else "the connection broke"
 
 
-def words(text: str, config: EmailConfig) -> str:
+def words(text: str, username: str, secret: str) -> str:
     """What the server said, as text; without the login, should it quote what it was told."""
-    from aiosmtplib.auth import auth_login_encode, auth_plain_encode, auth_xoauth2_encode
-
-    login = config.username or "", config.secret
-    encoded = [auth_plain_encode(*login), auth_xoauth2_encode(*login), auth_login_encode(*login)[1]]
-    for form in (*(each.decode() for each in encoded), config.secret):
-        text = text.replace(form, "…") if config.secret else text
+    for form in (*_spoken(username, secret), secret) if secret else ():
+        text = text.replace(form, "…")
     return _UNREADABLE.sub(" ", text)
+
+
+def _spoken(username: str, secret: str) -> list[str]:
+    """A login as PLAIN, XOAUTH2 and LOGIN write it."""
+    said = [f"\0{username}\0{secret}", bearer(username, secret), secret]
+    return [base64.b64encode(each.encode()).decode() for each in said]
+
+
+def bearer(username: str, token: str) -> str:
+    """XOAUTH2's login (developers.google.com/gmail/imap/xoauth2-protocol), before its base64."""
+    return f"user={username}\x01auth=Bearer {token}\x01\x01"

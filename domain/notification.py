@@ -59,7 +59,7 @@ class User(_Body):
     """Whom an event is for; their preferences decide the channels."""
 
     id: Text = Field(min_length=1, max_length=200)
-    email: Text | None = Field(None, max_length=320)
+    email: Text | None = Field(None, max_length=2_000)  # one that is none is said by its delivery
     name: Text | None = Field(None, max_length=200)
 
 

@@ -3,9 +3,7 @@
 import base64
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
@@ -14,88 +12,20 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from channels.channel import Outgoing
-from channels.egress import Egress, egress
+from channels.egress import egress
 from channels.email import Email
-from channels.email_config import EmailConfig, EmailOptions, mailbox
+from channels.email_address import mailbox
+from channels.email_config import EmailConfig, EmailOptions
 from channels.email_message import HTML_BYTES, envelope, mime
 from channels.smtp_reply import words
 from domain.delivery import (
-    Check,
     DeliveryFailed,
     DeliveryStatus,
-    Failure,
     FailureClass,
-    Receipt,
 )
-from domain.message import Message
-from domain.notification import Action, Severity
-from tests.receivers.smtp import GTUBE, Mail, SmtpReceiver, serving, trusting
-
-MESSAGE = Message(
-    delivery_id="0198c0de-0000-7000-8000-00000000000a",
-    notification_id="0198c0de-0000-7000-8000-00000000000b",
-    event_type="incident.created",
-    action=Action.TRIGGER,
-    severity=Severity.ERROR,
-    title="Disk full on db-1",
-    body="98 % of /var\nGrowing.",
-    alert_key="incident_INC1",
-    created_at=datetime(2026, 11, 24, 12, tzinfo=UTC),
-    url="https://firelater.example/incidents/INC1?a=1&b=2",
-    entity_type="incident",
-    entity_id="INC1",
-    facts=(("host", "db-1"), ("<b>", "a & b")),
-)
-SENDER = "notices@firelater.example"
-
-
-@dataclass
-class Post:
-    """The channel, its integration and the server that it talks to."""
-
-    receiver: SmtpReceiver
-    out: Egress
-    config: dict[str, Any]
-
-    @property
-    def channel(self) -> Email:
-        return Email(trust=lambda: trusting(self.receiver))
-
-    async def send(
-        self, message: Message = MESSAGE, options: dict[str, Any] | None = None, **config: Any
-    ) -> Receipt:
-        integration = EmailConfig.model_validate({**self.config, **config})
-        outgoing = Outgoing(message, integration, EmailOptions.model_validate(options or {}))
-        return await self.channel.deliver(outgoing, self.channel.request(outgoing), self.out)
-
-    async def failure(self, message: Message = MESSAGE, **config: Any) -> Failure:
-        with pytest.raises(DeliveryFailed) as failed:
-            await self.send(message, **config)
-        return failed.value.failure
-
-    async def test(self, **config: Any) -> dict[str, Check]:
-        integration = EmailConfig.model_validate({**self.config, **config})
-        return {check.name: check for check in await self.channel.test(integration, self.out)}
-
-    @property
-    def mail(self) -> Mail:
-        [mail] = self.receiver.received
-        return mail
-
-
-@asynccontextmanager
-async def posting(receiver: SmtpReceiver, total: float = 15) -> AsyncIterator[Post]:
-    async with serving(receiver), egress(receiver.allowed, total=total) as out:
-        config = {
-            "host": "127.0.0.1",
-            "port": receiver.port,
-            "security": receiver.security,
-            "username": receiver.username,
-            "password": receiver.password,
-            "fromAddress": SENDER,
-            "to": ["ops@example.com"],
-        }
-        yield Post(receiver, out, config)
+from domain.notification import Severity
+from tests.channels.mailing import MESSAGE, SENDER, Post, posting
+from tests.receivers.smtp import GTUBE, Mail, SmtpReceiver
 
 
 @pytest.fixture
@@ -120,10 +50,11 @@ async def test_a_mail_arrives_whole(security: Literal["starttls", "tls", "none"]
     assert (mail.sender, mail.recipients, mail.login) == (SENDER, ("ops@example.com",), "firelater")
     assert (mail.tls is None) == (security == "none")
     assert headers.get_content_type() == "multipart/alternative"
-    assert headers["Subject"] == "Disk full on db-1"
+    assert headers["Subject"] == "incident INC1: Disk full on db-1"
     assert (headers["From"], headers["To"]) == (f"FireLater <{SENDER}>", "ops@example.com")
     assert headers["Date"].datetime == MESSAGE.created_at
     assert headers["Auto-Submitted"] == "auto-generated"
+    assert headers["X-Auto-Response-Suppress"] == "All"
     text, html = parts(mail)
     assert "98 % of /var\nGrowing." in text
     assert "host: db-1\n<b>: a & b" in text
@@ -148,28 +79,8 @@ async def test_one_delivery_has_one_id_and_one_alert_one_thread(post: Post) -> N
 
 async def test_a_critical_event_says_so(post: Post) -> None:
     await post.send(replace(MESSAGE, severity=Severity.CRITICAL))
-    assert post.mail.message["Subject"] == "[CRITICAL] Disk full on db-1"
+    assert post.mail.message["Subject"] == "[CRITICAL] incident INC1: Disk full on db-1"
     assert post.mail.message["Importance"] == "high"
-
-
-@pytest.mark.parametrize(
-    ("recipient", "options", "expected"),
-    [
-        ("user@example.com", {"to": ["team@example.com"]}, ["user@example.com"]),
-        (
-            None,
-            {"to": ["team@example.com", "b@example.com"]},
-            ["team@example.com", "b@example.com"],
-        ),
-        (None, {"to": "team@example.com"}, ["team@example.com"]),
-        (None, {}, ["ops@example.com"]),
-    ],
-)
-async def test_the_most_particular_recipient_counts(
-    post: Post, recipient: str | None, options: dict[str, Any], expected: list[str]
-) -> None:
-    await post.send(replace(MESSAGE, recipient=recipient), options)
-    assert list(post.mail.recipients) == expected
 
 
 async def test_a_domain_goes_out_in_ascii(post: Post) -> None:
@@ -178,9 +89,6 @@ async def test_a_domain_goes_out_in_ascii(post: Post) -> None:
 
 
 async def test_letters_before_the_at_need_a_server_that_takes_them(post: Post) -> None:
-    receipt = await post.send(to=["jörg@example.com", "ops@example.com"])
-    assert post.mail.recipients == ("ops@example.com",)
-    assert "jörg@example.com" in receipt.response
     alone = await post.failure(to=["jörg@example.com"])
     assert (alone.kind, "SMTPUTF8" in alone.detail) == (FailureClass.PERMANENT, True)
     sender = await post.failure(fromAddress="jörg@example.com")
@@ -220,9 +128,9 @@ def test_no_text_can_add_a_header_or_break_a_line(
         alert_key=key.encode(errors="replace").decode(),
         event_type=event,
     )
-    content = mime(envelope(message, CONFIG, CONFIG.to), CONFIG.to)
+    content = mime(envelope(message, CONFIG, CONFIG.to), [*CONFIG.to])
     mail = Mail(0, "", (), content, "250", None, None).message
-    expected = mime(envelope(MESSAGE, CONFIG, CONFIG.to), CONFIG.to)
+    expected = mime(envelope(MESSAGE, CONFIG, CONFIG.to), [*CONFIG.to])
     assert mail.keys() == Mail(0, "", (), expected, "250", None, None).message.keys()
     assert not re.search(r"[\x00-\x1f\u202a-\u202e]", mail["Subject"])
     assert max(map(len, content.split(b"\r\n"))) <= 998
@@ -235,7 +143,7 @@ def test_no_text_can_add_a_header_or_break_a_line(
 @given(name=st.text(min_size=1, max_size=100).filter(str.isprintable))
 def test_the_senders_name_stays_a_name(name: str) -> None:
     config = CONFIG.model_copy(update={"from_name": name})
-    content = mime(envelope(MESSAGE, config, CONFIG.to), CONFIG.to)
+    content = mime(envelope(MESSAGE, config, CONFIG.to), [*CONFIG.to])
     [sender] = Mail(0, "", (), content, "250", None, None).message["From"].addresses
     assert sender.addr_spec == SENDER
 
@@ -248,7 +156,7 @@ async def test_html_is_inert_and_links_lead_to_the_web_only(post: Post) -> None:
     await post.send(hostile)
     text, html = parts(post.mail)
     assert "<script" not in html
-    assert "javascript:" not in html
+    assert "href" not in html
     assert script in text  # the lone dot did not end the mail
 
 
@@ -267,13 +175,13 @@ def test_html_stays_below_what_gmail_clips_and_text_is_whole(body: str) -> None:
 T, P, M = FailureClass.TRANSIENT, FailureClass.PERMANENT, FailureClass.MISCONFIGURED
 REPLIES = [
     *((step, code, T) for step in ("MAIL", "RCPT", "DATA", ".") for code in (450, 451, 452)),
-    *((step, code, P) for step in ("MAIL", "RCPT", "DATA", ".") for code in (550, 552, 553, 554)),
+    *((step, code, P) for step in ("RCPT", "DATA", ".") for code in (550, 552, 553, 554)),
+    *(("MAIL", code, M) for code in (530, 550, 553, 554)),
     *((step, 421, T) for step in ("CONNECT", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", ".")),
     *(("AUTH", code, M) for code in (504, 530, 534, 535, 538)),
     ("AUTH", 454, T),
     ("STARTTLS", 454, T),
-    ("CONNECT", 554, P),
-    ("MAIL", 530, M),
+    *((step, code, M) for step in ("CONNECT", "EHLO", "STARTTLS") for code in (501, 550, 554)),
 ]
 
 
@@ -295,7 +203,7 @@ async def test_each_reply_has_its_class(
 async def test_only_after_the_final_dot_it_may_be_out(
     way: str, step: str, maybe_sent: bool
 ) -> None:
-    async with posting(SmtpReceiver(), total=0.5) as post:
+    async with posting(SmtpReceiver(), wait=0.5) as post:
         post.receiver.replies[step] = way
         failure = await post.failure()
     assert (failure.kind, failure.maybe_sent) == (T, maybe_sent)
@@ -356,27 +264,7 @@ async def test_what_the_server_takes_for_spam_is_not_sent_again(post: Post) -> N
     assert (failure.kind, failure.status, failure.maybe_sent) == (P, 554, False)
 
 
-# Several recipients
-
-
-async def test_those_accepted_get_it_once_and_the_refused_are_named(post: Post) -> None:
-    post.receiver.replies["RCPT gone@example.com"] = "550 5.1.1 no such user"
-    post.receiver.replies["RCPT slow@example.com"] = "450 4.2.1 greylisted"
-    to = ["ops@example.com", "gone@example.com", "slow@example.com"]
-    receipt = await post.send(to=to)
-    assert post.mail.recipients == ("ops@example.com",)
-    assert receipt.status is DeliveryStatus.ACCEPTED
-    assert "550 to RCPT TO gone@example.com" in receipt.response
-    assert "450 to RCPT TO slow@example.com" in receipt.response
-
-
-async def test_with_nobody_accepted_one_who_may_be_later_is_worth_a_retry(post: Post) -> None:
-    post.receiver.replies["RCPT gone@example.com"] = "550 5.1.1 no such user"
-    post.receiver.replies["RCPT slow@example.com"] = "450 4.2.1 greylisted"
-    both = await post.failure(to=["gone@example.com", "slow@example.com"])
-    assert (both.kind, both.maybe_sent) == (T, False)
-    assert (await post.failure(to=["gone@example.com"])).kind is P
-    assert post.receiver.received == []
+# Recipients
 
 
 @pytest.mark.parametrize(
@@ -473,19 +361,13 @@ def test_a_config_that_cannot_work_is_refused(change: dict[str, Any]) -> None:
         EmailConfig.model_validate({**config, **change})
 
 
-@given(
-    secret=st.text("abc+/=", min_size=1, max_size=30),
-    how=st.sampled_from(["password", "accessToken"]),
-)
-def test_the_servers_words_never_quote_the_login(secret: str, how: str) -> None:
+@given(secret=st.text("abc+/=", min_size=1, max_size=30))
+def test_the_servers_words_never_quote_the_login(secret: str) -> None:
     """In the clear or as any mechanism writes it; a server of the internet may echo commands."""
-    config = EmailConfig.model_validate(
-        {"host": "mail.example.com", "username": "USER", "fromAddress": SENDER, how: secret}
-    )
     plain = base64.b64encode(f"\0USER\0{secret}".encode()).decode()
     bearer = base64.b64encode(f"user=USER\x01auth=Bearer {secret}\x01\x01".encode()).decode()
     for form in (secret, plain, bearer, base64.b64encode(secret.encode()).decode()):
-        shown = words(f"5.7.8 WRONG:\n\0 {form}\ud800", config)
+        shown = words(f"5.7.8 WRONG:\n\0 {form}\ud800", "USER", secret)
         assert shown.isprintable()
         assert re.fullmatch(r"5\.7\.8 WRONG:  ?…+ ", shown)
 
@@ -510,7 +392,7 @@ async def test_the_test_names_the_step_that_fails(post: Post, step: str) -> None
     failed = [check for check in (await post.test()).values() if not check.ok]
     assert [check.name for check in failed] == [names.get(step, step)]
     assert "554" in failed[0].detail
-    assert failed[0].kind is (M if step == "AUTH" else P)
+    assert failed[0].kind is (P if step in ("RCPT", "RSET") else M)
 
 
 async def test_the_test_without_usual_recipients_does_not_claim_any(post: Post) -> None:

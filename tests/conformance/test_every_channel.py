@@ -4,6 +4,7 @@ import copy
 import json
 import logging
 import traceback
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -13,13 +14,23 @@ from hypothesis import HealthCheck, given, settings
 
 from channels import CHANNELS
 from channels.egress import egress
+from channels.smtp_waits import Waits
 from domain.delivery import PERSISTENT, PROMPT, DeliveryFailed, Failure, Receipt
 from domain.message import Message
 from tests.channels.examples import MESSAGES, kind_of, message, outgoing, secrets_of
 from tests.conformance import expected
-from tests.conformance.attempts import CASES, KNOWN, OVER_HTTP, attempt, connected, outcome
+from tests.conformance.attempts import (
+    CASES,
+    KNOWN,
+    OVER_HTTP,
+    attempt,
+    channel_of,
+    connected,
+    outcome,
+)
 from tests.receivers import smtp
-from tests.receivers.receiver import Reply
+from tests.receivers.oauth import TokenEndpoint
+from tests.receivers.receiver import Reply, serving
 
 ELSEWHERE = "https://receiver.example.com:8443"
 ROWS = [
@@ -85,17 +96,50 @@ async def test_every_answer_of_the_vendor_has_the_class_of_the_table(
             assert outcome(await channel.answered(status, row.body or "")) == row.outcome
 
 
-@pytest.mark.parametrize("step", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "."])
-async def test_every_reply_of_smtp_has_the_class_of_the_table(step: str) -> None:
+BEFORE, ABOUT = "Answers over SMTP before a recipient is named", "Answers over SMTP about a mail"
+
+
+@pytest.mark.parametrize(
+    ("heading", "step"),
+    [(BEFORE, step) for step in ("CONNECT", "EHLO", "HELO", "AUTH", "MAIL")]
+    + [(ABOUT, step) for step in ("RCPT", "DATA", ".")],
+)
+async def test_every_reply_of_smtp_has_the_class_of_the_table(heading: str, step: str) -> None:
     wrong = []
     mail = smtp.SmtpReceiver("none")
+    if step == "HELO":
+        mail.replies["EHLO"] = "502 5.5.1 unknown"
     async with smtp.serving(mail), egress(mail.allowed) as out:
-        for code, wanted in expected.by_number("Answers over SMTP").items():
+        for code, wanted in expected.by_number(heading).items():
             mail.replies[step] = f"{code} 0.0.0 no"
+            if step == "EHLO" and code in (500, 502):  # asks for HELO
+                continue
             found = outcome(await attempt("email", outgoing("email", mail.url), out))
             if found != wanted:
                 wrong.append((code, found))
     assert wrong == []
+
+
+def test_the_page_names_the_waits_of_a_mail_as_they_are() -> None:
+    published = {name.strip("`"): float(wait) for name, wait in expected.rows("Time for a mail")}
+    assert published == asdict(Waits())
+
+
+@pytest.mark.parametrize("row", expected.rows("Access tokens"), ids=" ".join)
+async def test_every_answer_to_a_grant_has_the_class_of_the_table(row: list[str]) -> None:
+    statuses, body, wanted = row
+    endpoint = TokenEndpoint()
+    config: dict[str, Any] = {"clientId": "id", "clientSecret": "s", "scope": "x"}
+    async with serving(endpoint), egress(f"{endpoint.allowed},127.0.0.1/32:1") as out:
+        config["tokenUrl"] = f"{endpoint.url}/token"
+        going = outgoing("email", "http://127.0.0.1:1", password=None, **config)
+        for status in expected.numbers(statuses):
+            said = "" if body == "any" else body.strip("`")
+            endpoint.told.append(Reply(status, said))
+            found = await attempt("email", going, out)
+            assert (status, outcome(found)) == (status, wanted)
+            assert isinstance(found, Failure)
+            assert not found.maybe_sent
 
 
 @everywhere
@@ -132,7 +176,7 @@ async def test_retry_after_is_understood(stem: str, status: int) -> None:
 
 @everywhere
 @given(said=MESSAGES)
-@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_requests_are_pure_and_hold_no_secret(stem: str, said: Message) -> None:
     channel = CHANNELS[kind_of(stem)]
     before = copy.deepcopy(said)
@@ -216,7 +260,7 @@ async def test_success_shows_no_secret(stem: str, caplog: pytest.LogCaptureFixtu
 
 async def everything_shown(stem: str, going: Any, out: Any) -> str:
     """All that a delivery and a test leave behind, as somebody might print it."""
-    channel = CHANNELS[kind_of(stem)]
+    channel = channel_of(stem)
     request = channel.request(going)
     try:
         said = repr(await channel.deliver(going, request, out))

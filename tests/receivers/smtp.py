@@ -51,7 +51,8 @@ class SmtpReceiver(Arrivals[Mail]):
 
     `replies` holds answers out of the ordinary, by command ("CONNECT", "EHLO", "STARTTLS", "AUTH",
     "MAIL", "RCPT", "DATA", "." for the mail's end, "RSET"), or by command and address ("RCPT
-    a@b.example"): a line of SMTP, or "hang", or "disconnect".
+    a@b.example"): a line of SMTP, or "hang", or "disconnect". `delays` holds the seconds that each
+    takes. Who greets with an address is refused if it `wants_names`.
     """
 
     kind = "email"
@@ -70,6 +71,8 @@ class SmtpReceiver(Arrivals[Mail]):
         self.size, self.utf8, self.login = size, utf8, login
         self.mechanisms = {"PLAIN", "LOGIN", "XOAUTH2"}
         self.replies: dict[str, str] = {}
+        self.delays: dict[str, float] = {}
+        self.wants_names = False
         self.commands: list[str] = []  # as they came, logins without what they carry
         self.authority = Authority()
 
@@ -126,7 +129,7 @@ class _Server(SMTP):
         self._receiver = receiver
         self._is_greeted = False
         super().__init__(_Handler(receiver), **options)
-        for command in ("EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "RSET", "QUIT"):
+        for command in ("EHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "RSET", "QUIT"):
             self._smtp_methods[command] = self._scripted(command, self._smtp_methods[command])
 
     def _scripted(self, command: str, usual: Callable[..., Any]) -> Callable[..., Any]:
@@ -134,7 +137,10 @@ class _Server(SMTP):
             shown = (arg or "").split(" ")[0] if command == "AUTH" else arg or ""
             self._receiver.commands.append(f"{command} {shown}".strip())
             address = shown.partition("<")[2].partition(">")[0]
-            if not await self.told(command, address):
+            is_literal = command == "EHLO" and shown.startswith("[")
+            if is_literal and self._receiver.wants_names:
+                await super(_Server, self).push("501 5.5.2 a name is wanted, no address")
+            elif not await self.told(command, address):
                 await usual(arg)
 
         return method
@@ -142,6 +148,7 @@ class _Server(SMTP):
     async def told(self, command: str, address: str = "") -> bool:
         """Do as the receiver was told for this command; whether it was."""
         replies = self._receiver.replies
+        await asyncio.sleep(self._receiver.delays.get(command, 0))
         reply = replies.get(f"{command} {address}") or replies.get(command)
         if reply == "hang":
             await self._receiver.released.wait()
@@ -189,6 +196,7 @@ class _Handler:
         elif GTUBE in _text(content):
             reply = "554 5.7.1 Message rejected as spam"
         self._receiver.note(server, envelope, reply)
+        await asyncio.sleep(self._receiver.delays.get(".", 0))
         if reply in ("hang", "disconnect"):
             await server.told(".")
         return reply
