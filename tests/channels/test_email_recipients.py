@@ -165,10 +165,10 @@ def test_the_api_saves_no_address_with_a_dot() -> None:
     assert "dot" in error["detail"]
 
 
-@given(st.text(max_size=2_000), st.lists(st.text(max_size=40), max_size=5))
+@given(st.text(max_size=2_000))
 @settings(deadline=None)
-def test_recipients_are_found_in_any_text(user: str, to: list[str]) -> None:
-    found = EMAIL.recipients(outgoing([], user, {"to": to}))
+def test_recipients_are_found_in_any_text(user: str) -> None:
+    found = EMAIL.recipients(outgoing(["a@x.example"], user))
     assert len({each.casefold() for each in found}) == len(found)
     assert all(len(each) <= 320 for each in found)
 

@@ -17,7 +17,7 @@ from channels import CHANNELS
 from channels.channel import Outgoing, secret_names
 from channels.egress import Egress, egress
 from channels.email import Email
-from channels.email_config import EmailConfig
+from channels.email_config import EmailConfig, EmailOptions
 from channels.oauth import Grant, Tokens
 from domain.delivery import Check, DeliveryFailed, Failure, FailureClass
 from tests.channels.mailing import MESSAGE, SENDER
@@ -57,7 +57,7 @@ class Signed:
         }
 
     async def send(self, **config: Any) -> None:
-        going = Outgoing(MESSAGE, EmailConfig.model_validate(self.config | config), {})
+        going = Outgoing(MESSAGE, EmailConfig.model_validate(self.config | config), EmailOptions())
         await self.channel.deliver(going, self.channel.request(going), self.out)
 
     async def failure(self, **config: Any) -> Failure:
@@ -245,7 +245,7 @@ async def test_no_secret_is_shown_recorded_or_logged(
     told += "".join(each.getMessage() for each in ours)
     assert signed.endpoint.client_secret not in told
     assert "wrong-secret" not in told
-    going = Outgoing(MESSAGE, EmailConfig.model_validate(signed.config), {})
+    going = Outgoing(MESSAGE, EmailConfig.model_validate(signed.config), EmailOptions())
     shown = json.dumps(signed.channel.request(going)) + repr(going.config)
     secrets = [signed.endpoint.client_secret, signed.endpoint.refresh_token, "token-1"]
     grant = Grant("https://a.example", "id", *secrets[:2])

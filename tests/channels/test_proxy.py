@@ -14,7 +14,7 @@ import pytest
 from channels.channel import Outgoing
 from channels.egress import Egress, egress
 from channels.email import Email
-from channels.email_config import EmailConfig
+from channels.email_config import EmailConfig, EmailOptions
 from channels.proxy import Proxy
 from channels.route import Route
 from channels.slack import Slack
@@ -385,7 +385,7 @@ async def mailed(out: Egress, receiver: SmtpReceiver, **config: Any) -> None:
         "fromAddress": "notices@firelater.example",
         "to": ["ops@example.com"],
     }
-    made = Outgoing(message(), EmailConfig.model_validate(given | config), {})
+    made = Outgoing(message(), EmailConfig.model_validate(given | config), EmailOptions())
     await Email().deliver(made, Email().request(made), out)
 
 
