@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from channels.channel import Limits, Outgoing
 from channels.egress import Egress, Reply
-from channels.reply import error_code, kept, refusal
+from channels.reply import error_code, is_page, json_object, kept, refusal
 from channels.slack_blocks import content
 from channels.slack_config import SlackConfig, is_channel
+from channels.slack_errors import KINDS, advice_on, kind_of
 from channels.text import compact, one_line
 from domain.delivery import (
     PROMPT,
@@ -79,7 +80,7 @@ class Slack:
         client = _client(outgoing.config, egress)
         posted = await client.chat_postMessage(**request)
         reference = {name: str(posted.get(name, "")) for name in ("channel", "ts")}
-        return Receipt(DeliveryStatus.DELIVERED, 200, reference, kept(client.reply))
+        return Receipt(DeliveryStatus.DELIVERED, client.reply.status, reference, kept(client.reply))
 
     async def test(self, config: SlackConfig, egress: Egress) -> list[Check]:
         if config.bot_token is None:
@@ -147,11 +148,17 @@ async def _post(config: SlackConfig, request: dict[str, Any], egress: Egress) ->
 
 
 def _check_posted(reply: Reply) -> None:
-    """Webhooks answer in plain text: `ok`, or an error's code. Raises DeliveryFailed."""
-    words = _words(reply)
-    if (reply.status, words) != (200, "ok"):
-        why = error_code(words)
-        raise refusal(reply, f"Slack answered {reply.status}{f': {why}' if why else ''}")
+    """Slack's webhooks answer in plain text: `ok`, or an error's code. Those of others that take
+    its messages (Mattermost, Rocket.Chat) answer any 2xx, and perhaps JSON.
+
+    Raises DeliveryFailed.
+    """
+    said, words = json_object(reply), _words(reply)
+    why = error_code(said.get("error")) if said else error_code(words)
+    denied = said.get("ok", said.get("success", True)) is False or bool(said.get("error"))
+    if not 200 <= reply.status < 300 or denied or why in KINDS or is_page(reply):
+        detail = f"Slack answered {reply.status}{f': {advice_on(why)}' if why else ''}"
+        raise refusal(reply, detail, kind_of(why, reply.status))
 
 
 def _words(reply: Reply) -> str:
