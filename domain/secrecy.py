@@ -28,7 +28,7 @@ _SLACK = re.compile(r"/services/([^/]+)/([^/]+)/([^/]+)")
 
 _PIECES = re.compile(r"[-_.~ ]+|%[0-9A-Fa-f]{2}")
 _TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")  # of a piece in camel case
-_UNSPEAKABLE = re.compile(r"(?i)[bcdfghjklmnpqrstvwxz]{6}")
+_UNSPEAKABLE = re.compile(r"(?i)[bcdfghjklmnpqrstvwxz]{5}")
 _SWITCH = re.compile(r"(?<=[0-9])(?=[A-Za-z])|(?<=[A-Za-z])(?=[0-9])")
 
 _LONG_WORD, _LONG_TEXT, _LONG_PART = 20, 12, 16  # characters
@@ -86,7 +86,8 @@ def _is_wordlike(piece: str) -> bool:
     tokens = _TOKEN.findall(word)
     if len(piece) - len(word) > _YEAR or not word.isalpha():
         return not piece
-    return len(tokens) <= 1 or 3 * len(tokens) <= len(word)
+    usual = 4 if len(piece) >= _LONG_PART else 3  # letters of a word in camel case
+    return len(word) < _LONG_WORD if len(tokens) <= 1 else usual * len(tokens) <= len(word)
 
 
 def _parts(secret: str) -> Iterator[str]:
