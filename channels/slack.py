@@ -80,7 +80,7 @@ class Slack:
         client = _client(outgoing.config, egress)
         posted = await client.chat_postMessage(**request)
         reference = {name: str(posted.get(name, "")) for name in ("channel", "ts")}
-        return Receipt(DeliveryStatus.DELIVERED, client.reply.status, reference, kept(client.reply))
+        return Receipt(DeliveryStatus.DELIVERED, 200, reference, kept(client.reply))
 
     async def test(self, config: SlackConfig, egress: Egress) -> list[Check]:
         if config.bot_token is None:

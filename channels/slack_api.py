@@ -45,7 +45,7 @@ class Client(AsyncWebClient):
 
 def _said(reply: Reply) -> dict[str, Any]:
     said = json_object(reply) or _begun(reply.body)
-    if 200 <= reply.status < 300 and said.get("ok") is True:
+    if reply.status == 200 and said.get("ok") is True:
         return said
     raise _refused(reply, error_code(said.get("error")))
 
