@@ -1,6 +1,7 @@
 """The field's words for a severity: what each means, and which mean nothing."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,3 +99,14 @@ def test_a_setting_refuses_others_and_says_which_it_takes(word: Any) -> None:
         SETTING.validate_python(word)
     [error] = raised.value.errors()
     assert all(known in error["msg"] for known in (*Severity, "p1", "high", "medium", "notice"))
+
+
+def test_the_page_names_the_words() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "notification.md").read_text()
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| ")]
+    published = {row[2].strip(" `"): row[1].strip().split(", ") for row in rows if len(row) == 5}
+    for level, words in WORDS.items():
+        spelt_out = ("severity", "priority")  # as is `Priority 2`
+        assert published[level] == [
+            each for each in words.split() if not each.startswith(spelt_out)
+        ]
