@@ -12,7 +12,8 @@ import re
 from typing import Any
 
 from channels.look import entity_of, remarks_on, time_of
-from channels.text import compact, cut, json_bytes, lines, link, one_line
+from channels.text import compact, cut, json_bytes, lines, one_line
+from domain.link import link
 from domain.message import Message
 from domain.notification import Action, Severity
 
@@ -117,5 +118,6 @@ def _short(text: str, size: int) -> str:
 
 
 def _actions(message: Message) -> list[Element]:
-    url = link(message.url, _URL)
-    return [{"type": "Action.OpenUrl", "title": "Open", "url": url}] if url else []
+    url = link(message.url)
+    fits = url is not None and len(url) <= _URL
+    return [{"type": "Action.OpenUrl", "title": "Open", "url": url}] if fits else []

@@ -67,7 +67,8 @@ def lines(text: str) -> str:
 
 
 def link(url: str | None, chars: int) -> str | None:
-    """A link as every vendor takes it; None where it is none, or longer than that.
+    """A link as the strictest vendors take it, to whom `_` is in no host; None where it is none,
+    or longer than that.
 
     Vendors refuse the whole message for it, and a URL that was cut would lead elsewhere: what is
     left out here is to be shown as text.

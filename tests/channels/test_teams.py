@@ -164,6 +164,20 @@ def test_a_long_link_is_shown_as_text_not_cut_to_another() -> None:
     assert "url" not in facts(fitting)
 
 
+@pytest.mark.parametrize(
+    ("url", "made"),
+    [
+        ("https://db_1.example/x", "https://db_1.example/x"),
+        ("HTTPS://bücher.example/a b", "https://xn--bcher-kva.example/a%20b"),
+    ],
+)
+def test_a_link_is_written_as_teams_takes_it(url: str, made: str) -> None:
+    assert card(message(url=url))["actions"][0]["url"] == made
+    for none in ("javascript:alert(1)", "https://bank.example@evil.example"):
+        assert "actions" not in card(message(url=none))
+        assert facts(card(message(url=none)))["url"] == none
+
+
 async def test_202_is_accepted_and_names_its_run() -> None:
     receiver = TeamsReceiver()
     async with serving(receiver):
