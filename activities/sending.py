@@ -71,11 +71,10 @@ async def send(attempt: Attempt, egress: Egress, gates: Gates, jitter: float) ->
     return _outcome(attempt, request, result, latency, jitter)
 
 
-def _recorded(request: dict[str, Any] | None, redact: Redactor) -> str:
-    """The request as JSON. Few hold anything to redact; in those only texts may be replaced, or
-    it would be JSON no more."""
-    text = as_json(request)
-    return text if redact.sent(text) == text else as_json(redact.request(request))
+def _recorded(request: dict[str, Any] | None, sent: str, redact: Redactor) -> str:
+    """The request, `sent` as JSON. Few hold anything to redact; in those only texts may be
+    replaced, or it would be JSON no more."""
+    return sent if redact.sent(sent) == sent else as_json(redact.request(request))
 
 
 def _timed_out(result: Receipt | Failure) -> bool:
@@ -98,7 +97,7 @@ def _outcome(
         "delivery_id": claimed.delivery_id,
         "no": claimed.no,
         "latency_ms": latency_ms,
-        "request": _recorded(request, redact),
+        "request": _recorded(request, sent, redact),
         "response": stored(redact.text(result.response, sent), _RESPONSE_CHARS),
         "destination": claimed.destination,
         "pause": attempt.target.rest,

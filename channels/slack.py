@@ -5,6 +5,7 @@ Source: docs.slack.dev, "Using the Slack Web API", "Sending messages using incom
 message that is sent twice appear once; `client_msg_id` names it all the same.
 """
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from channels.channel import Limits, Outgoing
@@ -38,6 +39,7 @@ _WEBHOOK_PROVED = (
     "Slack refused an empty message as one without text (400 no_text): the webhook is alive, and"
     " nothing was posted. Not proved: that its channel still takes messages"
 )
+_NO_TEXT = re.compile(r"^no_text$|No text specified")  # Slack's; Mattermost's, within JSON
 
 
 class Slack:
@@ -133,7 +135,7 @@ async def _check_webhook(config: SlackConfig, egress: Egress) -> Check:
     name = "incoming webhook"
     try:
         reply = await _post(config, {"text": ""}, egress)
-        if (reply.status, _words(reply)) == (400, "no_text"):
+        if reply.status == 400 and _NO_TEXT.search(_words(reply)):
             return Check(name, True, _WEBHOOK_PROVED)
         _check_posted(reply)
     except DeliveryFailed as error:

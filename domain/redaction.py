@@ -47,14 +47,19 @@ class Redactor:
 
     def text(self, text: str, sent: str = "") -> str:
         """What somebody said: an answer, an error. Words that `sent` says too are an echo of it."""
-        echoed = {word for word in self._words if word in sent}
+        echoed = {word for word in self._words if word in text and word in sent}
         searched = _any_of(self._told - echoed) if echoed else self._anywhere
-        return _without_user_info(searched.sub(REDACTED, self._as_credential.sub(_named, text)))
+        return _without_user_info(searched.sub(REDACTED, self._without_credentials(text)))
 
     def sent(self, text: str) -> str:
         """What we sent or were given to keep, as text."""
-        found = self._everywhere.sub(REDACTED, self._as_credential.sub(_named, text))
-        return _without_user_info(found)
+        return _without_user_info(self._everywhere.sub(REDACTED, self._without_credentials(text)))
+
+    def _without_credentials(self, text: str) -> str:
+        """Without the words that are named as credentials in it."""
+        if not any(word in text for word in self._words):
+            return text
+        return self._as_credential.sub(lambda found: found[1] + REDACTED, text)
 
     def request(self, value: Any) -> Any:
         """The same JSON as it was sent, without secrets; whatever its members are called."""
@@ -95,10 +100,6 @@ def _any_of(forms: Iterable[str]) -> re.Pattern[str]:
 def _after_its_name(words: Iterable[str]) -> re.Pattern[str]:
     said = _any_of(words).pattern
     return re.compile(rf"({_NAMED})(?:{said})(?!\w)") if said != _NOTHING else re.compile(_NOTHING)
-
-
-def _named(found: re.Match[str]) -> str:
-    return found[1] + REDACTED
 
 
 def _without_user_info(text: str) -> str:

@@ -423,7 +423,13 @@ async def test_a_test_of_a_webhook_posts_nothing() -> None:
         [dead] = await checks_of(receiver, "slack_webhook")
         receiver.always = Reply(200, "ok")
         [other] = await checks_of(receiver, "slack_webhook")
+        said = {"id": "web.incoming_webhook.text.app_error", "message": "No text specified."}
+        receiver.always = Reply(400, json.dumps(said))
+        [mattermost] = await checks_of(receiver, "slack_webhook")
+        receiver.always = Reply(400, "invalid_payload")
+        [wrong] = await checks_of(receiver, "slack_webhook")
     assert [alive.ok, dead.ok, other.ok] == [True, False, False]
+    assert [mattermost.ok, wrong.ok] == [True, False]
     assert "no_service" in dead.detail
     assert receiver.messages == []
 

@@ -29,7 +29,9 @@ LONG = message(
     repeated=True,
 )
 UNLINKED = replace(LONG, url="https://a_b.example/" + "p" * 4_000)
-slow = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+slow = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 
 
 def blocks(said: dict[str, Any]) -> list[dict[str, Any]]:

@@ -21,7 +21,9 @@ from tests.channels.hostile import HOSTILE, SNIPPETS
 from tests.conformance.test_slack_blocks import LONG
 from tests.receivers.teams import CARD_BYTES as TEAMS_BYTES
 
-slow = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+slow = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 
 
 @cache
