@@ -10,7 +10,10 @@ from domain.delivery import DeliveryFailed, Failure, FailureClass
 
 _KEPT_CHARS = 20_000
 _CODE = re.compile(r"[A-Za-z_]{1,80}")
-_PAGE = re.compile(rb"\s*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_PAGE = re.compile(
+    rb"(?:\xef\xbb\xbf|\s|<\?xml[^>]{0,200}>|<!--.{0,500}?-->)*+<(?:!doctype\s+html|html|head|body)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 
 _OF_STATUS = {
     401: FailureClass.MISCONFIGURED,
@@ -56,7 +59,8 @@ def kept(reply: Reply) -> str:
 
 
 def is_page(reply: Reply) -> bool:
-    """Whether it is a page for people, which no vendor answers: somebody else has."""
+    """Whether it is a page for people, which no vendor answers: somebody else has. Only the body
+    tells: Slack calls its `ok` text/html."""
     return _PAGE.match(reply.body) is not None
 
 
