@@ -71,11 +71,10 @@ async def send(attempt: Attempt, egress: Egress, gates: Gates, jitter: float) ->
     return _outcome(attempt, request, result, latency, jitter)
 
 
-def _recorded(request: dict[str, Any] | None, redact: Redactor) -> str:
-    """The request as JSON. Few hold anything to redact; in those only texts may be replaced, or
-    it would be JSON no more."""
-    text = as_json(request)
-    return text if redact.text(text) == text else as_json(redact.value(request))
+def _recorded(request: dict[str, Any] | None, sent: str, redact: Redactor) -> str:
+    """The request, `sent` as JSON. Few hold anything to redact; in those only texts may be
+    replaced, or it would be JSON no more."""
+    return sent if redact.sent(sent) == sent else as_json(redact.request(request))
 
 
 def _timed_out(result: Receipt | Failure) -> bool:
@@ -93,12 +92,13 @@ def _outcome(
     jitter: float,
 ) -> Outcome:
     claimed, redact = attempt.claimed, attempt.target.redactor
+    sent = as_json(request)
     common: dict[str, Any] = {
         "delivery_id": claimed.delivery_id,
         "no": claimed.no,
         "latency_ms": latency_ms,
-        "request": _recorded(request, redact),
-        "response": stored(redact.text(result.response), _RESPONSE_CHARS),
+        "request": _recorded(request, sent, redact),
+        "response": stored(redact.text(result.response, sent), _RESPONSE_CHARS),
         "destination": claimed.destination,
         "pause": attempt.target.rest,
         "ended": time.monotonic(),
@@ -111,7 +111,7 @@ def _outcome(
             failures=claimed.failures,
             code=result.code,
             place=result.destination,
-            reference={name: stored(redact.text(text), _ERROR_CHARS) for name, text in given}
+            reference={name: stored(redact.sent(text), _ERROR_CHARS) for name, text in given}
             or None,
         )
     throttled = result.kind is FailureClass.THROTTLED
@@ -126,7 +126,7 @@ def _outcome(
         code=result.status,
         kind=result.kind,
         maybe_sent=result.maybe_sent,
-        error=stored(redact.text(result.detail), _ERROR_CHARS),
+        error=stored(redact.text(result.detail, sent), _ERROR_CHARS),
         wait=wait,
         gone=result.gone,
     )

@@ -15,6 +15,7 @@ from api.context import InContext
 from api.durable import wake_requests
 from api.errors import ApiError, existing
 from domain.delivery import LATEST_SECONDS
+from domain.message import notes
 from storage import delivery, notification
 from storage.delivery import Delivery
 from storage.notification import Notification
@@ -99,7 +100,8 @@ async def _shown_now(context: InContext, caller: Operator, found: Delivery) -> d
 
 
 def _shown(row: Notification, deliveries: list[dict[str, Any]]) -> dict[str, Any]:
-    return _part(row, _OF_NOTIFICATION) | {"user": row["recipient"], "deliveries": deliveries}
+    told = {"user": row["recipient"], "notes": notes(row["metadata"]), "deliveries": deliveries}
+    return _part(row, _OF_NOTIFICATION) | told
 
 
 def _delivery(row: Delivery) -> dict[str, Any]:

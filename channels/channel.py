@@ -13,7 +13,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from channels.egress import Egress
 from domain.delivery import Check, Rate, Receipt, Schedule
 from domain.message import Message
-from domain.notification import Severity
+from domain.severity import Severity, SeveritySetting
 
 
 class RateLimit(BaseModel):
@@ -43,7 +43,7 @@ class ChannelConfig(BaseModel):
     )
     destinations: ClassVar[frozenset[str]] = frozenset()
 
-    severity: Severity = Severity.INFO  # of events that do not say
+    severity: SeveritySetting = Severity.INFO  # of events that do not say
     rate_limit: RateLimit | None = None  # instead of the vendor's
     max_in_flight: int = Field(8, ge=1, le=100)  # sends at the same time, in one worker
 

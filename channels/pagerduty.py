@@ -1,11 +1,12 @@
 """PagerDuty, Events API v2: alerts that are triggered, acknowledged and resolved by a key.
 
 Source: developer.pagerduty.com, "Events API v2 overview" and "Send an alert event". The vendor
-takes 202 for success, wants no retry of a 400, and allows about 120 events a minute for each key.
-Events of one `dedup_key` join one open alert, so that a delivery may come twice.
+answers 202, wants no retry of a 400, and allows about 120 events a minute for each key. Events of
+one `dedup_key` join one open alert, so that a delivery may come twice.
 """
 
 import hashlib
+import re
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import uuid4
 
@@ -13,16 +14,16 @@ from pydantic import Field, SecretStr
 
 from channels.channel import BaseUrl, ChannelConfig, ChannelOptions, Limits, Outgoing, matching
 from channels.egress import Egress, Reply
-from channels.reply import json_object, kept, refusal
-from channels.text import compact, cut, encoded, json_bytes
+from channels.reply import is_page, json_object, kept, refusal, undocumented
+from channels.text import compact, cut, json_bytes, link, one_line
 from domain.delivery import (
     PROMPT,
     Check,
     DeliveryFailed,
     DeliveryStatus,
+    FailureClass,
     Rate,
     Receipt,
-    class_of_status,
 )
 from domain.message import Message
 from domain.notification import Action
@@ -31,7 +32,8 @@ from domain.redaction import Redactor
 SUMMARY_CHARS, DEDUP_KEY_CHARS = 1_024, 255
 EVENT_BYTES = 512_000  # "512 KB", with the key, in the stricter reading
 _KEY_BYTES = len(',"routing_key":""') + 32
-_DETAIL_CHARS = 500
+_DETAIL_CHARS, _URL_CHARS = 500, 2_048
+_FINAL = (400, 413)
 _HOSTS = {"us": "pagerduty.com", "eu": "eu.pagerduty.com"}
 
 _PROVED = (
@@ -133,10 +135,10 @@ def dedup_key(alert_key: str) -> str:
 
 def _trigger(message: Message, config: PagerDutyConfig) -> dict[str, Any]:
     named = {"component": config.component, "group": config.group}
-    link = encoded(message.url) if message.url else None
+    url = link(message.url, _URL_CHARS)  # one that is none stays among the details
     return {
         "payload": {
-            "summary": cut(message.title.strip() or message.event_type, SUMMARY_CHARS),
+            "summary": cut(one_line(message.title) or message.event_type, SUMMARY_CHARS),
             "source": config.source,
             "severity": str(message.severity),
             "timestamp": message.created_at.isoformat(),
@@ -145,7 +147,7 @@ def _trigger(message: Message, config: PagerDutyConfig) -> dict[str, Any]:
             "custom_details": _details(message),
         },
         "client": "FireLater",
-        **({"client_url": link, "links": [{"href": link, "text": "Open"}]} if link else {}),
+        **({"client_url": url, "links": [{"href": url, "text": "Open"}]} if url else {}),
     }
 
 
@@ -169,10 +171,19 @@ async def _enqueue(config: PagerDutyConfig, event: dict[str, Any], egress: Egres
     content = compact({"routing_key": key, **event})
     headers = {"content-type": "application/json", "accept": "application/json"}
     reply = await egress.send("POST", config.events_url, headers, content)
-    if reply.status != 202:
-        detail = f"PagerDuty answered {reply.status}{_reasons(reply)}"
-        raise refusal(reply, config.redactor.text(detail)[:_DETAIL_CHARS])
+    if not 200 <= reply.status < 300 or is_page(reply):
+        reasons = _reasons(reply)
+        detail = f"PagerDuty answered {reply.status}{f': {reasons}' if reasons else ''}"
+        kind = _kind(reply.status, reasons)
+        raise refusal(reply, config.redactor.text(detail)[:_DETAIL_CHARS], kind)
     return reply
+
+
+def _kind(status: int, reasons: str) -> FailureClass:
+    """A key that is not good (any more) is for the tenant to mend; another 400 is the event's."""
+    if status == 400 and re.search("routing.?key", reasons, re.IGNORECASE):
+        return FailureClass.MISCONFIGURED
+    return FailureClass.PERMANENT if status in _FINAL else undocumented(status)
 
 
 def _reasons(reply: Reply) -> str:
@@ -180,7 +191,7 @@ def _reasons(reply: Reply) -> str:
     said = json_object(reply)
     errors = said.get("errors") or said.get("message")
     why = "; ".join(map(str, errors)) if isinstance(errors, list) else errors
-    return f": {why}" if isinstance(why, str) else ""
+    return why if isinstance(why, str) else ""
 
 
 async def _check_events(config: PagerDutyConfig, egress: Egress) -> Check:
@@ -205,4 +216,4 @@ async def _check_rest_key(config: PagerDutyConfig, key: SecretStr, egress: Egres
     if reply.status == 200:
         return Check("REST key valid", True, "the REST API takes it; it is no proof of the other")
     detail = f"the REST API answered {reply.status}"
-    return Check("REST key valid", False, detail, class_of_status(reply.status))
+    return Check("REST key valid", False, detail, undocumented(reply.status))

@@ -6,10 +6,29 @@ from datetime import UTC, datetime
 from typing import Any
 
 from channels.egress import Reply, retry_after
-from domain.delivery import DeliveryFailed, Failure, FailureClass, class_of_status
+from domain.delivery import DeliveryFailed, Failure, FailureClass
 
 _KEPT_CHARS = 20_000
 _CODE = re.compile(r"[A-Za-z_]{1,80}")
+_PAGE = re.compile(
+    rb"(?:\xef\xbb\xbf|\s|<\?xml[^>]{0,200}>|<!--.{0,500}?-->)*+<(?:!doctype\s+html|html|head|body)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+_OF_STATUS = {
+    401: FailureClass.MISCONFIGURED,
+    403: FailureClass.MISCONFIGURED,
+    429: FailureClass.THROTTLED,
+}
+
+
+def undocumented(status: int) -> FailureClass:
+    """The class of a status of which the vendor says nothing, and of any webhook's.
+
+    It may come from whatever stands before the receiver: a proxy, an ingress during a deployment,
+    a login page. That passes; so nothing is final but what a vendor itself calls so.
+    """
+    return _OF_STATUS.get(status, FailureClass.TRANSIENT)
 
 
 def refusal(
@@ -20,10 +39,10 @@ def refusal(
     gone: bool = False,
     maybe_sent: bool = False,
 ) -> DeliveryFailed:
-    """The failure that a status means, unless the vendor's body says `kind`; to be raised."""
+    """The failure, to be raised: of class `kind` where the vendor says so, else by its status."""
     fell_over = reply.status >= 500  # the request, nobody knows how far into it
     failure = Failure(
-        kind or class_of_status(reply.status),
+        kind or undocumented(reply.status),
         detail,
         reply.status,
         retry_after=retry_after(reply.headers, datetime.now(UTC)),
@@ -37,6 +56,12 @@ def refusal(
 def kept(reply: Reply) -> str:
     """The body as text for the record; nothing of a server within the operator's network."""
     return "" if reply.private else reply.body.decode("utf-8", "replace")[:_KEPT_CHARS]
+
+
+def is_page(reply: Reply) -> bool:
+    """Whether it is a page for people, which no vendor answers: somebody else has. Only the body
+    tells: Slack calls its `ok` text/html."""
+    return _PAGE.match(reply.body) is not None
 
 
 def json_object(reply: Reply) -> dict[str, Any]:

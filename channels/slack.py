@@ -5,13 +5,15 @@ Source: docs.slack.dev, "Using the Slack Web API", "Sending messages using incom
 message that is sent twice appear once; `client_msg_id` names it all the same.
 """
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from channels.channel import Limits, Outgoing
 from channels.egress import Egress, Reply
-from channels.reply import error_code, kept, refusal
+from channels.reply import error_code, is_page, json_object, kept, refusal
 from channels.slack_blocks import content
 from channels.slack_config import SlackConfig, SlackOptions, canonical, place
+from channels.slack_errors import KINDS, advice_on, kind_of
 from channels.text import compact, one_line
 from domain.delivery import (
     PROMPT,
@@ -36,6 +38,7 @@ _WEBHOOK_PROVED = (
     "Slack refused an empty message as one without text (400 no_text): the webhook is alive, and"
     " nothing was posted. Not proved: that its channel still takes messages"
 )
+_NO_TEXT = re.compile(r"^no_text$|No text specified")  # Slack's; Mattermost's, within JSON
 
 
 class Slack:
@@ -131,7 +134,7 @@ async def _check_webhook(config: SlackConfig, egress: Egress) -> Check:
     name = "incoming webhook"
     try:
         reply = await _post(config, {"text": ""}, egress)
-        if (reply.status, _words(reply)) == (400, "no_text"):
+        if reply.status == 400 and _NO_TEXT.search(_words(reply)):
             return Check(name, True, _WEBHOOK_PROVED)
         _check_posted(reply)
     except DeliveryFailed as error:
@@ -146,11 +149,17 @@ async def _post(config: SlackConfig, request: dict[str, Any], egress: Egress) ->
 
 
 def _check_posted(reply: Reply) -> None:
-    """Webhooks answer in plain text: `ok`, or an error's code. Raises DeliveryFailed."""
-    words = _words(reply)
-    if (reply.status, words) != (200, "ok"):
-        why = error_code(words)
-        raise refusal(reply, f"Slack answered {reply.status}{f': {why}' if why else ''}")
+    """Slack's webhooks answer in plain text: `ok`, or an error's code. Those of others that take
+    its messages (Mattermost, Rocket.Chat) answer any 2xx, and perhaps JSON.
+
+    Raises DeliveryFailed.
+    """
+    said, words = json_object(reply), _words(reply)
+    why = error_code(said.get("error")) if said else error_code(words)
+    denied = said.get("ok", said.get("success", True)) is False or bool(said.get("error"))
+    if not 200 <= reply.status < 300 or denied or why in KINDS or is_page(reply):
+        detail = f"Slack answered {reply.status}{f': {advice_on(why)}' if why else ''}"
+        raise refusal(reply, detail, kind_of(why, reply.status))
 
 
 def _words(reply: Reply) -> str:

@@ -11,33 +11,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from channels.egress import Egress, Reply
 from channels.reply import error_code, json_object, refusal
+from channels.slack_errors import PARTLY_DONE, advice_on, kind_of
 from channels.text import compact
-from domain.delivery import DeliveryFailed, FailureClass
+from domain.delivery import DeliveryFailed
 
-# What is not named here is permanent: the channel, the content, or new.
-_KINDS = {
-    **dict.fromkeys(
-        (
-            *("not_authed", "invalid_auth", "account_inactive", "token_revoked", "token_expired"),
-            *("missing_scope", "no_permission", "not_allowed_token_type", "ekm_access_denied"),
-        ),
-        FailureClass.MISCONFIGURED,
-    ),
-    **dict.fromkeys(("ratelimited", "rate_limited"), FailureClass.THROTTLED),
-    **dict.fromkeys(
-        (
-            *("internal_error", "fatal_error", "request_timeout", "service_unavailable"),
-            "team_added_to_org",
-        ),
-        FailureClass.TRANSIENT,
-    ),
-}
-_PARTLY_DONE = frozenset({"internal_error", "fatal_error"})  # as Slack says of them
-_ADVICE = {
-    "not_in_channel": ": invite the app to the channel",
-    "channel_not_found": ": there is no such channel, or it is private and the app not in it",
-    "missing_scope": ": give the app the scope chat:write and install it again",
-}
 # A success repeats the message, and may be longer than what is read of it.
 _BEGINNING = re.compile(rb'\s*\{"ok":\s*true,\s*"channel":\s*"(\w+)",\s*"ts":\s*"([0-9.]+)"')
 
@@ -83,7 +60,7 @@ def _refused(reply: Reply, error: str | None) -> DeliveryFailed:
         return refusal(reply, f"Slack answered {reply.status}, without saying why")
     return refusal(
         reply,
-        f"Slack refused: {error}{_ADVICE.get(error, '')}",
-        _KINDS.get(error) if reply.status == 200 else None,
-        maybe_sent=error in _PARTLY_DONE,
+        f"Slack refused: {advice_on(error)}",
+        kind_of(error, reply.status),
+        maybe_sent=error in PARTLY_DONE,
     )

@@ -10,32 +10,35 @@ Untrusted text stands in `plain_text` objects, where nothing is read as markup. 
 
 from typing import Any
 
-from channels.look import COLOURS, entity_of, time_of
+from channels.look import entity_of, remarks_on, time_of
 from channels.text import cut, json_units, lines, link, one_line
 from domain.message import Message
-from domain.notification import Action
 
 HEADER, SECTION, URL = 150, 3_000, 3_000
 FIELDS = 10  # in a section
-_NAME, _VALUE, _CONTEXT, _FALLBACK = 50, 150, 200, 1_000
-
-_RESOLVED = "#2b8a3e"
+_NAME, _VALUE, _CONTEXT, _FALLBACK, _REMARK = 50, 150, 200, 1_000, 500
 
 Block = dict[str, Any]
 
 
 def content(message: Message) -> dict[str, Any]:
-    """Title above, everything else beside a bar in the severity's colour.
-
-    Without a block above, Slack would show the fallback `text` as well.
-    """
+    """All of it in blocks of the message's own: those of attachments are folded behind "Show more"
+    after a few lines, and may be shown less still one day (docs.slack.dev, "Secondary message
+    attachments"). A title that is too long for a header is repeated, whole, above the body."""
     title = one_line(message.title) or message.event_type
     body = lines(message.body).strip()[: SECTION + 1]  # of more, nothing can be shown
-    blocks = [*_body(body), *_facts(message), _context(message), *_button(message)]
+    whole = f"{title}\n\n{body}".strip() if _units(title) > HEADER else body
+    remarks = remarks_on(message)
     return {
-        "text": escaped(cut(f"{title}\n{body}".strip(), _FALLBACK, _units)),
-        "blocks": [{"type": "header", "text": _plain(title, HEADER)}],
-        "attachments": [{"color": _colour(message), "blocks": blocks}],
+        "text": escaped(cut("\n".join([title, *remarks, body]).strip(), _FALLBACK, _units)),
+        "blocks": [
+            {"type": "header", "text": _plain(title, HEADER)},
+            *(_text(remark, _REMARK) for remark in remarks),
+            *([_text(whole, SECTION)] if whole else []),
+            *_facts(message),
+            _context(message),
+            *_button(message),
+        ],
         "unfurl_links": False,
         "unfurl_media": False,
     }
@@ -55,18 +58,18 @@ def _plain(text: str, size: int) -> Block:
     return {"type": "plain_text", "text": cut(text, size, _units), "emoji": False}
 
 
-def _colour(message: Message) -> str:
-    return _RESOLVED if message.action is Action.RESOLVE else COLOURS[message.severity]
-
-
-def _body(text: str) -> list[Block]:
-    return [{"type": "section", "text": _plain(text, SECTION)}] if text else []
+def _text(text: str, size: int) -> Block:
+    """Text at its full length, without "See more"."""
+    return {"type": "section", "text": _plain(text, size), "expand": True}
 
 
 def _facts(message: Message) -> list[Block]:
-    fields = [_field(one_line(name), one_line(value)) for name, value in message.facts]
+    """A link that Slack would refuse is shown as text among them."""
+    unlinked = [("url", message.url)] if message.url and link(message.url, URL) is None else []
+    facts = [*unlinked, *message.facts]
+    fields = [_field(one_line(name), one_line(value)) for name, value in facts]
     return [
-        {"type": "section", "fields": fields[start : start + FIELDS]}
+        {"type": "section", "fields": fields[start : start + FIELDS], "expand": True}
         for start in range(0, len(fields), FIELDS)
     ]
 
@@ -81,7 +84,7 @@ def _context(message: Message) -> Block:
 
 
 def _button(message: Message) -> list[Block]:
-    """A link that is none, or too long, is left out: Slack would refuse the whole message."""
+    """None for a link that is too long, or none to Slack: it would refuse the whole message."""
     url = link(message.url, URL)
     if url is None:
         return []

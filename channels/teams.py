@@ -2,8 +2,9 @@
 
 Source: support.microsoft.com, "Create incoming webhooks with Workflows for Microsoft Teams". Its
 URL is called as it is given: `sig` is a secret that signs the rest. 202 means that the flow's run
-was accepted; whether it posted is in the flow's own history. The Office 365 connectors of before,
-with URLs at webhook.office.com, were retired in May 2026.
+was accepted; whether it posted is in the flow's own history. A flow with a Response action answers
+what that says instead, once the steps before it are done. The Office 365 connectors of before, with
+URLs at webhook.office.com, were retired in May 2026.
 """
 
 import re
@@ -15,10 +16,18 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from channels.channel import ChannelConfig, ChannelOptions, Limits, Outgoing, url_and_host
 from channels.egress import Egress, Reply
-from channels.reply import error_code, json_object, kept, refusal
+from channels.reply import error_code, is_page, json_object, kept, refusal, undocumented
 from channels.teams_card import envelope
 from channels.text import compact
-from domain.delivery import PROMPT, Check, DeliveryFailed, DeliveryStatus, Rate, Receipt
+from domain.delivery import (
+    PROMPT,
+    Check,
+    DeliveryFailed,
+    DeliveryStatus,
+    FailureClass,
+    Rate,
+    Receipt,
+)
 from domain.message import Message
 from domain.notification import Action, Severity
 
@@ -29,16 +38,22 @@ _RETIRED = (
     "this is an Office 365 connector, which Microsoft has retired. In Teams, add the workflow"
     ' "Send webhook alerts to a channel" to the channel (Workflows), and give the URL it shows'
 )
-_ADVICE = {
+_ADVICE = {  # what the tenant can mend, at the flow or in the integration
     "DirectApiAuthorizationRequired": ": the URL lacks its signature (sig), or the workflow does"
     " not let anyone trigger it",
     "TriggerInputSchemaMismatch": ": the workflow's trigger takes another content than Teams'",
+    "MissingApiVersionParameter": ": the URL is not whole: copy it again, from the workflow",
+    "WorkflowNotFound": ": the workflow was deleted: make another, and give the URL it shows",
+    "WorkflowTriggerIsNotEnabled": ": the workflow is turned off: turn it on again",
 }
-_PROVED = (
-    "a test card was answered 202: the workflow is there, takes the URL's signature, and has"
-    " accepted a run. Not proved: that the run posts the card. Look for it in the channel, or for"
-    " the run in the workflow's history"
-)
+_FINAL = (400, 413)  # of the content, where no code says otherwise
+_PROVED = {
+    DeliveryStatus.ACCEPTED: "a test card was answered {status}: the workflow is there, takes the"
+    " URL's signature, and has accepted a run. Not proved: that the run posts the card. Look for it"
+    " in the channel, or for the run in the workflow's history",
+    DeliveryStatus.DELIVERED: "a test card was answered {status} by the workflow's Response action:"
+    " the steps before it are done. Not proved: that the step that posts is one of them",
+}
 _RUN = "x-ms-workflow-run-id"
 
 
@@ -66,7 +81,7 @@ class TeamsConfig(ChannelConfig):
 
 
 class Teams:
-    """Accepted is all that a delivery can be: Teams tells nobody whether it posted a card."""
+    """Accepted is all that a delivery can be, unless the workflow itself answers (Response)."""
 
     kind = "teams"
     title = "Microsoft Teams"
@@ -90,15 +105,21 @@ class Teams:
         reply = await _trigger(outgoing.config, request, egress)
         run = reply.headers.get(_RUN, "")
         reference = {"workflow_run_id": run} if re.fullmatch(r"[!-~]{1,100}", run) else None
-        return Receipt(DeliveryStatus.ACCEPTED, reply.status, reference, kept(reply))
+        return Receipt(_status(reply), reply.status, reference, kept(reply))
 
     async def test(self, config: TeamsConfig, egress: Egress) -> list[Check]:
         """Nothing but a real card proves anything."""
         try:
-            await _trigger(config, envelope(_test_message()), egress)
+            reply = await _trigger(config, envelope(_test_message()), egress)
         except DeliveryFailed as error:
             return [Check.failed("test card", error)]
-        return [Check("test card", True, _PROVED)]
+        return [Check("test card", True, _PROVED[_status(reply)].format(status=reply.status))]
+
+
+def _status(reply: Reply) -> DeliveryStatus:
+    """202 is the trigger's own; another 2xx is a Response action's, if a run is named with it."""
+    answered = reply.status != 202 and _RUN in reply.headers
+    return DeliveryStatus.DELIVERED if answered else DeliveryStatus.ACCEPTED
 
 
 def _test_message() -> Message:
@@ -117,17 +138,24 @@ def _test_message() -> Message:
 
 
 async def _trigger(config: TeamsConfig, card: dict[str, Any], egress: Egress) -> Reply:
-    """Raises DeliveryFailed unless the workflow accepts a run."""
+    """Raises DeliveryFailed unless the workflow answers a 2xx; a page for people is none of its."""
     headers = {"content-type": "application/json"}
     url = config.webhook_url.get_secret_value()
     reply = await egress.send("POST", url, headers, compact(card))
-    if reply.status != 202:
-        raise refusal(reply, f"the workflow answered {reply.status}{_why(reply)}")
-    return reply
+    if 200 <= reply.status < 300 and (_RUN in reply.headers or not is_page(reply)):
+        return reply
+    code = _code(reply)
+    why = f" ({code}{_ADVICE.get(code, '')})" if code else ""
+    raise refusal(reply, f"the workflow answered {reply.status}{why}", _kind(reply.status, code))
 
 
-def _why(reply: Reply) -> str:
-    """The code of the error, as in `{"error": {"code": …}}`, with what can be done about it."""
+def _kind(status: int, code: str | None) -> FailureClass:
+    if code in _ADVICE and status < 500:
+        return FailureClass.MISCONFIGURED
+    return FailureClass.PERMANENT if status in _FINAL else undocumented(status)
+
+
+def _code(reply: Reply) -> str | None:
+    """The code of the error, as in `{"error": {"code": …}}`."""
     error = json_object(reply).get("error")
-    code = error_code(error.get("code")) if isinstance(error, dict) else None
-    return f" ({code}{_ADVICE.get(code, '')})" if code else ""
+    return error_code(error.get("code")) if isinstance(error, dict) else None

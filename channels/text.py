@@ -4,16 +4,16 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
 from pydantic_core import to_json
+
+from domain import link as links
 
 # Would break a line, or are no text; and what turns the direction of the text around it.
 _BREAKING = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 _ENDING = re.compile(r"\r\n?|[\u2028\u2029]")
 
-_URL_MARKS = ":/?#[]@!$&'()*+,;=%~"  # RFC 3986, reserved; and what is encoded already
 _LINK = re.compile(
     r"https?://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?#].*)?"
 )
@@ -66,15 +66,12 @@ def lines(text: str) -> str:
     return _UNSEEN.sub("", _ENDING.sub("\n", text))
 
 
-def encoded(url: str) -> str:
-    """In ASCII, whatever is encoded already left as it is."""
-    return quote(url, safe=_URL_MARKS)
-
-
 def link(url: str | None, chars: int) -> str | None:
-    """A URL as vendors take it, in ASCII; None if it is none, or longer than that.
+    """A link as the strictest vendors take it, to whom `_` is in no host; None where it is none,
+    or longer than that.
 
-    Vendors refuse the whole message for it, and a URL that was cut would lead elsewhere.
+    Vendors refuse the whole message for it, and a URL that was cut would lead elsewhere: what is
+    left out here is to be shown as text.
     """
-    made = encoded(url or "")
-    return made if _LINK.fullmatch(made) and len(made) <= chars else None
+    made = links.link(url)
+    return made if made and _LINK.fullmatch(made) and len(made) <= chars else None

@@ -1,8 +1,9 @@
 """A webhook to anybody's server, signed as Standard Webhooks 1.0 says.
 
 Source: github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md: any 2xx is
-success, redirects are not followed, 410 asks for no more at all, Retry-After is kept to, bodies
-stay below 20 KB, and `webhook-id` is the same whenever a message is tried again.
+success, everything else is tried again but 410, which asks for no more at all, redirects are not
+followed, Retry-After is kept to, bodies stay below 20 KB, and `webhook-id` is the same whenever a
+message is tried again.
 """
 
 import re
@@ -164,6 +165,24 @@ def _event(type: str, at: datetime, content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _content(message: Message) -> dict[str, Any]:
+    return _told(message) | _late(message)
+
+
+def _late(message: Message) -> dict[str, Any]:
+    """Of what comes after a later event of its entity, which one: the newest that was sent."""
+    repeated = {"repeated": True} if message.repeated else {}
+    latest = message.latest
+    if latest is None:
+        return repeated
+    late = {
+        "latestEventType": latest.event_type,
+        "latestTitle": latest.title,
+        "latestAt": latest.created_at.isoformat(),
+    }
+    return {**repeated, "late": late}
+
+
+def _told(message: Message) -> dict[str, Any]:
     return {
         "id": message.delivery_id,
         "notificationId": message.notification_id,
@@ -212,8 +231,10 @@ async def _post(config: WebhookConfig, id: str, event: dict[str, Any], egress: E
 
 
 def _refused(reply: Reply) -> DeliveryFailed:
+    """A receiver is anybody's program behind anybody's proxy: of its statuses only 410 is final."""
     if reply.status == 410:
-        return refusal(reply, "the receiver answered 410: it wants no more", gone=True)
+        detail = "the receiver answered 410: it wants no more"
+        return refusal(reply, detail, FailureClass.PERMANENT, gone=True)
     if 300 <= reply.status < 400:
         return refusal(reply, f"the receiver answered {reply.status}: redirects are not followed")
     return refusal(reply, f"the receiver answered {reply.status}")

@@ -102,12 +102,11 @@ def _read(arrival: Arrival) -> Reading:
 
 
 def _slack(arrival: Arrival) -> Reading:
-    [header], [beside] = arrival.body["blocks"], arrival.body["attachments"]
-    blocks = {block["type"]: block for block in beside["blocks"]}
-    sections = [block for block in beside["blocks"] if block["type"] == "section"]
+    blocks = {block["type"]: block for block in arrival.body["blocks"]}
+    sections = [block for block in arrival.body["blocks"] if block["type"] == "section"]
     fields = [each["text"].split("\n") for block in sections for each in block.get("fields", ())]
     return Reading(
-        title=header["text"]["text"],
+        title=blocks["header"]["text"]["text"],
         text=Text(sections[0]["text"]["text"]),
         facts={"channel": arrival.body["channel"], **dict(fields)},
         below=" · ".join(each["text"] for each in blocks["context"]["elements"]),
@@ -117,11 +116,11 @@ def _slack(arrival: Arrival) -> Reading:
 
 def _teams(arrival: Arrival) -> Reading:
     card = arrival.body["attachments"][0]["content"]
-    title, body, facts = card["body"]
+    [title], [body], *facts = ([run["text"] for run in each["inlines"]] for each in card["body"])
     return Reading(
-        title=title["text"],
-        text=Text(body["text"].replace("\n\n", "\n")),  # of Markdown, one line each
-        facts={each["title"]: each["value"] for each in facts["facts"]},
+        title=title,
+        text=Text(body),
+        facts={name.removesuffix(": "): value for name, value in facts},
         link=card["actions"][0]["url"],
     )
 

@@ -1,14 +1,17 @@
 """An event made ready to be said: what every channel turns into its vendor's form."""
 
-import re
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from domain.link import link
 from domain.notification import Action, Severity, action, alert_key, stated_severity
+from domain.severity import understood
 
 FACTS = 20
-_LINK = re.compile(r"https?://\S+")
+_FACT_CHARS = 500  # of a list or an object; a text is cut by the channel, as its vendor asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,8 @@ class Message:
 
     `delivery_id` is stable over retries: the idempotency key wherever the vendor takes one.
     `alert_key` joins trigger, acknowledge and resolve of one entity. `facts` are names and values
-    to show beside the body; `extra` is the event's metadata, whole, for vendors that take JSON.
+    to show beside the body, the last of them saying how many are not; `extra` is the event's
+    metadata, whole, for vendors that take JSON. `url` is a link of http(s), in ASCII.
     `latest` is set where a later event of the entity arrived first: this one comes late, and says
     so. `repeated`: an earlier attempt may have arrived already.
     """
@@ -65,29 +69,64 @@ def render(delivery_id: str, notification: dict[str, Any], default: Severity) ->
         body=notification["body"],
         alert_key=alert_key(notification_id, *entity),
         created_at=notification["created_at"],
-        url=_link(metadata.get("url")),
+        url=link(metadata.get("url")),
         entity_type=entity[0],
         entity_id=entity[1],
-        facts=tuple(_facts(notification)),
+        facts=tuple(_facts(metadata)),
         extra=metadata,
         recipient=(notification["recipient"] or {}).get("email"),
     )
 
 
-def _link(url: Any) -> str | None:
-    """Only http(s) is worth a button; `javascript:` and the like never leave the house."""
-    return url if isinstance(url, str) and _LINK.fullmatch(url) else None
+def notes(metadata: dict[str, Any]) -> list[str]:
+    """What of an event is not as its sender may have meant it; for the record."""
+    return [*_notes(metadata)]
 
 
-def _facts(notification: dict[str, Any]) -> list[tuple[str, str]]:
-    """Scalar metadata, in its order; what has a place of its own is not said twice."""
-    metadata = {
-        name: value
-        for name, value in notification["metadata"].items()
-        if name not in ("severity", "url") and isinstance(value, str | int | float)
-    }
-    return [(name, _shown(value)) for name, value in metadata.items()][:FACTS]
+def _notes(metadata: dict[str, Any]) -> Iterator[str]:
+    severity, url = metadata.get("severity"), metadata.get("url")
+    if severity is not None and understood(severity) is None:
+        number = " (alone, a number may mean anything: write P1 or sev1)"
+        yield (
+            f"metadata.severity {_quoted(severity)} is no severity that is known here"
+            f"{number if _is_number(severity) else ''}: the event's type says it, else the"
+            " integration's default"
+        )
+    if url is not None and link(url) is None:
+        yield f"metadata.url {_quoted(url)} is no link of http or https: it is shown as text"
 
 
-def _shown(value: str | int | float) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _is_number(said: Any) -> bool:
+    return str(said).strip().isdecimal()
+
+
+def _quoted(said: Any) -> str:
+    return json.dumps(said, ensure_ascii=False)[:100]
+
+
+def _facts(metadata: dict[str, Any]) -> list[tuple[str, str]]:
+    """The metadata in its order; what is told elsewhere is not said twice, and none is lost."""
+    told = {"severity": str(metadata.get("severity")).lower() in set(Severity)}
+    told["url"] = link(metadata.get("url")) is not None
+    facts = [(name, _shown(value)) for name, value in metadata.items() if not told.get(name)]
+    if len(facts) <= FACTS:
+        return facts
+    return [*facts[: FACTS - 1], ("…", f"and {len(facts) - FACTS + 1} more facts")]
+
+
+def _shown(value: Any) -> str:
+    """A value as people read it: lists with commas, objects as JSON."""
+    match value:
+        case str():
+            return value
+        case None:
+            return "–"
+        case [*items] if items and all(isinstance(each, str | int | float) for each in items):
+            return _cut(", ".join(map(_shown, items)))
+        case bool() | list() | dict():
+            return _cut(json.dumps(value, ensure_ascii=False))
+    return str(value)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _FACT_CHARS else f"{text[:_FACT_CHARS]}…"

@@ -7,27 +7,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from domain.severity import Severity as Severity  # who notifies asks for it here
+from domain.severity import understood
 from domain.storable import JsonObject, at_most, storable
 
 TITLE_CHARS, BODY_CHARS = 1_000, 100_000
 METADATA_BYTES = 16 * 2**10
-
-
-class Severity(StrEnum):
-    """From the most to the least urgent; the words are PagerDuty's."""
-
-    CRITICAL = "critical"
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
-
-    @property
-    def rank(self) -> int:
-        """1 is the most urgent; what waits is sent in this order."""
-        return _RANKS[self]
-
-
-_RANKS = {severity: rank for rank, severity in enumerate(Severity, 1)}
 
 
 class Action(StrEnum):
@@ -77,7 +62,6 @@ class Event(_Body):
     expires_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
 
 
-_SEVERITIES = {str(severity): severity for severity in Severity}
 # What an event's name says of its urgency, when nobody else does.
 _BY_NAME = (
     (("critical", "sla.breached"), Severity.CRITICAL),
@@ -93,7 +77,7 @@ _ACTIONS = {
 
 def stated_severity(event_type: str, metadata: dict[str, Any]) -> Severity | None:
     """The event's own severity: `metadata.severity` first, then its type; None if neither says."""
-    stated = _SEVERITIES.get(str(metadata.get("severity")).lower())
+    stated = understood(metadata.get("severity"))
     if stated is not None:
         return stated
     name = event_type.lower()

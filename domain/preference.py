@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from domain.notification import Severity
+from domain.severity import Severity, SeveritySetting
 
 # An event type as it is written, or all below one: `incident.*` is `incident.created` and
 # `incident.sla.breached`, but neither `incident` nor `incidents.created`.
@@ -39,7 +39,7 @@ class Preferences(_Body):
     muted: bool = False
     channels: Annotated[tuple[UUID, ...], Field(max_length=200)] | None = None
     event_types: EventTypes = EventTypes()
-    min_severity: Severity | None = None
+    min_severity: SeveritySetting | None = None
 
 
 def wants(preferences: Preferences, event_type: str, severity: Severity) -> bool:

@@ -4,57 +4,80 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import quote, quote_plus
+
+from domain.secrecy import is_ordinary, secrets_in
+from domain.secrecy import is_secret_name as is_secret_name
 
 REDACTED = "[redacted]"
 
-_SHORTEST = 4  # shorter values are no secrets, and would be found everywhere
-_SHORTEST_PART = 8  # of a URL, and of a text in base64
+_SHORTEST_PART = 8  # of a text in base64
 
-# Names as `_snake` writes them. After Sentry's DEFAULT_DENYLIST (sentry_sdk/scrubber.py), with
-# what our vendors call theirs.
-_SECRET_NAME = re.compile(
-    r"(^|_)(authorization|password|passwd|pwd|passphrase|secrets?|cookies?|credentials?|csrf"
-    r"|session_?id|jwt|bearer)(_|$)"
-    r"|(^|_)(tokens?|xsrf|webhook_?url|dsn|auth"
-    r"|(api|access|secret|private|signing|routing|integration|service|genie|encryption)_?key)$"
-)
 _NOTHING = r"(?!)"
-_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
+# The credentials in a URL, also in JSON as PHP writes it. None is endless, or ends a text in JSON.
+_USER_INFO = re.compile(
+    r"""(?:(?<=://)|(?<=:\\/\\/))[^\s/?#@"'<>\\]{0,300}:[^\s/?#@"'<>\\]{1,300}(?=@)"""
+)
 
-_USER_INFO = re.compile(r"(?<=://)[^\s/?#@]*:[^\s/?#@]+(?=@)")  # the credentials in a URL
-
-# The fixed words in the paths of vendors' webhook URLs, which are no secret.
-_URL_WORDS = frozenset({"services", "workflows", "triggers", "webhooks", "webhookb2"})
-_URL_DELIMITERS = re.compile(r"[/?&=#:@]")
-
-
-@lru_cache(maxsize=4096)
-def is_secret_name(name: str) -> bool:
-    """Whether a member or header of that name holds a secret."""
-    return _SECRET_NAME.search(_WORD_START.sub("_", name).lower()) is not None
+# Where somebody names a credential and says it: `password: …`, `"token":"…"`, `pwd is …`.
+_NAMED = r"(?i:passw(?:or)?d|passphrase|pwd|pass|secret|token|api[ _-]?key|credentials?)"
+_NAMED += r"""["'`]?\s*(?:[:=]|\bis\b|\bwas\b|(?=["'`]))\s*["'`]?"""
 
 
 class Redactor:
-    """Replaces every occurrence of the secrets: as they are, encoded, and parts of secret URLs.
+    """Replaces the secrets: as they are, encoded, and what is secret in a secret URL.
 
-    `secrets` are texts, or mappings and lists of texts, at any depth.
+    `secrets` are texts, or mappings and lists of texts, at any depth. Some are words (a password
+    `incidents`, a header `production`), which any event may say as well. What others say is
+    searched for those too: that is where credentials travel. What we sent holds none, by
+    construction; there a word is what it means, and hiding it would only point at the secret.
     """
 
     def __init__(self, secrets: Mapping[str, Any]) -> None:
-        forms = {form for secret in _texts(secrets) for form in _forms(secret)}
-        longest_first = sorted(forms, key=lambda form: (-len(form), form))
-        self._secret = re.compile("|".join(map(re.escape, longest_first)) or _NOTHING)
+        found = {secret for text in _texts(secrets) for secret in secrets_in(text)}
+        self._words = {secret for secret in found if is_ordinary(secret)}
+        told = {form for secret in found - self._words for form in _forms(secret)}
+        told |= {form for word in self._words for form in _base64(word.encode())}
+        self._told = told | {form for word in self._words for form in _forms(word)}
+        self._everywhere = _any_of(told)
+        self._anywhere = _any_of(self._told)
+        self._as_credential = _after_its_name(self._words)
 
-    def text(self, text: str) -> str:
-        found = self._secret.sub(REDACTED, text)
-        return _USER_INFO.sub(REDACTED, found) if "://" in found else found
+    def text(self, text: str, sent: str = "") -> str:
+        """What somebody said: an answer, an error. Words that `sent` says too are an echo of it."""
+        echoed = {word for word in self._words if word in text and word in sent}
+        searched = _any_of(self._told - echoed) if echoed else self._anywhere
+        return _without_user_info(searched.sub(REDACTED, self._without_credentials(text)))
+
+    def sent(self, text: str) -> str:
+        """What we sent or were given to keep, as text."""
+        return _without_user_info(self._everywhere.sub(REDACTED, self._without_credentials(text)))
+
+    def _without_credentials(self, text: str) -> str:
+        """Without the words that are named as credentials in it."""
+        if not any(word in text for word in self._words):
+            return text
+        return self._as_credential.sub(lambda found: found[1] + REDACTED, text)
+
+    def request(self, value: Any) -> Any:
+        """The same JSON as it was sent, without secrets; whatever its members are called."""
+        match value:
+            case str():
+                return self.sent(value)
+            case Mapping():
+                return {self.sent(str(name)): self._sent(name, value[name]) for name in value}
+            case list() | tuple():
+                return [self.request(each) for each in value]
+        return value
+
+    def _sent(self, name: object, value: Any) -> Any:
+        is_it = isinstance(value, str) and value in self._words and is_secret_name(str(name))
+        return REDACTED if is_it else self.request(value)
 
     def value(self, value: Any) -> Any:
-        """The same JSON, or headers, without secrets; also without what is only named like one."""
+        """Somebody's JSON, or headers, without secrets; nor what is only named like one."""
         match value:
             case str():
                 return self.text(value)
@@ -67,6 +90,20 @@ class Redactor:
     def _member(self, name: object, value: Any) -> Any:
         keeps_silent = value is None or isinstance(value, bool)
         return REDACTED if is_secret_name(str(name)) and not keeps_silent else self.value(value)
+
+
+def _any_of(forms: Iterable[str]) -> re.Pattern[str]:
+    longest_first = sorted(forms, key=lambda form: (-len(form), form))
+    return re.compile("|".join(map(re.escape, longest_first)) or _NOTHING)
+
+
+def _after_its_name(words: Iterable[str]) -> re.Pattern[str]:
+    said = _any_of(words).pattern
+    return re.compile(rf"({_NAMED})(?:{said})(?!\w)") if said != _NOTHING else re.compile(_NOTHING)
+
+
+def _without_user_info(text: str) -> str:
+    return _USER_INFO.sub(REDACTED, text) if "@" in text else text
 
 
 def _texts(secret: Any) -> Iterator[str]:
@@ -83,31 +120,13 @@ def _texts(secret: Any) -> Iterator[str]:
 
 def _forms(secret: str) -> Iterator[str]:
     """All the texts that give the secret away."""
-    if len(secret) < _SHORTEST:
-        return
-    for text in (secret, *_parts(secret)):
-        yield text
-        yield json.dumps(text)[1:-1]
-        yield json.dumps(text, ensure_ascii=False)[1:-1]
-        yield html.escape(text)
-        for encoded in (quote(text), quote(text, safe=""), quote_plus(text)):
-            yield from (encoded, _lower_escapes(encoded))
-        yield from _base64(text.encode())
-
-
-def _parts(secret: str) -> Iterator[str]:
-    """What follows the host of a URL, piece by piece, and its credentials."""
-    if "://" not in secret:
-        return
-    try:
-        url = urlsplit(secret)
-    except ValueError:
-        return
-    user_info = url.netloc.rpartition("@")[0]
-    for place in (user_info, url.path, url.query, url.fragment):
-        for part in _URL_DELIMITERS.split(place):
-            if len(part) >= _SHORTEST_PART and part not in _URL_WORDS:
-                yield part
+    yield secret
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield html.escape(secret)
+    for encoded in (quote(secret), quote(secret, safe=""), quote_plus(secret)):
+        yield from (encoded, _lower_escapes(encoded))
+    yield from _base64(secret.encode())
 
 
 def _base64(secret: bytes) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What is kept of an attempt, of vendors whose answers are shown, as those out in the world are."""
 
 import base64
+import json
 from dataclasses import astuple
 from typing import Any
 from uuid import UUID
@@ -76,3 +77,44 @@ async def test_secrets_are_left_out_and_what_is_no_text(kind: FailureClass | Non
     assert "\\x00" not in shown
     assert "\\ud800" not in shown
     assert len(outcome.response) == 20_000
+
+
+class Echoing(Quoting):
+    """A vendor that repeats the title, and whose handle is what we call the message."""
+
+    def request(self, outgoing: Outgoing[ChannelConfig]) -> dict[str, Any]:
+        return {"title": outgoing.message.title, "token": "ab", "ours": outgoing.message.extra}
+
+    async def deliver(
+        self, outgoing: Outgoing[ChannelConfig], request: dict[str, Any], egress: Egress
+    ) -> Receipt:
+        said = f"took {request['title']!r}; your password is 'orders'"
+        if self._kind is None:
+            return Receipt(DeliveryStatus.DELIVERED, 200, {"id": "<1@orders.example>"}, said)
+        raise DeliveryFailed(Failure(self._kind, said, 500, response=said))
+
+
+@pytest.mark.parametrize("kind", [None, FailureClass.TRANSIENT])
+@pytest.mark.parametrize(
+    "secrets",
+    [{}, {"password": "orders"}, {"url": "https://h.example/hooks/orders", "h": {"X-Env": "slow"}}],
+)
+async def test_the_record_is_what_was_sent(
+    secrets: dict[str, Any], kind: FailureClass | None
+) -> None:
+    """Whatever words the integration's secrets are: the same event, the same record."""
+    id, channel = UUID(int=1), Echoing(kind)
+    target = Target(TenantId("a" * 26), id, channel, ChannelConfig(), Redactor(secrets))
+    row = NOTIFICATION | {"title": "Slow orders, slow database", "metadata": {"token": "x"}}
+    claimed = Claimed(id, id, 1, 0, {}, "", row, 0.0)
+    async with egress("") as out:
+        outcome = await send(Attempt(claimed, target), out, Gates(), 0.0)
+    ours = {"title": row["title"], "token": "ab", "ours": {"token": "x"}}
+    assert json.loads(outcome.request) == ours
+    hidden = "password" in secrets
+    said = f"took {row['title']!r}; your password is '{'[redacted]' if hidden else 'orders'}'"
+    assert outcome.response == said
+    if kind is None:
+        assert outcome.reference == {"id": "<1@orders.example>"}
+    else:
+        assert outcome.error == said

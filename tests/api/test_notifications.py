@@ -86,16 +86,6 @@ class TestFailures:
         assert all(first + 2 <= at <= first + 4 for at in others if at - first > 0.5)
         assert [each.status for each in receiver.received].count(204) == 2
 
-    @pytest.mark.parametrize(("status", "expected"), [(400, "permanent"), (302, "permanent")])
-    async def test_a_refusal_is_final(self, tenant: Tenant, status: int, expected: str) -> None:
-        async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
-            receiver.always = Reply(status, headers={"Location": f"{receiver.url}/other"})
-            await n.webhook(tenant, receiver)
-            [id] = await n.notify(tenant)
-            [delivery] = await n.deliveries(tenant, id)
-        assert (delivery["status"], delivery["lastClass"]) == ("failed", expected)
-        assert len(receiver.received) == 1
-
     async def test_gone_switches_the_integration_off(self, tenant: Tenant) -> None:
         async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
             receiver.always = Reply(410)
@@ -107,6 +97,22 @@ class TestFailures:
             assert (found["is_active"], found["connection_status"]) == (False, "disabled")
             [later] = await n.notify(tenant)
             assert (await n.notification(tenant, later))["deliveries"] == []
+
+    @pytest.mark.parametrize("status", [404, 409, 302])
+    async def test_a_webhook_that_is_away_for_a_moment_is_tried_again(
+        self, tenant: Tenant, status: int
+    ) -> None:
+        async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
+            receiver.told.append(Reply(status, headers={"Location": f"{receiver.url}/other"}))
+            await n.webhook(tenant, receiver)
+            [id] = await n.notify(tenant, metadata={"severity": "critical"})
+            [delivery] = await n.deliveries(tenant, id)
+        assert [each.path for each in receiver.received] == ["/hook", "/hook"]
+        assert (delivery["status"], delivery["attempts"]) == ("delivered", 2)
+        assert (delivery["log"][0]["class"], delivery["log"][0]["statusCode"]) == (
+            "transient",
+            status,
+        )
 
     async def test_what_is_misconfigured_waits_until_it_is_mended(self, tenant: Tenant) -> None:
         async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
@@ -128,12 +134,51 @@ class TestFailures:
 
 async def test_a_secret_that_looks_like_json_leaves_the_record_whole(tenant: Tenant) -> None:
     async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
-        await n.webhook(tenant, receiver, headers={"X-Debug": "true", "X-Year": "2024"})
-        [id] = await n.notify(tenant, metadata={"flag": True, "year": 2024, "word": "true"})
+        headers = {"X-Debug": "true", "X-Year": "2024", "X-Number": "31415926535"}
+        await n.webhook(tenant, receiver, headers=headers)
+        said = {"flag": True, "year": 2024, "number": 31415926535, "word": "true"}
+        [id] = await n.notify(tenant, metadata=said | {"secret": "31415926535"})
         [delivery] = await n.deliveries(tenant, id)
     assert (delivery["status"], delivery["attempts"]) == ("delivered", 1)
     recorded = delivery["log"][0]["request"]["data"]["metadata"]
-    assert recorded == {"flag": True, "year": 2024, "word": "[redacted]"}
+    assert recorded == said | {"secret": "[redacted]"}
+
+
+async def test_the_record_is_what_was_sent(tenant: Tenant) -> None:
+    """Words of the webhook's URL are no secrets, its token is."""
+    url = "/api/problems/dispatch?token=t0ken-0f-the-url"
+    said = {"token": "xy", "page": "https://a.example/problems/9"}
+    async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
+        await n.webhook(tenant, receiver, url=f"{receiver.url}{url}")
+        [id] = await n.notify(
+            tenant,
+            eventType="problems.dispatch",
+            title="Three problems to dispatch",
+            body="t0ken-0f-the-url",
+            metadata=said,
+        )
+        [delivery] = await n.deliveries(tenant, id)
+    [body] = bodies(receiver)
+    assert body["data"]["body"] == "t0ken-0f-the-url"
+    body["data"]["body"] = "[redacted]"
+    assert delivery["log"][0]["request"] == body
+
+
+async def test_a_severity_that_nobody_knows_is_noted_and_refuses_nothing(tenant: Tenant) -> None:
+    async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
+        await n.webhook(tenant, receiver, severity="Sev 2")
+        events = [
+            n.EVENT | {"title": str(number), "metadata": {"severity": word}}
+            for number, word in enumerate(["so-so", 1, "P1", "Low"])
+        ]
+        ids = await n.notify(tenant, *events)
+        await receiver.until(lambda received: len(received) >= 4)
+        shown = [await n.notification(tenant, id) for id in ids]
+    told = {body["data"]["title"]: body["data"]["severity"] for body in bodies(receiver)}
+    assert told == {"0": "error", "1": "error", "2": "critical", "3": "info"}
+    assert [each["severity"] for each in shown] == [None, None, "critical", "info"]
+    assert [len(each["notes"]) for each in shown] == [1, 1, 0, 0]
+    assert '"so-so" is no severity' in shown[0]["notes"][0]
 
 
 class TestSteering:

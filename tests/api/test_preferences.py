@@ -78,6 +78,20 @@ async def test_what_is_no_choice_is_pointed_at(tenant: Tenant, body: Any, pointe
     assert pointer in [each["pointer"] for each in response.json()["errors"]]
 
 
+@pytest.mark.parametrize(
+    ("word", "level"),
+    [("High", "error"), ("sev 1", "critical"), ("P4", "info"), ("warn", "warning")],
+)
+async def test_severities_are_taken_in_the_words_of_the_field(
+    tenant: Tenant, word: str, level: str
+) -> None:
+    made = await put(tenant, "u-1", {"minSeverity": word})
+    assert (made.status_code, made.json()["data"]["minSeverity"]) == (200, level)
+    refused = await put(tenant, "u-1", {"minSeverity": f"{word} or so"})
+    assert refused.status_code == 422
+    assert "moderate" in refused.text  # it says which words are known
+
+
 @pytest.mark.parametrize("user", ["a%00b", "u" * 201])
 async def test_a_user_that_cannot_be_is_pointed_at(tenant: Tenant, user: str) -> None:
     for response in (await put(tenant, user, {}), await tenant.get(f"{PATH}/{user}")):

@@ -64,7 +64,7 @@ def test_a_trigger_says_all_that_is_known() -> None:
             "class": "incident.created",
             "custom_details": {
                 "body": "Queries take 20 s.\n*Who* can <look>?",
-                "facts": {"service": "orders", "impact": "2"},
+                "facts": {"service": "orders", "impact": "2", "path": "eu, db"},
                 "metadata": message().extra,
             },
         },
@@ -171,12 +171,64 @@ async def test_202_without_its_words_is_accepted_no_more() -> None:
             assert (await send(receiver, message())).status is DeliveryStatus.ACCEPTED
 
 
-async def test_400_is_permanent_and_says_why() -> None:
-    receiver = PagerDutyReceiver(keys=frozenset())
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("Invalid routing key", FailureClass.MISCONFIGURED),
+        (
+            "Length of 'routing_key' is incorrect (should be 32 characters)",
+            FailureClass.MISCONFIGURED,
+        ),
+        ("'routing_key' is missing or blank", FailureClass.MISCONFIGURED),
+        ("'payload.summary' is missing or blank", FailureClass.PERMANENT),
+        ("'dedup_key' is invalid", FailureClass.PERMANENT),
+    ],
+)
+async def test_400_says_whether_the_key_or_the_event_is_wrong(
+    reason: str, kind: FailureClass
+) -> None:
+    receiver = PagerDutyReceiver()
+    receiver.always = Reply(400, json.dumps({"status": "invalid event", "errors": [reason]}))
     async with serving(receiver):
         found = await failure(receiver, message())
-    assert (found.kind, found.status) == (FailureClass.PERMANENT, 400)
-    assert found.detail == "PagerDuty answered 400: Invalid routing key"
+    assert (found.kind, found.status) == (kind, 400)
+    assert found.detail == f"PagerDuty answered 400: {reason}"
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+async def test_any_2xx_takes_the_event_and_words_confirm_it(status: int) -> None:
+    receiver = PagerDutyReceiver()
+    async with serving(receiver):
+        receiver.told.append(Reply(status))
+        assert (await send(receiver, message())).status is DeliveryStatus.ACCEPTED
+        if status != 204:
+            receiver.told.append(Reply(status, '{"status": "success"}'))
+            assert (await send(receiver, message())).status is DeliveryStatus.DELIVERED
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, "<html>Sign in</html>"), (302, ""), (404, "")])
+async def test_what_stands_before_pagerduty_is_not_its_word(status: int, body: str) -> None:
+    receiver = PagerDutyReceiver()
+    receiver.always = Reply(status, body)
+    async with serving(receiver):
+        assert (await failure(receiver, message())).kind is FailureClass.TRANSIENT
+
+
+@pytest.mark.parametrize(
+    ("title", "summary"),
+    [
+        ("Two\nlines\tof it", "Two lines of it"),
+        ("a\u202egnp.exe\x00\x1b[31m", "agnp.exe [31m"),
+        ("\u2066x\u2069\u2028y", "x y"),
+    ],
+)
+def test_a_summary_is_one_line_and_does_not_deceive(title: str, summary: str) -> None:
+    assert event(message(title=title))["payload"]["summary"] == summary
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "https://u@a.example", "ftp://a/x", "x"])
+def test_what_is_no_link_is_none_here(url: str) -> None:
+    assert not {"client_url", "links"} & event(message(url=url)).keys()
 
 
 async def test_an_error_that_quotes_the_key_does_not_pass_it_on() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import unicodedata
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,8 +20,7 @@ from channels.slack import Slack
 from channels.slack_blocks import content
 from channels.slack_config import SlackConfig, SlackOptions, canonical
 from domain.delivery import Check, DeliveryFailed, DeliveryStatus, Failure, FailureClass, Receipt
-from domain.message import Message
-from domain.notification import Action, Severity
+from domain.message import Latest, Message
 from tests.channels.examples import message, outgoing
 from tests.receivers.receiver import Reply, serving
 from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver, channel_id
@@ -54,16 +54,29 @@ async def checks_of(receiver: SlackReceiver, stem: str = "slack") -> list[Check]
         return await CHANNEL.test(outgoing(stem, receiver.url).config, out)
 
 
+def blocks_of(said: Message, kind: str) -> list[dict[str, Any]]:
+    return [block for block in content(said)["blocks"] if block["type"] == kind]
+
+
+def body_of(said: Message) -> str:
+    """The first section's text."""
+    text: str = blocks_of(said, "section")[0]["text"]["text"]
+    return text
+
+
 def test_a_message_has_all_that_is_known() -> None:
     made = CHANNEL.request(going("https://slack.example"))
     assert made["text"] == "Database is slow\nQueries take 20 s.\n*Who* can &lt;look&gt;?"
     assert str(UUID(made["client_msg_id"])) == message().delivery_id
-    [header], [attachment] = made["blocks"], made["attachments"]
-    body, facts, context, actions = attachment["blocks"]
+    header, body, facts, context, actions = made["blocks"]
     assert header["text"]["text"] == "Database is slow"
     assert body["text"]["text"] == "Queries take 20 s.\n*Who* can <look>?"
     assert body["text"]["type"] == "plain_text"  # of which nothing is markup
-    assert [each["text"] for each in facts["fields"]] == ["service\norders", "impact\n2"]
+    assert [each["text"] for each in facts["fields"]] == [
+        "service\norders",
+        "impact\n2",
+        "path\neu, db",
+    ]
     assert [each["text"] for each in context["elements"]] == [
         "incident.created",
         "error",
@@ -75,39 +88,40 @@ def test_a_message_has_all_that_is_known() -> None:
     assert button["action_id"]
 
 
+def test_nothing_is_where_slack_folds_it() -> None:
+    """Attachments are folded after a few lines, and so are long sections that do not say so."""
+    made = content(message(body="line\n" * 500))
+    assert "attachments" not in made
+    sections = [block for block in made["blocks"] if block["type"] == "section"]
+    assert len(sections) == 2
+    assert all(section["expand"] is True for section in sections)
+
+
 def test_a_message_without_words_has_no_empty_blocks() -> None:
     said = message(title=" \u202e\n", body=" \n", url=None, facts=(), entity_type=None)
-    made = content(said)
-    assert made["blocks"][0]["text"]["text"] == "incident.created"
-    assert [each["type"] for each in made["attachments"][0]["blocks"]] == ["context"]
-
-
-def test_severities_have_their_colours_and_resolutions_one_of_their_own() -> None:
-    severities = [content(message(severity=each)) for each in Severity]
-    resolved = [content(message(severity=each, action=Action.RESOLVE)) for each in Severity]
-    assert len({each["attachments"][0]["color"] for each in severities}) == 4
-    assert len({each["attachments"][0]["color"] for each in [*severities, *resolved]}) == 5
+    header, context = content(said)["blocks"]
+    assert header["text"]["text"] == "incident.created"
+    assert context["type"] == "context"
 
 
 def test_what_is_too_long_is_cut_and_says_so() -> None:
-    made = content(message(title="t" * 151, body="b" * 3_001, facts=(("n", "v" * 200),)))
-    body, facts, *_ = made["attachments"][0]["blocks"]
-    assert made["blocks"][0]["text"]["text"] == "t" * 149 + "…"
-    assert body["text"]["text"] == "b" * 2_999 + "…"
-    assert facts["fields"][0]["text"] == "n\n" + "v" * 149 + "…"
+    said = message(title="t" * 151, body="b" * 3_001, facts=(("n", "v" * 200),))
+    assert blocks_of(said, "header")[0]["text"]["text"] == "t" * 149 + "…"
+    assert body_of(said) == "t" * 151 + "\n\n" + "b" * 2_844 + "…"  # the title once more, whole
+    assert body_of(message(body="b" * 3_001)) == "b" * 2_999 + "…"
+    assert blocks_of(said, "section")[1]["fields"][0]["text"] == "n\n" + "v" * 149 + "…"
 
 
 def test_what_just_fits_is_whole() -> None:
-    made = content(message(title="t" * 150, body="b" * 3_000))
-    assert made["blocks"][0]["text"]["text"] == "t" * 150
-    assert made["attachments"][0]["blocks"][0]["text"]["text"] == "b" * 3_000
+    said = message(title="t" * 150, body="b" * 3_000)
+    assert blocks_of(said, "header")[0]["text"]["text"] == "t" * 150
+    assert body_of(said) == "b" * 3_000
 
 
 def test_a_link_in_a_text_is_shown_whole_or_not_at_all() -> None:
     link = "https://bank.example/accounts/1042"
     for words in range(2_900, 3_001):
-        made = content(message(body="w" * words + f" {link} {'x' * 200}"))
-        shown = made["attachments"][0]["blocks"][0]["text"]["text"]
+        shown = body_of(message(body="w" * words + f" {link} {'x' * 200}"))
         assert link in shown or "://" not in shown
 
 
@@ -121,11 +135,32 @@ def test_a_link_in_a_text_is_shown_whole_or_not_at_all() -> None:
         "javascript:alert(1)",
         "https://a.example:99999999/",
         "https://user@a.example/",
+        "https://a_b.example/x",
     ],
 )
-def test_a_link_that_slack_would_refuse_is_left_out(url: str) -> None:
-    blocks = content(message(url=url))["attachments"][0]["blocks"]
-    assert "actions" not in [block["type"] for block in blocks]
+def test_a_link_that_slack_would_refuse_is_shown_as_text(url: str) -> None:
+    said = message(url=url)
+    assert blocks_of(said, "actions") == []
+    shown = blocks_of(said, "section")[1]["fields"][0]["text"]
+    name, _, text = shown.partition("\n")
+    assert name == "url"
+    assert text == url or (text.endswith("…") and url.startswith(text[:-1]) and len(text) == 150)
+
+
+def test_what_comes_late_or_perhaps_again_says_so_first() -> None:
+    latest = Latest("incident.resolved", "All\nis <well>", datetime(2026, 11, 23, 11, tzinfo=UTC))
+    said = message(latest=latest, repeated=True)
+    _, late, repeated, body, *_ = content(said)["blocks"]
+    assert late["text"] == {
+        "type": "plain_text",
+        "text": "Late: this was at 2026-11-23 10:00:00 UTC. Told here already is incident.resolved"
+        " at 2026-11-23 11:00:00 UTC: All is <well>",
+        "emoji": False,
+    }
+    assert repeated["text"]["text"].startswith("Perhaps a repetition")
+    assert body["text"]["text"].startswith("Queries")
+    assert "Told here already is incident.resolved" in content(said)["text"]
+    assert "Late" not in json.dumps(content(message()))
 
 
 @pytest.mark.parametrize(
@@ -255,7 +290,7 @@ async def test_a_failure_that_quotes_success_is_none() -> None:
     receiver = SlackReceiver()
     receiver.always = Reply(200, '{"ok":false,"error":"no_text","x":{"ok":true,"channel":"C1"')
     async with serving(receiver):
-        assert (await failure(receiver)).kind is FailureClass.PERMANENT
+        assert (await failure(receiver)).kind is FailureClass.TRANSIENT
 
 
 async def test_a_webhook_answers_ok_and_names_no_message() -> None:
@@ -272,8 +307,8 @@ async def test_a_webhook_answers_ok_and_names_no_message() -> None:
     [
         (SlackReceiver(tokens=()), FailureClass.MISCONFIGURED, "invalid_auth"),
         (SlackReceiver(scopes=("chat:read",)), FailureClass.MISCONFIGURED, "missing_scope"),
-        (SlackReceiver(channels=("#x",)), FailureClass.PERMANENT, "channel_not_found"),
-        (SlackReceiver(archived=("incidents",)), FailureClass.PERMANENT, "is_archived"),
+        (SlackReceiver(channels=("#x",)), FailureClass.MISCONFIGURED, "channel_not_found: there"),
+        (SlackReceiver(archived=("incidents",)), FailureClass.MISCONFIGURED, "unarchive it"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -306,6 +341,102 @@ async def test_slack_says_which_errors_may_come_after_the_message(
     assert (found.kind, found.maybe_sent) == (FailureClass.TRANSIENT, maybe_sent)
 
 
+# All that docs.slack.dev lists for chat.postMessage, and what its webhooks answer.
+OF_THE_MESSAGE = """msg_too_long msg_blocks_too_long no_text invalid_blocks invalid_blocks_format
+    too_many_attachments attachment_payload_limit_exceeded invalid_metadata_format
+    markdown_text_conflict missing_file_data cannot_reply_to_message invalid_arguments
+    invalid_form_data deprecated_endpoint method_deprecated duplicate_message_not_found"""
+TO_MEND = """not_authed invalid_auth account_inactive token_revoked token_expired missing_scope
+    no_permission not_allowed_token_type ekm_access_denied access_denied accesslimited
+    team_access_not_granted team_not_found enterprise_is_restricted two_factor_setup_required
+    channel_not_found not_in_channel is_archived restricted_action messages_tab_disabled
+    restricted_action_read_only_channel restricted_action_thread_only_channel
+    restricted_action_non_threadable_channel restricted_action_thread_locked
+    slack_connect_canvas_sharing_blocked slack_connect_file_link_sharing_blocked"""
+PASSING = """internal_error fatal_error request_timeout service_unavailable team_added_to_org
+    org_login_required message_limit_exceeded an_error_of_next_year workspace_is_napping"""
+
+
+@pytest.mark.parametrize(
+    ("errors", "kind"),
+    [
+        (OF_THE_MESSAGE, FailureClass.PERMANENT),
+        (TO_MEND, FailureClass.MISCONFIGURED),
+        (PASSING, FailureClass.TRANSIENT),
+        ("ratelimited rate_limited", FailureClass.THROTTLED),
+    ],
+    ids=["message", "mend", "passing", "rate"],
+)
+async def test_final_is_only_what_slack_documents_as_a_fault_of_the_message(
+    errors: str, kind: FailureClass
+) -> None:
+    receiver, found = SlackReceiver(), {}
+    async with serving(receiver), egress(receiver.allowed) as out:
+        made = going(receiver.url)
+        for error in errors.split():
+            receiver.told.append(Reply(200, json.dumps({"ok": False, "error": error})))
+            with pytest.raises(DeliveryFailed) as raised:
+                await CHANNEL.deliver(made, CHANNEL.request(made), out)
+            found[error] = raised.value.failure
+    assert {error: each.kind for error, each in found.items() if each.kind is not kind} == {}
+    if kind is FailureClass.MISCONFIGURED:  # each says what can be done
+        assert [error for error, each in found.items() if each.detail.endswith(error)] == []
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, "ok"),
+        (200, '{"success": true}'),  # Rocket.Chat
+        (200, '{"ok": true}'),
+        (201, ""),
+        (204, ""),
+        (202, '{"status": "queued", "error": null}'),
+    ],
+)
+async def test_others_that_take_slacks_messages_answer_any_2xx(status: int, body: str) -> None:
+    receiver = SlackReceiver()
+    receiver.always = Reply(status, body)
+    async with serving(receiver):
+        receipt = await send(receiver, stem="slack_webhook")
+    assert (receipt.status, receipt.code) == (DeliveryStatus.DELIVERED, status)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (200, '{"success": false, "error": "Invalid integration id"}', FailureClass.TRANSIENT),
+        (200, '{"ok": false, "error": "channel_not_found"}', FailureClass.MISCONFIGURED),
+        (200, '{"ok": false, "error": "no_text"}', FailureClass.PERMANENT),
+        (200, "invalid_token", FailureClass.MISCONFIGURED),
+        (200, "<!DOCTYPE html><title>Sign in</title>", FailureClass.TRANSIENT),
+        (202, "  <HTML lang='en'>", FailureClass.TRANSIENT),
+        (302, "", FailureClass.TRANSIENT),
+        (404, "<html>nginx</html>", FailureClass.TRANSIENT),
+        (404, "no_service", FailureClass.MISCONFIGURED),
+        (404, "no_team", FailureClass.MISCONFIGURED),
+        (410, "channel_is_archived", FailureClass.MISCONFIGURED),
+        (400, "invalid_payload", FailureClass.PERMANENT),
+        (400, "something_new", FailureClass.TRANSIENT),
+    ],
+)
+async def test_what_a_webhook_refuses_and_what_only_stands_before_it(
+    status: int, body: str, kind: FailureClass
+) -> None:
+    receiver = SlackReceiver()
+    receiver.always = Reply(status, body)
+    async with serving(receiver):
+        assert (await failure(receiver, stem="slack_webhook")).kind is kind
+
+
+@pytest.mark.parametrize("body", ["<html>Sign in</html>", "", "ok", "[]", '{"channel": "C1"}'])
+async def test_a_2xx_without_slacks_own_word_is_no_success(body: str) -> None:
+    receiver = SlackReceiver()
+    receiver.always = Reply(200, body)
+    async with serving(receiver):
+        assert (await failure(receiver)).kind is FailureClass.TRANSIENT
+
+
 async def test_a_channel_has_its_rate_and_each_its_own() -> None:
     receiver = SlackReceiver(per_second=0.01)
     async with serving(receiver):
@@ -326,7 +457,7 @@ async def test_neither_proxies_nor_redirects_are_followed(monkeypatch: pytest.Mo
             monkeypatch.setenv(name, elsewhere.url)
         await send(receiver)
         receiver.always = Reply(307, headers={"Location": f"{elsewhere.url}/api/chat.postMessage"})
-        assert (await failure(receiver)).kind is FailureClass.PERMANENT
+        assert (await failure(receiver)).kind is FailureClass.TRANSIENT
     assert elsewhere.received == []
 
 
@@ -364,7 +495,13 @@ async def test_a_test_of_a_webhook_posts_nothing() -> None:
         [dead] = await checks_of(receiver, "slack_webhook")
         receiver.always = Reply(200, "ok")
         [other] = await checks_of(receiver, "slack_webhook")
+        said = {"id": "web.incoming_webhook.text.app_error", "message": "No text specified."}
+        receiver.always = Reply(400, json.dumps(said))
+        [mattermost] = await checks_of(receiver, "slack_webhook")
+        receiver.always = Reply(400, "invalid_payload")
+        [wrong] = await checks_of(receiver, "slack_webhook")
     assert [alive.ok, dead.ok, other.ok] == [True, False, False]
+    assert [mattermost.ok, wrong.ok] == [True, False]
     assert "no_service" in dead.detail
     assert receiver.messages == []
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.text import compact, cut, json_bytes
+from channels.text import compact, cut, json_bytes, link
 
 MEASURES: list[Callable[[str], int]] = [len, json_bytes]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
@@ -39,3 +39,27 @@ def test_as_much_is_kept_as_fits(measure: Callable[[str], int], text: str, size:
 
 def test_json_is_compact_and_in_utf_8() -> None:
     assert compact({"ü": [1, "\x01"]}) == '{"ü":[1,"\\u0001"]}'.encode()
+
+
+@pytest.mark.parametrize(
+    ("url", "made"),
+    [
+        ("https://a.example/x y", "https://a.example/x%20y"),
+        ("https://bücher.example/", "https://xn--bcher-kva.example/"),
+        ("HTTPS://[::1]:8443/x", "https://[::1]:8443/x"),
+        ("https://a.example/" + "p" * 82, "https://a.example/" + "p" * 82),
+    ],
+)
+def test_a_link_that_every_vendor_takes(url: str, made: str) -> None:
+    assert link(url, 100) == made
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(None, "", "javascript:alert(1)", "https://u@a.example/", "https://a_b.example/x"),
+        *("https://a.example/" + "p" * 83, "https://a.example/" + "ü" * 20),
+    ],
+)
+def test_what_is_none_to_some_vendor_is_left_to_be_shown_as_text(url: str | None) -> None:
+    assert link(url, 100) is None

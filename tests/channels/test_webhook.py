@@ -17,7 +17,7 @@ from channels.signing import new_secret
 from channels.text import compact
 from channels.webhook import Webhook, WebhookConfig, completed, rotated
 from domain.delivery import Check, DeliveryFailed, DeliveryStatus, Failure, FailureClass, Receipt
-from domain.message import Message
+from domain.message import Latest, Message
 from domain.notification import METADATA_BYTES
 from tests.channels.examples import DELIVERY, MESSAGES, message, outgoing
 from tests.receivers.receiver import Received, Reply, serving
@@ -143,7 +143,36 @@ async def test_redirects_are_not_followed() -> None:
     async with serving(receiver):
         receiver.told.append(Reply(308, headers={"Location": f"{receiver.url}/elsewhere"}))
         found = await failure(receiver)
-    assert (found.kind, found.status, len(receiver.received)) == (FailureClass.PERMANENT, 308, 1)
+    assert (found.kind, found.status, len(receiver.received)) == (FailureClass.TRANSIENT, 308, 1)
+
+
+@pytest.mark.parametrize("status", [300, 304, 307, 400, 402, 404, 405, 409, 413, 418, 422, 451])
+async def test_what_a_deployment_answers_is_tried_again(status: int) -> None:
+    receiver = WebhookReceiver()
+    async with serving(receiver):
+        receiver.told.append(Reply(status))
+        found = await failure(receiver)
+        assert (found.kind, found.gone) == (FailureClass.TRANSIENT, False)
+        assert (await send(receiver)).status is DeliveryStatus.DELIVERED
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_who_is_not_let_in_waits_for_the_config(status: int) -> None:
+    async with serving(WebhookReceiver(status=status)) as receiver:
+        assert isinstance(receiver, WebhookReceiver)
+        assert (await failure(receiver)).kind is FailureClass.MISCONFIGURED
+
+
+def test_what_comes_late_or_perhaps_again_is_told_in_members_of_its_own() -> None:
+    latest = Latest("incident.resolved", "All is well", datetime(2026, 11, 23, 11, tzinfo=UTC))
+    content = event(message(latest=latest, repeated=True))["data"]
+    assert content["late"] == {
+        "latestEventType": "incident.resolved",
+        "latestTitle": "All is well",
+        "latestAt": "2026-11-23T11:00:00+00:00",
+    }
+    assert content["repeated"] is True
+    assert not {"late", "repeated"} & event(message())["data"].keys()
 
 
 async def test_410_wants_no_more() -> None:

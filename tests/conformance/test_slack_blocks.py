@@ -3,6 +3,8 @@
 import html
 import json
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from slack_sdk.models.blocks import Block
 
 from channels.slack_blocks import content, escaped
-from domain.message import Message
+from domain.message import Latest, Message
 from tests.channels.examples import MESSAGES, message
 from tests.channels.hostile import HOSTILE, SNIPPETS
 from tests.receivers.slack_content import fault, texts
@@ -23,12 +25,19 @@ LONG = message(
     event_type="e" * 100,
     entity_type="y" * 100,
     entity_id="i" * 100,
+    latest=Latest("e" * 100, "l" * 1_000, datetime(2026, 11, 24, tzinfo=UTC)),
+    repeated=True,
 )
-slow = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+UNLINKED = replace(LONG, url="https://a_b.example/" + "p" * 4_000)
+slow = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 
 
 def blocks(said: dict[str, Any]) -> list[dict[str, Any]]:
-    return [*said["blocks"], *said["attachments"][0]["blocks"]]
+    assert "attachments" not in said
+    found: list[dict[str, Any]] = said["blocks"]
+    return found
 
 
 def check(made: dict[str, Any]) -> None:
@@ -49,6 +58,7 @@ def check(made: dict[str, Any]) -> None:
 
 @given(MESSAGES)
 @example(LONG)
+@example(UNLINKED)
 @example(message(title=" ", body="", url=None, facts=()))
 @slow
 def test_slack_takes_every_message(said: Message) -> None:

@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+import time
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -82,6 +83,112 @@ class TestByValue:
             REDACTED: 1,
             "n": None,
         }
+
+
+MAIL = Redactor({"password": "incidents"})
+HOOK = Redactor({"url": "https://h.example/api/firelater/incidents?token=t0k-en-of-it"})
+
+
+class TestWords:
+    """A secret that is a word: hidden where credentials travel, and shown where it is said."""
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Two incidents on db-1",
+            "incidents",
+            "<incidents-1042@mail.example>",
+            "https://acme.example/incidents/7?next=incidents",
+            "Login: see incidents. No password, no secret.",
+            "Password incidents rise",  # names none, and says none
+        ],
+    )
+    @pytest.mark.parametrize("redactor", [MAIL, HOOK])
+    def test_what_was_sent_is_shown(self, redactor: Redactor, text: str) -> None:
+        assert redactor.sent(text) == text
+        assert redactor.request({"title": text, text: [text]}) == {"title": text, text: [text]}
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "535 5.7.8 password 'incidents' is wrong",
+            '{"password":"incidents"}',
+            "pwd=incidents&user=x",
+            "Your password is incidents",
+            "token: incidents",
+            "smtp://mailer:incidents@mail.example",
+            base64.b64encode(b"\0mailer\0incidents").decode(),
+        ],
+    )
+    def test_where_it_is_given_as_a_credential_it_is_hidden(self, text: str) -> None:
+        for shown in (MAIL.sent(text), MAIL.text(text), MAIL.text(text, sent="incidents")):
+            assert REDACTED in shown
+            assert "incidents" not in shown
+            assert base64.b64encode(b"incidents").decode()[4:] not in shown
+
+    def test_in_an_answer_it_is_hidden_but_where_the_answer_repeats_what_was_sent(self) -> None:
+        answer = "no such user: incidents"
+        assert MAIL.text(answer) == f"no such user: {REDACTED}"
+        assert MAIL.text(answer, sent='{"subject": "Two incidents"}') == answer
+
+    def test_under_a_secrets_name_it_is_hidden_and_what_else_goes_by_that_name_is_not(self) -> None:
+        metadata = {"password": "incidents", "token": "ab", "apiKey": "of the event itself"}
+        assert MAIL.request(metadata) == metadata | {"password": REDACTED}
+
+    @pytest.mark.parametrize("redactor", [Redactor({}), MAIL, HOOK, Redactor(SECRETS)])
+    def test_an_event_has_the_same_record_whatever_else_is_in_it(self, redactor: Redactor) -> None:
+        event = {"token": "ab", "secret": ["x"], "title": "[firelater] incidents of hooks"}
+        assert redactor.request(event) == event
+        both = redactor.request(event | {"found": "t0k-en-of-it canary-header"})
+        assert {name: both[name] for name in event} == event
+
+
+class TestUrls:
+    def test_words_of_a_secret_url_are_none_anywhere(self) -> None:
+        answer = '{"service": "firelater", "error": "no incidents", "api": "/api/firelater"}'
+        assert HOOK.text(answer) == answer
+
+    def test_its_token_is_one_everywhere(self) -> None:
+        for show in (HOOK.text, HOOK.sent):
+            assert show("got t0k-en-of-it") == f"got {REDACTED}"
+            assert "t0k" not in show("https://h.example/api/firelater/incidents?token=t0k-en-of-it")
+
+    def test_a_url_without_a_secret_is_hidden_in_answers_only(self) -> None:
+        plain = Redactor({"url": "https://acme.example/incidents"})
+        link = "see https://acme.example/incidents/INC-1"
+        assert plain.sent(link) == link
+        assert plain.text(link) == f"see {REDACTED}/INC-1"
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '{"url":"http://a.example","mail":"ops@acme.example"}',
+            "see <http://a.example>:ops@acme.example",
+            "http://a.example/x:y@z",
+            "a:b@c.example",
+        ],
+    )
+    def test_what_only_looks_like_credentials_stays(self, text: str) -> None:
+        assert Redactor({}).text(text) == Redactor({}).sent(text) == text
+
+    @pytest.mark.parametrize(
+        "text", ["x://u:pw@h", "https://:pw@h/", r'"https:\/\/u:pw@h.example\/"', "s3://a:pw%40@h"]
+    )
+    def test_credentials_of_any_url_are_hidden(self, text: str) -> None:
+        assert "pw" not in Redactor({}).sent(text)
+
+    def test_hostile_answers_take_no_time(self) -> None:
+        redactor = Redactor(SECRETS | {"password": "incidents"})
+        started = time.perf_counter()
+        for text in (
+            "://" * 20_000,
+            "://" + ":" * 60_000,
+            "password" * 8_000,
+            "pwd" + " " * 60_000,
+        ):
+            redactor.text(text + "@", sent=text)
+            redactor.sent(text)
+        assert time.perf_counter() - started < 5
 
 
 class TestByName:

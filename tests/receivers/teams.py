@@ -17,7 +17,7 @@ from tests.receivers.arrivals import Window
 from tests.receivers.receiver import Receiver
 
 EXAMPLE_SIG = "SignatureOfTheExample-0123456789_abcdefghij"
-CARD_BYTES = 28_000
+CARD_BYTES = 28 * 1_024  # of JSON that is a string in JSON
 _PATH = re.compile(
     r"(/powerautomate/automations/direct)?(/cu/[^/]+)?/workflows/[0-9a-f]{32}"
     r"/triggers/manual/paths/invoke"
@@ -125,7 +125,7 @@ def _failure(attachments: Any, cards: list[Any], body: bytes) -> str:
     """Why the run does not post; empty if it does."""
     if not attachments:
         return "ExpressionEvaluationFailed: 'attachments' is null"
-    if len(body) > CARD_BYTES:
+    if len(json.dumps(body.decode(), ensure_ascii=False).encode()) > CARD_BYTES:
         return "RequestEntityTooLarge"
     reasons = (reason for card in cards for reason in _card_reasons(card))
     return next(reasons, "")
@@ -138,5 +138,18 @@ def _card_reasons(card: Any) -> list[str]:
         return ["AdaptiveSerializationException: Property 'version' is not supported"]
     if not isinstance(card.get("body"), list) or not card["body"]:
         return ["AdaptiveSerializationException: Property 'body' is missing"]
+    if [each for each in card["body"] if not _has_text(each)]:
+        return ["AdaptiveSerializationException: a text is missing"]
     actions = [each.get("type") for each in card.get("actions", [])]
     return [f"{action} is not supported" for action in actions if action not in _ACTIONS]
+
+
+def _has_text(element: Any) -> bool:
+    """Whether a text of a card has any: the others have none to miss."""
+    match element:
+        case {"type": "TextBlock"}:
+            return isinstance(element.get("text"), str)
+        case {"type": "RichTextBlock"}:
+            runs = element.get("inlines")
+            return bool(runs) and all(isinstance(run, str) or "text" in run for run in runs)
+    return isinstance(element, dict)
