@@ -16,7 +16,7 @@ from api.errors import ApiError
 from domain.tenant import TenantId
 from storage import idempotency
 from storage.database import Database
-from storage.idempotency import Answered
+from storage.idempotency import Answered, Held
 
 IdempotencyKey = Annotated[
     str | None, Header(alias="Idempotency-Key", max_length=255, min_length=1)
@@ -41,6 +41,11 @@ def _canonical(fields: Any) -> str:
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), default=str)
 
 
+def _in_flight() -> ApiError:
+    detail = "a request with this Idempotency-Key is still being worked on"
+    return ApiError(409, "idempotency_in_flight", detail)
+
+
 class Once:
     """One request's hold on its key. `replay` first, `settle` in the transaction that creates.
 
@@ -50,6 +55,7 @@ class Once:
     def __init__(self, database: Database, owner: TenantId | None, key: str | None) -> None:
         self._database, self._owner, self._key = database, owner, key
         self.earlier: Answered | None = None
+        self._held: Held | None = None
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A transaction of the key's owner."""
@@ -62,10 +68,13 @@ class Once:
         if self._key is None:
             return
         try:
-            self.earlier = await idempotency.reserve(connection, self._owner or "", self._key)
+            taken = await idempotency.reserve(connection, self._owner or "", self._key)
         except idempotency.InFlight as error:
-            detail = "a request with this Idempotency-Key is still being worked on"
-            raise ApiError(409, "idempotency_in_flight", detail) from error
+            raise _in_flight() from error
+        if isinstance(taken, Held):
+            self._held = taken
+        else:
+            self.earlier = taken
 
     def replay(self, hash: str) -> JSONResponse | None:
         """The earlier answer, if there is one. Raises ApiError 422 if that asked otherwise."""
@@ -81,22 +90,28 @@ class Once:
     async def settle(
         self, connection: AsyncConnection, hash: str, status: int, response: dict[str, Any]
     ) -> None:
-        """Keep the answer for the next request with this key; it must hold no secret."""
-        if self._key is not None:
-            answered = Answered(hash, status, response)
-            await idempotency.settle(connection, self._owner or "", self._key, answered)
+        """Keep the answer for the next request with this key; it must hold no secret.
+
+        Raises ApiError 409 if this request took so long that another one has the key now.
+        """
+        if self._held is not None:
+            try:
+                answered = Answered(hash, status, response)
+                await idempotency.settle(connection, self._held, answered)
+            except idempotency.InFlight as error:
+                raise _in_flight() from error
 
     async def release(self) -> None:
         """Give the key back, unless an answer is kept."""
-        if self._key is not None:
+        if self._held is not None:
             async with self.transaction() as connection:
-                await idempotency.release(connection, self._owner or "", self._key)
+                await idempotency.release(connection, self._held)
 
     async def forget(self) -> None:
         """Give the key back although an answer was kept: the request came to nothing."""
-        if self._key is not None:
+        if self._held is not None:
             async with self.transaction() as connection:
-                await idempotency.forget(connection, self._owner or "", self._key)
+                await idempotency.forget(connection, self._held)
 
 
 @asynccontextmanager
@@ -113,8 +128,7 @@ async def once(database: Database, owner: TenantId | None, key: str | None) -> A
     try:
         yield hold
     except BaseException:
-        if hold.earlier is None:
-            await hold.release()
+        await hold.release()
         raise
 
 

@@ -4,9 +4,10 @@ What is stored is the answer as it may be shown again: secrets are left out by t
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, literal, select, text, update
+from sqlalchemy import ColumnElement, delete, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,8 +30,17 @@ class InFlight(Exception):
     """A request with the same key is being worked on right now."""
 
 
-async def reserve(connection: AsyncConnection, tenant_id: str, key: str) -> Answered | None:
-    """Take the key for this request; the earlier answer if there is one. Raises InFlight."""
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A request's hold on a key; after the lease another request may have it."""
+
+    tenant_id: str
+    key: str
+    since: datetime
+
+
+async def reserve(connection: AsyncConnection, tenant_id: str, key: str) -> Answered | Held:
+    """Take the key for this request, or get the earlier answer. Raises InFlight."""
     stale = text(
         f"(status is null and created_at < now() - interval '{_LEASE}')"
         f" or created_at < now() - interval '{_KEPT}'"
@@ -45,10 +55,11 @@ async def reserve(connection: AsyncConnection, tenant_id: str, key: str) -> Answ
         insert(keys)
         .from_select([keys.c.tenant_id, keys.c.key], free)
         .on_conflict_do_nothing()
-        .returning(keys.c.key)
+        .returning(keys.c.created_at)
     )
-    if taken.one_or_none() is not None:
-        return None
+    since = taken.scalar_one_or_none()
+    if since is not None:
+        return Held(tenant_id, key, since)
     row = (
         await connection.execute(
             select(keys.c.request_hash, keys.c.status, keys.c.response).where(
@@ -61,28 +72,39 @@ async def reserve(connection: AsyncConnection, tenant_id: str, key: str) -> Answ
     return Answered(row.request_hash, row.status, row.response)
 
 
-async def settle(connection: AsyncConnection, tenant_id: str, key: str, answered: Answered) -> None:
-    """Keep the answer for the next request with this key."""
-    await connection.execute(
+async def settle(connection: AsyncConnection, held: Held, answered: Answered) -> None:
+    """Keep the answer for the next request with this key.
+
+    Raises InFlight if the key is no longer this request's: what it does must not take effect, as
+    the other request with the key does it.
+    """
+    kept = await connection.execute(
         update(keys)
-        .where(keys.c.tenant_id == tenant_id, keys.c.key == key)
+        .where(*_of(held))
         .values(
             request_hash=answered.request_hash,
             status=answered.status,
             response=answered.response,
         )
+        .returning(keys.c.key)
     )
+    if kept.one_or_none() is None:
+        raise InFlight(held.key)
 
 
-async def release(connection: AsyncConnection, tenant_id: str, key: str) -> None:
+async def release(connection: AsyncConnection, held: Held) -> None:
     """The request failed: the key may be used again."""
-    await connection.execute(
-        delete(keys).where(
-            keys.c.tenant_id == tenant_id, keys.c.key == key, keys.c.status.is_(None)
-        )
-    )
+    await connection.execute(delete(keys).where(*_of(held), keys.c.status.is_(None)))
 
 
-async def forget(connection: AsyncConnection, tenant_id: str, key: str) -> None:
+async def forget(connection: AsyncConnection, held: Held) -> None:
     """What was answered came to nothing: the key may be used again."""
-    await connection.execute(delete(keys).where(keys.c.tenant_id == tenant_id, keys.c.key == key))
+    await connection.execute(delete(keys).where(*_of(held)))
+
+
+def _of(held: Held) -> tuple[ColumnElement[bool], ...]:
+    return (
+        keys.c.tenant_id == held.tenant_id,
+        keys.c.key == held.key,
+        keys.c.created_at == held.since,
+    )
