@@ -18,7 +18,7 @@ import httpx
 from settings import Settings
 from tests.service import ENDED, Service, Tenant, new_tenant
 
-Name = Literal["api", "worker", "postgres", "temporal"]
+Name = Literal["api", "worker", "postgres", "temporal", "s3"]
 _OURS = {name.upper() for name in Settings.model_fields}
 
 
@@ -78,10 +78,12 @@ class Stack:
 
 
 @asynccontextmanager
-async def running(data_dir: Path, workers: int = 1, **settings: str) -> AsyncIterator[Stack]:
+async def running(
+    data_dir: Path, workers: int = 1, storage: Literal["local", "s3"] = "local", **settings: str
+) -> AsyncIterator[Stack]:
     """Start the service on data of its own; stop it afterwards. `settings`: of its environment."""
     ready_file = data_dir / "ready.json"
-    command = [sys.executable, "-m", "cli", "up", "--workers", str(workers), "--storage", "local"]
+    command = [sys.executable, "-m", "cli", "up", "--workers", str(workers), "--storage", storage]
     command += ["--data-dir", str(data_dir), "--ready-file", str(ready_file)]
     environment = {name: value for name, value in os.environ.items() if name not in _OURS}
     # A stopped worker swallows what its open polls are given: with one slot, taken by what it was
