@@ -22,6 +22,7 @@ from sources.batch import CHUNK_ROWS
 from tests.faults.crash import (
     How,
     Verdict,
+    batches_in,
     crashed,
     standing_still,
     verdict,
@@ -165,15 +166,10 @@ class Campaign:
                 await asyncio.sleep(gap)
                 before = await watch.batches()
                 await crashed(self.stack, how)
-                now = await _batches(tenant, job_id) if "worker" in stopped else None
+                now = await batches_in(tenant, job_id) if "worker" in stopped else None
         forgotten = None if now is None else before - now
         seconds = round(time.monotonic() - begun, 1)
         return Kill(number, before, how, stopped, round(gap * 1000), forgotten, seconds)
-
-
-async def _batches(tenant: Tenant, job_id: str) -> int:
-    async with watching(tenant, job_id) as watch:
-        return await watch.batches()
 
 
 async def run(kills: int, seed: int) -> bool:

@@ -6,7 +6,6 @@ import signal
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import asyncpg
@@ -116,6 +115,12 @@ async def watching(tenant: Tenant, job_id: str) -> AsyncIterator[Watch]:
             await asyncio.wait_for(connection.close(), 5)
 
 
+async def batches_in(tenant: Tenant, job_id: str) -> int:
+    """How many batches are in now, over a new connection."""
+    async with watching(tenant, job_id) as watch:
+        return await watch.batches()
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """A job that has ended: what it says, what its ledger says and what the table holds."""
@@ -158,9 +163,3 @@ async def verdict(tenant: Tenant, job: dict[str, Any]) -> Verdict:
         ledger=tuple(sums[0]),
         rows=await rows(tenant),
     )
-
-
-def stored(stack: Stack) -> list[Path]:
-    """The uploads and chunks that the embedded S3 server keeps for all tenants."""
-    home = stack.ready_file.parent / "s3"
-    return [path for path in home.rglob("*") if path.is_file() and "migrations" in path.parts]
