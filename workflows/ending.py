@@ -42,7 +42,7 @@ async def end_job(
             return await _end_as(job, status, problem, enter)
         if status is not Status.COMPLETED:
             raise
-        await _end_as(job, Status.FAILED, found, enter)
+        await end_job(job, Status.FAILED, found, enter)
         raise ApplicationError(found.detail, type=found.code) from error
 
 
