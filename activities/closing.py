@@ -2,16 +2,17 @@
 
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
 from activities.heartbeat import heartbeating
 from activities.job import Connections, LoadedJob, load_job, lock_job
-from domain.accounting import Account, left_behind, unaccounted
+from domain.accounting import Account, left_behind, not_found, unaccounted
 from domain.failures import Unproven
 from domain.migration import FINAL, Counts, Phase, Status, Undone
 from domain.tenant import TenantId
 from storage import migration
-from storage.account import account_of
+from storage.account import account_of, written_by
 from storage.undo import undo_chunk, undoable
 from workflows import messages as m
 from workflows import steps
@@ -73,8 +74,7 @@ class Closing:
             if status in FINAL and input.status is not Status.ROLLED_BACK:
                 return m.Closed(status=status, counts=account.counts)
             _prove(input.status, account, await undoable(connection, job.id))
-            if not input.cleaned:
-                warning = "the uploaded file could not be deleted yet; that is tried again"
+            for warning in await _warnings(connection, job, input):
                 await migration.warn(connection, job.id, warning)
             await migration.advance(
                 connection,
@@ -95,6 +95,16 @@ def _prove(status: Status, account: Account, undoable: list[int]) -> None:
         problem = left_behind(len(undoable)) if undoable else None
     if problem is not None:
         raise Unproven(problem)
+
+
+async def _warnings(connection: AsyncConnection, job: LoadedJob, input: m.CloseInput) -> list[str]:
+    found = []
+    if not input.cleaned:
+        found.append("the uploaded file could not be deleted yet; that is tried again")
+    if input.undone is not None:
+        warning = not_found(await written_by(connection, job.id), input.undone)
+        found += [warning] if warning else []
+    return found
 
 
 def _failure(input: m.CloseInput) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ A job is complete if this says so, and only then; nobody's word that it is count
 from dataclasses import dataclass
 
 from domain.failures import Problem
-from domain.migration import Counts
+from domain.migration import Counts, Undone
 
 UNACCOUNTED = "records_unaccounted"
 LEFT_BEHIND = "not_taken_back"
@@ -79,3 +79,14 @@ def left_behind(batches: int) -> Problem:
     """Of a job that is to end as taken back, but is not."""
     detail = f"{batches:,} batches of the import are still in the database; undo them again"
     return Problem(code=LEFT_BEHIND, detail=detail, actual=batches)
+
+
+def not_found(written: int, undone: Undone) -> str | None:
+    """A warning, if what was taken back is not what the ledger says was written."""
+    gone = written - undone.deleted - undone.restored - undone.kept
+    if not gone:
+        return None
+    return (
+        f"the import had written {written:,} records, and taking it back found {written - gone:,}"
+        " of them: the others were deleted by somebody else before"
+    )

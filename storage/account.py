@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.accounting import Account
 from domain.migration import Counts
-from storage.tables import import_chunks, migration_jobs
+from storage.tables import import_before_images, import_chunks, migration_jobs
 
 _OUTCOMES = ("inserted", "updated", "skipped", "failed")
 
@@ -32,3 +32,13 @@ async def account_of(connection: AsyncConnection, job_id: UUID) -> Account:
         held=frozenset(row.held),
         counts=Counts(**{name: row._mapping[name] for name in _OUTCOMES}),
     )
+
+
+async def written_by(connection: AsyncConnection, job_id: UUID) -> int:
+    """How many rows the job had inserted or replaced in all that was taken back of it."""
+    chunk, image = import_chunks.c, import_before_images.c
+    inserted = select(func.coalesce(func.sum(chunk.inserted), 0)).where(
+        chunk.job_id == job_id, chunk.undone_at.is_not(None)
+    )
+    replaced = select(func.count()).where(image.job_id == job_id)
+    return int(await connection.scalar(inserted) or 0) + int(await connection.scalar(replaced) or 0)

@@ -175,3 +175,21 @@ class TestWhatIsTakenBack:
                 pass
         assert (await rows(tenant)).rows == 0
         assert job["processedRecords"] == 0
+
+    async def test_what_somebody_deleted_meanwhile_is_said(self, tenant: Tenant) -> None:
+        job_id, batches = await paused(tenant, FILE)
+        await tenant.run("delete from incidents where source_id in ('INC0000001', 'INC0000007')")
+        await tenant.post(f"/v1/migration/{job_id}/cancel")
+        job = await tenant.settled(job_id)
+        written = batches * BATCH
+        assert job["report"]["undone"]["deleted"] == written - 2
+        assert f"written {written:,} records" in job["warnings"][-1]
+        assert f"found {written - 2:,}" in job["warnings"][-1]
+
+    async def test_replaced_records_are_counted_as_well(self, tenant: Tenant) -> None:
+        await tenant.migrate(FILE)
+        job_id, _ = await paused(tenant, export(ROWS, "Lift runs"), updateExisting=True)
+        await tenant.post(f"/v1/migration/{job_id}/cancel")
+        job = await tenant.settled(job_id)
+        assert job["report"]["undone"]["restored"] > 0
+        assert job["warnings"] == []

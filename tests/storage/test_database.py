@@ -2,15 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.tenant import TenantId
-from storage.database import DRIVER_ERRORS, Database, raw
+from storage import idempotency
+from storage.database import DRIVER_ERRORS, Database, NotCommitted, raw
+from storage.idempotency import Answered, Held, InFlight
 from tests.storage.kept import Kept
 
 Door = Callable[[Database, TenantId], Awaitable[object]]
@@ -59,6 +64,89 @@ async def test_what_breaks_in_the_middle_is_not_used_again(kept: Kept) -> None:
         await break_off()
     for door in DOORS:
         await door(kept.database, kept.tenants[0])
+
+
+async def flushes(database: Database, tenant_id: TenantId) -> list[str]:
+    """What every door says of waiting for the disk."""
+    ask = "select current_setting('synchronous_commit') as it"
+    found = []
+    async with database.tenant(tenant_id) as connection:
+        found.append(await connection.scalar(text(ask)))
+    async with database.anonymous() as connection:
+        found.append(await connection.scalar(text(ask)))
+    async with database.owner() as connection:
+        found.append(await connection.scalar(text(ask)))
+    async with database.statements(tenant_id) as sql:
+        found.append((await sql.rows(ask))[0]["it"])
+    [called] = await database.call("current_setting('synchronous_commit') as it")
+    return [*found, called["it"]]
+
+
+async def test_commits_are_on_disk_whatever_the_database_prefers(kept: Kept) -> None:
+    connection = await asyncpg.connect(kept.dsn)
+    name = await connection.fetchval("select current_database()")
+    await connection.execute(f"alter database {name} set synchronous_commit = off")
+    await connection.close()
+    database = Database(kept.dsn, pool_size=2)
+    assert await flushes(database, kept.tenants[0]) == ["on"] * 5
+    async with database.tenant(kept.tenants[0], flush=False) as tx:
+        assert await tx.scalar(text("select current_setting('synchronous_commit')")) == "off"
+    assert await flushes(database, kept.tenants[0]) == ["on"] * 5
+    await database.close()
+
+
+async def test_a_commit_that_was_a_rollback_is_an_error(kept: Kept) -> None:
+    """Whoever swallows the error of a statement must not be told that the others took effect."""
+
+    async def swallow() -> None:
+        async with kept.database.statements(kept.tenants[0]) as sql:
+            await sql.run("create temp table gone (x int)")
+            with suppress(asyncpg.PostgresError):
+                await sql.run("select 1 / 0")
+
+    with pytest.raises(NotCommitted):
+        await swallow()
+
+
+class TestAKeyThatAnotherRequestTookOver:
+    """A request that lasts longer than the lease on its Idempotency-Key."""
+
+    ANSWER = Answered("hash", 201, {"who": "the second"})
+
+    async def taken_over(self, kept: Kept) -> tuple[Held, Held]:
+        tenant_id = kept.tenants[0]
+        first, second = [await self._reserved(kept, tenant_id, late) for late in (True, False)]
+        return first, second
+
+    async def _reserved(self, kept: Kept, tenant_id: TenantId, late: bool) -> Held:
+        async with kept.database.tenant(tenant_id) as connection:
+            held = await idempotency.reserve(connection, tenant_id, "once")
+            assert isinstance(held, Held)
+            if late:
+                since = held.since - timedelta(hours=1)
+                older = text("update public.idempotency_keys set created_at = :since")
+                await connection.execute(older, {"since": since})
+                held = replace(held, since=since)
+        return held
+
+    async def test_is_not_settled(self, kept: Kept) -> None:
+        first, second = await self.taken_over(kept)
+        async with kept.database.tenant(kept.tenants[0]) as connection:
+            with pytest.raises(InFlight):
+                await idempotency.settle(connection, first, Answered("hash", 201, {}))
+            await idempotency.settle(connection, second, self.ANSWER)
+            found = await idempotency.reserve(connection, kept.tenants[0], "once")
+        assert found == self.ANSWER
+
+    @pytest.mark.parametrize("give_back", [idempotency.release, idempotency.forget])
+    async def test_is_not_given_back(
+        self, kept: Kept, give_back: Callable[[AsyncConnection, Held], Awaitable[None]]
+    ) -> None:
+        first, _ = await self.taken_over(kept)
+        async with kept.database.tenant(kept.tenants[0]) as connection:
+            await give_back(connection, first)
+            with pytest.raises(InFlight):
+                await idempotency.reserve(connection, kept.tenants[0], "once")
 
 
 async def close_all(kept: Kept) -> None:
