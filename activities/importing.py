@@ -49,7 +49,7 @@ class Importing:
         async with heartbeating():
             account = await proven_account(self._database, run)
             while not stopped and (missing := account.missing(input.stop)):
-                _check_order(job, missing, input.stop)
+                _check_order(job, account, missing[0])
                 stopped = await self._import(job, input, plan, missing)
                 account = await proven_account(self._database, run)
         next = min(account.missing(input.stop), default=input.stop)
@@ -93,11 +93,10 @@ def batches_per_chunk(options: Options) -> int:
     return -(-CHUNK_ROWS // options.batch_size)
 
 
-def _check_order(job: LoadedJob, missing: list[int], stop: int) -> None:
-    """Raises Unproven if a batch is gone from between others and it matters which came first."""
-    from_first = stop - missing[0]
-    if len(missing) < from_first and _repeats(job):
-        raise Unproven(out_of_order(missing[0]))
+def _check_order(job: LoadedJob, account: Account, missing: int) -> None:
+    """Raises Unproven if later batches than the missing one are in, and their order matters."""
+    if max(account.held, default=-1) > missing and _repeats(job):
+        raise Unproven(out_of_order(missing))
 
 
 def _check_sums(account: Account) -> None:
