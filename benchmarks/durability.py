@@ -24,7 +24,7 @@ from tests.faults.crash import (
     Verdict,
     batches_in,
     crashed,
-    standing_still,
+    idle,
     verdict,
     watching,
 )
@@ -34,7 +34,7 @@ from tests.service import Tenant
 
 ROWS, BATCH = 4 * CHUNK_ROWS, 1_000
 BATCHES = ROWS // BATCH
-_KILLS = 4  # of an import
+_KILLS = 3  # of an import at most: a crash that is noticed mends what one before it took
 _GAPS: tuple[tuple[Name, ...], ...] = ((), ("s3",), ("worker",), ("s3", "worker"))
 _STEADY = 10.5  # seconds of life after which its supervisor starts PostgreSQL again at once
 _HOWS: tuple[How, ...] = ("kill", "immediate")
@@ -148,7 +148,8 @@ class Campaign:
         """Import while PostgreSQL is crashed after drawn numbers of batches; the last draw may
         fall behind the last batch, where the job is cleaned up and closed."""
         tenant, job_id = await self._start(kind)
-        for after in sorted(self.chance.choices(range(1, BATCHES + 1), k=min(_KILLS, most))):
+        often = min(self.chance.randint(1, _KILLS), most)
+        for after in sorted(self.chance.choices(range(1, BATCHES + 1), k=often)):
             kill = await self._kill(tenant, job_id, after, number)
             self.outcome.kills.append(kill)
             self.outcome.crashed_at = time.monotonic()
@@ -160,9 +161,7 @@ class Campaign:
         gap, begun = self.chance.uniform(0, _LONGEST_GAP), time.monotonic()
         async with watching(tenant, job_id) as watch:
             await watch.reaches(after)
-            with standing_still(self.stack, stopped):
-                if stopped == ("s3",):
-                    await watch.comes_to_rest()
+            async with idle(self.stack, watch, stopped):
                 await asyncio.sleep(gap)
                 before = await watch.batches()
                 await crashed(self.stack, how)

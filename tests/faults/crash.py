@@ -20,13 +20,13 @@ _OUTCOMES = ("successfulRecords", "updatedRecords", "skippedRecords", "failedRec
 
 
 @contextmanager
-def standing_still(stack: Stack, names: Iterable[Name]) -> Iterator[None]:
+def standing_still(stack: Stack, names: Iterable[Name]) -> Iterator[list[int]]:
     """Stop the processes for the length of the block, as a machine that hangs does."""
     pids = [pid for name in names for pid in stack.pids(name)]
     try:
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
-        yield
+        yield pids
     finally:
         for pid in pids:
             with suppress(ProcessLookupError):
@@ -113,6 +113,24 @@ async def watching(tenant: Tenant, job_id: str) -> AsyncIterator[Watch]:
     finally:
         with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             await asyncio.wait_for(connection.close(), 5)
+
+
+@asynccontextmanager
+async def idle(stack: Stack, watch: Watch, names: Iterable[Name]) -> AsyncIterator[None]:
+    """Stop the processes between two batches: no transaction is open, so that nobody notices if
+    PostgreSQL dies and comes back in the block. Without names, nobody stops."""
+    with standing_still(stack, [name for name in names if name != "worker"]) as stopped:
+        if stopped:
+            await watch.comes_to_rest()
+        if "worker" not in names:
+            yield
+            return
+        while True:
+            with standing_still(stack, ["worker"]):
+                if await watch.is_quiet():
+                    yield
+                    return
+            await asyncio.sleep(0.002)
 
 
 async def batches_in(tenant: Tenant, job_id: str) -> int:

@@ -16,6 +16,7 @@ from tests.faults.crash import (
     Watch,
     batches_in,
     crashed,
+    idle,
     standing_still,
     verdict,
     watching,
@@ -59,9 +60,7 @@ async def holds(victim: Tenant, job_id: str) -> dict[str, Any]:
 
 async def forgotten(watch: Watch, stack: Stack, victim: Tenant, *stopped: Any) -> int:
     """Crash PostgreSQL while these stand still; how many committed batches it took back."""
-    with standing_still(stack, stopped):
-        if stopped == ("s3",):
-            await watch.comes_to_rest()
+    async with idle(stack, watch, stopped):
         before = await watch.batches()
         await crashed(stack, "kill")
         return before - await batches_in(victim, watch.job_id)
@@ -94,7 +93,7 @@ async def test_it_restarts_twice_while_nobody_looks(stack: Stack, victim: Tenant
     job_id = await started(victim, FILE, batchSize=BATCH)
     async with watching(victim, job_id) as watch:
         await watch.reaches(20)
-        with standing_still(stack, ("worker", "s3")):
+        async with idle(stack, watch, ("worker", "s3")):
             before = await watch.batches()
             await crashed(stack, "immediate")
             await crashed(stack, "kill")
