@@ -14,6 +14,7 @@ import psutil
 from tests.faults.stack import Name, Rows, Stack, rows, until
 from tests.service import Tenant
 
+_LOOKS = 10  # at rest, some hundredths of a second apart
 How = Literal["kill", "immediate"]
 _LEDGER = ("inserted", "updated", "skipped", "failed")
 _OUTCOMES = ("successfulRecords", "updatedRecords", "skippedRecords", "failedRecords")
@@ -94,15 +95,26 @@ class Watch:
         await until(check)
 
     async def comes_to_rest(self) -> None:
-        """Wait until no batch is being written, nor was one since the look before."""
-        seen = -1
+        """Wait until no batch was being written for a number of looks."""
+        seen, still = -1, 0
 
         async def check() -> bool:
-            nonlocal seen
+            nonlocal seen, still
             before, seen = seen, await self.batches()
-            return before == seen and await self.is_quiet()
+            still = still + 1 if before == seen and await self.is_quiet() else 0
+            return still >= _LOOKS
 
         await until(check)
+
+
+async def forget_longer(stack: Stack) -> None:
+    """Slow down the server's own log writer, so that a crash takes back not only what was written
+    within 0.2 seconds before it: each one counts."""
+    connection = await asyncpg.connect(stack.service.dsn)
+    for setting in ("wal_writer_delay = '10s'", "wal_writer_flush_after = '1GB'"):
+        await connection.execute(f"alter system set {setting}")
+    await connection.execute("select pg_reload_conf()")
+    await connection.close()
 
 
 @asynccontextmanager

@@ -8,7 +8,6 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-import asyncpg
 import pytest
 
 from benchmarks.durability import Campaign, Outcome
@@ -16,6 +15,7 @@ from tests.faults.crash import (
     Watch,
     batches_in,
     crashed,
+    forget_longer,
     idle,
     standing_still,
     verdict,
@@ -35,11 +35,7 @@ TWICE = export(ROWS // 2, "Old") + export(ROWS // 2, "New").partition(b"\n")[2]
 @pytest.fixture(scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     async with running(tmp_path_factory.mktemp("durability"), storage="s3") as stack:
-        connection = await asyncpg.connect(stack.service.dsn)
-        for setting in ("wal_writer_delay = '10s'", "wal_writer_flush_after = '1GB'"):
-            await connection.execute(f"alter system set {setting}")
-        await connection.execute("select pg_reload_conf()")
-        await connection.close()
+        await forget_longer(stack)
         yield stack
 
 
