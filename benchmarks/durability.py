@@ -34,7 +34,7 @@ from tests.faults.stack import Name, Rows, Stack, ended, running
 from tests.service import Tenant
 
 ROWS, BATCH = 4 * CHUNK_ROWS, 1_000
-BATCHES = ROWS // BATCH
+BATCHES, _PER_CHUNK = ROWS // BATCH, CHUNK_ROWS // BATCH
 _KILLS = 3  # of an import at most: a crash that is noticed mends what one before it took
 _GAPS: tuple[tuple[Name, ...], ...] = ((), ("s3",), ("worker",), ("s3", "worker"))
 _STEADY = 10.5  # seconds of life after which its supervisor starts PostgreSQL again at once
@@ -150,15 +150,23 @@ class Campaign:
         fall behind the last batch, where the job is cleaned up and closed."""
         tenant, job_id = await self._start(kind)
         often = min(self.chance.randint(1, _KILLS), most)
-        for after in sorted(self.chance.choices(range(1, BATCHES + 1), k=often)):
-            kill = await self._kill(tenant, job_id, after, number)
+        for after, stopped in sorted(self._drawn() for _ in range(often)):
+            kill = await self._kill(tenant, job_id, (after, stopped), number)
             self.outcome.kills.append(kill)
             self.outcome.crashed_at = time.monotonic()
             print(json.dumps(asdict(kill)), flush=True)
         return await verdict(tenant, await ended(tenant, job_id))
 
-    async def _kill(self, tenant: Tenant, job_id: str, after: int, number: int) -> Kill:
-        stopped, how = self.chance.choice(_GAPS), self.chance.choice(_HOWS)
+    def _drawn(self) -> tuple[int, tuple[Name, ...]]:
+        """After which batch, and who stands still; the store only while it has chunks to give."""
+        stopped = self.chance.choice(_GAPS)
+        last = BATCHES - 2 * _PER_CHUNK if "s3" in stopped else BATCHES
+        return self.chance.randint(1, last), stopped
+
+    async def _kill(
+        self, tenant: Tenant, job_id: str, drawn: tuple[int, tuple[Name, ...]], number: int
+    ) -> Kill:
+        (after, stopped), how = drawn, self.chance.choice(_HOWS)
         gap, begun = self.chance.uniform(0, _LONGEST_GAP), time.monotonic()
         async with watching(tenant, job_id) as watch:
             await watch.reaches(after)
