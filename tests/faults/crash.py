@@ -87,10 +87,12 @@ class Watch:
         return busy == 0
 
     async def reaches(self, batches: int) -> None:
-        """Wait until that many batches are in."""
+        """Wait until that many batches are in, or until the job has ended without them."""
+        ended = "select completed_at is not null from public.migration_jobs where id = $1"
 
         async def check() -> bool:
-            return await self.batches() >= batches
+            over: bool = await self.connection.fetchval(ended, self.job_id)
+            return over or await self.batches() >= batches
 
         await until(check)
 
