@@ -18,7 +18,7 @@ from temporalio.worker import (
     Interceptor,
 )
 
-from domain.failures import BadInput, Problem
+from domain.failures import BadInput, Problem, Unproven
 from storage.database import DRIVER_ERRORS
 from storage.ledger import Superseded
 from storage.objects import ObjectChanged, ObjectNotFound, StorageUnavailable
@@ -54,7 +54,7 @@ class _Translate(ActivityInboundInterceptor):
 def translated(error: Exception) -> ApplicationError:
     """The error as histories may keep it."""
     match error:
-        case BadInput():
+        case BadInput() | Unproven():
             return final(error.problem)
         case ObjectNotFound():
             return final(Problem(code="source_missing", detail="the stored file is gone"))

@@ -9,14 +9,15 @@ from temporalio import activity
 from activities.chunks import prepared_chunks
 from activities.heartbeat import heartbeating
 from activities.job import Connections, LoadedJob, load_job
+from domain.accounting import Account, out_of_order, unaccounted
 from domain.columns import map_columns
-from domain.failures import BadInput
-from domain.migration import Counts, Options, Phase, Status
+from domain.failures import BadInput, Unproven
+from domain.migration import Options, Phase, Status
 from domain.plan import Plan
 from sources.batch import CHUNK_ROWS, Batch
 from storage import migration
 from storage.copying import in_schema, to_csv
-from storage.ledger import Chunk, Run, Written, committed, flush, write_chunk
+from storage.ledger import Chunk, Run, Written, proven_account, write_chunk
 from workflows import messages as m
 from workflows import steps
 
@@ -32,27 +33,41 @@ class Importing:
         async with self._database.tenant(job.tenant_id) as connection:
             await migration.advance(connection, job.id, Status.PROCESSING, Phase.IMPORTING)
             epoch = await migration.next_epoch(connection, job.id)
-        return m.Begun(epoch=epoch, batches=job.row["chunks"] * batches_per_chunk(input.options))
+            batches = job.row["chunks"] * batches_per_chunk(input.options)
+            await migration.note(connection, job.id, batches=batches)
+        return m.Begun(epoch=epoch, batches=batches)
 
     @activity.defn(name=steps.import_segment.name)
     async def import_segment(self, input: m.SegmentInput) -> m.Segment:
-        """Import batches first … stop-1 that are not in yet, until done or paused."""
+        """Import every batch before `stop` that is not in, until done or paused.
+
+        What an earlier segment brought in may be gone as well: with a standby that was not up to
+        date, or a backup that was restored. The last segment ends with the job's account.
+        """
         job = await load_job(self._database, input.job)
-        async with self._database.tenant(job.tenant_id) as connection:
-            mapping = await migration.mapping_of(connection, job.id, input.revision)
-            done = await committed(connection, job.id)
-        if mapping is None:
-            raise BadInput("mapping_missing", f"the job has no mapping {input.revision}")
-        wanted = [number for number in range(input.first, input.stop) if number not in done]
+        plan, run, stopped = await self._plan(job, input.revision), _run(job, input), False
         async with heartbeating():
-            next = await self._import(job, input, job.plan(mapping), wanted)
-            await flush(self._database, _run(job, input))
-        return m.Segment(next=next, counts=await self._counts(job))
+            account = await proven_account(self._database, run)
+            while not stopped and (missing := account.missing(input.stop)):
+                _check_order(job, account, missing[0])
+                stopped = await self._import(job, input, plan, missing)
+                account = await proven_account(self._database, run)
+        next = min(account.missing(input.stop), default=input.stop)
+        if next == account.batches:
+            _check_sums(account)
+        return m.Segment(next=next, counts=account.counts)
+
+    async def _plan(self, job: LoadedJob, revision: int) -> Plan:
+        async with self._database.tenant(job.tenant_id) as connection:
+            mapping = await migration.mapping_of(connection, job.id, revision)
+        if mapping is None:
+            raise BadInput("mapping_missing", f"the job has no mapping {revision}")
+        return job.plan(mapping)
 
     async def _import(
         self, job: LoadedJob, input: m.SegmentInput, plan: Plan, wanted: list[int]
-    ) -> int:
-        """The first batch that is not in: `stop`, or where a pause or a shutdown was met."""
+    ) -> bool:
+        """Import the wanted batches as far as it goes: whether a pause or a shutdown was met."""
         run, per_chunk = _run(job, input), batches_per_chunk(input.options)
         needed = set(wanted)
 
@@ -65,27 +80,38 @@ class Importing:
         async for chunks in prepared_chunks(self._store, job, numbers, prepare):
             for chunk in chunks:
                 if activity.is_worker_shutdown():  # the next worker goes on from here
-                    return chunk.number
+                    return True
                 written = await write_chunk(self._database, run, chunk, expected)
-                if written is Written.PAUSED:
-                    return chunk.number
+                if written in (Written.PAUSED, Written.GAP):
+                    return written is Written.PAUSED
                 if written is Written.KNOWN:  # where one record is known, more will be
                     expected = written
-        return input.stop
-
-    async def _counts(self, job: LoadedJob) -> Counts:
-        async with self._database.tenant(job.tenant_id) as connection:
-            progress = await migration.progress(connection, [job.id])
-        return progress[job.id].counts if job.id in progress else Counts()
+        return False
 
 
 def batches_per_chunk(options: Options) -> int:
     return -(-CHUNK_ROWS // options.batch_size)
 
 
+def _check_order(job: LoadedJob, account: Account, missing: int) -> None:
+    """Raises Unproven if later batches than the missing one are in, and their order matters."""
+    if max(account.held, default=-1) > missing and _repeats(job):
+        raise Unproven(out_of_order(missing))
+
+
+def _check_sums(account: Account) -> None:
+    """Raises Unproven if all batches are in and do not add up to the file."""
+    problem = unaccounted(account)
+    if problem is not None:
+        raise Unproven(problem)
+
+
+def _repeats(job: LoadedJob) -> bool:
+    return bool(job.row["validation"] and job.row["validation"]["duplicates"])
+
+
 def _expected(job: LoadedJob, options: Options) -> Written:
-    repeats = bool(job.row["validation"] and job.row["validation"]["duplicates"])
-    return Written.KNOWN if repeats or options.update_existing else Written.NEW
+    return Written.KNOWN if _repeats(job) or options.update_existing else Written.NEW
 
 
 def _run(job: LoadedJob, input: m.SegmentInput) -> Run:

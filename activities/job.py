@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from channels.egress import Egress
 from domain.entity import ENTITIES, Entity
 from domain.failures import BadInput
@@ -82,7 +84,15 @@ class LoadedJob:
 async def load_job(database: Database, ref: JobRef) -> LoadedJob:
     """Raises BadInput `job_missing` if the job's row is gone, as with a deleted tenant."""
     async with database.tenant(TenantId(ref.tenant_id)) as connection:
-        row = await migration.find(connection, UUID(ref.job_id))
+        return _loaded(ref, await migration.find(connection, UUID(ref.job_id)))
+
+
+async def lock_job(connection: AsyncConnection, ref: JobRef) -> LoadedJob:
+    """The same, and nobody changes the job or imports for it until the transaction ends."""
+    return _loaded(ref, await migration.lock(connection, UUID(ref.job_id)))
+
+
+def _loaded(ref: JobRef, row: Job | None) -> LoadedJob:
     if row is None:
         raise BadInput("job_missing", "the job is no longer on record")
     return LoadedJob(ref, row)

@@ -25,8 +25,10 @@ LISTED_ERRORS = 10_000
 
 @dataclass(slots=True)
 class Findings:
-    """What a pass found. `invalid` counts records, `rejected` lists their faults up to a bound."""
+    """What a pass found. `valid` and `invalid` count records, `rejected` lists faults up to a
+    bound."""
 
+    valid: int = 0
     invalid: int = 0
     rejected: list[Rejected] = field(default_factory=list)
     samples: tuple[SampleRecord, ...] = ()
@@ -34,6 +36,7 @@ class Findings:
     tally: RecordTally = field(default_factory=RecordTally)
 
     def add(self, checked: "_Checked", existing: pl.Series | None) -> None:
+        self.valid += checked.rows.height
         self.invalid += checked.invalid
         self.rejected += checked.rejected[: LISTED_ERRORS - len(self.rejected)]
         self.samples = self.samples or checked.samples

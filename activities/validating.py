@@ -10,7 +10,8 @@ from temporalio import activity
 from activities.heartbeat import heartbeating
 from activities.job import Connections, LoadedJob, load_job
 from activities.survey import LISTED_ERRORS, Findings, Surveyor
-from domain.failures import Rejected
+from domain.accounting import unread
+from domain.failures import Rejected, Unproven
 from domain.mapping import Mapping
 from domain.migration import Counts, Options
 from domain.preview import build_preview
@@ -52,11 +53,17 @@ class Validating:
     async def _record(
         self, surveyor: Surveyor, findings: Findings, revision: int, mapping: Mapping
     ) -> m.Validated:
-        """Keep the findings: the preview, the errors, and the mapping as the file settled it."""
+        """Keep the findings: the preview, the errors, and the mapping as the file settled it.
+
+        Raises Unproven if the chunks do not hold what parsing the file had found.
+        """
         job = surveyor.job
+        problem = unread(job.row["total_records"], findings.valid, findings.invalid)
+        if problem is not None:
+            raise Unproven(problem)
         validated = m.Validated(
             revision=revision,
-            valid=job.row["total_records"] - findings.invalid,
+            valid=findings.valid,
             invalid=findings.invalid,
             duplicates=findings.tally.duplicates,
             accepted=False,

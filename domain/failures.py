@@ -19,6 +19,7 @@ class Problem(BaseModel):
     detail: str
     limit: int | None = None
     actual: int | None = None
+    expected: int | None = None
     line: int | None = None
     row: int | None = None
     column: str | int | None = None
@@ -31,6 +32,14 @@ class BadInput(Exception):
     def __init__(self, code: str, detail: str, **place: Any) -> None:
         super().__init__(f"{code}: {detail}")
         self.problem = Problem(code=code, detail=detail, **place)
+
+
+class Unproven(Exception):
+    """What a job says of itself does not agree with what is stored; it must not go on so."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(f"{problem.code}: {problem.detail}")
+        self.problem = problem
 
 
 class Rejected(BaseModel):

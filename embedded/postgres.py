@@ -14,6 +14,7 @@ from embedded.account import Account, account
 from embedded.child import Program, run_to_end
 from embedded.environment import of_server
 from embedded.files import kept_secret
+from storage.files import sync_folder
 
 USUAL_PORT = 5432
 _NAME = "firelater"  # of the superuser and of the database
@@ -88,6 +89,7 @@ class Postgres:
         password = f"--pwfile={who.home / 'password'}"
         await run_to_end((*initdb, password, "-D", str(new)), of_server(who.home), who.home)
         new.rename(data)
+        sync_folder(data.parent)  # else a power cut could bring `data.new` back, to be removed
 
     async def _usable(self, _pid: int) -> None:
         connection = await asyncpg.connect(self._dsn("postgres"), ssl=False, timeout=5)

@@ -80,7 +80,10 @@ def forget(file: Path) -> None:
     """Remove the ready file of an earlier run. Raises CannotStart if ours could not be written."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_private(file, "")
-        file.unlink()
+        # Not the file itself, not even for a moment: whoever waits for it would find it empty.
+        probe = file.with_name(f".{file.name}.probe")
+        write_private(probe, "")
+        probe.unlink()
+        file.unlink(missing_ok=True)
     except OSError as error:
         raise CannotStart(f"cannot write the ready file {file}: {error.strerror}") from error

@@ -38,13 +38,19 @@ _IDLE_SECONDS = 1.0  # after which a pooled connection is looked at before it is
 
 # A worker that is frozen, or gone without a word, in the middle of a transaction holds its locks:
 # the server gives up on it, so that another worker can take over.
+# A commit is on disk before its answer, whatever the server, the database or the role prefers.
 _SESSION = {
     "timezone": "UTC",
+    "synchronous_commit": "on",
     "idle_in_transaction_session_timeout": "30s",
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
+
+
+class NotCommitted(RuntimeError):
+    """A commit that did not take place, although the server reported no error."""
 
 
 class Database:
@@ -89,7 +95,10 @@ class Database:
             try:
                 await driver.execute(_BEGIN.format(tenant=tenant_id))
                 yield Statements(driver, tenant_id.schema)
-                await driver.execute("commit")
+                # Of a transaction in which a statement failed, PostgreSQL answers COMMIT with
+                # ROLLBACK, and not with an error.
+                if await driver.execute("commit") != "COMMIT":
+                    raise NotCommitted("a statement of the transaction had failed")
             except BaseException:
                 await _roll_back(connection, driver)
                 raise

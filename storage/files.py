@@ -46,12 +46,13 @@ def move_durably(source: Path, target: Path, root: Path) -> None:
             if attempt == _MOVE_ATTEMPTS:
                 raise
     for folder in target.parents:
-        _sync_folder(folder)
+        sync_folder(folder)
         if folder == root:
             break
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Return once the names in the folder are on disk: a file's own flush does not see to that."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -41,7 +41,6 @@ class KeyFile:
             try:
                 fcntl.flock(directory, fcntl.LOCK_EX)
                 write_private(self.path, edit(self.path.read_text()))
-                os.fsync(directory)
             finally:
                 os.close(directory)
         except OSError as error:

@@ -10,12 +10,14 @@ from uuid import UUID
 
 import asyncpg
 import polars as pl
-from sqlalchemy import select, text
+from sqlalchemy import exists, select, text, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.accounting import Account
 from domain.migration import Counts, Duplicates, Status
 from domain.tenant import TenantId
+from storage.account import account_of
 from storage.copying import copy_columns, copy_rows, to_csv
 from storage.database import Database, raw
 from storage.known import NOTHING_KNOWN, known_records
@@ -56,20 +58,12 @@ class Chunk:
     failed: int
 
 
-async def committed(connection: AsyncConnection, job_id: UUID) -> set[int]:
-    """The numbers of the chunks that are already in."""
-    found = await connection.scalars(
-        select(import_chunks.c.chunk).where(
-            import_chunks.c.job_id == job_id, import_chunks.c.committed_at.is_not(None)
-        )
-    )
-    return set(found)
-
-
 class Written(Enum):
-    """How a chunk went: not at all, as a pause forbids it; all new; with records known before."""
+    """How a chunk went: not at all, as a pause forbids it, or as the one before it is not in;
+    all new; with records known before."""
 
     PAUSED = auto()
+    GAP = auto()
     NEW = auto()
     KNOWN = auto()
 
@@ -78,31 +72,39 @@ async def write_chunk(database: Database, run: Run, chunk: Chunk, expected: Writ
     """Import one chunk, unless it is in already.
 
     `expected` is NEW or KNOWN, and costs time only if it is wrong. The commit is not flushed (see
-    `flush`). Raises Superseded if the job was stopped or restarted meanwhile.
+    `proven_account`). Chunks come in in order, since the order decides which of two records with
+    one id wins: where a crash took back the one before, this one waits (GAP). Raises Superseded
+    if the job was stopped or restarted meanwhile.
     """
     await _note_attempt(database, run, chunk.number)
     async with database.tenant(run.tenant_id, flush=False) as connection:
         if await _fence(connection, run) == Status.PAUSED:
             return Written.PAUSED
         if not await _claim(connection, run, chunk.number):
-            return expected
+            return expected if await _is_in(connection, run, chunk.number) else Written.GAP
         counts, span, written = await _write_rows(connection, run, chunk, expected)
         await _complete(connection, run, chunk, counts, span)
     return written
 
 
-async def flush(database: Database, run: Run) -> None:
-    """Have every chunk written so far on disk: the log is flushed in order, up to this commit.
+async def proven_account(database: Database, run: Run) -> Account:
+    """The job's account, all of which is on disk when this returns.
 
-    Until then a crash of the server takes rows and ledger back together, and the chunks are
-    imported anew: so one flush is enough for many chunks, before anybody is told of them.
+    The ledger is read in the transaction whose commit flushes the log. A transaction lives within
+    one life of the server, so what it read was in the log before its commit. A flush alone proves
+    nothing: the server may have restarted before it, without the chunks that were not flushed.
+    Raises Superseded if the job was stopped or restarted meanwhile.
     """
     async with database.tenant(run.tenant_id) as connection:
-        await connection.execute(
+        locked = await connection.execute(
             migration_jobs.update()
-            .where(migration_jobs.c.id == run.job_id)
-            .values(epoch=migration_jobs.c.epoch)
+            .where(migration_jobs.c.id == run.job_id, migration_jobs.c.epoch == run.epoch)
+            .values(epoch=migration_jobs.c.epoch)  # a commit that writes nothing flushes nothing
+            .returning(migration_jobs.c.id)
         )
+        if locked.one_or_none() is None:
+            raise Superseded(f"job {run.job_id} has left run {run.epoch}")
+        return await account_of(connection, run.job_id)
 
 
 async def _note_attempt(database: Database, run: Run, number: int) -> None:
@@ -143,17 +145,32 @@ async def one_writer(connection: AsyncConnection, tenant_id: TenantId, table: st
 
 
 async def _claim(connection: AsyncConnection, run: Run, number: int) -> bool:
+    """False if it is in already, or if the chunk before it is not."""
+    before = import_chunks.alias("before")
+    is_next = exists().where(
+        before.c.job_id == run.job_id,
+        before.c.chunk == number - 1,
+        before.c.committed_at.is_not(None),
+    )
     claimed = await connection.execute(
         import_chunks.update()
         .where(
             import_chunks.c.job_id == run.job_id,
             import_chunks.c.chunk == number,
             import_chunks.c.committed_at.is_(None),
+            is_next if number else true(),
         )
         .values(committed_at=text("now()"))
         .returning(import_chunks.c.chunk)
     )
     return claimed.one_or_none() is not None
+
+
+async def _is_in(connection: AsyncConnection, run: Run, number: int) -> bool:
+    at = select(import_chunks.c.committed_at).where(
+        import_chunks.c.job_id == run.job_id, import_chunks.c.chunk == number
+    )
+    return await connection.scalar(at) is not None
 
 
 async def _write_rows(

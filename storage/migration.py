@@ -54,6 +54,11 @@ async def find(connection: AsyncConnection, job_id: UUID) -> Job | None:
     return await find_row(connection, migration_jobs, job_id)
 
 
+async def lock(connection: AsyncConnection, job_id: UUID) -> Job | None:
+    """The job; nobody else changes it, or imports for it, until this transaction ends."""
+    return await find_row(connection, migration_jobs, job_id, lock=True)
+
+
 async def page(connection: AsyncConnection, limit: int, before: UUID | None) -> list[Job]:
     """The tenant's jobs, newest first (ids are in time order)."""
     query = select(migration_jobs).order_by(migration_jobs.c.id.desc()).limit(limit)

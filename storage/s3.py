@@ -48,11 +48,17 @@ class S3Store:
         headers = {"Key": checked_key(key), "Metadata": checked_metadata(metadata)}
         parts = regrouped(body, PART_BYTES)
         first = await anext(parts, b"")
-        if len(first) < PART_BYTES:
+        size = len(first)
+        if size < PART_BYTES:
             await self._bucket.call("put_object", Body=first, **headers)
         else:
-            await self._write_parts(headers, first, parts)
-        return await self.stat(key)
+            size = await self._write_parts(headers, first, parts)
+        stored = await self.stat(key)
+        if stored.size != size:
+            raise self._bucket.unavailable(
+                f"took {size:,} bytes for {key}, but has {stored.size:,}"
+            )
+        return stored
 
     async def put_file(self, key: str, path: Path) -> None:
         checked_key(key)
@@ -133,12 +139,14 @@ class S3Store:
 
     async def _write_parts(
         self, headers: dict[str, Any], first: bytes, rest: AsyncIterator[bytes]
-    ) -> None:
-        upload = await self._begin(headers)
+    ) -> int:
+        """How many bytes were written."""
+        upload, size = await self._begin(headers), len(first)
         try:
             parts = [await self._part(upload, 1, first)]
             async for piece in rest:
                 parts.append(await self._part(upload, len(parts) + 1, piece))
+                size += len(piece)
             await self._bucket.call(
                 "complete_multipart_upload", MultipartUpload={"Parts": parts}, **upload
             )
@@ -146,6 +154,7 @@ class S3Store:
             with suppress(StorageUnavailable):
                 await asyncio.shield(self._abort(upload))
             raise
+        return size
 
     async def _begin(self, headers: dict[str, Any]) -> dict[str, Any]:
         answer = await self._bucket.call("create_multipart_upload", **headers)

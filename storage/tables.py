@@ -156,6 +156,7 @@ migration_jobs = Table(
     Column("options", JSONB, nullable=False, server_default="{}"),
     Column("total_records", BigInteger, nullable=False, server_default="0"),
     Column("chunks", Integer, nullable=False, server_default="0"),
+    Column("batches", Integer),
     Column("profile", JSONB, nullable=False, server_default="{}"),
     Column("preview", JSONB(none_as_null=True)),
     Column("validation", JSONB(none_as_null=True)),

@@ -165,6 +165,15 @@ class Tenant:
         root = self.service.settings.local_storage_dir
         return [path for path in root.rglob("*") if path.is_file() and self.slug in path.parts]
 
+    async def run(self, script: str) -> None:
+        """Run statements without parameters or answers in the tenant's own schema."""
+        connection = await asyncpg.connect(self.service.dsn)
+        try:
+            await connection.execute(f"set search_path to {self.id.schema}, public")
+            await connection.execute(script)
+        finally:
+            await connection.close()
+
     async def sql(self, statement: str, *values: Any) -> list[Any]:
         """Look at, or edit, the tenant's own schema as the platform would."""
         connection = await asyncpg.connect(self.service.dsn)

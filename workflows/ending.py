@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
+from domain.accounting import LEFT_BEHIND
 from domain.failures import Problem
 from domain.migration import Counts, Phase, Status, Undone
 from workflows import messages as m
@@ -30,8 +31,25 @@ async def end_job(
 ) -> Ended:
     """Nothing half-done stays: unless the import is complete, its rows are taken back.
 
-    A clean-up that fails is a warning, never a failed job: the reaper tries it again.
+    Closing proves which of the two it is. A job that cannot be proven complete fails, as its
+    workflow does (ApplicationError); of one that is not all taken back, the rest is.
     """
+    try:
+        return await _end_as(job, status, problem, enter)
+    except ActivityError as error:
+        found = problem_of(error)
+        if found.code == LEFT_BEHIND:
+            return await _end_as(job, status, problem, enter)
+        if status is not Status.COMPLETED:
+            raise
+        await end_job(job, Status.FAILED, found, enter)
+        raise ApplicationError(found.detail, type=found.code) from error
+
+
+async def _end_as(
+    job: m.JobRef, status: Status, problem: Problem | None, enter: Callable[[Phase], None]
+) -> Ended:
+    """A clean-up that fails is a warning, never a failed job: the reaper tries it again."""
     undone = None
     if status is not Status.COMPLETED:
         enter(Phase.UNDOING)

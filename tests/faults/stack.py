@@ -15,10 +15,12 @@ from typing import Any, Literal
 import asyncpg
 import httpx
 
+from embedded import postgres, s3, temporal
+from embedded.ports import Ports
 from settings import Settings
 from tests.service import ENDED, Service, Tenant, new_tenant
 
-Name = Literal["api", "worker", "postgres", "temporal"]
+Name = Literal["api", "worker", "postgres", "temporal", "s3"]
 _OURS = {name.upper() for name in Settings.model_fields}
 
 
@@ -78,10 +80,13 @@ class Stack:
 
 
 @asynccontextmanager
-async def running(data_dir: Path, workers: int = 1, **settings: str) -> AsyncIterator[Stack]:
+async def running(
+    data_dir: Path, workers: int = 1, storage: Literal["local", "s3"] = "local", **settings: str
+) -> AsyncIterator[Stack]:
     """Start the service on data of its own; stop it afterwards. `settings`: of its environment."""
+    _leave_usual_ports(data_dir / "ports.json")
     ready_file = data_dir / "ready.json"
-    command = [sys.executable, "-m", "cli", "up", "--workers", str(workers), "--storage", "local"]
+    command = [sys.executable, "-m", "cli", "up", "--workers", str(workers), "--storage", storage]
     command += ["--data-dir", str(data_dir), "--ready-file", str(ready_file)]
     environment = {name: value for name, value in os.environ.items() if name not in _OURS}
     # A stopped worker swallows what its open polls are given: with one slot, taken by what it was
@@ -99,6 +104,14 @@ async def running(data_dir: Path, workers: int = 1, **settings: str) -> AsyncIte
         if up.returncode is None:
             up.terminate()
         await up.wait()
+
+
+def _leave_usual_ports(file: Path) -> None:
+    """While a server is down, another stack on this machine must not take its usual port."""
+    ports = Ports(file.with_name("spare.json"))
+    usual = {"postgres": postgres.USUAL_PORT, "temporal": temporal.USUAL_PORT, "s3": s3.USUAL_PORT}
+    kept = {f"{name}:{port}": ports.take(name, 0) for name, port in usual.items()}
+    file.write_text(json.dumps(kept))
 
 
 def _service(told: dict[str, Any], http: httpx.AsyncClient, data_dir: Path, allow: str) -> Service:

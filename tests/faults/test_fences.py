@@ -11,7 +11,7 @@ import pytest
 from storage import migration
 from storage.copying import to_csv
 from storage.database import Database
-from storage.ledger import Chunk, Run, Superseded, Written, write_chunk
+from storage.ledger import Chunk, Run, Superseded, Written, proven_account, write_chunk
 from tests.faults.exports import export
 from tests.faults.stack import Ledger, ledger, rows
 from tests.service import Tenant
@@ -94,3 +94,29 @@ async def test_what_is_expected_does_not_change_what_is_written(
     assert [row["title"] for row in titles] == ["Changed 1", "Changed 2"]
     counts = "select inserted, updated, skipped from import_chunks order by chunk"
     assert [tuple(row) for row in await tenant.sql(counts)] == [(2, 0, 0), (0, 2, 0)]
+
+
+async def test_a_batch_waits_for_the_one_before(
+    tenant: Tenant, database: Database, run: Run
+) -> None:
+    """That is gone where a crash of the server took it back."""
+    second = replace(batch(run, "Second"), number=1)
+    assert await write_chunk(database, run, second, Written.NEW) is Written.GAP
+    assert (await rows(tenant)).rows == 0
+    await write_chunk(database, run, batch(run, "First"), Written.NEW)
+    assert await write_chunk(database, run, second, Written.NEW) is Written.KNOWN
+    assert await write_chunk(database, run, second, Written.NEW) is Written.NEW  # it is in
+    assert (await proven_account(database, run)).missing(4) == [2, 3]
+
+
+async def test_what_is_gone_is_found_missing(tenant: Tenant, database: Database, run: Run) -> None:
+    for number in range(3):
+        await write_chunk(database, run, replace(batch(run, "Some"), number=number), Written.NEW)
+    assert (await proven_account(database, run)).missing(3) == []
+    await tenant.run("delete from import_chunks where chunk in (0, 2)")
+    assert (await proven_account(database, run)).missing(3) == [0, 2]
+
+
+async def test_nothing_is_proven_for_a_run_that_is_over(database: Database, run: Run) -> None:
+    with pytest.raises(Superseded):
+        await proven_account(database, replace(run, epoch=1))

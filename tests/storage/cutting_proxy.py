@@ -1,4 +1,4 @@
-"""A TCP proxy that loses connections in the middle of an answer."""
+"""TCP proxies: one loses connections in the middle of an answer, one falsifies what it says."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -36,3 +36,25 @@ async def _copy(
         passed += len(piece)
         writer.write(piece)
         await writer.drain()
+
+
+@asynccontextmanager
+async def falsifying_proxy(target: str, said: bytes, instead: bytes) -> AsyncIterator[str]:
+    """The URL of a proxy to `target` that puts other bytes, as many, in place of what is said."""
+    assert len(said) == len(instead)
+    upstream = urlsplit(target)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        source, sink = await asyncio.open_connection(upstream.hostname, upstream.port)
+        asking = asyncio.create_task(_copy(reader, sink))
+        with suppress(ConnectionError):
+            while piece := await source.read(2**16):
+                writer.write(piece.replace(said, instead))
+                await writer.drain()
+        asking.cancel()
+        for each in (writer, sink):
+            each.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"

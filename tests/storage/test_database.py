@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import asyncpg
@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from domain.tenant import TenantId
-from storage.database import DRIVER_ERRORS, Database, raw
+from storage.database import DRIVER_ERRORS, Database, NotCommitted, raw
 from tests.storage.kept import Kept
 
 Door = Callable[[Database, TenantId], Awaitable[object]]
@@ -59,6 +59,48 @@ async def test_what_breaks_in_the_middle_is_not_used_again(kept: Kept) -> None:
         await break_off()
     for door in DOORS:
         await door(kept.database, kept.tenants[0])
+
+
+async def flushes(database: Database, tenant_id: TenantId) -> list[str]:
+    """What every door says of waiting for the disk."""
+    ask = "select current_setting('synchronous_commit') as it"
+    found = []
+    async with database.tenant(tenant_id) as connection:
+        found.append(await connection.scalar(text(ask)))
+    async with database.anonymous() as connection:
+        found.append(await connection.scalar(text(ask)))
+    async with database.owner() as connection:
+        found.append(await connection.scalar(text(ask)))
+    async with database.statements(tenant_id) as sql:
+        found.append((await sql.rows(ask))[0]["it"])
+    [called] = await database.call("current_setting('synchronous_commit') as it")
+    return [*found, called["it"]]
+
+
+async def test_commits_are_on_disk_whatever_the_database_prefers(kept: Kept) -> None:
+    connection = await asyncpg.connect(kept.dsn)
+    name = await connection.fetchval("select current_database()")
+    await connection.execute(f"alter database {name} set synchronous_commit = off")
+    await connection.close()
+    database = Database(kept.dsn, pool_size=2)
+    assert await flushes(database, kept.tenants[0]) == ["on"] * 5
+    async with database.tenant(kept.tenants[0], flush=False) as tx:
+        assert await tx.scalar(text("select current_setting('synchronous_commit')")) == "off"
+    assert await flushes(database, kept.tenants[0]) == ["on"] * 5
+    await database.close()
+
+
+async def test_a_commit_that_was_a_rollback_is_an_error(kept: Kept) -> None:
+    """Whoever swallows the error of a statement must not be told that the others took effect."""
+
+    async def swallow() -> None:
+        async with kept.database.statements(kept.tenants[0]) as sql:
+            await sql.run("create temp table gone (x int)")
+            with suppress(asyncpg.PostgresError):
+                await sql.run("select 1 / 0")
+
+    with pytest.raises(NotCommitted):
+        await swallow()
 
 
 async def close_all(kept: Kept) -> None:

@@ -31,7 +31,7 @@ from storage.objects import (
 )
 from storage.opening import object_store
 from storage.s3 import PART_BYTES, s3_store
-from tests.storage.cutting_proxy import cutting_proxy
+from tests.storage.cutting_proxy import cutting_proxy, falsifying_proxy
 
 MIB = 2**20
 
@@ -438,3 +438,20 @@ async def test_regrouping_keeps_the_bytes(pieces: list[bytes], size: int) -> Non
     assert b"".join(regrouped_pieces) == b"".join(pieces)
     assert all(len(piece) == size for piece in regrouped_pieces[:-1])
     assert all(0 < len(piece) <= size for piece in regrouped_pieces[-1:])
+
+
+@pytest.mark.parametrize("size", [2_000, PART_BYTES + 1])
+async def test_a_server_that_has_not_what_it_took_is_not_believed(
+    location: S3Location, size: int
+) -> None:
+    said, instead = (f"Content-Length: {each}\r\n".encode() for each in (size, size - 1))
+    async with (
+        falsifying_proxy(str(location.endpoint), said, instead) as url,
+        s3_store(replace(location, endpoint=url)) as store,
+    ):
+        with pytest.raises(StorageUnavailable, match=f"took {size:,} bytes"):
+            await store.write(f"short/{uuid4()}", _once(bytes(size)))
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content

@@ -16,6 +16,8 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.errors import final
+from domain.failures import Problem
 from domain.migration import Counts, Options, Phase, Status, Undone
 from workflows import messages as m
 from workflows.migration import SEGMENT_RECORDS, MigrationWorkflow
@@ -64,6 +66,7 @@ class FakeJob:
     calls: list[str] = field(default_factory=list)
     inputs: list[m.Message] = field(default_factory=list)
     failures: dict[str, Exception] = field(default_factory=dict)
+    unproven: dict[Status, Problem] = field(default_factory=dict)  # by closing so, each once
     gates: dict[str, Gate] = field(default_factory=dict)
     status: Status = Status.PENDING
     phase: Phase = Phase.UPLOADING
@@ -147,6 +150,8 @@ class FakeJob:
         return m.Cleaned(deleted=self.batches + 1)
 
     async def close_job(self, input: m.CloseInput) -> m.Closed:
+        if input.status in self.unproven:
+            raise final(self.unproven.pop(input.status))
         await self._row(input.status, Phase.DONE)
         return m.Closed(status=input.status, counts=self.counts)
 
