@@ -2,12 +2,15 @@
 
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
 from activities.heartbeat import heartbeating
-from activities.job import Connections, LoadedJob, load_job
-from domain.migration import FINAL, Counts, Phase, Status, Undone
+from activities.job import Connections, LoadedJob, has_ended, load_before_import, load_job
+from activities.standing import begin_undo, end_of, standing, undone
+from domain.migration import Counts, Phase, Status
 from storage import migration
+from storage.migration import Job
 from storage.undo import undo_chunk, undoable
 from workflows import messages as m
 from workflows import steps
@@ -19,33 +22,45 @@ class Closing:
 
     @activity.defn(name=steps.set_state.name)
     async def set_state(self, input: m.StateInput) -> m.State:
-        """Say where the job is, unless it has ended meanwhile."""
-        job = await load_job(self._database, input.job)
-        status = Status(job.row["status"])
-        if status in FINAL:
-            return m.State(status=status)
+        """Say where the job is, unless it has ended meanwhile. Raises Superseded if the workflow
+        believes the import to be ahead, and it has begun or is over."""
+        importing = input.phase is Phase.IMPORTING
+        load = load_job if importing else load_before_import
+        job = await load(self._database, input.job)
+        if has_ended(job.row):
+            return m.State(status=Status(job.row["status"]))
         async with self._database.tenant(job.tenant_id) as connection:
             await migration.advance(connection, job.id, input.status, input.phase)
         return m.State(status=input.status)
 
-    @activity.defn(name=steps.undo_import.name)
-    async def undo_import(self, ref: m.JobRef) -> m.TakenBack:
-        """Take everything back that the job wrote; the new epoch keeps stragglers from writing."""
+    @activity.defn(name=steps.recall_job.name)
+    async def recall_job(self, ref: m.JobRef) -> m.Standing:
+        """How the job stands, for a run that began anew or that somebody overtook."""
         job = await load_job(self._database, ref)
         async with self._database.tenant(job.tenant_id) as connection:
-            await migration.next_epoch(connection, job.id)
-            await migration.note(connection, job.id, phase=Phase.UNDOING)
-            chunks = await undoable(connection, job.id)
+            return standing(job.row, await _counts(connection, job))
+
+    @activity.defn(name=steps.undo_import.name)
+    async def undo_import(self, input: m.UndoInput) -> m.TakenBack:
+        """Take everything back that the job wrote; the new epoch keeps stragglers from writing.
+
+        Of what has ended nothing is taken back, but for a completed job that is rolled back.
+        """
+        job, chunks = await load_job(self._database, input), list[int]()
+        async with self._database.tenant(job.tenant_id) as connection:
+            if await begin_undo(connection, job.id, input):
+                chunks = await undoable(connection, job.id)
         async with heartbeating():
             for chunk in chunks:
                 await undo_chunk(self._database, job.tenant_id, job.entity, job.id, chunk)
-        report = (await load_job(self._database, ref)).row["report"]
-        return m.TakenBack(undone=Undone(**report.get("undone", {})))
+        return m.TakenBack(undone=undone((await load_job(self._database, input)).row))
 
     @activity.defn(name=steps.clean_up.name)
     async def clean_up(self, ref: m.JobRef) -> m.Cleaned:
         """Delete the upload and its chunks; what is gone already is fine."""
         job = await load_job(self._database, ref)
+        if migration.is_over(job.row):  # then the reaper sees to what is left
+            return m.Cleaned(deleted=0)
         async with self._database.tenant(job.tenant_id) as connection:
             await migration.note(connection, job.id, phase=Phase.CLEANING_UP)
         keys = [stored.key async for stored in self._store.list(job.prefix)]
@@ -54,23 +69,32 @@ class Closing:
 
     @activity.defn(name=steps.close_job.name)
     async def close_job(self, input: m.CloseInput) -> m.Closed:
-        """The job's end and its report, which outlives everything else of it."""
+        """The job's end and its report, which outlives everything else of it. A job that has ended
+        stays as it is."""
         job = await load_job(self._database, input.job)
         async with self._database.tenant(job.tenant_id) as connection:
-            progress = await migration.progress(connection, [job.id])
-            counts = progress[job.id].counts if job.id in progress else Counts()
+            row = await migration.locked(connection, job.id)
+            status = await end_of(connection, row, input.status)
+            counts = await _counts(connection, job)
+            if status is None:
+                return m.Closed(status=row["status"], counts=counts)
             if not input.cleaned:
                 warning = "the uploaded file could not be deleted yet; that is tried again"
                 await migration.warn(connection, job.id, warning)
             await migration.advance(
                 connection,
                 job.id,
-                input.status,
+                status,
                 Phase.DONE,
-                report=_report(job, input, counts),
-                failure=_failure(input),
+                report=_report(row, status, counts),
+                failure=row["failure"] or _failure(input),
             )
-        return m.Closed(status=input.status, counts=counts)
+        return m.Closed(status=status, counts=counts)
+
+
+async def _counts(connection: AsyncConnection, job: LoadedJob) -> Counts:
+    progress = await migration.progress(connection, [job.id])
+    return progress[job.id].counts if job.id in progress else Counts()
 
 
 def _failure(input: m.CloseInput) -> dict[str, Any] | None:
@@ -79,10 +103,11 @@ def _failure(input: m.CloseInput) -> dict[str, Any] | None:
     return input.problem.model_dump(by_alias=True, exclude_none=True)
 
 
-def _report(job: LoadedJob, input: m.CloseInput, counts: Counts) -> dict[str, Any]:
-    report: dict[str, Any] = {**job.row["report"], "outcome": input.status}
-    if input.status is Status.COMPLETED:
+def _report(row: Job, status: Status, counts: Counts) -> dict[str, Any]:
+    """What was taken back is what undo wrote down, not what the workflow was told."""
+    report: dict[str, Any] = {**row["report"], "outcome": status}
+    if status is Status.COMPLETED:
         report["imported"] = counts.model_dump()
-    if input.undone is not None:
-        report["undone"] = input.undone.model_dump()
+    else:
+        report["undone"] = undone(row).model_dump()
     return report

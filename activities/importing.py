@@ -6,12 +6,13 @@ from typing import Literal
 import polars as pl
 from temporalio import activity
 
+from activities.beginning import begin
 from activities.chunks import prepared_chunks
 from activities.heartbeat import heartbeating
-from activities.job import Connections, LoadedJob, load_job
+from activities.job import Connections, LoadedJob, load_importing, load_job
 from domain.columns import map_columns
 from domain.failures import BadInput
-from domain.migration import Counts, Options, Phase, Status
+from domain.migration import Counts, Options, Status
 from domain.plan import Plan
 from sources.batch import CHUNK_ROWS, Batch
 from storage import migration
@@ -30,14 +31,20 @@ class Importing:
         """Open a run: its epoch fences off whatever still works on the job for an earlier one."""
         job = await load_job(self._database, input.job)
         async with self._database.tenant(job.tenant_id) as connection:
-            await migration.advance(connection, job.id, Status.PROCESSING, Phase.IMPORTING)
+            on_record = await begin(connection, job.id, input)
             epoch = await migration.next_epoch(connection, job.id)
-        return m.Begun(epoch=epoch, batches=job.row["chunks"] * batches_per_chunk(input.options))
+        return m.Begun(
+            epoch=epoch,
+            batches=job.row["chunks"] * batches_per_chunk(on_record.options),
+            revision=on_record.revision,
+            options=on_record.options,
+            paused=on_record.status is Status.PAUSED,
+        )
 
     @activity.defn(name=steps.import_segment.name)
     async def import_segment(self, input: m.SegmentInput) -> m.Segment:
         """Import batches first … stop-1 that are not in yet, until done or paused."""
-        job = await load_job(self._database, input.job)
+        job = await load_importing(self._database, input.job)
         async with self._database.tenant(job.tenant_id) as connection:
             mapping = await migration.mapping_of(connection, job.id, input.revision)
             done = await committed(connection, job.id)
@@ -47,7 +54,9 @@ class Importing:
         async with heartbeating():
             next = await self._import(job, input, job.plan(mapping), wanted)
             await flush(self._database, _run(job, input))
-        return m.Segment(next=next, counts=await self._counts(job))
+        row = (await load_job(self._database, input.job)).row
+        paused = next < input.stop and row["status"] == Status.PAUSED
+        return m.Segment(next=next, counts=await self._counts(job), paused=paused)
 
     async def _import(
         self, job: LoadedJob, input: m.SegmentInput, plan: Plan, wanted: list[int]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
@@ -35,7 +36,8 @@ async def end_job(
     undone = None
     if status is not Status.COMPLETED:
         enter(Phase.UNDOING)
-        undone = (await steps.undo_import(job, "take back what was imported")).undone
+        undo = m.UndoInput(**dict(job), ending=status, problem=problem)
+        undone = (await steps.undo_import(undo, "take back what was imported")).undone
     enter(Phase.CLEANING_UP)
     cleaned = True
     try:
@@ -61,7 +63,7 @@ def problem_of(error: BaseException) -> Problem:
     """The problem as the failing activity stated it, for the job's record."""
     cause = error.cause if isinstance(error, ActivityError) and error.cause else error
     if isinstance(cause, ApplicationError):
-        if cause.details:
-            return Problem.model_validate(cause.details[0])
+        with suppress(ValidationError):  # an operator who fails an activity by hand writes anything
+            return Problem.model_validate(cause.details[0] if cause.details else None)
         return Problem(code=cause.type or "internal_error", detail=cause.message)
     return Problem(code="internal_error", detail=str(cause))

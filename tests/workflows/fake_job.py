@@ -69,6 +69,8 @@ class FakeJob:
     phase: Phase = Phase.UPLOADING
     epoch: int = 0
     imported: int = 0
+    begun: Options | None = None  # the options of the import, once it has begun
+    ending: Status | None = None
 
     def __post_init__(self) -> None:
         self._changed = asyncio.Condition()
@@ -139,7 +141,16 @@ class FakeJob:
         await self._row(input.status, input.phase)
         return m.State(status=input.status)
 
-    async def undo_import(self, _: m.JobRef) -> m.TakenBack:
+    async def recall_job(self, _: m.JobRef) -> m.Standing:
+        return m.Standing(
+            status=self.status,
+            ending=self.ending,
+            records=self.batches * 1000,
+            options=self.begun,
+            counts=self.counts,
+        )
+
+    async def undo_import(self, _: m.UndoInput) -> m.TakenBack:
         undone, self.imported = Undone(deleted=self.imported * 1000), 0
         return m.TakenBack(undone=undone)
 
