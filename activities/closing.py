@@ -74,8 +74,8 @@ class Closing:
         job = await load_job(self._database, input.job)
         async with self._database.tenant(job.tenant_id) as connection:
             row = await migration.locked(connection, job.id)
-            status = await end_of(connection, row, input.status)
             counts = await _counts(connection, job)
+            status = await end_of(connection, row, input.status, counts)
             if status is None:
                 return m.Closed(status=row["status"], counts=counts)
             if not input.cleaned:

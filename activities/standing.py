@@ -73,7 +73,9 @@ def _of_older_history(row: Job) -> Status | None:
     return Status.ROLLED_BACK if rolls_back and row["status"] == Status.COMPLETED else None
 
 
-async def end_of(connection: AsyncConnection, row: Job, wanted: Status) -> Status | None:
+async def end_of(
+    connection: AsyncConnection, row: Job, wanted: Status, counts: Counts
+) -> Status | None:
     """The status that the job ends in now; None if it has ended already.
 
     Raises BadInput if something of it is left that must not be: an operator can complete an undo
@@ -85,6 +87,9 @@ async def end_of(connection: AsyncConnection, row: Job, wanted: Status) -> Statu
     status = Status(row["ending"] or wanted)
     if status is Status.ROLLED_BACK and row["status"] != Status.COMPLETED:
         raise Superseded(f"only a completed job is rolled back, not one that is {row['status']}")
+    if status is Status.COMPLETED and counts.processed != row["total_records"]:
+        detail = f"{counts.processed:,} of {row['total_records']:,} records are in the ledger"
+        raise BadInput("incomplete", detail)
     if status is not Status.COMPLETED and await undoable(connection, row["id"]):
         raise BadInput("not_taken_back", "not everything that was imported is taken back")
     return status

@@ -51,7 +51,7 @@ async def _tried(world: World, phase: str, act: Act, room: asyncio.Semaphore) ->
             trial = await tried(world, phase, act)
         except Exception as error:
             trial = Trial(phase, act.name, "", [f"{type(error).__name__}: {error}"])
-    if trial.problems:
+    if trial.problems:  # at once: a campaign is long
         print(json.dumps(asdict(trial)), flush=True)
     return trial
 

@@ -33,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
 SEGMENT_RECORDS = 250_000  # some seconds of work; progress, pause and crash act per batch anyway
 
 _RECALL = "recall a job that stands otherwise"  # since then, such a job is not failed
+_STALE = ("superseded", steps.UNREADABLE)  # what says that the row must be asked
 _RECALLS = 10  # in a run; one that is overtaken more often than that fails
 
 
@@ -85,7 +86,7 @@ class MigrationWorkflow(Steered):
                 await self._go_on()
                 return None
             except FailureError as error:
-                if problem_of(error).code != "superseded" or not workflow.patched(_RECALL):
+                if problem_of(error).code not in _STALE or not workflow.patched(_RECALL):
                     raise
             standing = await self._recall()
             if standing.ending is not None or standing.status in FINAL:
@@ -101,8 +102,8 @@ class MigrationWorkflow(Steered):
 
     async def _recall(self) -> m.Standing:
         """Believe the job's row; where an import has begun, go on with that one."""
-        standing = await steps.recall_job(self._job, "look up how the job stands")
         self._was_reset = False
+        standing = await steps.recall_job(self._job, "look up how the job stands")
         if self._asked is not None and not self._asked.answered:
             self._asked.refusal = f"the job is {details.words(standing.status)}"
         self._counts, self._importing = standing.counts, None

@@ -61,8 +61,8 @@ class Steered:
     async def _say(self, status: Status, phase: Phase) -> None:
         """Be in the phase first: who reads of it in the job's row finds that it is so."""
         self._enter(phase)
+        self._was_reset = False  # it is compared now
         await self._set_state(status, phase)
-        self._was_reset = False  # the row agrees
 
     async def _set_state(self, status: Status, phase: Phase) -> None:
         state = m.StateInput(job=self._job, status=status, phase=phase)
