@@ -52,11 +52,16 @@ class Steered:
         self._row = asyncio.Lock()  # who holds it may say in the job's row how the import stands
         self._work: asyncio.Task[Any] | None = None
         self._was_reset = False  # and nobody has compared what this run knows with the row since
+        self._loop = asyncio.get_running_loop()
         workflow.register_random_seed_callback(self._note_reset)
 
     def _note_reset(self, _: int) -> None:
-        """Temporal deals a new seed exactly where an operator reset the run to."""
+        """Temporal deals a new seed exactly where an operator reset the run to.
+
+        The SDK looks at what is waited for only where something is ready to run.
+        """
         self._was_reset = True
+        self._loop.call_soon(lambda: None)
 
     async def _say(self, status: Status, phase: Phase) -> None:
         """Be in the phase first: who reads of it in the job's row finds that it is so."""
