@@ -103,11 +103,10 @@ class MigrationWorkflow(Steered):
     async def _recall(self) -> m.Standing:
         """Believe the job's row; where an import has begun, go on with that one."""
         self._was_reset = False
-        standing = await steps.recall_job(self._job, "look up how the job stands")
+        standing = await self._look_up()
         if self._asked is not None and not self._asked.answered:
             self._asked.refusal = f"the job is {details.words(standing.status)}"
         self._counts, self._importing = standing.counts, None
-        self._paused = standing.status is Status.PAUSED
         self._revision = standing.revision or self._revision
         self._records = standing.records or self._records
         if (
@@ -178,12 +177,14 @@ class MigrationWorkflow(Steered):
     async def _begin(self, options: Options) -> m.Import:
         self._enter(Phase.IMPORTING)
         async with self._row:
+            steered = self._steered
             begun = await steps.begin_import(
                 m.BeginInput(job=self._job, revision=self._revision, options=options),
                 "open the import",
             )
         self._revision = begun.revision or self._revision
-        self._paused = self._paused or begun.paused
+        if steered == self._steered:
+            self._paused = self._paused or begun.paused
         return m.Import(options=begun.options or options, begun=begun)
 
     async def _import(self, importing: m.Import) -> None:
@@ -194,7 +195,7 @@ class MigrationWorkflow(Steered):
             self._importing = importing = importing.model_copy(update=now)
             self._counts = segment.counts
             if segment.paused and not self._paused:
-                await self._learn_pause()
+                await self._look_up()  # paused in an earlier run, or resumed just now
             self._describe()
             await self._continue_if_suggested()
 

@@ -49,6 +49,7 @@ class Steered:
         self._wish: Wish | None = None
         self._asked: Wish | None = None  # the last one that was taken up
         self._cancelled = False
+        self._steered = 0  # how often the user has paused or resumed
         self._row = asyncio.Lock()  # who holds it may say in the job's row how the import stands
         self._work: asyncio.Task[Any] | None = None
         self._was_reset = False  # and nobody has compared what this run knows with the row since
@@ -91,12 +92,15 @@ class Steered:
         if not allowed:
             raise ApplicationError(f"the job is {self._state}", type="invalid_state")
 
-    async def _learn_pause(self) -> None:
-        """The row says paused and this run does not know: its user has paused an earlier run, or
-        resumes just now."""
+    async def _look_up(self) -> m.Standing:
+        """How the job stands on record, paused or not. What its user asks for meanwhile counts
+        more: it is about to be on record."""
         async with self._row:
-            standing = await steps.recall_job(self._job, "look up whether the job is paused")
-            self._paused = self._paused or standing.status is Status.PAUSED
+            steered = self._steered
+            standing = await steps.recall_job(self._job, "look up how the job stands")
+            if steered == self._steered:
+                self._paused = standing.status is Status.PAUSED
+        return standing
 
     @workflow.query
     def phase(self) -> Phase:
@@ -148,7 +152,7 @@ class Steered:
         self._require(self._phase is Phase.IMPORTING and self._paused)
 
     async def _set_paused(self, paused: bool) -> None:
-        self._paused = paused
+        self._paused, self._steered = paused, self._steered + 1
         self._describe()
         async with self._row:
             status = Status.PAUSED if self._paused else Status.PROCESSING
