@@ -1,22 +1,10 @@
 """An operator with the Temporal UI before running and ended imports: harmless, or right."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
-from embedded.ports import Ports
 from tests.operating.acts import acts
-from tests.operating.campaign import reset, tried, world
+from tests.operating.campaign import reset, tried
 from tests.operating.imports import OVER, World
-
-
-@pytest.fixture(scope="session")
-async def operated(
-    postgres_dsn: str, ports: Ports, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[World]:
-    async with world(tmp_path_factory.mktemp("operated"), ports, postgres_dsn, "operated") as made:
-        yield made
-
 
 ACTS = {act.name: act for act in acts()}
 FIRST, LAST = reset(0, reapply=True), reset(-1, reapply=True)
