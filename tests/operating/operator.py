@@ -1,5 +1,6 @@
 """What an operator can do to a workflow in the Temporal UI and with its command line, in gRPC."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import suppress
@@ -48,6 +49,13 @@ class Operator:
         """Where the server lets a run be reset to: the ends of its workflow tasks."""
         done = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
         return [each.event_id for each in await self.events() if each.event_type == done]
+
+    async def waits(self) -> None:
+        """Wait until the run waits, with a timer."""
+        started = EventType.EVENT_TYPE_TIMER_STARTED
+        async with asyncio.timeout(30):
+            while (await self.events())[-1].event_type != started:
+                await asyncio.sleep(0.02)
 
     async def reset(self, event_id: int, *, reapply: bool = True, run_id: str = "") -> None:
         """Reset the newest run (or an older one) to an event, with or without what it was told

@@ -94,6 +94,12 @@ class FakeJob:
                 lambda: self.status is status and phase in (None, self.phase)
             )
 
+    async def called(self, name: str) -> None:
+        """Wait until one kind of activity was asked for."""
+        async with asyncio.timeout(PATIENCE):
+            while name not in self.calls:
+                await asyncio.sleep(0.01)
+
     async def _row(self, status: Status, phase: Phase) -> None:
         async with self._changed:
             self.status, self.phase = status, phase
@@ -142,6 +148,8 @@ class FakeJob:
         return m.State(status=input.status)
 
     async def recall_job(self, _: m.JobRef) -> m.Standing:
+        """Whoever has asked is not refused again."""
+        self.failures.clear()
         return m.Standing(
             status=self.status,
             ending=self.ending,
