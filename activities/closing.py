@@ -6,13 +6,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
 from activities.heartbeat import heartbeating
-from activities.job import Connections, LoadedJob, load_job, lock_job
+from activities.job import (
+    Connections,
+    LoadedJob,
+    has_ended,
+    load_before_import,
+    load_job,
+    lock_job,
+)
+from activities.standing import begin_undo, end_of, standing, undone
 from domain.accounting import Account, left_behind, not_found, unaccounted
 from domain.failures import Unproven
-from domain.migration import FINAL, Counts, Phase, Status, Undone
-from domain.tenant import TenantId
+from domain.migration import Counts, Phase, Status
 from storage import migration
 from storage.account import account_of, written_by
+from storage.migration import Job
 from storage.undo import undo_chunk, undoable
 from workflows import messages as m
 from workflows import steps
@@ -24,28 +32,40 @@ class Closing:
 
     @activity.defn(name=steps.set_state.name)
     async def set_state(self, input: m.StateInput) -> m.State:
-        """Say where the job is, unless it has ended meanwhile."""
-        async with self._database.tenant(TenantId(input.job.tenant_id)) as connection:
-            job = await lock_job(connection, input.job)
-            status = Status(job.row["status"])
-            if status in FINAL:
-                return m.State(status=status)
+        """Say where the job is, unless it has ended meanwhile. Raises Superseded if the workflow
+        believes the import to be ahead, and it has begun or is over."""
+        importing = input.phase is Phase.IMPORTING
+        load = load_job if importing else load_before_import
+        job = await load(self._database, input.job)
+        async with self._database.tenant(job.tenant_id) as connection:
+            row = (await lock_job(connection, input.job)).row
+            if has_ended(row):
+                return m.State(status=Status(row["status"]))
             await migration.advance(connection, job.id, input.status, input.phase)
         return m.State(status=input.status)
 
-    @activity.defn(name=steps.undo_import.name)
-    async def undo_import(self, ref: m.JobRef) -> m.TakenBack:
-        """Take everything back that the job wrote; the new epoch keeps stragglers from writing."""
+    @activity.defn(name=steps.recall_job.name)
+    async def recall_job(self, ref: m.JobRef) -> m.Standing:
+        """How the job stands, for a run that began anew or that somebody overtook."""
         job = await load_job(self._database, ref)
         async with self._database.tenant(job.tenant_id) as connection:
-            await migration.next_epoch(connection, job.id)
-            await migration.note(connection, job.id, phase=Phase.UNDOING)
+            account = await account_of(connection, job.id)
+        return standing(job.row, account.counts)
+
+    @activity.defn(name=steps.undo_import.name)
+    async def undo_import(self, input: m.UndoInput) -> m.TakenBack:
+        """Take everything back that the job wrote; the new epoch keeps stragglers from writing.
+
+        Of what has ended nothing is taken back, but for a completed job that is rolled back.
+        """
+        job = await load_job(self._database, input)
+        async with self._database.tenant(job.tenant_id) as connection:
+            undoing = await begin_undo(connection, input)
         async with heartbeating():
-            while chunks := await self._undoable(job):
+            while undoing and (chunks := await self._undoable(job)):
                 for chunk in chunks:
                     await undo_chunk(self._database, job.tenant_id, job.entity, job.id, chunk)
-        report = (await load_job(self._database, ref)).row["report"]
-        return m.TakenBack(undone=Undone(**report.get("undone", {})))
+        return m.TakenBack(undone=undone((await load_job(self._database, input)).row))
 
     async def _undoable(self, job: LoadedJob) -> list[int]:
         async with self._database.tenant(job.tenant_id) as connection:
@@ -55,6 +75,8 @@ class Closing:
     async def clean_up(self, ref: m.JobRef) -> m.Cleaned:
         """Delete the upload and its chunks; what is gone already is fine."""
         job = await load_job(self._database, ref)
+        if migration.is_over(job.row):  # then the reaper sees to what is left
+            return m.Cleaned(deleted=0)
         async with self._database.tenant(job.tenant_id) as connection:
             await migration.note(connection, job.id, phase=Phase.CLEANING_UP)
         keys = [stored.key async for stored in self._store.list(job.prefix)]
@@ -65,26 +87,27 @@ class Closing:
     async def close_job(self, input: m.CloseInput) -> m.Closed:
         """The job's end and its report, which outlives everything else of it.
 
-        What the workflow believes is proven once more, under the job's lock. Raises Unproven if
-        the ledger does not say so, too.
+        What the workflow believes is proven once more, under the job's lock: raises Unproven if
+        the ledger does not say so, too. A job that has ended stays as it is.
         """
-        async with self._database.tenant(TenantId(input.job.tenant_id)) as connection:
-            job = await lock_job(connection, input.job)
-            account, status = await account_of(connection, job.id), Status(job.row["status"])
-            if status in FINAL and input.status is not Status.ROLLED_BACK:
-                return m.Closed(status=status, counts=account.counts)
-            _prove(input.status, account, await undoable(connection, job.id))
-            for warning in await _warnings(connection, job, input):
+        job = await load_job(self._database, input.job)
+        async with self._database.tenant(job.tenant_id) as connection:
+            row = (await lock_job(connection, input.job)).row
+            account, status = await account_of(connection, job.id), end_of(row, input.status)
+            if status is None:
+                return m.Closed(status=row["status"], counts=account.counts)
+            _prove(status, account, await undoable(connection, job.id))
+            for warning in await _warnings(connection, row, input):
                 await migration.warn(connection, job.id, warning)
             await migration.advance(
                 connection,
                 job.id,
-                input.status,
+                status,
                 Phase.DONE,
-                report=_report(job, input, account.counts),
-                failure=_failure(input),
+                report=_report(row, status, account.counts),
+                failure=row["failure"] or _failure(input),
             )
-        return m.Closed(status=input.status, counts=account.counts)
+        return m.Closed(status=status, counts=account.counts)
 
 
 def _prove(status: Status, account: Account, undoable: list[int]) -> None:
@@ -97,12 +120,12 @@ def _prove(status: Status, account: Account, undoable: list[int]) -> None:
         raise Unproven(problem)
 
 
-async def _warnings(connection: AsyncConnection, job: LoadedJob, input: m.CloseInput) -> list[str]:
+async def _warnings(connection: AsyncConnection, row: Job, input: m.CloseInput) -> list[str]:
     found = []
     if not input.cleaned:
         found.append("the uploaded file could not be deleted yet; that is tried again")
     if input.undone is not None:
-        warning = not_found(await written_by(connection, job.id), input.undone)
+        warning = not_found(await written_by(connection, row["id"]), undone(row))
         found += [warning] if warning else []
     return found
 
@@ -113,10 +136,11 @@ def _failure(input: m.CloseInput) -> dict[str, Any] | None:
     return input.problem.model_dump(by_alias=True, exclude_none=True)
 
 
-def _report(job: LoadedJob, input: m.CloseInput, counts: Counts) -> dict[str, Any]:
-    report: dict[str, Any] = {**job.row["report"], "outcome": input.status}
-    if input.status is Status.COMPLETED:
+def _report(row: Job, status: Status, counts: Counts) -> dict[str, Any]:
+    """What was taken back is what undo wrote down, not what the workflow was told."""
+    report: dict[str, Any] = {**row["report"], "outcome": status}
+    if status is Status.COMPLETED:
         report["imported"] = counts.model_dump()
-    if input.undone is not None:
-        report["undone"] = input.undone.model_dump()
+    else:
+        report["undone"] = undone(row).model_dump()
     return report

@@ -6,13 +6,14 @@ from typing import Literal
 import polars as pl
 from temporalio import activity
 
+from activities.beginning import begin
 from activities.chunks import prepared_chunks
 from activities.heartbeat import heartbeating
-from activities.job import Connections, LoadedJob, load_job
+from activities.job import Connections, LoadedJob, load_importing, load_job
 from domain.accounting import Account, out_of_order, unaccounted
 from domain.columns import map_columns
 from domain.failures import BadInput, Unproven
-from domain.migration import Options, Phase, Status
+from domain.migration import Options, Status
 from domain.plan import Plan
 from sources.batch import CHUNK_ROWS, Batch
 from storage import migration
@@ -31,11 +32,17 @@ class Importing:
         """Open a run: its epoch fences off whatever still works on the job for an earlier one."""
         job = await load_job(self._database, input.job)
         async with self._database.tenant(job.tenant_id) as connection:
-            await migration.advance(connection, job.id, Status.PROCESSING, Phase.IMPORTING)
+            on_record = await begin(connection, input)
             epoch = await migration.next_epoch(connection, job.id)
-            batches = job.row["chunks"] * batches_per_chunk(input.options)
+            batches = job.row["chunks"] * batches_per_chunk(on_record.options)
             await migration.note(connection, job.id, batches=batches)
-        return m.Begun(epoch=epoch, batches=batches)
+        return m.Begun(
+            epoch=epoch,
+            batches=batches,
+            revision=on_record.revision,
+            options=on_record.options,
+            paused=on_record.status is Status.PAUSED,
+        )
 
     @activity.defn(name=steps.import_segment.name)
     async def import_segment(self, input: m.SegmentInput) -> m.Segment:
@@ -44,7 +51,7 @@ class Importing:
         What an earlier segment brought in may be gone as well: with a standby that was not up to
         date, or a backup that was restored. The last segment ends with the job's account.
         """
-        job = await load_job(self._database, input.job)
+        job = await load_importing(self._database, input.job)
         plan, run, stopped = await self._plan(job, input.revision), _run(job, input), False
         async with heartbeating():
             account = await proven_account(self._database, run)
@@ -55,7 +62,9 @@ class Importing:
         next = min(account.missing(input.stop), default=input.stop)
         if next == account.batches:
             _check_sums(account)
-        return m.Segment(next=next, counts=account.counts)
+        row = (await load_job(self._database, input.job)).row
+        paused = next < input.stop and row["status"] == Status.PAUSED
+        return m.Segment(next=next, counts=account.counts, paused=paused)
 
     async def _plan(self, job: LoadedJob, revision: int) -> Plan:
         async with self._database.tenant(job.tenant_id) as connection:

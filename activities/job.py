@@ -4,20 +4,24 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
+from temporalio import activity
 
 from channels.egress import Egress
 from domain.entity import ENTITIES, Entity
 from domain.failures import BadInput
 from domain.mapping import Mapping
+from domain.migration import FINAL
 from domain.plan import Plan
 from domain.tenant import TenantId
 from sources import SOURCES, Source
 from storage import migration
 from storage.database import Database
+from storage.ledger import Superseded
 from storage.migration import Job
 from storage.objects import ObjectStore
 from storage.secrets import Vault
 from workflows.messages import JobRef
+from workflows.starting import migration_id, rollback_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,9 @@ class LoadedJob:
 
 
 async def load_job(database: Database, ref: JobRef) -> LoadedJob:
-    """Raises BadInput `job_missing` if the job's row is gone, as with a deleted tenant."""
+    """Raises BadInput `job_missing` if the job's row is gone, as with a deleted tenant, and
+    `foreign_workflow` if it is asked for by a workflow that is not the job's own."""
+    _check_workflow(ref)
     async with database.tenant(TenantId(ref.tenant_id)) as connection:
         return _loaded(ref, await migration.find(connection, UUID(ref.job_id)))
 
@@ -96,3 +102,32 @@ def _loaded(ref: JobRef, row: Job | None) -> LoadedJob:
     if row is None:
         raise BadInput("job_missing", "the job is no longer on record")
     return LoadedJob(ref, row)
+
+
+def _check_workflow(ref: JobRef) -> None:
+    """A job has one workflow at a time, by its id: two would steal it from each other for ever."""
+    id = activity.info().workflow_id if activity.in_activity() else None
+    if id not in (None, migration_id(ref.job_id), rollback_id(ref.job_id)):
+        raise BadInput("foreign_workflow", f"the job {ref.job_id} is not the workflow {id}'s")
+
+
+async def load_before_import(database: Database, ref: JobRef) -> LoadedJob:
+    """A job whose import has not begun. Raises Superseded of any other, as after a reset: then the
+    mapping and the options that it goes by are on record, and stay."""
+    job = await load_job(database, ref)
+    if has_ended(job.row) or job.row["started_at"] is not None:
+        raise Superseded(f"job {ref.job_id} is {job.row['status']}: {job.row['phase']}")
+    return job
+
+
+async def load_importing(database: Database, ref: JobRef) -> LoadedJob:
+    """A job whose import is on its way. Raises Superseded of any other, as after a reset."""
+    job = await load_job(database, ref)
+    if has_ended(job.row) or job.row["started_at"] is None:
+        raise Superseded(f"job {ref.job_id} is {job.row['status']}: {job.row['phase']}")
+    return job
+
+
+def has_ended(row: Job) -> bool:
+    """Whether the job is over, or on its way there: nothing more is to be read or written."""
+    return row["status"] in FINAL or row["ending"] is not None

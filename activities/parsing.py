@@ -6,7 +6,7 @@ from typing import Any
 from temporalio import activity
 
 from activities.heartbeat import heartbeating
-from activities.job import Connections, LoadedJob, load_job
+from activities.job import Connections, LoadedJob, load_before_import
 from domain.failures import BadInput
 from domain.migration import Phase, Status
 from settings import Settings
@@ -28,7 +28,7 @@ class Parsing:
     @activity.defn(name=steps.inspect_upload.name)
     async def inspect_upload(self, ref: m.JobRef) -> m.Upload:
         """Find the file and pin it. Raises BadInput `source_changed` if it is another one."""
-        job = await load_job(self._database, ref)
+        job = await load_before_import(self._database, ref)
         stored = await self._store.stat(job.row["object_key"])
         if stored.etag != job.row["object_etag"]:
             raise BadInput("source_changed", "the stored file is another one now")
@@ -39,14 +39,14 @@ class Parsing:
     @activity.defn(name=steps.parse_upload.name)
     async def parse_upload(self, input: m.ParseInput) -> m.Parsed:
         """Write the file's chunks and profile. Raises BadInput where the file is to blame."""
-        job = await load_job(self._database, input.job)
+        job = await load_before_import(self._database, input.job)
         async with heartbeating():
             chunks, profile = await self._parse(job, input.etag)
         warnings = list(profile.warnings)
         if not profile.records:
             warnings.append("the file holds no records")
         async with self._database.tenant(job.tenant_id) as connection:
-            await migration.note(
+            await migration.note_before_import(
                 connection,
                 job.id,
                 total_records=profile.records,

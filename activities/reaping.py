@@ -1,13 +1,14 @@
 """Finds jobs and deliveries that nobody works on, and files that nobody needs, tenant by tenant."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from temporalio import activity
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
 
 from activities.heartbeat import heartbeating
 from activities.job import Connections
@@ -21,6 +22,7 @@ from storage.objects import StoredObject
 from storage.tenants import Tenant
 from workflows import messages as m
 from workflows import steps
+from workflows.execution import is_alive, status_of
 from workflows.migration import MigrationInput
 from workflows.rollback import RollbackInput
 from workflows.starting import (
@@ -35,6 +37,7 @@ _OVERDUE_SECONDS = 300.0  # a rate may keep a delivery longer; its workflow then
 _TERMINATED = Problem(code="terminated", detail="the job's workflow was ended from outside")
 
 Mended = Literal["started", "closed"]
+Done = Literal[Mended, "objects", "uploads", "restarted", "troubled"]
 
 
 class Reaping:
@@ -44,50 +47,60 @@ class Reaping:
 
     @activity.defn(name=steps.reap.name)
     async def reap(self, input: m.ReapInput) -> m.Reaped:
-        """One sweep. Whatever is younger than the grace may still be in somebody's hands."""
+        """One sweep. Whatever is younger than the grace may still be in somebody's hands.
+
+        The trouble of one job, request or tenant is counted, and never keeps another waiting.
+        """
         now = datetime.now(UTC)
         before = now - timedelta(seconds=input.grace_seconds)
-        mended: Counter[Mended | None] = Counter()
-        objects = 0
+        done: Counter[Done] = Counter()
         async with heartbeating():
             for tenant in await tenants.every(self._database):
-                async with self._database.tenant(tenant.id) as connection:
-                    jobs = await migration.unfinished(connection)
-                for job in jobs:
-                    if job["created_at"] < before:
-                        mended[await self._mend(activity.client(), job)] += 1
-                objects += await self._sweep(tenant, now, before)
-                await self._restart(activity.client(), tenant)
-            uploads = await self._store.abort_stale_writes(now - _LONGEST_UPLOAD)
-        return m.Reaped(
-            started=mended["started"], closed=mended["closed"], objects=objects, uploads=uploads
-        )
+                with _apart(done, f"tenant {tenant.slug}: jobs"):
+                    await self._mend_all(tenant, before, done)
+                with _apart(done, f"tenant {tenant.slug}: files"):
+                    done["objects"] += await self._sweep(tenant, now, before)
+                with _apart(done, f"tenant {tenant.slug}: requests"):
+                    await self._restart(tenant, done)
+            with _apart(done, "broken uploads"):
+                done["uploads"] += await self._store.abort_stale_writes(now - _LONGEST_UPLOAD)
+        return m.Reaped.model_validate(done)
 
-    async def _restart(self, client: Client, tenant: Tenant) -> None:
+    async def _mend_all(self, tenant: Tenant, before: datetime, done: "Counter[Done]") -> None:
+        async with self._database.tenant(tenant.id) as connection:
+            jobs = await migration.unfinished(connection)
+        for job in jobs:
+            if job["created_at"] < before:
+                with _apart(done, f"job {job['id']}"):
+                    mended = await self._mend(activity.client(), job)
+                    done.update([] if mended is None else [mended])
+
+    async def _restart(self, tenant: Tenant, done: "Counter[Done]") -> None:
         """Have requests worked on that are overdue: their workflow may have been terminated."""
         async with self._database.statements(tenant.id) as sql:
             requests = await delivery.forgotten(sql, _OVERDUE_SECONDS)
         for request_id in requests:
             request = m.RequestRef(tenant_id=tenant.id, request_id=str(request_id))
-            await restart_notification(client, request)
+            with _apart(done, f"request {request_id}"):
+                await restart_notification(activity.client(), request)
+                done["restarted"] += 1
 
     async def _mend(self, client: Client, job: Job) -> Mended | None:
-        """Start the job if its workflow never was, close it if its workflow is over."""
+        """Start the job if its workflow never was; take it back and close it if its workflow is
+        over; go on with a rollback that was ended from outside."""
         ref = m.JobRef(tenant_id=job["tenant_id"], job_id=str(job["id"]))
-        status = await _workflow_status(client, job)
-        if status is WorkflowExecutionStatus.RUNNING:
+        if job["status"] == Status.COMPLETED:
+            return await _closed(client, RollbackInput(job=ref), job)
+        status = await status_of(client, migration_id(job["id"]))
+        if is_alive(status):
             return None
         if status is None and job["status"] == Status.PENDING:
             await start_migration(client, self._input(ref, job), summary(job))
             return "started"
         if await self._has_ended(job):
             return None
-        try:
-            end = RollbackInput(job=ref, status=Status.FAILED, problem=_TERMINATED)
-            await start_rollback(client, end, summary(job))
-        except WorkflowAlreadyStartedError:
-            return None
-        return "closed"
+        end = RollbackInput(job=ref, status=Status.FAILED, problem=_TERMINATED)
+        return await _closed(client, end, job)
 
     async def _has_ended(self, job: Job) -> bool:
         """Whether the job came to its own end after it was found unfinished: its workflow closes
@@ -119,14 +132,22 @@ class Reaping:
         return len(forgotten)
 
 
-async def _workflow_status(client: Client, job: Job) -> WorkflowExecutionStatus | None:
-    """None if Temporal knows no workflow of the job."""
+async def _closed(client: Client, input: RollbackInput, job: Job) -> Mended | None:
     try:
-        return (await client.get_workflow_handle(migration_id(job["id"])).describe()).status
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            return None
-        raise
+        await start_rollback(client, input, summary(job))
+    except WorkflowAlreadyStartedError:
+        return None
+    return "closed"
+
+
+@contextmanager
+def _apart(done: "Counter[Done]", what: str) -> Iterator[None]:
+    """Whatever happens in here is counted and logged, and ends here."""
+    try:
+        yield
+    except Exception:
+        done["troubled"] += 1
+        activity.logger.exception("the sweep goes on without %s", what)
 
 
 def _is_forgotten(file: StoredObject, status: Status | None, now: datetime) -> bool:

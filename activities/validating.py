@@ -8,10 +8,10 @@ from typing import Any
 from temporalio import activity
 
 from activities.heartbeat import heartbeating
-from activities.job import Connections, LoadedJob, load_job
+from activities.job import Connections, LoadedJob, load_before_import
 from activities.survey import LISTED_ERRORS, Findings, Surveyor
 from domain.accounting import unread
-from domain.failures import Rejected, Unproven
+from domain.failures import BadInput, Rejected, Unproven
 from domain.mapping import Mapping
 from domain.migration import Counts, Options
 from domain.preview import build_preview
@@ -29,7 +29,9 @@ class Validating:
     async def validate_records(self, input: m.ValidateInput) -> m.Validated:
         """Survey the whole file, unless this revision's survey is at hand: neither chunks nor a
         revision of a mapping ever change, so it would find the same again."""
-        job = await load_job(self._database, input.job)
+        job = await load_before_import(self._database, input.job)
+        if not job.row["profile"]:
+            raise BadInput("not_parsed", "the file was not read to its end; upload it again")
         revision, mapping = await self._mapping(job, input.revision)
         known, options = job.row["validation"], input.options
         if options and not options.dry_run and known and known["revision"] == revision:
@@ -47,6 +49,8 @@ class Validating:
             found = await migration.mapping_of(connection, job.id, revision or 1)
             if found is not None:
                 return revision or 1, found
+            if revision not in (0, 1):
+                raise BadInput("mapping_missing", f"the job has no mapping {revision}")
             default = job.source.default_mapping(job.entity.name, job.columns)
             return await migration.add_mapping(connection, job.tenant_id, job.id, default), default
 
@@ -74,7 +78,7 @@ class Validating:
         async with self._database.tenant(job.tenant_id) as connection:
             await replace_errors(connection, job.id, revision, _listed(findings))
             await migration.settle_mapping(connection, job.id, revision, mapping)
-            await migration.note(
+            await migration.note_before_import(
                 connection,
                 job.id,
                 mapping_revision=revision,
@@ -95,17 +99,17 @@ class Validating:
         if options is None:
             return validated
         async with self._database.tenant(job.tenant_id) as connection:
-            await migration.note(
+            await migration.note_before_import(
                 connection,
                 job.id,
                 options=options.model_dump(mode="json", by_alias=True),
                 report=_report(validated, options, predicted),
             )
-        accepted = not options.dry_run and _may_run(validated, options)
+        accepted = not options.dry_run and may_run(validated, options)
         return validated.model_copy(update={"accepted": accepted})
 
 
-def _may_run(validated: m.Validated, options: Options) -> bool:
+def may_run(validated: m.Validated, options: Options) -> bool:
     return validated.invalid == 0 or options.continue_on_error
 
 
@@ -115,7 +119,7 @@ def _predicted(findings: Findings, options: Options) -> Counts:
 
 
 def _report(validated: m.Validated, options: Options, predicted: Counts | None) -> dict[str, Any]:
-    runs = _may_run(validated, options)
+    runs = may_run(validated, options)
     outcome = "dry_run" if options.dry_run else "accepted" if runs else "validation_failed"
     report: dict[str, Any] = {
         "outcome": outcome,

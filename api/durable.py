@@ -2,10 +2,16 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateStage
+from temporalio.client import (
+    Client,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateHandle,
+    WorkflowUpdateStage,
+)
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -13,6 +19,7 @@ from api.errors import ApiError
 from domain.notification import Event, Severity, stated_severity
 from domain.tenant import TenantId
 from storage.migration import Job, summary
+from workflows.execution import PAUSED, status_of
 from workflows.messages import JobRef, RequestRef
 from workflows.rollback import RollbackInput
 from workflows.starting import (
@@ -24,6 +31,9 @@ from workflows.starting import (
 
 _log = logging.getLogger(__name__)
 _START_SECONDS = 5
+_UNANSWERED = "AcceptedUpdateCompletedWorkflow"  # the server's word for it
+_NOT_ASKED = "ask again once it is unpaused there"
+_ASKED = "what was asked for is done once it is unpaused there"
 _PATIENCE = 30  # seconds for a worker to take an update; the work it asks for may take longer
 
 
@@ -60,7 +70,8 @@ async def wake_requests(temporal: Client, tenant_id: TenantId, requests: set[UUI
 async def ask(temporal: Client, job_id: UUID, update: Any, *args: Any) -> None:
     """Send an update and wait for its answer.
 
-    Raises ApiError 409 if the job's state forbids it, 503 if no worker is there to take it.
+    Raises ApiError 409 if the job's state forbids it, or an operator has paused its workflow; 503
+    if no worker is there to take it.
     """
     handle = temporal.get_workflow_handle(migration_id(job_id))
     try:
@@ -68,17 +79,48 @@ async def ask(temporal: Client, job_id: UUID, update: Any, *args: Any) -> None:
             taken = await handle.start_update(
                 update, *args, wait_for_stage=WorkflowUpdateStage.ACCEPTED
             )
-        await taken.result()
+        await _answer(temporal, taken)
     except TimeoutError as error:
         detail = "no worker has taken the request yet; it may still take effect"
         raise ApiError(503, "unavailable", detail) from error
     except WorkflowUpdateFailedError as error:
-        cause = error.cause
-        if isinstance(cause, ApplicationError) and cause.type == "invalid_state":
-            raise ApiError(409, "invalid_state", cause.message) from error
-        raise
+        raise _refusal(error) from error
     except RPCError as error:
         # Temporal says NOT_FOUND of a workflow that has ended, too.
         if error.status is RPCStatusCode.NOT_FOUND:
             raise ApiError(409, "invalid_state", "the job has ended") from error
+        if await _is_paused(temporal, handle.id):
+            raise _paused(_NOT_ASKED) from error
         raise
+
+
+async def _answer(temporal: Client, taken: WorkflowUpdateHandle[Any]) -> None:
+    """What was asked for may take long: look now and then whether it goes on at all."""
+    while True:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await taken.result()
+                return
+        if await _is_paused(temporal, taken.workflow_id):
+            raise _paused(_ASKED)
+
+
+async def _is_paused(temporal: Client, workflow_id: str) -> bool:
+    with suppress(RPCError):
+        return await status_of(temporal, workflow_id) == PAUSED
+    return False
+
+
+def _paused(then: str) -> ApiError:
+    return ApiError(409, "workflow_paused", f"an operator has paused the job in Temporal; {then}")
+
+
+def _refusal(error: WorkflowUpdateFailedError) -> Exception:
+    """What the workflow refused, in its own words; or it ended before it could answer."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError):
+        if cause.type == "invalid_state":
+            return ApiError(409, "invalid_state", cause.message)
+        if cause.type == _UNANSWERED:
+            return ApiError(409, "invalid_state", "the job ended before it could do that")
+    return error

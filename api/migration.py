@@ -18,7 +18,8 @@ from domain.mapping import Mapping
 from domain.migration import Options, Status
 from storage import migration
 from storage.migration import Job
-from workflows.migration import ExecuteRequest, MigrationWorkflow
+from workflows.migration import MigrationWorkflow
+from workflows.steering import ExecuteRequest
 
 router = APIRouter(prefix="/v1/migration", tags=["migration"])
 

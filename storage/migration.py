@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import and_, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.mapping import Mapping
@@ -37,6 +37,16 @@ class NewJob:
 
 
 Job = dict[str, Any]  # a row of migration_jobs
+
+_UNFINISHED = or_(
+    migration_jobs.c.status.not_in(FINAL),
+    and_(migration_jobs.c.status == Status.COMPLETED, migration_jobs.c.ending.is_not(None)),
+)
+
+
+def is_over(job: Job) -> bool:
+    """Whether the job has ended, and is not being rolled back: nobody has anything to do for it."""
+    return job["status"] in FINAL and not (job["status"] == Status.COMPLETED and job["ending"])
 
 
 async def create(
@@ -68,8 +78,8 @@ async def page(connection: AsyncConnection, limit: int, before: UUID | None) -> 
 
 
 async def unfinished(connection: AsyncConnection) -> list[Job]:
-    """The tenant's jobs that have not ended, for sweepers."""
-    query = select(migration_jobs).where(migration_jobs.c.status.not_in(FINAL))
+    """The tenant's jobs that have not ended, or are being rolled back, for sweepers."""
+    query = select(migration_jobs).where(_UNFINISHED)
     return [dict(row._mapping) for row in await connection.execute(query)]
 
 
@@ -99,16 +109,21 @@ def summary(job: Job) -> str:
 async def advance(
     connection: AsyncConnection, job_id: UUID, status: Status, phase: Phase, **changes: Any
 ) -> None:
-    """Move a job on. Its start and end are stamped on the way; it does not leave a final status
-    except by rollback, whatever a straggler says."""
+    """Move a job on. Its start and end are stamped on the way; whatever a straggler says, a job
+    that is being taken back goes on to its end, and only a completed one leaves a final status,
+    by rollback."""
     at: dict[str, Any] = {}
     if status in (Status.COMPLETED, Status.FAILED, Status.CANCELLED):
         at["completed_at"] = func.coalesce(migration_jobs.c.completed_at, func.now())
     if phase is Phase.IMPORTING:
         at["started_at"] = func.coalesce(migration_jobs.c.started_at, func.now())
     moved = update(migration_jobs).where(migration_jobs.c.id == job_id)
-    if status is not Status.ROLLED_BACK:
+    if status is Status.ROLLED_BACK:
+        moved = moved.where(migration_jobs.c.status == Status.COMPLETED)
+    else:
         moved = moved.where(migration_jobs.c.status.not_in(FINAL))
+    if status not in FINAL:
+        moved = moved.where(migration_jobs.c.ending.is_(None))
     await connection.execute(moved.values(status=status, phase=phase, **at, **changes))
 
 
@@ -127,6 +142,16 @@ async def note(connection: AsyncConnection, job_id: UUID, **changes: Any) -> Non
     """Keep what an activity found out about a job, without moving it on."""
     await connection.execute(
         update(migration_jobs).where(migration_jobs.c.id == job_id).values(**changes)
+    )
+
+
+async def note_before_import(connection: AsyncConnection, job_id: UUID, **changes: Any) -> None:
+    """Keep what was found out about the file. Once the import has begun, the mapping and options on
+    record are what it goes by: a straggler's are not kept."""
+    await connection.execute(
+        update(migration_jobs)
+        .where(migration_jobs.c.id == job_id, migration_jobs.c.started_at.is_(None))
+        .values(**changes)
     )
 
 

@@ -163,6 +163,7 @@ migration_jobs = Table(
     Column("report", JSONB, nullable=False, server_default="{}"),
     Column("warnings", JSONB, nullable=False, server_default="[]"),
     Column("failure", JSONB(none_as_null=True)),
+    Column("ending", Text),
     Column("created_by", Text, nullable=False),
     time_column("created_at", nullable=False),
     time_column("started_at"),

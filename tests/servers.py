@@ -49,10 +49,17 @@ async def fresh_database(postgres_dsn: str) -> AsyncIterator[str]:
         await connection.close()
 
 
+class Pausable(Temporal):
+    """A server that lets operators pause workflows, which is off by default."""
+
+    def _options(self) -> list[str]:
+        return [*super()._options(), "--dynamic-config-value=frontend.WorkflowPauseEnabled=true"]
+
+
 @pytest.fixture(scope="session")
 async def temporal_address(servers_dir: Path, ports: Ports) -> AsyncIterator[str]:
     """The run's Temporal server; use a task queue of your own in each test."""
-    server = Temporal(servers_dir, ports.take("temporal", 0), ports.take("temporal_ui", 0))
+    server = Pausable(servers_dir, ports.take("temporal", 0), ports.take("temporal_ui", 0))
     async with running(Child(await server.program())):
         yield server.address
 

@@ -16,6 +16,7 @@ import asyncpg
 import httpx
 import pytest
 from pydantic import SecretStr
+from temporalio.client import Client
 
 from domain.tenant import TenantId
 from embedded.files import kept_keyring
@@ -64,8 +65,8 @@ async def service(
 
 
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[Service]:
-    """The whole service in this process, on an empty database."""
+async def serving(settings: Settings, *interceptors: Any) -> AsyncIterator[Service]:
+    """The whole service in this process, on an empty database; its workers with interceptors."""
     # Imported on use: most tests need none of it, and it takes seconds.
     import worker
     from api.app import create_app
@@ -76,7 +77,9 @@ async def serving(settings: Settings) -> AsyncIterator[Service]:
     await prepare(dsn, settings.admin_key_file)
     app = create_app(settings)
     async with worker.connected(settings) as (client, connections):
-        running = worker.workers(client, connections, settings)
+        config = client.config()
+        config["interceptors"] = [*config["interceptors"], *interceptors]
+        running = worker.workers(Client(**config), connections, settings)
         tasks = [asyncio.create_task(each.run()) for each in running]
         async with app.router.lifespan_context(app), _client(app) as http:
             yield Service(settings, http, settings.admin_key_file.read_text().strip(), dsn)

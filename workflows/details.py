@@ -43,7 +43,9 @@ def sweep(reaped: Reaped) -> str:
     """A sweep of the reaper that is over."""
     return (
         f"{reaped.started} jobs started, {reaped.closed} closed,"
-        f" {reaped.objects} objects and {reaped.uploads} broken uploads removed"
+        f" {reaped.objects} objects and {reaped.uploads} broken uploads removed,"
+        f" {reaped.restarted} requests started again"
+        + (f"; **{reaped.troubled} failed**, see the worker's log" if reaped.troubled else "")
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
@@ -31,19 +32,14 @@ async def end_job(
 ) -> Ended:
     """Nothing half-done stays: unless the import is complete, its rows are taken back.
 
-    Closing proves which of the two it is. A job that cannot be proven complete fails, as its
-    workflow does (ApplicationError); of one that is not all taken back, the rest is.
+    Closing proves which of the two it is: of a job that is not all taken back, the rest is.
     """
     try:
         return await _end_as(job, status, problem, enter)
     except ActivityError as error:
-        found = problem_of(error)
-        if found.code == LEFT_BEHIND:
-            return await _end_as(job, status, problem, enter)
-        if status is not Status.COMPLETED:
+        if problem_of(error).code != LEFT_BEHIND:
             raise
-        await end_job(job, Status.FAILED, found, enter)
-        raise ApplicationError(found.detail, type=found.code) from error
+    return await _end_as(job, status, problem, enter)
 
 
 async def _end_as(
@@ -53,7 +49,8 @@ async def _end_as(
     undone = None
     if status is not Status.COMPLETED:
         enter(Phase.UNDOING)
-        undone = (await steps.undo_import(job, "take back what was imported")).undone
+        undo = m.UndoInput(**dict(job), ending=status, problem=problem)
+        undone = (await steps.undo_import(undo, "take back what was imported")).undone
     enter(Phase.CLEANING_UP)
     cleaned = True
     try:
@@ -79,7 +76,7 @@ def problem_of(error: BaseException) -> Problem:
     """The problem as the failing activity stated it, for the job's record."""
     cause = error.cause if isinstance(error, ActivityError) and error.cause else error
     if isinstance(cause, ApplicationError):
-        if cause.details:
-            return Problem.model_validate(cause.details[0])
+        with suppress(ValidationError):  # an operator who fails an activity by hand writes anything
+            return Problem.model_validate(cause.details[0] if cause.details else None)
         return Problem(code=cause.type or "internal_error", detail=cause.message)
     return Problem(code="internal_error", detail=str(cause))

@@ -68,10 +68,17 @@ class BeginInput(Message):
 
 
 class Begun(Message):
-    """The run's epoch, which fences off every earlier one, and how many batches it has."""
+    """The run's epoch, which fences off every earlier one, and how many batches it has.
+
+    `revision` and `options` are those of the import on record, which may have begun before: batches
+    are counted by its batch size, so no later run may have another. None: as was asked for.
+    """
 
     epoch: int
     batches: int
+    revision: int | None = None
+    options: Options | None = None
+    paused: bool = False
 
 
 class Import(Message):
@@ -104,11 +111,12 @@ class SegmentInput(Message):
 
 
 class Segment(Message):
-    """`next` is the first batch that is not in: less than `stop` if the job was paused, or if the
+    """`next` is the first batch that is not in: less than `stop` if the job was `paused`, or if the
     worker is shutting down."""
 
     next: int
     counts: Counts  # of the whole job so far
+    paused: bool = False
 
 
 class StateInput(Message):
@@ -123,6 +131,31 @@ class State(Message):
     """The job's status as it stands in the database now."""
 
     status: Status
+
+
+class Standing(Message):
+    """How a job stands on record, for a run of its workflow that does not know.
+
+    `ending` is set while the job is being taken back, to end so, and `problem` says why. `options`
+    and `revision` are those of the import, once one has begun.
+    """
+
+    status: Status
+    ending: Status | None = None
+    problem: Problem | None = None
+    records: int = 0
+    revision: int = 0
+    options: Options | None = None
+    counts: Counts = Counts()
+    undone: Undone | None = None
+
+
+class UndoInput(JobRef):
+    """Take a job back, to end as `ending`; what has ended stays as it is, unless a completed job
+    is `rolled_back`. Without `ending` (older histories) the kind of workflow says which it is."""
+
+    ending: Status | None = None
+    problem: Problem | None = None
 
 
 class TakenBack(Message):
@@ -157,12 +190,15 @@ class ReapInput(Message):
 
 
 class Reaped(Message):
-    """What a sweep did: jobs started, jobs closed, objects deleted, broken uploads aborted."""
+    """What a sweep did: jobs started, jobs closed, objects deleted, broken uploads aborted,
+    requests started again; and how much of it failed, which the worker's log explains."""
 
     started: int = 0
     closed: int = 0
     objects: int = 0
     uploads: int = 0
+    restarted: int = 0
+    troubled: int = 0
 
 
 class RequestRef(Message):

@@ -2,15 +2,23 @@
 
 upload -> parse -> preview -> (execute) -> validate -> import, segment by segment -> clean up.
 Cancelling, failing and expiring all end in the same place: undo, clean up, close.
+
+The job's row is the judge of how the job stands, not the history: an operator can reset a run to
+any of its events. Activities refuse what does not fit the row (`superseded`); then the run asks for
+the row and goes on from there.
 """
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    FailureError,
+    is_cancelled_exception,
+)
 
 with workflow.unsafe.imports_passed_through():
     # Not `from workflows import …`: the sandbox would load a copy of each for every workflow.
@@ -18,20 +26,15 @@ with workflow.unsafe.imports_passed_through():
     import workflows.messages as m
     import workflows.steps as steps
     from domain.failures import Problem
-    from domain.migration import Counts, Options, Phase, Status
-    from workflows.attributes import PHASE
+    from domain.migration import FINAL, Options, Phase, Status
     from workflows.ending import Ended, end_job, problem_of, uninterrupted
+    from workflows.steering import Steered, Wish
 
 SEGMENT_RECORDS = 250_000  # some seconds of work; progress, pause and crash act per batch anyway
 
-_ENDING = frozenset({Phase.UNDOING, Phase.CLEANING_UP, Phase.DONE})
-
-
-class ExecuteRequest(m.Message):
-    """Import under a mapping revision and options; `revision` 0 means the one previewed last."""
-
-    revision: int = 0
-    options: Options
+_RECALL = "recall a job that stands otherwise"  # since then, such a job is not failed
+_STALE = ("superseded", steps.UNREADABLE)  # what says that the row must be asked
+_RECALLS = 10  # in a run; one that is overtaken more often than that fails
 
 
 class MigrationInput(m.Message):
@@ -43,33 +46,15 @@ class MigrationInput(m.Message):
     resume: m.Resume | None = None
 
 
-@dataclass
-class _Wish:
-    """What a user asks for while the job waits: a preview, or with options an execution."""
-
-    revision: int
-    options: Options | None = None
-    answered: bool = False
-
-
 @workflow.defn(name="Migration")
-class MigrationWorkflow:
+class MigrationWorkflow(Steered):
     """Waits, orders and compensates; everything it knows are ids, counts and states."""
 
     @workflow.init
     def __init__(self, input: MigrationInput) -> None:
         resume = input.resume or m.Resume(revision=0, records=0, importing=None, paused=False)
+        super().__init__(input.job, resume)
         self._input = input
-        self._job = input.job
-        self._revision, self._records = resume.revision, resume.records
-        self._importing, self._paused = resume.importing, resume.paused
-        self._checked: m.Validated | None = None
-        self._counts = self._importing.counts if self._importing else Counts()
-        self._phase = Phase.IMPORTING if self._importing else Phase.PARSING
-        self._wish: _Wish | None = None
-        self._cancelled = False
-        self._row = asyncio.Lock()  # who holds it may say in the job's row how the import stands
-        self._work: asyncio.Task[None] | None = None
 
     @workflow.run
     async def run(self, input: MigrationInput) -> Ended:
@@ -77,7 +62,8 @@ class MigrationWorkflow:
         if self._cancelled:  # an update can arrive before the first line of this
             self._work.cancel()
         try:
-            await self._work
+            over = await self._work
+            ended = await (self._recorded(over) if over else self._end(Status.COMPLETED))
         except BaseException as error:
             failed = isinstance(error, FailureError)
             if is_cancelled_exception(error) or (self._cancelled and failed):
@@ -89,14 +75,56 @@ class MigrationWorkflow:
                 await self._end(Status.FAILED, problem)
                 raise ApplicationError(problem.detail, type=problem.code) from error
             raise  # continuing as new and eviction pass through here too
-        return await self._end(Status.COMPLETED)
+        if ended.status is Status.FAILED and over is not None and over.problem is not None:
+            raise ApplicationError(over.problem.detail, type=over.problem.code)
+        return ended
 
-    async def _migrate(self) -> None:
-        if self._input.resume is None:
-            await self._parse()
+    async def _migrate(self) -> m.Standing | None:
+        """Do the job; or find out that it is over, or has to be, and how it stands."""
+        for _ in range(_RECALLS):
+            try:
+                await self._go_on()
+                return None
+            except FailureError as error:
+                if problem_of(error).code not in _STALE or not workflow.patched(_RECALL):
+                    raise
+            standing = await self._recall()
+            if standing.ending is not None or standing.status in FINAL:
+                return standing
+        raise ApplicationError("others work on the job as well", type="superseded")
+
+    async def _go_on(self) -> None:
         if self._importing is None:
+            if self._input.resume is None and self._checked is None:
+                await self._parse()
             self._importing = await self._begin(await self._agree())
         await self._import(self._importing)
+
+    async def _recall(self) -> m.Standing:
+        """Believe the job's row; where an import has begun, go on with that one."""
+        self._was_reset = False
+        standing = await self._look_up()
+        if self._asked is not None and not self._asked.answered:
+            self._asked.refusal = f"the job is {details.words(standing.status)}"
+        self._counts, self._importing = standing.counts, None
+        self._revision = standing.revision or self._revision
+        self._records = standing.records or self._records
+        if (
+            standing.options is not None
+            and standing.ending is None
+            and standing.status not in FINAL
+        ):
+            self._importing = await self._begin(standing.options)
+        return standing
+
+    async def _recorded(self, standing: m.Standing) -> Ended:
+        """The end that is on record; or what an earlier run had begun to take back is ended."""
+        if standing.status not in FINAL and standing.ending is not None:
+            return await self._end(standing.ending, standing.problem)
+        self._enter(Phase.DONE)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        counts, undone = standing.counts, standing.undone
+        return Ended(status=standing.status, counts=counts, undone=undone)
 
     async def _parse(self) -> None:
         self._enter(Phase.PARSING)
@@ -124,23 +152,40 @@ class MigrationWorkflow:
             await self._wait(lambda: self._wish is not None)
             wish, self._wish = self._wish, None
             assert wish is not None
+            self._asked = wish
             self._revision = wish.revision or self._revision
             status = Status.PREVIEW if wish.options is None else Status.PROCESSING
             await self._say(status, Phase.VALIDATING)
             wish.answered = wish.options is not None
-            if await self._validate(wish.options) and wish.options is not None:
+            if await self._fulfil(wish) and wish.options is not None:
                 return wish.options
             wish.answered = True
             await self._continue_if_suggested()
 
+    async def _fulfil(self, wish: Wish) -> bool:
+        """Preview or validate; a mapping that does not exist is refused, and the last one stays."""
+        before = self._checked.revision if self._checked else 0
+        try:
+            return await self._validate(wish.options)
+        except ActivityError as error:
+            problem = problem_of(error)
+            if problem.code != "mapping_missing":
+                raise
+            self._revision, wish.refusal = before, problem.detail
+            return False
+
     async def _begin(self, options: Options) -> m.Import:
         self._enter(Phase.IMPORTING)
         async with self._row:
+            steered = self._steered
             begun = await steps.begin_import(
                 m.BeginInput(job=self._job, revision=self._revision, options=options),
                 "open the import",
             )
-        return m.Import(options=options, begun=begun)
+        self._revision = begun.revision or self._revision
+        if steered == self._steered:
+            self._paused = self._paused or begun.paused
+        return m.Import(options=begun.options or options, begun=begun)
 
     async def _import(self, importing: m.Import) -> None:
         while importing.next < importing.begun.batches:
@@ -149,6 +194,8 @@ class MigrationWorkflow:
             now = {"next": segment.next, "counts": segment.counts}
             self._importing = importing = importing.model_copy(update=now)
             self._counts = segment.counts
+            if segment.paused and not self._paused:
+                await self._look_up()  # paused in an earlier run, or resumed just now
             self._describe()
             await self._continue_if_suggested()
 
@@ -192,101 +239,21 @@ class MigrationWorkflow:
         return ended
 
     async def _wait(self, condition: Callable[[], bool]) -> None:
-        """Wait for the user, but not for ever: an idle job expires, and its file with it."""
+        """Wait for the user, but not for ever: an idle job expires, and its file with it.
+
+        Raises ApplicationError `superseded` in a run that was reset: what it waits for may have
+        happened in an earlier one.
+        """
         idle = timedelta(seconds=self._input.ttl_seconds)
+        waiting = asyncio.create_task(
+            workflow.wait_condition(condition, timeout=idle, timeout_summary="the job expires")
+        )
         try:
-            await workflow.wait_condition(
-                condition, timeout=idle, timeout_summary="the job expires"
-            )
+            await workflow.wait_condition(lambda: waiting.done() or self._was_reset)
+            if not waiting.done() and workflow.patched(_RECALL):
+                raise ApplicationError("this run was reset", type="superseded")
+            await waiting
         except TimeoutError:
             raise ApplicationError("nobody went on with the job in time", type="expired") from None
-
-    async def _say(self, status: Status, phase: Phase) -> None:
-        """Be in the phase first: who reads of it in the job's row finds that it is so."""
-        self._enter(phase)
-        await self._set_state(status, phase)
-
-    async def _set_state(self, status: Status, phase: Phase) -> None:
-        state = m.StateInput(job=self._job, status=status, phase=phase)
-        await steps.set_state(state, f"{status}: {details.words(phase)}")
-
-    def _enter(self, phase: Phase) -> None:
-        self._phase = phase
-        workflow.upsert_search_attributes([PHASE.value_set(phase)])
-        self._describe()
-
-    def _describe(self) -> None:
-        shown = details.progress(self._state, self._records, self._checked, self._counts)
-        workflow.set_current_details(shown)
-
-    @property
-    def _state(self) -> str:
-        paused = self._paused and self._phase is Phase.IMPORTING
-        return "paused" if paused else details.words(self._phase)
-
-    def _require(self, allowed: bool) -> None:
-        if not allowed:
-            raise ApplicationError(f"the job is {self._state}", type="invalid_state")
-
-    @workflow.query
-    def phase(self) -> Phase:
-        return self._phase
-
-    @workflow.update
-    async def preview(self, revision: int) -> None:
-        """Preview another revision of the mapping; returns when the preview is ready."""
-        await self._fulfilled(_Wish(revision))
-
-    @workflow.update
-    async def execute(self, request: ExecuteRequest) -> None:
-        """Start importing; returns once the job says `processing`, not when the import is done."""
-        await self._fulfilled(_Wish(request.revision, request.options))
-
-    async def _fulfilled(self, wish: _Wish) -> None:
-        self._wish, self._phase = wish, Phase.VALIDATING
-        await workflow.wait_condition(lambda: wish.answered or self._phase in _ENDING)
-        self._require(wish.answered)
-
-    @preview.validator
-    def _may_preview(self, revision: int) -> None:
-        self._require(self._phase is Phase.AWAITING_EXECUTE)
-
-    @execute.validator
-    def _may_execute(self, request: ExecuteRequest) -> None:
-        self._require(self._phase is Phase.AWAITING_EXECUTE)
-
-    @workflow.update
-    async def pause(self) -> None:
-        """Pause between two batches; returns once the job says so."""
-        await self._set_paused(True)
-
-    @pause.validator
-    def _may_pause(self) -> None:
-        self._require(self._phase is Phase.IMPORTING and not self._paused)
-
-    @workflow.update
-    async def resume(self) -> None:
-        """Go on with a paused import; returns once the job says so."""
-        await self._set_paused(False)
-
-    @resume.validator
-    def _may_resume(self) -> None:
-        self._require(self._phase is Phase.IMPORTING and self._paused)
-
-    async def _set_paused(self, paused: bool) -> None:
-        self._paused = paused
-        self._describe()
-        async with self._row:
-            status = Status.PAUSED if self._paused else Status.PROCESSING
-            await self._set_state(status, Phase.IMPORTING)
-
-    @workflow.update
-    async def cancel(self) -> None:
-        """Stop, and take back what was imported; returns at once."""
-        self._cancelled = True
-        if self._work is not None:
-            self._work.cancel()
-
-    @cancel.validator
-    def _may_cancel(self) -> None:
-        self._require(not self._cancelled and self._phase not in _ENDING)
+        finally:
+            waiting.cancel()

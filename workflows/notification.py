@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     import workflows.details as details
@@ -74,7 +74,7 @@ class NotificationWorkflow:
         while True:
             try:
                 return await steps.open_request(self._request, "route, and send the first round")
-            except ActivityError as error:
+            except (ActivityError, ApplicationError) as error:
                 if is_cancelled_exception(error):
                     raise
                 await workflow.sleep(_AFTER_TROUBLE)
@@ -122,7 +122,7 @@ class NotificationWorkflow:
         summary = f"{details.lane_name(self._lanes[name])}, round {round}"
         try:
             return await steps.deliver(order, summary)
-        except ActivityError as error:
+        except (ActivityError, ApplicationError) as error:
             if is_cancelled_exception(error):
                 raise
             # A fault of this program, or of its servers for very long: deliveries outlive it.

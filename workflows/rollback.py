@@ -8,7 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.failures import Problem
     from domain.migration import Phase, Status
     from workflows.attributes import PHASE
-    from workflows.ending import Ended, end_job
+    from workflows.ending import Ended, end_job, uninterrupted
 
 
 class RollbackInput(m.Message):
@@ -21,11 +21,12 @@ class RollbackInput(m.Message):
 
 @workflow.defn(name="Rollback")
 class RollbackWorkflow:
-    """Undo, clean up, close. Every step can be repeated, so starting it again is safe."""
+    """Undo, clean up, close. Every step can be repeated, so starting it again is safe; cancelling
+    it does nothing, as half a rollback helps nobody."""
 
     @workflow.run
     async def run(self, input: RollbackInput) -> Ended:
-        ended = await end_job(input.job, input.status, input.problem, _enter)
+        ended = await uninterrupted(end_job(input.job, input.status, input.problem, _enter))
         if ended.undone is not None:
             workflow.set_current_details(details.taken_back(ended.status, ended.undone))
         return ended

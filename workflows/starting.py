@@ -67,12 +67,19 @@ async def start_migration(client: Client, input: MigrationInput, summary: str) -
     )
 
 
+def rollback_id(job_id: object) -> str:
+    return f"rollback/{job_id}"
+
+
 def notification_id(request_id: object) -> str:
     return f"notification/{request_id}"
 
 
 async def start_notification(client: Client, request: RequestRef, count: int, rank: int) -> None:
-    """Start a request's workflow; one that runs, or ran to its end, is left as it is.
+    """Start a request's workflow; one that runs is left as it is.
+
+    One that ran to its end without having routed, as where an operator completed its activity by
+    hand, leaves its row in the outbox, and is started again for it.
 
     `count` notifications, the most urgent of severity `rank` (1–4): its work goes first.
     """
@@ -81,7 +88,6 @@ async def start_notification(client: Client, request: RequestRef, count: int, ra
             client,
             request,
             f"{count:,} notification{'s' if count > 1 else ''}",
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
             priority=Priority(priority_key=rank, fairness_key=request.tenant_id),
         )
 
@@ -111,13 +117,16 @@ async def _work_on(client: Client, request: RequestRef, summary: str, **how: Any
 
 
 async def start_rollback(client: Client, input: RollbackInput, summary: str) -> None:
-    """Start taking a job back. Raises WorkflowAlreadyStartedError if that runs, or was done."""
+    """Start taking a job back. Raises WorkflowAlreadyStartedError if that runs.
+
+    Whether there is something left to take back is for the job's row to say, not for Temporal: a
+    workflow whose activities an operator completed by hand has ended without having done it.
+    """
     await client.start_workflow(
         RollbackWorkflow.run,
         input,
-        id=f"rollback/{input.job.job_id}",
+        id=rollback_id(input.job.job_id),
         task_queue=ORCHESTRATE,
-        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
         search_attributes=_attributes(input.job.tenant_id, "rollback"),
         static_summary=summary,
     )

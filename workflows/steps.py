@@ -10,12 +10,14 @@ from datetime import timedelta
 from typing import Generic, TypeVar
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
+from temporalio.common import RawValue, RetryPolicy
+from temporalio.exceptions import ApplicationError
 
 from workflows import messages as m
 
 ORCHESTRATE = "orchestrate"  # workflows and short activities: a pause must not queue behind a parse
 DELIVER = "deliver"  # sends: many at once, most of them waiting for somebody else's server
+UNREADABLE = "unreadable_result"
 IMPORT = "import"  # long activities that need CPU and database connections
 
 In = TypeVar("In", bound=m.Message)
@@ -45,10 +47,10 @@ class Step(Generic[In, Out]):
     retry: RetryPolicy = field(default_factory=lambda: _PATIENT)
 
     async def __call__(self, input: In, summary: str | None = None) -> Out:
-        result: Out = await workflow.execute_activity(
+        result = await workflow.execute_activity(
             self.name,
             input,
-            result_type=self.result,
+            result_type=RawValue,
             task_queue=self.queue,
             start_to_close_timeout=self.timeout,
             heartbeat_timeout=self.heartbeat,
@@ -60,7 +62,20 @@ class Step(Generic[In, Out]):
         caller = asyncio.current_task()
         if caller is not None and caller.cancelling():
             raise asyncio.CancelledError
-        return result
+        return self._read(result)
+
+    def _read(self, result: RawValue | None) -> Out:
+        """What came back; an operator can complete an activity by hand, with whatever he likes.
+
+        Left to the SDK, a result that cannot be read fails the workflow's task, for ever.
+        """
+        try:
+            assert result is not None
+            read: Out = workflow.payload_converter().from_payload(result.payload, self.result)
+        except Exception as error:
+            detail = f"the result of {self.name} cannot be read; was it completed by hand?"
+            raise ApplicationError(detail, type=UNREADABLE) from error
+        return read
 
 
 _BEAT = timedelta(seconds=5)  # a dead worker is missed after this; a false alarm is fenced off
@@ -72,7 +87,8 @@ validate_records = Step("validate_records", m.ValidateInput, m.Validated, IMPORT
 begin_import = Step("begin_import", m.BeginInput, m.Begun)
 import_segment = Step("import_segment", m.SegmentInput, m.Segment, IMPORT, _HOURS, _BEAT)
 set_state = Step("set_state", m.StateInput, m.State)
-undo_import = Step("undo_import", m.JobRef, m.TakenBack, IMPORT, _HOURS, _BEAT)
+recall_job = Step("recall_job", m.JobRef, m.Standing)
+undo_import = Step("undo_import", m.UndoInput, m.TakenBack, IMPORT, _HOURS, _BEAT)
 clean_up = Step("clean_up", m.JobRef, m.Cleaned, timeout=timedelta(minutes=5), retry=_BRIEF)
 close_job = Step("close_job", m.CloseInput, m.Closed)
 reap = Step("reap", m.ReapInput, m.Reaped, timeout=timedelta(minutes=30), heartbeat=_BEAT * 3)

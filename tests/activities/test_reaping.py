@@ -13,13 +13,17 @@ import pytest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.standing import begin_undo
+from domain.migration import Status
 from storage import migration
 from storage.database import Database
 from tests.api import notifying
+from tests.operating.operator import Operator
 from tests.receivers.receiver import Reply
 from tests.receivers.webhook import WebhookReceiver
 from tests.service import Service, Tenant
 from workflows import messages as m
+from workflows.execution import is_alive, status_of
 from workflows.reaper import ReaperWorkflow
 from workflows.starting import migration_id
 from workflows.steps import ORCHESTRATE
@@ -145,6 +149,72 @@ class TestJobs:
         assert (await sweep()).closed == 0
         assert (await tenant.job(job_id))["status"] == "completed"
         assert len(await tenant.records()) == 2
+
+
+class TestTrouble:
+    async def test_a_workflow_that_an_operator_paused_is_alive(
+        self, tenant: Tenant, sweep: Sweep, temporal_client: Client
+    ) -> None:
+        """temporalio 1.35 raises ValueError where it is asked for its status."""
+        job_id = await uploaded(tenant)
+        operator = Operator(temporal_client, migration_id(job_id))
+        await operator.pause()
+        reaped = await sweep()
+        assert (reaped.closed, reaped.troubled) == (0, 0)
+        for verb in ("execute", "cancel"):
+            answer = await tenant.post(f"/v1/migration/{job_id}/{verb}")
+            assert (answer.status_code, answer.json()["code"]) == (409, "workflow_paused")
+        await operator.unpause()
+        assert (await tenant.execute(job_id))["status"] == "completed"
+
+    @pytest.mark.parametrize("status", [0, 1, 8, 42])
+    def test_what_is_not_closed_is_alive(self, status: int) -> None:
+        assert is_alive(status)
+
+    @pytest.mark.parametrize("status", [None, 2, 3, 4, 5, 7])
+    def test_what_is_closed_is_not(self, status: int | None) -> None:
+        assert not is_alive(status)
+
+    async def test_one_jobs_trouble_keeps_no_other_waiting(
+        self,
+        tenant: Tenant,
+        sweep: Sweep,
+        temporal_client: Client,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        ids = [await uploaded(tenant), await uploaded(tenant)]
+        for each in ids:
+            await workflow_of(temporal_client, each).terminate("by an operator")
+
+        async def unknown(client: Client, workflow_id: str) -> int | None:
+            if workflow_id == migration_id(ids[0]):
+                raise ValueError("9 is not a valid WorkflowExecutionStatus")
+            return await status_of(client, workflow_id)
+
+        monkeypatch.setattr("activities.reaping.status_of", unknown)
+        reaped = await sweep()
+        assert (reaped.closed, reaped.troubled) == (1, 1)
+        assert (await tenant.settled(ids[1]))["status"] == "failed"
+        assert (await tenant.job(ids[0]))["status"] == "preview"
+        monkeypatch.undo()
+        assert (await sweep()).closed == 1
+
+    async def test_a_rollback_that_was_terminated_is_finished(
+        self, tenant: Tenant, sweep: Sweep, service: Service, temporal_client: Client
+    ) -> None:
+        """It is on record that the completed job is being taken back, and nobody does it."""
+        job_id = await uploaded(tenant)
+        await tenant.execute(job_id)
+        ref = m.UndoInput(tenant_id=tenant.id, job_id=job_id, ending=Status.ROLLED_BACK)
+        database = Database(service.dsn)
+        async with database.tenant(tenant.id) as connection:
+            assert await begin_undo(connection, ref)
+        await database.close()
+        assert (await sweep()).closed == 1
+        async with asyncio.timeout(60):
+            while (await tenant.job(job_id))["status"] != "rolled_back":
+                await asyncio.sleep(0.05)
+        assert await tenant.records() == []
 
 
 class TestFiles:

@@ -14,8 +14,9 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.errors import final
 from domain.failures import Problem
-from domain.migration import Phase, Status
+from domain.migration import Options, Phase, Status
 from embedded.binaries import program_path
+from tests.operating.operator import Operator
 from tests.replay.notifying import NOTIFYING, Handle, play, play_test
 from tests.workflows.fake_job import SEGMENT, SUMMARY, FakeJob, working
 from tests.workflows.steering import Steering
@@ -29,6 +30,8 @@ from workflows.steps import ORCHESTRATE
 HISTORIES = Path(__file__).parent / "histories"
 ROOT = Path(__file__).parents[2]
 _EARLY = "limit.historyCount.suggestContinueAsNew=120"  # events; makes continued_as_new short
+
+SUPERSEDED = final(Problem(code="superseded", detail="the job is elsewhere"))
 
 Scenario = Callable[[Steering], Awaitable[None]]
 
@@ -88,6 +91,24 @@ async def continued_as_new(steer: Steering) -> None:
     await steer.execute()
 
 
+async def recalled(steer: Steering) -> None:
+    """Refused by the job's row in the middle of its import, and gone on with what is on record."""
+    await steer.previewed()
+    steer.job.begun = Options(batch_size=100)
+    steer.job.failures["import_segment"] = SUPERSEDED
+    await steer.execute()
+
+
+async def reset_while_waiting(steer: Steering) -> None:
+    await steer.previewed()
+    operator = Operator(steer.client, steer.handle.id)
+    await operator.waits()
+    await operator.reset((await operator.reset_points())[-1])
+    await steer.job.called("recall_job")
+    await operator.waits()
+    await steer.execute()
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     completed,
     cancelled_while_importing,
@@ -97,6 +118,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     paused_and_resumed,
     expired,
     continued_as_new,
+    recalled,
+    reset_while_waiting,
 )
 
 

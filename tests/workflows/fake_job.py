@@ -72,6 +72,8 @@ class FakeJob:
     phase: Phase = Phase.UPLOADING
     epoch: int = 0
     imported: int = 0
+    begun: Options | None = None  # the options of the import, once it has begun
+    ending: Status | None = None
 
     def __post_init__(self) -> None:
         self._changed = asyncio.Condition()
@@ -94,6 +96,12 @@ class FakeJob:
             await self._changed.wait_for(
                 lambda: self.status is status and phase in (None, self.phase)
             )
+
+    async def called(self, name: str) -> None:
+        """Wait until one kind of activity was asked for."""
+        async with asyncio.timeout(PATIENCE):
+            while name not in self.calls:
+                await asyncio.sleep(0.01)
 
     async def _row(self, status: Status, phase: Phase) -> None:
         async with self._changed:
@@ -142,7 +150,18 @@ class FakeJob:
         await self._row(input.status, input.phase)
         return m.State(status=input.status)
 
-    async def undo_import(self, _: m.JobRef) -> m.TakenBack:
+    async def recall_job(self, _: m.JobRef) -> m.Standing:
+        """Whoever has asked is not refused again."""
+        self.failures.clear()
+        return m.Standing(
+            status=self.status,
+            ending=self.ending,
+            records=self.batches * 1000,
+            options=self.begun,
+            counts=self.counts,
+        )
+
+    async def undo_import(self, _: m.UndoInput) -> m.TakenBack:
         undone, self.imported = Undone(deleted=self.imported * 1000), 0
         return m.TakenBack(undone=undone)
 

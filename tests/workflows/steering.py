@@ -18,8 +18,9 @@ from temporalio.service import RPCError
 from domain.migration import Options, Phase, Status
 from tests.workflows.fake_job import PATIENCE, SUMMARY, FakeJob
 from workflows.ending import Ended
-from workflows.migration import ExecuteRequest, MigrationInput, MigrationWorkflow
+from workflows.migration import MigrationInput, MigrationWorkflow
 from workflows.starting import migration_id, start_migration
+from workflows.steering import ExecuteRequest
 
 WEEK = 7 * 24 * 3600
 

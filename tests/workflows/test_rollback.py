@@ -63,10 +63,26 @@ async def test_a_clean_up_that_fails_is_a_warning(client: Client, job: FakeJob) 
     assert job.status is Status.ROLLED_BACK
 
 
-async def test_it_is_done_once(client: Client, job: FakeJob) -> None:
-    await (await rollback(client, job)).result()
+async def test_it_runs_once_at_a_time(client: Client, job: FakeJob) -> None:
+    gate = job.hold("undo_import")
+    running = await rollback(client, job)
+    await gate.reached()
     with pytest.raises(WorkflowAlreadyStartedError):
         await rollback(client, job)
+    gate.opened.set()
+    await running.result()
+    await (await rollback(client, job)).result()  # whether anything is left, the row says
+    assert job.status is Status.ROLLED_BACK
+
+
+async def test_cancelling_it_from_outside_does_nothing(client: Client, job: FakeJob) -> None:
+    gate = job.hold("undo_import")
+    running = await rollback(client, job)
+    await gate.reached()
+    await running.cancel()
+    gate.opened.set()
+    assert (await running.result()).status is Status.ROLLED_BACK
+    assert job.calls == TAKEN_BACK
 
 
 async def test_after_a_failure_it_can_be_done_again(client: Client, job: FakeJob) -> None:

@@ -1,0 +1,113 @@
+"""One operator's act on one import in one phase, and what is wrong afterwards."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from temporalio.service import RPCError
+
+from embedded.child import Child, running
+from embedded.files import kept_keyring
+from embedded.ports import Ports
+from settings import Settings
+from tests.faults.stack import rows
+from tests.operating import imports as i
+from tests.operating.acts import ANY_END, Act
+from tests.operating.gates import Gates
+from tests.operating.imports import Scene, World
+from tests.servers import Pausable
+from tests.service import new_database, new_tenant, serving
+from workflows.connection import connect
+
+
+@asynccontextmanager
+async def world(home: Path, ports: Ports, postgres: str, name: str) -> AsyncIterator[World]:
+    """A service of its own, on a Temporal server of its own."""
+    server = Pausable(home, ports.take(f"{name} temporal", 0), ports.take(f"{name} ui", 0))
+    receivers = [ports.take(f"{name} receiver {number}", 0) for number in range(8)]
+    settings = Settings(
+        database_url=await new_database(postgres, name),
+        temporal_address=server.address,
+        local_storage_dir=home / "storage",
+        admin_key_file=home / "bootstrap.key",
+        egress_allow=",".join(f"127.0.0.1/32:{port}" for port in receivers),
+        secrets_keyring_file=kept_keyring(home / "secrets.keyring"),
+    )
+    (home / "logs").mkdir(exist_ok=True)
+    gates = Gates()
+    async with running(Child(await server.program())), serving(settings, gates) as service:
+        client = await connect(server.address, "default")
+        tenant = await new_tenant(service)
+        assert (await tenant.migrate(i.EXPORT))["successfulRecords"] == i.ROWS
+        yield World(service, client, gates, await rows(tenant))
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What was done in which phase, how the job ended, and what is wrong with that."""
+
+    phase: str
+    act: str
+    status: str
+    problems: list[str]
+
+
+async def tried(world: World, phase: str, act: Act) -> Trial:
+    """One act. What was over before must not have changed by a byte."""
+    async with i.scene(world, phase) as scene:
+        before = await _row(scene)
+        await act.do(scene)
+        job = await i.settled(scene)
+        problems = list(await i.judged(scene, job, _ends(phase, act)))
+        if phase in i.OVER and await _row(scene) != before:
+            problems.append("the row of a job that was over has changed")
+        return Trial(phase, act.name, job["status"], problems)
+
+
+def _ends(phase: str, act: Act) -> set[str]:
+    """As what a job may end: what is over stays so, what is being taken back is."""
+    if phase in i.OVER:
+        return {phase}
+    rolled_back = "rolled_back" if phase.startswith("rollback/") else "cancelled"
+    match phase.split("/"):
+        case ["rollback", "undo_import", "before"]:  # nobody has begun to take it back
+            return {"rolled_back", "completed"}
+        case ["cancel", "undo_import", "before"]:
+            return ANY_END
+        case ["rollback" | "cancel", *_]:
+            return {rolled_back}
+    return set(act.ends)
+
+
+async def _row(scene: Scene) -> Any:
+    query = "select to_jsonb(j)::text from public.migration_jobs j where id = $1"
+    return await scene.tenant.sql(query, scene.job_id)
+
+
+def reset(number: int, *, reapply: bool) -> Act:
+    """Reset to the run's workflow task of that number (from 0; -1 is the last)."""
+
+    async def do(scene: Scene) -> None:
+        points = await scene.operator.reset_points()
+        if points and -len(points) <= number < len(points):
+            await scene.operator.reset(points[number], reapply=reapply)
+
+    name = f"reset to task {number}{'' if reapply else ', told nothing'}"
+    return Act(name, do, frozenset({"completed"}))
+
+
+async def resets(world: World, phase: str) -> list[Act]:
+    """A reset to every event of a run in this phase that the server takes."""
+    async with i.scene(world, phase) as scene:
+        points, taken = await scene.operator.reset_points(), 0
+        refused = [each.event_id for each in await scene.operator.events()]
+        for event_id in set(refused) - set(points) - {points[0] - 1 if points else 0}:
+            try:
+                await scene.operator.reset(event_id)
+                taken += 1
+                break  # the server takes more than we knew of: seen by the next assertion
+            except RPCError:
+                pass
+    return [reset(n, reapply=each) for n in range(len(points)) for each in (True, False)]
