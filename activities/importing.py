@@ -1,6 +1,7 @@
 """Imports a job's chunks, batch by batch, each batch committed together with its ledger row."""
 
 from collections.abc import Iterator
+from contextlib import aclosing
 from typing import Literal
 
 import polars as pl
@@ -13,7 +14,7 @@ from domain.columns import map_columns
 from domain.failures import BadInput
 from domain.migration import Counts, Options, Phase, Status
 from domain.plan import Plan
-from sources.batch import CHUNK_ROWS, Batch
+from sources.batch import Batch
 from storage import migration
 from storage.copying import in_schema, to_csv
 from storage.ledger import Chunk, Run, Written, committed, flush, write_chunk
@@ -23,7 +24,7 @@ from workflows import steps
 
 class Importing:
     def __init__(self, connections: Connections) -> None:
-        self._database, self._store = connections.database, connections.store
+        self._connections, self._database = connections, connections.database
 
     @activity.defn(name=steps.begin_import.name)
     async def begin_import(self, input: m.BeginInput) -> m.Begun:
@@ -32,7 +33,9 @@ class Importing:
         async with self._database.tenant(job.tenant_id) as connection:
             await migration.advance(connection, job.id, Status.PROCESSING, Phase.IMPORTING)
             epoch = await migration.next_epoch(connection, job.id)
-        return m.Begun(epoch=epoch, batches=job.row["chunks"] * batches_per_chunk(input.options))
+        return m.Begun(
+            epoch=epoch, batches=job.row["chunks"] * _batches_per_chunk(job, input.options)
+        )
 
     @activity.defn(name=steps.import_segment.name)
     async def import_segment(self, input: m.SegmentInput) -> m.Segment:
@@ -53,24 +56,29 @@ class Importing:
         self, job: LoadedJob, input: m.SegmentInput, plan: Plan, wanted: list[int]
     ) -> int:
         """The first batch that is not in: `stop`, or where a pause or a shutdown was met."""
-        run, per_chunk = _run(job, input), batches_per_chunk(input.options)
+        run, per_chunk = _run(job, input), _batches_per_chunk(job, input.options)
         needed = set(wanted)
 
         def prepare(number: int, batch: Batch) -> list[Chunk]:
-            chunks = _chunks(run, plan, number * per_chunk, _slices(batch, input.options))
+            chunks = _chunks(
+                run, plan, number * per_chunk, _slices(batch, input.options, per_chunk)
+            )
             return [chunk for chunk in chunks if chunk.number in needed]
 
         numbers = sorted({number // per_chunk for number in wanted})
         expected = _expected(job, input.options)
-        async for chunks in prepared_chunks(self._store, job, numbers, prepare):
-            for chunk in chunks:
-                if activity.is_worker_shutdown():  # the next worker goes on from here
-                    return chunk.number
-                written = await write_chunk(self._database, run, chunk, expected)
-                if written is Written.PAUSED:
-                    return chunk.number
-                if written is Written.KNOWN:  # where one record is known, more will be
-                    expected = written
+        prepared = prepared_chunks(self._connections, job, numbers, prepare)
+        async with aclosing(prepared):
+            async for chunks in prepared:
+                while chunks:  # none is kept once it is in: the next one may need its memory
+                    number = chunks[0].number
+                    if activity.is_worker_shutdown():  # the next worker goes on from here
+                        return number
+                    written = await write_chunk(self._database, run, chunks.pop(0), expected)
+                    if written is Written.PAUSED:
+                        return number
+                    if written is Written.KNOWN:  # where one record is known, more will be
+                        expected = written
         return input.stop
 
     async def _counts(self, job: LoadedJob) -> Counts:
@@ -79,8 +87,11 @@ class Importing:
         return progress[job.id].counts if job.id in progress else Counts()
 
 
-def batches_per_chunk(options: Options) -> int:
-    return -(-CHUNK_ROWS // options.batch_size)
+def _batches_per_chunk(job: LoadedJob, options: Options) -> int:
+    """As many as the longest chunk needs, so that a batch's number tells its chunk; the last ones
+    of a shorter chunk are empty."""
+    longest = max((records for records, _ in job.chunk_sizes), default=1)
+    return max(1, -(-longest // options.batch_size))
 
 
 def _expected(job: LoadedJob, options: Options) -> Written:
@@ -100,18 +111,14 @@ def _run(job: LoadedJob, input: m.SegmentInput) -> Run:
     )
 
 
-def _slices(batch: Batch, options: Options) -> Iterator[Batch]:
+def _slices(batch: Batch, size: int, count: int) -> Iterator[Batch]:
     """The batch cut by record number, so that every record belongs to exactly one slice."""
-    if options.batch_size >= CHUNK_ROWS:
+    if count == 1:
         yield batch
         return
-    for position in range(batches_per_chunk(options)):
-        within = (pl.col("_row") - 1) % CHUNK_ROWS // options.batch_size == position
-        rejected = tuple(
-            each
-            for each in batch.rejected
-            if (each.row - 1) % CHUNK_ROWS // options.batch_size == position
-        )
+    for start in range(batch.first, batch.first + count * size, size):
+        within = pl.col("_row").is_between(start, start + size - 1)
+        rejected = tuple(each for each in batch.rejected if start <= each.row < start + size)
         yield Batch(batch.frame.filter(within), rejected)
 
 
