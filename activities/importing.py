@@ -61,7 +61,7 @@ class Importing:
 
         def prepare(number: int, batch: Batch) -> list[Chunk]:
             chunks = _chunks(
-                run, plan, number * per_chunk, _slices(batch, input.options, per_chunk)
+                run, plan, number * per_chunk, _slices(batch, input.options.batch_size, per_chunk)
             )
             return [chunk for chunk in chunks if chunk.number in needed]
 
