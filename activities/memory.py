@@ -16,6 +16,7 @@ _MIB = 2**20
 PROCESS_BYTES = 3 * 2**30
 _BASE = 384 * _MIB  # what a worker takes with everything loaded, deliveries and tallies
 _ALONE_BASE = 192 * _MIB
+_PARSER, _SMALL_PARSER = 512 * _MIB, 192 * _MIB
 _MARGIN = 10  # one part in so many is left for what nobody has measured
 _LEAST = 384 * _MIB  # the dearest chunk takes 320 MiB, the dearest record takes its parser 430
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -33,8 +34,9 @@ class Memory:
     ahead: int = 2
 
     def of_parser(self, file_bytes: int) -> int:
-        """What to take for the parser of a file: a small file cannot make it large."""
-        return min(self.process_bytes, 192 * _MIB + 8 * file_bytes)
+        """What to hold for the parser of a file: no file that is accepted was seen to make it
+        larger than 430 MiB, and a small one cannot."""
+        return min(self.process_bytes, _PARSER, _SMALL_PARSER + 8 * file_bytes)
 
 
 def divided(total: int, process_bytes: int) -> Memory:

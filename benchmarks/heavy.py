@@ -85,7 +85,7 @@ def _settled(tenant: Tenant, job_id: str, *also: str) -> dict[str, Any]:
 
 @contextmanager
 def _confined_stack(limit: int, **settings: str) -> Iterator[tuple[Stack, Confined]]:
-    with stack(**settings) as running:
+    with stack(1, **settings) as running:
         supervisor = psutil.Process(running.worker_pid).ppid()
         with confined(supervisor, limit) as group:
             # The first worker measured its memory before it was in the group: a new one does not.

@@ -102,6 +102,6 @@ def test_records_one_by_one_and_as_columns_are_cut_alike(sizes: list[int], lengt
 
 def test_columns_that_come_late_count_for_all_rows_of_the_chunk() -> None:
     """A chunk is a table: a thousand columns of one record are cells of every other one."""
-    wide = {f"c{number}": "x" for number in range(8)}
+    wide: Row = {f"c{number}": "x" for number in range(8)}
     found = rows.batches([{"a": "x"}, {"a": "x"}, wide, {"a": "x"}], Profile(), Limits(), "x")
     assert spans([*found]) == [(1, 2), (3, 1), (4, 1)]
