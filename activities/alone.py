@@ -90,6 +90,10 @@ async def run_alone(name: str, input: m.Message, memory_bytes: int) -> m.Message
     try:
         result: m.Message = _STEPS[name].result.model_validate_json(await _result(child))
         return result
+    except Died:
+        if activity.is_worker_shutdown():  # it was told to end before it could listen
+            raise ApplicationError("the worker shuts down", type="worker_shutdown") from None
+        raise
     finally:
         stopping.cancel()
         with suppress(ProcessLookupError):
@@ -121,8 +125,10 @@ async def _result(child: Process) -> str:
                     non_retryable=answer.final,
                 )
             case OutOfMemory():
-                raise Died(f"took more than {answer.limit:,} bytes of memory", chunk)
+                raise Died("could get no more memory", chunk)
     code = await child.wait()
+    if code == -signal.SIGABRT:  # so polars ends a process that gets no more memory
+        raise Died("could get no more memory (SIGABRT)", chunk)
     if code < 0:
         raise Died(f"was killed ({signal.Signals(-code).name})", chunk)
     raise RuntimeError(f"the process ended with {code}; the worker's log says why")

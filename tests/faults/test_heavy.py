@@ -4,8 +4,10 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import psutil
 import pytest
 
@@ -45,6 +47,31 @@ def processes_alone(stack: Stack) -> list[psutil.Process]:
     return [each for each in worker.children() if "--alone" in each.cmdline()]
 
 
+@asynccontextmanager
+async def held_up(tenant: Tenant) -> AsyncIterator[None]:
+    """Keep checks of the tenant's files from coming to an end."""
+    connection = await asyncpg.connect(tenant.service.dsn)
+    transaction = connection.transaction()
+    await transaction.start()
+    await connection.execute(f"lock table {tenant.id.schema}.import_errors in exclusive mode")
+    yield
+    await transaction.rollback()
+    await connection.close()
+
+
+async def importing_alone(stack: Stack, tenant: Tenant, job_id: str) -> psutil.Process:
+    """Wait until a process alone imports the only job that there is; that process."""
+
+    async def is_importing() -> bool:
+        work = await work_of(tenant)
+        return work["work"] == "import_segment" and processes_alone(stack) != []
+
+    await tenant.post(f"/v1/migration/{job_id}/execute", {"batchSize": 100})
+    await until(is_importing)
+    [found] = processes_alone(stack)
+    return found
+
+
 async def set_apart(tenant: Tenant) -> None:
     """As if the job had met two deaths of its worker."""
     await tenant.sql(
@@ -77,12 +104,10 @@ async def test_set_apart_a_normal_job_completes_as_ever(stack: Stack) -> None:
     await other.migrate(EXPORT)
     job = (await victim.upload(EXPORT)).json()["job"]
     await set_apart(victim)
-    job_id = job["id"]
-    await victim.post(f"/v1/migration/{job_id}/execute", {"batchSize": 500})
-    await until(lambda: processes_alone(stack) != [])
-    assert (await ended(victim, job_id))["status"] == "completed"
+    await importing_alone(stack, victim, job["id"])
+    assert (await ended(victim, job["id"]))["status"] == "completed"
     assert await rows(victim) == await rows(other)
-    assert (await ledger(victim, job_id)).committed == ROWS // 500
+    assert (await ledger(victim, job["id"])).committed == ROWS // 100
 
 
 async def test_after_two_deaths_it_works_alone_and_kills_from_outside_end_no_job(
@@ -90,20 +115,23 @@ async def test_after_two_deaths_it_works_alone_and_kills_from_outside_end_no_job
 ) -> None:
     """The worker is killed again and again: while it works for all, and while it only watches."""
     victim, other = await stack.tenant(), await stack.tenant()
-    job_id = (await victim.upload(EXPORT, wait=0)).json()["job"]["id"]
+    killed: str | None = None
 
     async def is_checking() -> bool:
         work = await work_of(victim)
-        return work.get("work") == "validate_records" and work["open"] is not None
+        return work.get("work") == "validate_records" and work["open"] not in (None, killed)
 
-    for _ in range(2):
-        await until(is_checking)
-        pid = stack.send("worker")
-        await stack.replaced("worker", pid)
-    for _ in range(4):  # a process alone whose worker is killed proves nothing, however often
-        await until(lambda: processes_alone(stack) != [])
-        pid = stack.send("worker")
-        await stack.replaced("worker", pid)
+    async with held_up(victim):
+        job_id = (await victim.upload(EXPORT, wait=0)).json()["job"]["id"]
+        for _ in range(2):
+            await until(is_checking)
+            killed = (await work_of(victim))["open"]
+            pid = stack.send("worker")
+            await stack.replaced("worker", pid)
+        for _ in range(4):  # a process alone whose worker is killed proves nothing
+            await until(lambda: processes_alone(stack) != [])
+            pid = stack.send("worker")
+            await stack.replaced("worker", pid)
     work = await work_of(victim)
     assert (work["alone"], work["shared_deaths"], work["own_deaths"]) == (True, 2, 0)
     await victim.settled(job_id, "preview")
@@ -136,8 +164,7 @@ async def test_paused_and_cancelled_alone_it_obeys(stack: Stack) -> None:
     job = (await victim.upload(EXPORT)).json()["job"]
     await set_apart(victim)
     path = f"/v1/migration/{job['id']}"
-    await victim.post(f"{path}/execute", {"batchSize": 100})
-    await until(lambda: processes_alone(stack) != [])
+    await importing_alone(stack, victim, job["id"])
     assert (await victim.post(f"{path}/pause")).is_success
     await until(lambda: processes_alone(stack) == [])
     assert (await victim.job(job["id"]))["status"] == "paused"
@@ -153,9 +180,7 @@ async def test_told_to_stop_a_process_alone_comes_to_an_end_too(stack: Stack) ->
     victim = await stack.tenant()
     job = (await victim.upload(EXPORT)).json()["job"]
     await set_apart(victim)
-    await victim.post(f"/v1/migration/{job['id']}/execute", {"batchSize": 100})
-    await until(lambda: processes_alone(stack) != [])
-    [alone] = processes_alone(stack)
+    alone = await importing_alone(stack, victim, job["id"])
     pid = stack.send("worker", signal.SIGTERM)
     await until(lambda: not psutil.pid_exists(pid) and not psutil.pid_exists(alone.pid), 40)
     assert (await ended(victim, job["id"]))["status"] == "completed"
