@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -43,8 +43,17 @@ async def work_of(tenant: Tenant) -> dict[str, Any]:
 
 
 def processes_alone(stack: Stack) -> list[psutil.Process]:
-    worker = psutil.Process(stack.pids("worker")[0])
-    return [each for each in worker.children() if "--alone" in each.cmdline()]
+    return _children(psutil.Process(stack.pids("worker")[0]), "--alone")
+
+
+def _children(worker: psutil.Process, word: str) -> list[psutil.Process]:
+    found = []
+    with suppress(psutil.NoSuchProcess):  # the worker itself is gone
+        for each in worker.children():
+            with suppress(psutil.Error):
+                if word in each.cmdline():
+                    found.append(each)
+    return found
 
 
 @asynccontextmanager
@@ -196,7 +205,7 @@ async def test_a_parser_that_is_killed_is_tried_again_and_then_given_up(stack: S
     killed = set[int]()
 
     def parsers() -> list[psutil.Process]:
-        return [each for each in worker.children() if "sources.child" in each.cmdline()]
+        return _children(worker, "sources.child")
 
     while len(killed) < 3:
         await until(lambda: any(each.pid not in killed for each in parsers()))
