@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from sources.batch import CELL_BYTES, CHUNK_BYTES, CHUNK_ROWS, ROW, Batch, text_bytes
+from sources.batch import CELL_BYTES, CHUNK_BYTES, CHUNK_ROWS, ROW, Batch, text_bytes, total_text
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ def in_chunks(pieces: Iterable[Batch]) -> Iterator[Batch]:
             yield _join([*held, head])
             held, room, first = [], Room(), last + 1
         held.append(rest)
-        room.add(rest.records, rest.frame.height, int(text_bytes(rest.frame).sum() or 0))
+        room.add(rest.records, rest.frame.height, total_text(rest.frame))
     if held:
         yield _join(held)
 
@@ -58,8 +58,12 @@ def in_chunks(pieces: Iterable[Batch]) -> Iterator[Batch]:
 def _last_fitting(piece: Batch, room: Room, first: int) -> int:
     """The last record of the piece that a chunk takes which began with record `first`."""
     by_count = first + CHUNK_ROWS - 1
-    fitting = room.fitting(text_bytes(piece.frame), piece.frame.width - 1)
-    if fitting == piece.frame.height:
+    rows, columns = piece.frame.height, piece.frame.width - 1
+    cells = (room.rows + rows) * columns
+    if room.text + total_text(piece.frame) + cells * CELL_BYTES <= CHUNK_BYTES:  # as mostly
+        return min(by_count, _last_row(piece))
+    fitting = room.fitting(text_bytes(piece.frame), columns)
+    if fitting == rows:
         return min(by_count, _last_row(piece))
     return min(by_count, int(piece.frame[ROW][fitting]) - 1)
 
