@@ -23,7 +23,7 @@ class Parsing:
 
     def __init__(self, connections: Connections, settings: Settings) -> None:
         self._database, self._store = connections.database, connections.store
-        self._memory = connections.memory
+        self._connections = connections
         self._settings = settings
 
     @activity.defn(name=steps.inspect_upload.name)
@@ -59,6 +59,7 @@ class Parsing:
 
     async def _parse(self, job: LoadedJob, etag: str) -> tuple[int, Profile]:
         """Store every chunk that is not stored yet; how many there are, and the profile."""
+        memory = self._connections.memory
         listed = self._store.list(f"{job.prefix}/")
         stored = {new_chunk_number(each.key) async for each in listed} - {None}
         spec = ParseSpec(
@@ -68,12 +69,12 @@ class Parsing:
             charset=job.row["charset"],
             skip_chunks=frozenset(stored),
             memory_bytes=self._settings.parse_memory_bytes,
-            data_bytes=self._memory.process_bytes,
+            data_bytes=memory.process_bytes,
             cpu_seconds=self._settings.parse_deadline_seconds,
         )
         key = job.row["object_key"]
         feed = await self._store.local_path(key, etag) or self._store.stream(key, etag)
-        held = self._memory.processes.holding(self._memory.of_parser(job.row["object_size"]))
+        held = memory.processes.holding(memory.of_parser(job.row["object_size"]))
         async with held, parsing(spec, feed) as events:
             async for event in events:
                 if isinstance(event, Profile):
