@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     migration_ttl_seconds: int = 7 * 24 * 3600
     import_slots: int = 4
     deliver_slots: int = 200
+    worker_memory_bytes: int | None = None
     parse_memory_bytes: int = 3 * 2**30
     parse_deadline_seconds: int = 4 * 3600
 

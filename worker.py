@@ -19,15 +19,18 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.alone import AloneOrder, confine_alone, serve
 from activities.closing import Closing
 from activities.delivering import Delivering
 from activities.errors import TranslateErrors
 from activities.importing import Importing
 from activities.job import Connections
+from activities.memory import Memory, available, divided, memory_alone
 from activities.outbox import keep_starting
 from activities.parsing import Parsing
 from activities.reaping import Reaping
 from activities.routing import Routing
+from activities.starts import CountStarts
 from activities.testing import Testing
 from activities.validating import Validating
 from channels.egress import egress
@@ -88,7 +91,7 @@ def workers(client: Client, connections: Connections, settings: Settings) -> lis
             task_queue=queue,
             workflows=_OF_QUEUE.get(queue, ()),
             activities=[mine[step.name] for step in STEPS if step.queue == queue],
-            interceptors=[TranslateErrors()],
+            interceptors=[TranslateErrors(), CountStarts(connections)],
             max_concurrent_activities=slots[queue],
             # A dead worker's workflows move on after 2 s, not 10 (docs/decisions).
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
@@ -113,7 +116,18 @@ def _route(settings: Settings) -> Route:
 
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[tuple[Client, Connections]]:
-    """The servers that activities need. Raises if one is not configured or not reachable."""
+    """The servers that a worker needs. Raises if one is not configured or not reachable."""
+    memory = divided(settings.worker_memory_bytes or available(), settings.parse_memory_bytes)
+    async with connections(settings, memory) as found:
+        client = await connect(
+            settings.temporal_address, settings.temporal_namespace, settings.payload_keyring
+        )
+        yield client, found
+
+
+@asynccontextmanager
+async def connections(settings: Settings, memory: Memory) -> AsyncIterator[Connections]:
+    """The servers that activities need."""
     assert settings.database_url is not None, "DATABASE_URL is not set"
     database = Database(settings.database_url.get_secret_value(), settings.database_pool_size)
     try:
@@ -122,10 +136,7 @@ async def connected(settings: Settings) -> AsyncIterator[tuple[Client, Connectio
             object_store(settings) as store,
             egress(settings.egress_allow, settings.own_servers, _route(settings)) as out,
         ):
-            client = await connect(
-                settings.temporal_address, settings.temporal_namespace, settings.payload_keyring
-            )
-            yield client, Connections(database, store, vault, out)
+            yield Connections(database, store, vault, out, memory)
     finally:
         await database.close()
 
@@ -149,7 +160,17 @@ async def run(settings: Settings) -> None:
         await asyncio.gather(*tasks)
 
 
+async def run_ordered(order: AloneOrder, settings: Settings) -> None:
+    """Run one activity, for a worker that gave it this process."""
+    async with connections(settings, memory_alone(order.memory_bytes)) as found:
+        await serve(order, activities(found, settings))
+
+
 def main() -> None:
+    """`python -m worker`; a worker gives itself `--alone ORDER` for work that must be alone."""
+    order = AloneOrder.model_validate_json(sys.argv[2]) if "--alone" in sys.argv[1:2] else None
+    if order is not None:
+        confine_alone(order)
     chosen = settings()
     logging.basicConfig(
         level=chosen.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -157,7 +178,7 @@ def main() -> None:
     quieten()
     code = 0
     try:
-        asyncio.run(run(chosen))
+        asyncio.run(run(chosen) if order is None else run_ordered(order, chosen))
     except Exception:
         logging.exception("the worker ended")
         code = 1

@@ -2,39 +2,72 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import suppress
 from typing import TypeVar
 
-from activities.job import LoadedJob
+from temporalio import activity
+
+from activities.budget import of_chunk
+from activities.job import Connections, LoadedJob
 from sources.batch import Batch
 from sources.chunk import read_chunk
-from storage.objects import ObjectStore
 
 Prepared = TypeVar("Prepared")
 
 
 async def prepared_chunks(
-    store: ObjectStore,
+    connections: Connections,
     job: LoadedJob,
     numbers: Iterable[int],
     prepare: Callable[[int, Batch], Prepared],
     ahead: int = 1,
-) -> AsyncIterator[Prepared]:
+) -> AsyncGenerator[Prepared]:
     """`prepare` of each chunk, in order. It runs in threads, for `ahead` chunks while the consumer
-    is busy with the one before, so that mapping and COPY share the time."""
+    is busy with the one before, so that mapping and COPY share the time.
 
-    async def fetch(number: int) -> Prepared:
-        content = await store.read(job.chunk_key(number))
-        return await asyncio.to_thread(lambda: prepare(number, read_chunk(content)))
+    What a chunk takes is held of the worker's memory until the consumer asks for the next one,
+    or closes this (contextlib.aclosing).
+    """
+    memory, sizes = connections.memory, job.chunk_sizes
+    fetching: deque[asyncio.Task[tuple[Prepared, int]]] = deque()
 
-    fetching: deque[asyncio.Task[Prepared]] = deque()
+    async def fetch(number: int) -> tuple[Prepared, int]:
+        held = await memory.chunks.take(of_chunk(sizes[number][1]))
+        try:
+            activity.heartbeat(number)  # for the reader, and for whoever asks where it died
+            content = await connections.store.read(job.chunk_key(number))
+            return await _in_thread(lambda: prepare(number, read_chunk(content))), held
+        except BaseException:
+            memory.chunks.give(held)
+            raise
+
+    waiting = deque(numbers)
     try:
-        for number in numbers:
-            fetching.append(asyncio.create_task(fetch(number)))
-            if len(fetching) > ahead:
-                yield await fetching.popleft()
-        while fetching:
-            yield await fetching.popleft()
+        while waiting or fetching:
+            while waiting and len(fetching) <= min(ahead, memory.ahead):
+                fetching.append(asyncio.create_task(fetch(waiting.popleft())))
+            prepared, held = await fetching[0]
+            fetching.popleft()
+            try:
+                yield prepared
+            finally:
+                memory.chunks.give(held)
+            del prepared
     finally:
-        for each in fetching:
-            each.cancel()
+        for task in fetching:
+            task.cancel()
+        for task in fetching:
+            with suppress(asyncio.CancelledError, Exception):
+                memory.chunks.give((await task)[1])
+
+
+async def _in_thread(work: Callable[[], Prepared]) -> Prepared:
+    """The result of `work`; if this is cancelled it ends no sooner than the thread, which holds
+    its memory until then."""
+    working = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.wait({working})
+        raise

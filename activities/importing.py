@@ -1,6 +1,7 @@
 """Imports a job's chunks, batch by batch, each batch committed together with its ledger row."""
 
 from collections.abc import Iterator
+from contextlib import aclosing
 from typing import Literal
 
 import polars as pl
@@ -15,7 +16,7 @@ from domain.columns import map_columns
 from domain.failures import BadInput, Unproven
 from domain.migration import Options, Status
 from domain.plan import Plan
-from sources.batch import CHUNK_ROWS, Batch
+from sources.batch import Batch
 from storage import migration
 from storage.copying import in_schema, to_csv
 from storage.ledger import Chunk, Run, Written, proven_account, write_chunk
@@ -25,7 +26,7 @@ from workflows import steps
 
 class Importing:
     def __init__(self, connections: Connections) -> None:
-        self._database, self._store = connections.database, connections.store
+        self._connections, self._database = connections, connections.database
 
     @activity.defn(name=steps.begin_import.name)
     async def begin_import(self, input: m.BeginInput) -> m.Begun:
@@ -34,7 +35,7 @@ class Importing:
         async with self._database.tenant(job.tenant_id) as connection:
             on_record = await begin(connection, input)
             epoch = await migration.next_epoch(connection, job.id)
-            batches = job.row["chunks"] * batches_per_chunk(on_record.options)
+            batches = job.row["chunks"] * _batches_per_chunk(job, on_record.options)
             await migration.note(connection, job.id, batches=batches)
         return m.Begun(
             epoch=epoch,
@@ -77,29 +78,36 @@ class Importing:
         self, job: LoadedJob, input: m.SegmentInput, plan: Plan, wanted: list[int]
     ) -> bool:
         """Import the wanted batches as far as it goes: whether a pause or a shutdown was met."""
-        run, per_chunk = _run(job, input), batches_per_chunk(input.options)
+        run, per_chunk = _run(job, input), _batches_per_chunk(job, input.options)
         needed = set(wanted)
 
         def prepare(number: int, batch: Batch) -> list[Chunk]:
-            chunks = _chunks(run, plan, number * per_chunk, _slices(batch, input.options))
+            chunks = _chunks(
+                run, plan, number * per_chunk, _slices(batch, input.options.batch_size, per_chunk)
+            )
             return [chunk for chunk in chunks if chunk.number in needed]
 
         numbers = sorted({number // per_chunk for number in wanted})
         expected = _expected(job, input.options)
-        async for chunks in prepared_chunks(self._store, job, numbers, prepare):
-            for chunk in chunks:
-                if activity.is_worker_shutdown():  # the next worker goes on from here
-                    return True
-                written = await write_chunk(self._database, run, chunk, expected)
-                if written in (Written.PAUSED, Written.GAP):
-                    return written is Written.PAUSED
-                if written is Written.KNOWN:  # where one record is known, more will be
-                    expected = written
+        prepared = prepared_chunks(self._connections, job, numbers, prepare)
+        async with aclosing(prepared):
+            async for chunks in prepared:
+                while chunks:  # none is kept once it is in: the next one may need its memory
+                    if activity.is_worker_shutdown():  # the next worker goes on from here
+                        return True
+                    written = await write_chunk(self._database, run, chunks.pop(0), expected)
+                    if written in (Written.PAUSED, Written.GAP):
+                        return written is Written.PAUSED
+                    if written is Written.KNOWN:  # where one record is known, more will be
+                        expected = written
         return False
 
 
-def batches_per_chunk(options: Options) -> int:
-    return -(-CHUNK_ROWS // options.batch_size)
+def _batches_per_chunk(job: LoadedJob, options: Options) -> int:
+    """As many as the longest chunk needs, so that a batch's number tells its chunk; the last ones
+    of a shorter chunk are empty."""
+    longest = max((records for records, _ in job.chunk_sizes), default=1)
+    return max(1, -(-longest // options.batch_size))
 
 
 def _check_order(job: LoadedJob, account: Account, missing: int) -> None:
@@ -135,18 +143,14 @@ def _run(job: LoadedJob, input: m.SegmentInput) -> Run:
     )
 
 
-def _slices(batch: Batch, options: Options) -> Iterator[Batch]:
+def _slices(batch: Batch, size: int, count: int) -> Iterator[Batch]:
     """The batch cut by record number, so that every record belongs to exactly one slice."""
-    if options.batch_size >= CHUNK_ROWS:
+    if count == 1:
         yield batch
         return
-    for position in range(batches_per_chunk(options)):
-        within = (pl.col("_row") - 1) % CHUNK_ROWS // options.batch_size == position
-        rejected = tuple(
-            each
-            for each in batch.rejected
-            if (each.row - 1) % CHUNK_ROWS // options.batch_size == position
-        )
+    for start in range(batch.first, batch.first + count * size, size):
+        within = pl.col("_row").is_between(start, start + size - 1)
+        rejected = tuple(each for each in batch.rejected if start <= each.row < start + size)
         yield Batch(batch.frame.filter(within), rejected)
 
 

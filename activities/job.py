@@ -1,11 +1,12 @@
 """A job as its activities need it: the row, its source, its entity, its mapping made ready."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
+from activities.memory import PROCESS_BYTES, Memory, available, divided
 from channels.egress import Egress
 from domain.entity import ENTITIES, Entity
 from domain.failures import BadInput
@@ -32,6 +33,11 @@ class Connections:
     store: ObjectStore
     vault: Vault
     egress: Egress
+    memory: Memory = field(default_factory=lambda: divided(available(), PROCESS_BYTES))
+
+
+# A chunk of the version that cut by count alone; it may weigh anything, so it asks for much.
+_CUT_BY_COUNT = (10_000, 256 * 2**20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +82,35 @@ class LoadedJob:
         return str(self.row["object_key"]).rpartition(".")[0]
 
     def chunk_key(self, number: int) -> str:
-        return f"{self.prefix}/{number:06}.arrow"
+        """Where a parsed job's chunk lies. An earlier version cut by count alone and used another
+        name, so that chunks of the two kinds are never taken for one another."""
+        if self.row["profile"] and "chunks" not in self.row["profile"]:
+            return f"{self.prefix}/{number:06}.arrow"
+        return new_chunk_key(self.prefix, number)
 
-    def chunk_number(self, key: str) -> int:
-        return int(key.rpartition("/")[2].partition(".")[0])
+    @property
+    def chunk_sizes(self) -> list[tuple[int, int]]:
+        """Of each chunk how many records it accounts for and what it weighs, known once the job
+        is parsed; a chunk that was cut by count alone may weigh anything."""
+        known: list[tuple[int, int]] = self.row["profile"].get("chunks", [])
+        return known or [_CUT_BY_COUNT] * int(self.row["chunks"])
+
+    def first_row(self, chunk: int) -> int:
+        """The number of a chunk's first record."""
+        return sum(records for records, _ in self.chunk_sizes[:chunk]) + 1
 
     def plan(self, mapping: Mapping) -> Plan:
         return Plan.build(mapping, self.entity, self.source.identity, self.time_zone)
+
+
+def new_chunk_key(prefix: str, number: int) -> str:
+    return f"{prefix}/c{number:06}.arrow"
+
+
+def new_chunk_number(key: str) -> int | None:
+    """The number of the chunk that lies there; None if that is no chunk, or one of the old."""
+    name = key.rpartition("/")[2].partition(".")[0]
+    return int(name[1:]) if name[:1] == "c" and name[1:].isdecimal() else None
 
 
 async def load_job(database: Database, ref: JobRef) -> LoadedJob:

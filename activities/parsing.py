@@ -6,11 +6,17 @@ from typing import Any
 from temporalio import activity
 
 from activities.heartbeat import heartbeating
-from activities.job import Connections, LoadedJob, load_before_import
+from activities.job import (
+    Connections,
+    LoadedJob,
+    load_before_import,
+    new_chunk_key,
+    new_chunk_number,
+)
 from domain.failures import BadInput
 from domain.migration import Phase, Status
 from settings import Settings
-from sources.batch import CHUNK_ROWS, Profile
+from sources.batch import Profile
 from sources.parsing import ParseSpec
 from sources.sandbox import parsing
 from storage import migration
@@ -23,6 +29,7 @@ class Parsing:
 
     def __init__(self, connections: Connections, settings: Settings) -> None:
         self._database, self._store = connections.database, connections.store
+        self._connections = connections
         self._settings = settings
 
     @activity.defn(name=steps.inspect_upload.name)
@@ -58,7 +65,9 @@ class Parsing:
 
     async def _parse(self, job: LoadedJob, etag: str) -> tuple[int, Profile]:
         """Store every chunk that is not stored yet; how many there are, and the profile."""
-        stored = {job.chunk_number(each.key) async for each in self._store.list(f"{job.prefix}/")}
+        memory = self._connections.memory
+        listed = self._store.list(f"{job.prefix}/")
+        stored = {new_chunk_number(each.key) async for each in listed} - {None}
         spec = ParseSpec(
             source=job.source.system,
             format=job.row["format"],
@@ -66,15 +75,17 @@ class Parsing:
             charset=job.row["charset"],
             skip_chunks=frozenset(stored),
             memory_bytes=self._settings.parse_memory_bytes,
+            data_bytes=memory.process_bytes,
             cpu_seconds=self._settings.parse_deadline_seconds,
         )
         key = job.row["object_key"]
         feed = await self._store.local_path(key, etag) or self._store.stream(key, etag)
-        async with parsing(spec, feed) as events:
+        held = memory.processes.holding(memory.of_parser(job.row["object_size"]))
+        async with held, parsing(spec, feed) as events:
             async for event in events:
                 if isinstance(event, Profile):
-                    return -(-event.records // CHUNK_ROWS), event
-                await self._store.put_file(job.chunk_key(event.number), event.path)
+                    return len(event.chunks), event
+                await self._store.put_file(new_chunk_key(job.prefix, event.number), event.path)
         raise RuntimeError("the parser ended without a profile")
 
 

@@ -1,6 +1,7 @@
 """One pass over all chunks of a file under one mapping: what would happen to every record."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -77,7 +78,7 @@ class Surveyor:
     """Surveys a job's file; asks the database only when existing records matter (dry run)."""
 
     def __init__(self, connections: Connections, job: LoadedJob, with_existing: bool) -> None:
-        self._database, self._store = connections.database, connections.store
+        self._connections, self._database = connections, connections.database
         self.job, self._with_existing = job, with_existing
 
     async def survey(self, mapping: Mapping) -> tuple[Findings, Mapping]:
@@ -95,17 +96,18 @@ class Surveyor:
 
     async def _pass(self, mapping: Mapping) -> Findings:
         findings, plan = Findings(), self.job.plan(mapping)
-        async for checked in self._checked(plan):
-            findings.add(checked, await self._existing(checked.rows["source_id"]))
+        async with aclosing(self._checked(plan)) as chunks:
+            async for checked in chunks:
+                findings.add(checked, await self._existing(checked.rows["source_id"]))
         return findings
 
-    def _checked(self, plan: Plan) -> AsyncIterator[_Checked]:
+    def _checked(self, plan: Plan) -> AsyncGenerator[_Checked]:
         def prepare(_: int, batch: Batch) -> _Checked:
             return check(batch, plan)
 
         # Two at once: nothing else is waited for here, and there is more than one core.
         numbers = range(self.job.row["chunks"])
-        return prepared_chunks(self._store, self.job, numbers, prepare, ahead=2)
+        return prepared_chunks(self._connections, self.job, numbers, prepare, ahead=2)
 
     async def _existing(self, ids: pl.Series) -> pl.Series | None:
         if not self._with_existing:

@@ -28,6 +28,18 @@ def settle(stack: Stack, schema: str) -> None:
     asyncio.run(_settle(stack.postgres, schema))
 
 
+def count_rows(dsn: str, schema: str) -> int:
+    """How many incidents a tenant has."""
+    return asyncio.run(_count_rows(dsn, schema))
+
+
+async def _count_rows(dsn: str, schema: str) -> int:
+    connection = await asyncpg.connect(dsn)
+    count: int = await connection.fetchval(f"select count(*) from {schema}.incidents")
+    await connection.close()
+    return count
+
+
 async def _unload(dsn: str, schema: str, file: Path) -> None:
     connection = await asyncpg.connect(dsn)
     columns = ", ".join(await _columns(connection, schema))

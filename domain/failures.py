@@ -58,3 +58,15 @@ class Rejected(BaseModel):
     field: str | None = None
     value: str | None = None
     source_id: str | None = None
+
+
+class Died(Exception):
+    """A process that one job's work had for itself was killed, or met its memory limit.
+
+    `detail` says what the process did: "was killed". `chunk` and `row` say where it was: in that
+    chunk, or at that record or after it.
+    """
+
+    def __init__(self, detail: str, chunk: int | None = None, row: int | None = None) -> None:
+        super().__init__(detail)
+        self.chunk, self.row = chunk, row

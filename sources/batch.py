@@ -9,6 +9,8 @@ import polars as pl
 from domain.failures import Rejected
 
 CHUNK_ROWS = 10_000
+CHUNK_BYTES = 16 * 2**20
+CELL_BYTES = 16  # what polars keeps of a value beside its text, of null too
 ROW = "_row"
 
 
@@ -26,22 +28,60 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Up to CHUNK_ROWS records of a file, in file order.
+    """Up to CHUNK_ROWS records of a file, in file order, or as many as CHUNK_BYTES hold.
 
     `frame` holds `_row` (Int64, the record's number in the file, from 1) and one String column
     per source field; a field that a record does not have is null, an empty one is "".
     `rejected` names the records that could not be read: they have a row number but no row in
-    `frame`. Every batch but the last accounts for exactly CHUNK_ROWS row numbers, so that
-    batch n is a function of the bytes alone.
+    `frame`. A batch accounts for consecutive row numbers, and where it ends depends on its own
+    records alone (see sources.chunking.Room), so that batch n is a function of the bytes alone.
     """
 
     frame: pl.DataFrame
     rejected: tuple[Rejected, ...] = ()
 
+    @property
+    def records(self) -> int:
+        """How many record numbers the batch accounts for."""
+        return self.frame.height + len(self.rejected)
+
+    @property
+    def first(self) -> int:
+        """The number of its first record, read or rejected; 1 if it has none."""
+        rows: list[int] = self.frame[ROW].head(1).to_list()
+        return min((*rows, *(each.row for each in self.rejected[:1])), default=1)
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it takes as a frame: text, cells and the rejected records."""
+        text = total_text(self.frame)
+        cells = CELL_BYTES * self.frame.height * (self.frame.width - 1)
+        return text + cells + _REJECTED_BYTES * len(self.rejected)
+
+
+_REJECTED_BYTES = 100
+
+
+def total_text(frame: pl.DataFrame) -> int:
+    """The bytes of text of all records."""
+    sizes = frame.select(pl.col(pl.String).str.len_bytes().sum())
+    return int(sum(sizes.row(0))) if sizes.width else 0
+
+
+def text_bytes(frame: pl.DataFrame) -> pl.Series:
+    """The bytes of text of each record."""
+    sizes = frame.select(pl.col(pl.String).str.len_bytes().cast(pl.Int64))
+    if not sizes.width:
+        return pl.repeat(0, frame.height, dtype=pl.Int64, eager=True)
+    return sizes.sum_horizontal()
+
 
 @dataclass(slots=True)
 class Profile:
-    """What a reader learned about the file as a whole; complete when the last batch is out."""
+    """What a reader learned about the file as a whole; complete when the last batch is out.
+
+    `chunks` says of each chunk how many records it accounts for and what it weighs (see Batch).
+    """
 
     encoding: str = "utf-8"
     delimiter: str | None = None
@@ -49,6 +89,7 @@ class Profile:
     columns: dict[str, None] = field(default_factory=dict)
     ignored: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    chunks: list[tuple[int, int]] = field(default_factory=list, compare=False)
 
 
 class Reader(Protocol):

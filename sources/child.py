@@ -15,23 +15,29 @@ from sources import SOURCES
 from sources.batch import Batch, Limits, Profile
 from sources.chunk import write_chunk
 from sources.confinement import confine, die_with
-from sources.parsing import Finished, Order, ParseSpec, Refused, Written, chunk_path
+from sources.parsing import (
+    TOO_MUCH,
+    Finished,
+    Order,
+    ParseSpec,
+    Refused,
+    Written,
+    chunk_path,
+)
 
 
 def main(order: Order) -> None:
     """Write the file's chunks and answer for each."""
     profile = Profile()
     try:
-        _write_all(order, _batches(order.spec, profile))
+        _write_all(order, _listed(_batches(order.spec, profile), profile))
         _answer(Finished(profile=profile))
     except BadInput as error:
         _answer(Refused(failure=error.problem))
     except (MemoryError, PanicException) as error:
         if isinstance(error, PanicException) and "memory" not in str(error):
             raise
-        limit = order.spec.memory_bytes
-        detail = "reading the file took more memory than it may"
-        _answer(Refused(failure=Problem(code="resource_limit", detail=detail, limit=limit)))
+        _answer(Refused(failure=Problem(code="resource_limit", detail=TOO_MUCH)))
 
 
 def _batches(spec: ParseSpec, profile: Profile) -> Iterator[Batch]:
@@ -41,6 +47,13 @@ def _batches(spec: ParseSpec, profile: Profile) -> Iterator[Batch]:
     return read(sys.stdin.buffer, profile, spec.table, Limits())
 
 
+def _listed(batches: Iterator[Batch], profile: Profile) -> Iterator[Batch]:
+    """The batches, each of them noted in the profile's list of chunks."""
+    for batch in batches:
+        profile.chunks.append((batch.records, batch.weight))
+        yield batch
+
+
 def _write_all(order: Order, batches: Iterator[Batch]) -> None:
     """Write each batch in a second thread while the next one is read: compression holds no lock."""
     with ThreadPoolExecutor(1) as beside:
@@ -48,7 +61,9 @@ def _write_all(order: Order, batches: Iterator[Batch]) -> None:
         for number, batch in enumerate(batches):
             if writing is not None:
                 writing.result()
-            if number not in order.spec.skip_chunks:
+            if number in order.spec.skip_chunks:
+                _answer(Written(chunk=number, rows=batch.records, skipped=True))
+            else:
                 writing = beside.submit(_write, order, number, batch)
         if writing is not None:
             writing.result()
@@ -59,7 +74,7 @@ def _write(order: Order, number: int, batch: Batch) -> None:
     unfinished = path.with_suffix(".part")
     unfinished.write_bytes(write_chunk(batch))
     unfinished.rename(path)
-    _answer(Written(chunk=number, rows=batch.frame.height + len(batch.rejected)))
+    _answer(Written(chunk=number, rows=batch.records))
 
 
 def _answer(line: Written | Finished | Refused) -> None:
@@ -70,5 +85,5 @@ def _answer(line: Written | Finished | Refused) -> None:
 if __name__ == "__main__":
     told = Order.model_validate_json(sys.argv[1])
     die_with(told.parent)
-    confine(told.spec.memory_bytes, told.spec.cpu_seconds)
+    confine(told.spec.bounds)
     main(told)

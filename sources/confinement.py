@@ -5,22 +5,45 @@ import os
 import resource
 import signal
 import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _NICENESS = 5  # the worker's own loop comes first
 
 
-def confine(memory_bytes: int, cpu_seconds: int) -> None:
-    """Bound this process for good: address space, CPU time, no core dump, lower priority."""
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a process may use; None does not bound it.
+
+    `data_bytes` is what it really takes, give or take some threads' stacks (RLIMIT_DATA counts
+    private writable pages); `address_bytes` counts what libraries only reserve as well.
+    """
+
+    data_bytes: int
+    address_bytes: int | None = None
+    cpu_seconds: int | None = None
+
+
+def confine(bounds: Bounds) -> None:
+    """Bound this process for good: memory, CPU time, no core dump, lower priority. Where memory
+    runs out in spite of that, the kernel is to end this process and not the worker."""
     for kind, limit in (
-        (resource.RLIMIT_AS, memory_bytes),
-        (resource.RLIMIT_CPU, cpu_seconds),
+        (resource.RLIMIT_DATA, bounds.data_bytes),
+        (resource.RLIMIT_AS, bounds.address_bytes),
+        (resource.RLIMIT_CPU, bounds.cpu_seconds and bounds.cpu_seconds + 1),
         (resource.RLIMIT_CORE, 0),
     ):
-        _, hard = resource.getrlimit(kind)
-        bound = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        resource.setrlimit(kind, (bound, bound))
+        if limit is not None:
+            _, hard = resource.getrlimit(kind)
+            bound = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+            # SIGXCPU at the soft limit says what it was; the hard one sends SIGKILL, as others do.
+            soft = max(1, bound - 1) if kind == resource.RLIMIT_CPU else bound
+            resource.setrlimit(kind, (soft, bound))
     os.nice(_NICENESS)
+    with suppress(OSError):  # only Linux has it
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def die_with(parent: int) -> None:

@@ -6,14 +6,18 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from domain.failures import Problem
 from sources.batch import Profile
+from sources.confinement import Bounds
+
+TOO_MUCH = "reading the file took more memory or time than it may"
 
 
 class ParseSpec(BaseModel):
     """One file to parse: a format of a source, for one of its tables.
 
     `charset` is what the uploader declared. Chunks in `skip_chunks` are stored already; they are
-    read over and not announced. `memory_bytes` bounds the address space (polars needs 1.5 GiB),
-    `cpu_seconds` the CPU time.
+    read over and not announced. `memory_bytes` bounds the address space, of which libraries
+    reserve half a gigabyte, `data_bytes` the memory that is really taken, `cpu_seconds` the CPU
+    time.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -24,7 +28,13 @@ class ParseSpec(BaseModel):
     charset: str | None = None
     skip_chunks: frozenset[int] = frozenset()
     memory_bytes: int
+    data_bytes: int | None = None
     cpu_seconds: int
+
+    @property
+    def bounds(self) -> Bounds:
+        data = min(self.memory_bytes, self.data_bytes or self.memory_bytes)
+        return Bounds(data, self.memory_bytes, self.cpu_seconds)
 
 
 class Order(BaseModel):
@@ -36,10 +46,12 @@ class Order(BaseModel):
 
 
 class Written(BaseModel):
-    """Chunk number `chunk`, from 0, is in the directory and accounts for `rows` records."""
+    """Chunk number `chunk`, from 0, is in the directory and accounts for `rows` records; or it
+    was `skipped`, as it is stored already."""
 
     chunk: int
     rows: int
+    skipped: bool = False
 
 
 class Finished(BaseModel):

@@ -6,7 +6,8 @@ from itertools import groupby
 import polars as pl
 
 from domain.failures import BadInput, Rejected
-from sources.batch import CHUNK_ROWS, ROW, Batch, Limits, Profile
+from sources.batch import CHUNK_ROWS, ROW, Batch, Limits, Profile, text_bytes
+from sources.chunking import Room
 
 Row = dict[str, str | None]
 NAME_CHARS = 1_000  # the longest source field that a mapping can name
@@ -30,7 +31,7 @@ def batches(
         while gathered.full:
             yield gathered.batch(oversize)
             rest = gathered.take(rest) if rest is not None else None
-    if profile.records % CHUNK_ROWS:
+    if gathered.room.records:
         yield gathered.batch(oversize)
 
 
@@ -44,46 +45,75 @@ class _Gathered:
 
     def _begin(self) -> None:
         self.full = False
+        self.room = Room()
         self._frames: list[pl.DataFrame] = []
         self._rows: dict[int, Row] = {}
         self._rejected: list[Rejected] = []
 
-    def take(self, record: Row | Rejected | pl.DataFrame) -> pl.DataFrame | None:
+    def take(self, record: Row | Rejected | pl.DataFrame) -> Row | Rejected | pl.DataFrame | None:
         """Take a record, or as many of a frame as have room; what has none is given back."""
         number = self._profile.records + 1
         if isinstance(record, pl.DataFrame):
             return self._take_frame(record, number)
         if isinstance(record, Rejected):
             self._rejected.append(record)
-        else:
-            if not record.keys() <= self._profile.columns.keys():
-                _add_columns(record, number, self._profile, self._limits)
-            self._rows[number] = record
-        self._profile.records = number
-        self.full = number % CHUNK_ROWS == 0
+            self._count(1, 0, 0)
+            return None
+        text = sum(map(_size, record.values()))
+        columns = self._profile.columns
+        new = 0 if record.keys() <= columns.keys() else len(record.keys() - columns.keys())
+        if not self.room.takes(text, len(columns) + new):
+            self.full = True
+            return record
+        if new:
+            _add_columns(record, number, self._profile, self._limits)
+        self._rows[number] = record
+        self._count(1, 1, text)
         return None
 
     def _take_frame(self, frame: pl.DataFrame, number: int) -> pl.DataFrame | None:
-        room = CHUNK_ROWS - self._profile.records % CHUNK_ROWS
-        part, rest = frame.head(room), frame.slice(room)
         self._close_rows()
+        if not frame.height:
+            return None
+        text = text_bytes(frame)
+        fitting = self.room.fitting(text, self._columns_with(frame))
+        room = min(CHUNK_ROWS - self.room.records, fitting)
+        part, rest = frame.head(room), frame.slice(room)
         if part.height:
             self._add_new_columns(part, number)
             present = part.select(name for name in part.columns if name in self._profile.columns)
             numbers = pl.int_range(number, number + part.height, dtype=pl.Int64, eager=True)
             self._frames.append(present.insert_column(0, numbers.alias(ROW)))
-            self._profile.records += part.height
-            self.full = part.height == room
+            self._count(part.height, part.height, int(text.head(room).sum()))
+        self.full = self.full or rest.height > 0
         return rest if rest.height else None
+
+    def _count(self, records: int, rows: int, text: int) -> None:
+        self._profile.records += records
+        self.room.add(records, rows, text)
+        self.full = self.room.records == CHUNK_ROWS
+
+    def _columns_with(self, frame: pl.DataFrame) -> pl.Series | int:
+        """How many columns there are with each row of the frame."""
+        known = len(self._profile.columns)
+        firsts = self._firsts(frame)
+        if not firsts:
+            return known
+        places = pl.Series(sorted(firsts.values()), dtype=pl.Int64)
+        rows = pl.int_range(frame.height, dtype=pl.Int64, eager=True)
+        return places.search_sorted(rows, side="right").cast(pl.Int64) + known
+
+    def _firsts(self, frame: pl.DataFrame) -> dict[str, int]:
+        """The columns that are new, with the row where each has its first value."""
+        return {
+            name: int(frame[name].is_not_null().arg_max() or 0)
+            for name in frame.columns
+            if name not in self._profile.columns and frame[name].null_count() < frame.height
+        }
 
     def _add_new_columns(self, frame: pl.DataFrame, number: int) -> None:
         """Add those that have a value, in the order in which their first records do."""
-        new = [name for name in frame.columns if name not in self._profile.columns]
-        firsts = {
-            name: int(frame[name].is_not_null().arg_max() or 0)
-            for name in new
-            if frame[name].null_count() < frame.height
-        }
+        firsts = self._firsts(frame)
         for first, names in groupby(sorted(firsts, key=firsts.__getitem__), firsts.__getitem__):
             _add_columns(names, number + first, self._profile, self._limits)
 
@@ -101,6 +131,12 @@ class _Gathered:
         rejected = self._rejected
         self._begin()
         return _checked(frame.rechunk(), rejected, self._limits, oversize)
+
+
+def _size(value: str | None) -> int:
+    if not value:
+        return 0
+    return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
 
 
 def _add_columns(names: Iterable[str], number: int, profile: Profile, limits: Limits) -> None:

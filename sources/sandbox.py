@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from domain.failures import BadInput
+from domain.failures import BadInput, Died, Problem
 from sources.batch import Profile
-from sources.parsing import ANSWER, Finished, Order, ParseSpec, Refused, chunk_path
+from sources.parsing import ANSWER, TOO_MUCH, Finished, Order, ParseSpec, Refused, chunk_path
 
 Feed = AsyncIterator[bytes] | Path
 
@@ -52,10 +52,10 @@ async def parsing(
 
     The events are the chunks in order (but for `spec.skip_chunks`) and last the Profile. Raises
     while iterating: BadInput for what the reader refuses, and `resource_limit` where the child
-    died of its bounds; what `feed` raises; ParseCrashed. Chunks of a file that is refused in the
-    end are void. Start it in the main thread: on Linux the child dies with the thread it came
-    from, which ends it with the worker. The temporary directory needs room for the file and its
-    chunks.
+    died of its bounds; Died where it was killed; what `feed` raises; ParseCrashed. Chunks of a
+    file that is refused in the end are void. Start it in the main thread: on Linux the child dies
+    with the thread it came from, which ends it with the worker. The temporary directory needs
+    room for the file and its chunks.
     """
     with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-") as directory:
         out_dir = Path(directory)
@@ -126,25 +126,46 @@ async def _events(
 ) -> AsyncIterator[ChunkFile | Profile]:
     if child.stdout is None:
         raise ParseCrashed("the child has no output")
+    at = _Place()
     async for line in child.stdout:
         answer = ANSWER.validate_json(line)
         if isinstance(answer, Refused):
-            raise BadInput(**answer.failure.model_dump())
+            raise _refusal(answer.failure, at)
         if isinstance(answer, Finished):
             yield answer.profile
             return
         path = chunk_path(out_dir, answer.chunk)
-        yield ChunkFile(answer.chunk, answer.rows, path)
+        if not answer.skipped:
+            yield ChunkFile(answer.chunk, answer.rows, path)
         path.unlink(missing_ok=True)
+        at = _Place(answer.chunk + 1, at.row + answer.rows)
     if feeding.done():
         feeding.result()
-    raise _post_mortem(await child.wait(), errors)
+    raise _post_mortem(await child.wait(), errors, at)
 
 
-def _post_mortem(code: int, errors: BinaryIO) -> Exception:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The chunk that was to come next, and its first record."""
+
+    chunk: int = 0
+    row: int = 1
+
+
+def _refusal(failure: Problem, at: _Place) -> BadInput:
+    place = failure.model_dump()
+    if failure.code == "resource_limit":
+        detail = f"{failure.detail}, at record {at.row:,} or after it (chunk {at.chunk})"
+        place |= {"row": at.row, "detail": detail}
+    return BadInput(**place)
+
+
+def _post_mortem(code: int, errors: BinaryIO, at: _Place) -> Exception:
+    if code == -signal.SIGKILL:  # by whom, nobody can tell: memory ran out, or it was an operator
+        return Died("was killed (SIGKILL)", at.chunk, at.row)
     if code < 0:
-        detail = f"reading the file took more memory or time than it may ({_signal(-code)})"
-        return BadInput("resource_limit", detail)
+        detail = f"{TOO_MUCH} ({_signal(-code)})"
+        return _refusal(Problem(code="resource_limit", detail=detail), at)
     errors.seek(0)
     return ParseCrashed(
         f"the child ended with {code}: {errors.read()[-4000:].decode('utf-8', 'replace')}"

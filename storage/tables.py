@@ -180,6 +180,20 @@ migration_job_mappings = Table(
     time_column("created_at", nullable=False),
 )
 
+work_starts = Table(
+    "work_starts",
+    shared,
+    Column("job_id", UUID, primary_key=True),
+    Column("tenant_id", Text, nullable=False),
+    Column("work", Text, nullable=False),
+    Column("done", BigInteger, nullable=False),
+    Column("open", Text),
+    Column("alone", Boolean, nullable=False),
+    Column("shared_deaths", Integer, nullable=False),
+    Column("own_deaths", Integer, nullable=False),
+    time_column("changed_at", nullable=False),
+)
+
 migration_mappings = Table(
     "migration_mappings",
     shared,

@@ -95,3 +95,16 @@ def test_samples_show_a_record_before_and_after() -> None:
         },
     }
     assert (second.row, second.source["x"], second.mapped) == (2, "soon", None)
+
+
+def test_a_sample_shows_the_beginning_of_long_values() -> None:
+    """Ten records of 16 MiB were more than the database can hold as one document."""
+    long = "ä" * 70_000
+    plan = Plan.build(a_mapping(to("title", "t")), INCIDENT, "sys_id", None)
+    frame = a_frame({"t": long, "u": long})
+    [sample] = sample_records(frame, map_columns(frame, plan))
+    shown = f"{'ä' * 1_000}… (70,000 characters)"
+    assert (sample.source["t"], sample.source["u"]) == (shown, shown)
+    assert sample.mapped is not None
+    assert sample.mapped["title"] == shown
+    assert sample.mapped["custom"]["u"] == shown

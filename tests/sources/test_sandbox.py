@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from domain.failures import BadInput, Problem
+from domain.failures import BadInput, Died, Problem
 from sources.batch import CHUNK_ROWS, ROW, Batch, Profile
 from sources.chunk import read_chunk
 from sources.parsing import ParseSpec
@@ -47,6 +47,10 @@ def spec(**changes: object) -> ParseSpec:
     usual = {"source": "generic_csv", "format": "csv", "table": "incident"}
     bounds = {"memory_bytes": 3 * 2**30, "cpu_seconds": 60}
     return ParseSpec.model_validate(usual | bounds | changes)
+
+
+def large_records(quote: bytes) -> bytes:
+    return b"a\n" + (b"x" + quote + b"x" * 500_000 + b"\n") * 1_500
 
 
 async def blocks(content: bytes, size: int = 100_000) -> AsyncIterator[bytes]:
@@ -123,15 +127,36 @@ class TestRefusing:
 
     @pytest.mark.parametrize("quote", [b"", b'"'])
     async def test_too_much_memory(self, quote: bytes) -> None:
-        """Every record keeps to its limits; a chunk of them would not fit."""
-        record = b"x" + quote + b"x" * 500_000 + b"\n"
-        found = await refusal(spec(memory_bytes=2**30), blocks(b"a\n" + record * 1_500, 2**22))
+        found = await refusal(spec(data_bytes=130 * 2**20), blocks(large_records(quote), 2**22))
         assert found.code == "resource_limit"
         assert "SIGXCPU" not in found.detail
+        assert "at record 1 or after it (chunk 0)" in found.detail
+        assert found.row == 1
+
+    @pytest.mark.parametrize("quote", [b"", b'"'])
+    async def test_a_chunk_of_large_records_is_cut_by_their_size(self, quote: bytes) -> None:
+        """Cut by their number, a chunk took more than any process may."""
+        asked = spec(memory_bytes=2**30, data_bytes=400 * 2**20)
+        chunks, profile = await parse(asked, blocks(large_records(quote), 2**22))
+        assert profile.records == 1_500
+        assert {batch.frame.height for batch in chunks.values()} == {33, 1_500 % 33}
+        assert profile.chunks == [(each.records, each.weight) for each in chunks.values()]
+        assert [batch.first for batch in chunks.values()] == [*range(1, 1_501, 33)]
 
     async def test_too_much_time(self) -> None:
         found = await refusal(spec(cpu_seconds=1), blocks(b"a\r" * 10_000_000, 2**20))
         assert found.code == "resource_limit"
+        assert "SIGXCPU" in found.detail
+
+    async def test_killed_by_somebody_it_says_so_and_where(self) -> None:
+        async with parsing(spec(skip_chunks={0}), endless(b"a\n" * 100_000)) as events:
+            await anext(events)
+            children()[0].kill()
+            with pytest.raises(Died) as death:
+                _ = [each async for each in events]
+        assert death.value.chunk is not None
+        assert death.value.chunk >= 2
+        assert death.value.row == death.value.chunk * CHUNK_ROWS + 1
 
     async def test_a_feed_that_breaks_off_is_not_the_end_of_the_file(self) -> None:
         async def broken() -> AsyncIterator[bytes]:

@@ -1,0 +1,78 @@
+"""Chunks that end by their bytes, and those of an earlier version, seen from outside."""
+
+import json
+from typing import Any
+
+from activities.job import new_chunk_number
+from tests.service import Tenant
+
+HEADER = "number,title,status,priority,u_notes"
+
+
+def large(count: int, notes: str) -> bytes:
+    """A CSV of large records; every seventh has a field too many, every other id comes twice."""
+    lines = (
+        f"INC{n // 2:07},t {n},New,1,{notes}{',surplus' if n % 7 == 0 else ''}"
+        for n in range(1, count + 1)
+    )
+    return "\n".join([HEADER, *lines, ""]).encode()
+
+
+async def parsed(tenant: Tenant, content: bytes) -> dict[str, Any]:
+    response = await tenant.upload(content)
+    job: dict[str, Any] = response.json()["job"]
+    assert job["status"] == "preview", job
+    return job
+
+
+async def profile_of(tenant: Tenant, job_id: str) -> list[Any]:
+    found = await tenant.sql(
+        "select profile->'chunks' as c from public.migration_jobs where id = $1", job_id
+    )
+    chunks: list[Any] = json.loads(found[0]["c"])
+    return chunks
+
+
+async def test_large_records_lie_in_chunks_of_their_own_size(tenant: Tenant) -> None:
+    count = 900
+    job = await parsed(tenant, large(count, "x" * 40_000))
+    chunks = await profile_of(tenant, job["id"])
+    assert len(chunks) == 2
+    assert sum(records for records, _ in chunks) == count
+    assert all(weight <= 16 * 2**20 for _, weight in chunks)
+    done = await tenant.execute(job["id"], batchSize=100, continueOnError=True, updateExisting=True)
+    assert done["status"] == "completed"
+    assert done["processedRecords"] == count
+    assert done["failedRecords"] == count // 7
+    assert {each["row"] for each in await tenant.errors(job["id"])} == {*range(7, count + 1, 7)}
+    # Of each id the last good record of the file counts, also where a chunk or a batch ends.
+    found = await tenant.sql("select source_row from incidents")
+    last = {n // 2: n for n in range(1, count + 1) if n % 7}
+    assert {row["source_row"] for row in found} == {*last.values()}
+
+
+async def test_a_file_that_an_earlier_version_cut_still_imports(tenant: Tenant) -> None:
+    """Its chunks were named otherwise, and nobody noted where they end."""
+    count = 25_000
+    lines = (f"INC{n:07},t {n},New,1,x" for n in range(1, count + 1))
+    job = await parsed(tenant, "\n".join([HEADER, *lines, ""]).encode())
+    await tenant.sql(
+        "update public.migration_jobs set profile = profile - 'chunks' where id = $1 returning 1",
+        job["id"],
+    )
+    chunks = [path for path in tenant.stored_files() if path.suffix == ".arrow"]
+    assert sorted(new_chunk_number(path.name) or 0 for path in chunks) == [0, 1, 2]
+    for path in chunks:
+        path.rename(path.with_name(path.name.removeprefix("c")))
+    done = await tenant.execute(job["id"], batchSize=3_000)
+    assert (done["status"], done["successfulRecords"]) == ("completed", count)
+    found = await tenant.sql("select count(distinct source_row) as rows from incidents")
+    assert found[0]["rows"] == count
+    assert tenant.stored_files() == []
+
+
+def test_chunks_of_an_earlier_version_are_not_taken_for_new_ones() -> None:
+    """A parse that goes on after an upgrade would join two ways to cut, and lose records."""
+    assert new_chunk_number("acme/migrations/1/000003.arrow") is None
+    assert new_chunk_number("acme/migrations/1/c000003.arrow") == 3
+    assert new_chunk_number("acme/migrations/1/cats.arrow") is None
