@@ -1,5 +1,6 @@
 """Integrations over HTTP: a tenant's connections to vendors. Secrets go in and never come out."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from api.page import InPage
 from channels import CHANNELS
 from channels.channel import Channel, secret_names
 from domain.notification import Text
-from storage import integration, waiting
+from storage import destination, integration, waiting
 from storage.integration import Integration
 
 router = APIRouter(prefix="/v1/integrations", tags=["integrations"])
@@ -37,7 +38,8 @@ async def list_types(caller: Reader) -> dict[str, Any]:
 async def list_integrations(context: InContext, caller: Reader, page: InPage) -> dict[str, Any]:
     async with context.database.tenant(caller.tenant_id) as connection:
         rows = await integration.page(connection, page.wanted, page.after)
-    return page.answer(rows, [_shown(row) for row in rows])
+        rests = await destination.rests(connection, {row["id"] for row in rows})
+    return page.answer(rows, [_shown(row, rests.get(row["id"])) for row in rows])
 
 
 @router.post("", status_code=201)
@@ -66,14 +68,15 @@ async def get_integration(
 ) -> dict[str, Any]:
     async with context.database.tenant(caller.tenant_id) as connection:
         found = existing(await integration.find(connection, integration_id), "integration")
-    return {"data": _shown(found)}
+        rests = await destination.rests(connection, {integration_id})
+    return {"data": _shown(found, rests.get(integration_id))}
 
 
 @router.patch("/{integration_id}")
 async def change_integration(
     integration_id: UUID, body: IntegrationChange, context: InContext, caller: Admin
 ) -> dict[str, Any]:
-    """Change what is named. Deliveries that waited for that are tried again at once.
+    """Change what is named. Deliveries that wait are tried again at once, whatever they wait for.
 
     A signing secret that is removed is made anew, and shown this once.
     """
@@ -82,10 +85,9 @@ async def change_integration(
             found = await integration.find(connection, integration_id, lock=True)
             found = existing(found, "integration")
             written = await Desk(context, caller, connection).change(found, body)
-            woken = await waiting.retry_misconfigured(connection, integration_id)
-            if written.row["is_active"] and not found["is_active"]:
-                woken |= await waiting.requests(connection, integration_id)
-    await wake_requests(context.temporal, caller.tenant_id, woken)
+            woken = await waiting.wake(connection, integration_id)
+    if written.row["is_active"]:
+        await wake_requests(context.temporal, caller.tenant_id, woken)
     return {"data": _shown(written.row), **written.shown_once}
 
 
@@ -151,11 +153,13 @@ def _type(channel: Channel[Any]) -> dict[str, Any]:
         "limits": {
             "rate": rate,
             "retry_seconds": limits.schedule.delays,
+            "deadline_seconds": limits.schedule.lasts,
             "keyed": limits.keyed,
         },
     }
 
 
-def _shown(row: Integration) -> dict[str, Any]:
+def _shown(row: Integration, rests_until: datetime | None = None) -> dict[str, Any]:
     shown = {name: value for name, value in row.items() if name not in _HIDDEN}
+    shown["rests_until"] = rests_until
     return shown | {"config": {**row["config"], **row["credential_hints"]}}

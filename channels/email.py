@@ -12,7 +12,7 @@ from channels.email_config import RECIPIENTS, EmailConfig, mailbox
 from channels.email_message import envelope, mime
 from channels.smtp import Conversation
 from domain.delivery import (
-    PROMPT,
+    MAIL,
     Check,
     DeliveryFailed,
     DeliveryStatus,
@@ -41,7 +41,7 @@ class Email:
     title = "E-mail"
     config = EmailConfig
     # No vendor, no rate: a server's own limit belongs into the integration's `rateLimit`.
-    limits = Limits(schedule=PROMPT, keyed=False)
+    limits = Limits(schedule=MAIL, keyed=False)
 
     def destination(self, outgoing: Outgoing[EmailConfig]) -> str:
         """The server: it counts connections and mails, and it is what hangs if something does.

@@ -88,7 +88,7 @@ class PagerDuty:
     kind = "pagerduty"
     title = "PagerDuty"
     config = PagerDutyConfig
-    limits = Limits(PROMPT, keyed=True, rate=Rate(120, 60.0), alerts=True)
+    limits = Limits(PROMPT, keyed=True, rate=Rate(120, 60.0), stateful=True)
 
     def destination(self, outgoing: Outgoing[PagerDutyConfig]) -> str:
         return ""

@@ -187,5 +187,8 @@ async def new_tenant(service: Service) -> Tenant:
 
 
 @pytest.fixture
-async def tenant(service: Service) -> Tenant:
-    return await new_tenant(service)
+async def tenant(service: Service) -> AsyncIterator[Tenant]:
+    """Afterwards it sends nothing more: others listen at the receivers' ports then."""
+    tenant = await new_tenant(service)
+    yield tenant
+    await tenant.sql("update integrations set is_active = false")

@@ -106,7 +106,8 @@ class TestFailures:
             found = (await tenant.get(f"/v1/integrations/{made}")).json()["data"]
             assert (found["is_active"], found["connection_status"]) == (False, "disabled")
             [later] = await n.notify(tenant)
-            assert (await n.notification(tenant, later))["deliveries"] == []
+            [unsent] = await n.deliveries(tenant, later)
+        assert (unsent["status"], unsent["reason"]) == ("not_sent", "integration_off")
 
     async def test_what_is_misconfigured_waits_until_it_is_mended(self, tenant: Tenant) -> None:
         async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:

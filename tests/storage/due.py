@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from domain.backoff import Failures
 from domain.delivery import DeliveryStatus
 from domain.tenant import TenantId
 from storage import attempt, claim
@@ -84,14 +85,15 @@ class Due:
             claimed.delivery_id,
             claimed.no,
             DeliveryStatus(status),
-            failures=0,
+            failures=Failures(),
             latency_ms=1,
             ended=time.monotonic(),
             destination=claimed.destination,
             **more,
         )
         async with self.database.statements(self.tenant_id) as sql:
-            await attempt.complete(sql, self.integration_id, [outcome])
+            integration = {"id": self.integration_id, "version": 1, "in_doubt": True}
+            await attempt.complete(sql, integration, [outcome])
 
     async def rows(self, sql: str, *values: Any) -> list[Row]:
         async with self.database.statements(self.tenant_id) as statements:
@@ -119,7 +121,7 @@ class Due:
                 await sql.run(query, seconds)
 
 
-_BEGUN = (("delivery_attempts", "started_at"), ("notification_deliveries", "updated_at"))
+_BEGUN = (("delivery_attempts", "started_at"), ("notification_deliveries", "lease_until"))
 
 
 def ids(claimed: Sequence[Claimed]) -> list[UUID]:

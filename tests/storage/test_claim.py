@@ -144,6 +144,7 @@ class TestRates:
         assert row["at"] > time.time() + 25
 
 
+_ROUTED = "update tenant.notification_deliveries set next_attempt_at = now() returning 1"
 _FREE = "select extract(epoch from free_at)::float8 as at from tenant.delivery_rates"
 
 
@@ -248,6 +249,8 @@ class TestFences:
         async with due.database.tenant(due.tenant_id) as connection:
             assert await delivery.cancel(connection, id)
             await delivery.resend(connection, [id], tomorrow())
+        assert await due.claim() == []  # until it is routed anew
+        await due.rows(_ROUTED)
         [second] = await due.claim()
         if way == "ends":
             await due.end(first, "retrying", kind=FailureClass.TRANSIENT, wait=0.0)
