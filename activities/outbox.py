@@ -3,6 +3,7 @@ and wakes what waits for something that has changed."""
 
 import asyncio
 import logging
+from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
@@ -43,14 +44,21 @@ async def start_waiting(client: Client, requests: list[Waiting]) -> None:
 
 
 async def wake_waiting(client: Client, database: Database, requests: list[Waiting]) -> None:
-    """Signal each, also those that have ended. What is signalled twice looks twice."""
+    """Signal each, also those that have ended. What is signalled twice looks twice; what cannot be
+    signalled now is not in the way of the others."""
     some = asyncio.Semaphore(_AT_ONCE)
 
     async def wake(each: Waiting) -> None:
         async with some:
             request = RequestRef(tenant_id=each.tenant_id, request_id=str(each.subject))
-            await wake_notification(client, request)
+            try:
+                await wake_notification(client, request)
+            except RPCError as error:
+                _log.warning("%s is woken later: %s", each.subject, error)
+            else:
+                done.append(each.id)
 
+    done: list[UUID] = []
     if requests:
         await asyncio.gather(*(wake(each) for each in requests))
-        await outbox.woken(database, [each.id for each in requests])
+        await outbox.woken(database, done)

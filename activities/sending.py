@@ -10,7 +10,7 @@ from activities.gates import Gates
 from activities.target import Target
 from channels.channel import Limits, Outgoing
 from channels.egress import Egress
-from domain.backoff import JITTER, Failures, asks_too_much, next_delay
+from domain.backoff import JITTER, Failures, asks_too_much, next_delay, rest
 from domain.delivery import DeliveryFailed, DeliveryStatus, Failure, FailureClass, Receipt
 from domain.message import Latest, render
 from domain.notification import Severity
@@ -132,13 +132,12 @@ def _next(before: Failures, failure: Failure, limits: Limits, jitter: float) -> 
     """What a failure means for the delivery, and for its destination."""
     failures = before.plus(failure, keyed=limits.keyed)
     wait = next_delay(failure, failures, limits.schedule, jitter, keyed=limits.keyed)
-    throttled = failure.kind is FailureClass.THROTTLED
     refused = failure.kind is FailureClass.MISCONFIGURED
     return {
         "status": DeliveryStatus.FAILED if wait is None else DeliveryStatus.RETRYING,
         "failures": failures,
         "wait": wait,
-        "rest": wait if throttled else 0.0,
+        "rest": rest(failure, wait),
         "doubts_destination": refused or asks_too_much(failure),
         "jitter": 1 + JITTER * jitter,
     }

@@ -58,6 +58,7 @@ async def cancel(delivery_id: UUID, context: InContext, caller: Operator) -> dic
         found = existing(await delivery.find(connection, delivery_id), "delivery")
         if not await delivery.cancel(connection, delivery_id):
             raise ApiError(409, "invalid_state", f"the delivery is {found['status']} already")
+        await waiting.note_wakes(connection, {found["request_id"]})
     await wake_requests(context.temporal, caller.tenant_id, {found["request_id"]})
     return await _shown_now(context, caller, found)
 

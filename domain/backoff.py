@@ -45,12 +45,23 @@ def next_delay(
     """Seconds until the next attempt; None if there is none.
 
     `failures` counts this one. `jitter` is in [-1, 1]. What the vendor asks for makes a wait
-    longer, up to a bound, and never shorter.
+    longer, up to a bound, and never shorter; who is too fast has the whole destination wait.
     """
     if failure.kind is FailureClass.PERMANENT:
         return None
     own = _own_delay(failure, failures, schedule, keyed) * (1 + JITTER * jitter)
-    return max(own, min(failure.retry_after or 0.0, LONGEST_REST))
+    return own if failure.kind is FailureClass.THROTTLED else max(own, _asked(failure))
+
+
+def rest(failure: Failure, wait: float | None) -> float:
+    """Seconds for which the destination is to be left alone, of whose failure `wait` came."""
+    if failure.kind is not FailureClass.THROTTLED:
+        return 0.0
+    return max(wait or 0.0, _asked(failure))
+
+
+def _asked(failure: Failure) -> float:
+    return min(failure.retry_after or 0.0, LONGEST_REST)
 
 
 def asks_too_much(failure: Failure) -> bool:

@@ -69,6 +69,7 @@ _FIELDS = {
     "error": "text",
     "reference": "jsonb",
     "wait": "float8",
+    "rest": "float8",
 }
 # The attempt first: if it is closed already, its delivery is somebody else's by now. A delivery
 # that was cancelled meanwhile stays so, with the attempt on record; one that is sent again since is
@@ -81,7 +82,8 @@ with done as (
     update tenant.delivery_attempts a set completed_at = now(), class = done.kind,
         maybe_sent = done.maybe_sent, status_code = done.code, latency_ms = done.latency_ms,
         request = done.request::jsonb, response = done.response, error = done.error,
-        next_attempt_at = statement_timestamp() + make_interval(secs => done.wait)
+        next_attempt_at = statement_timestamp() + make_interval(secs =>
+            case when done.wait is not null then greatest(done.wait, done.rest) end)
     from done
     where a.delivery_id = done.delivery_id and a.no = done.no and a.completed_at is null
     returning a.delivery_id
@@ -142,6 +144,7 @@ def _row(outcome: Outcome) -> Row:
     row |= dict(zip(_COUNTS, (counts.certain, counts.throttled, counts.doubtful), strict=True))
     if outcome.wait is not None:
         row["wait"] = outcome.left(outcome.wait)
+        row["rest"] = outcome.left(outcome.rest)
     return row
 
 

@@ -68,6 +68,7 @@ async def serving(settings: Settings) -> AsyncIterator[Service]:
     """The whole service in this process, on an empty database."""
     # Imported on use: most tests need none of it, and it takes seconds.
     import worker
+    from activities.outbox import keep_starting
     from api.app import create_app
     from storage.provisioning import prepare
 
@@ -78,8 +79,10 @@ async def serving(settings: Settings) -> AsyncIterator[Service]:
     async with worker.connected(settings) as (client, connections):
         running = worker.workers(client, connections, settings)
         tasks = [asyncio.create_task(each.run()) for each in running]
+        starting = asyncio.create_task(keep_starting(client, connections.database))
         async with app.router.lifespan_context(app), _client(app) as http:
             yield Service(settings, http, settings.admin_key_file.read_text().strip(), dsn)
+        starting.cancel()
         await asyncio.gather(*(each.shutdown() for each in running))
         await asyncio.gather(*tasks)
 

@@ -3,7 +3,6 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
 from itertools import pairwise
 from uuid import UUID
 
@@ -12,19 +11,10 @@ import pytest
 from domain.delivery import FailureClass
 from storage import claim, delivery
 from storage.claim import AHEAD_SECONDS, Claimed
-from storage.database import Database
 from storage.delivery import LEASE_SECONDS
 from tests.storage.due import Due, ids, tomorrow
-from tests.storage.kept import Kept
 
 _CLAIMERS = 8
-
-
-@pytest.fixture
-async def due(kept: Kept) -> AsyncIterator[Due]:
-    database = Database(kept.dsn, pool_size=_CLAIMERS)
-    yield await Due.of(database, kept.tenants[0])
-    await database.close()
 
 
 class TestOrder:
