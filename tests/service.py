@@ -117,6 +117,11 @@ class Tenant:
     async def post(self, path: str, body: Any = None) -> httpx.Response:
         return await self.service.http.post(path, json=body or {}, headers=self.headers)
 
+    async def patch(self, path: str, body: Any) -> httpx.Response:
+        response = await self.service.http.patch(path, json=body, headers=self.headers)
+        assert response.status_code == 200, response.text
+        return response
+
     async def upload(
         self, content: bytes, name: str = "incidents.csv", **fields: Any
     ) -> httpx.Response:
