@@ -158,13 +158,10 @@ where not exists (select 1 from public.outbox o where o.subject = r.request_id)
 def _event(entity: int, left: int, chance: random.Random) -> dict[str, Any]:
     action = "resolved" if left == 0 else chance.choice(_ACTIONS)
     severity = chance.choice(["critical", "error", "warning", "info"])
-    return {
-        "eventType": f"incident.{action}",
-        "title": f"entity {entity}, {left} to come",
-        "entityType": "incident",
-        "entityId": f"INC{entity}",
-        "metadata": {"severity": severity},
-    }
+    said = {"eventType": f"incident.{action}", "title": f"entity {entity}, {left} to come"}
+    return said | {
+        "entityType": "incident", "entityId": f"INC{entity}", "metadata": {"severity": severity}
+    }  # fmt: skip
 
 
 _RECORD = """
@@ -195,11 +192,6 @@ def _summary(scene: Scene, record: list[Any]) -> dict[str, Any]:
         "stood_still": len(scene.late),
         "most_attempts": most,
         "bound": most_attempts(PROMPT),
-        "open": [
-            [row["channel_type"], row["status"], row["attempts"], row["last_error"]]
-            for row in record
-            if row["completed_at"] is None
-        ][:20],
         "told_late": len(late),
         "alerts_left_open": len(still_open),
     }
