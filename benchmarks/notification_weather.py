@@ -175,10 +175,8 @@ order by d.completed_at
 def _summary(scene: Scene, record: list[Any]) -> dict[str, Any]:
     told = {"accepted", "delivered"}
     traced = Counter(str(row["notification_id"]) for row in record)
-    unexplained = [
-        row for row in record
-        if row["status"] not in told and row["reason"] is None and row["last_error"] is None
-    ]  # fmt: skip
+    silent = [row for row in record if row["reason"] is None and row["last_error"] is None]
+    unexplained = [row for row in silent if row["status"] not in told]
     most = max(row["attempts"] for row in record)
     still_open = _wrongly_open(scene, record)
     late = [row for row in record if row["status"] in told and _is_late(row, record)]

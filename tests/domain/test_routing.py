@@ -30,7 +30,7 @@ def chosen(**values: Any) -> dict[str, Preferences]:
 
 
 def reasons(found: list[Decision]) -> list[tuple[int | None, str | None]]:
-    return [(each.channel_id and each.channel_id.int, each.reason) for each in found]
+    return [(each.channel_id.int if each.channel_id else None, each.reason) for each in found]
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,8 @@ class TestOldRows:
             "select last_class, action, extract(epoch from next_attempt_at - now())::float8 / 3600"
             " as hours from tenant.notification_deliveries"
         )
-        hours = {row["last_class"]: round(row["hours"]) for row in rows}
-        assert hours == {"misconfigured": 0, "throttled": 1, "transient": 10}
+        left = {row["last_class"]: round(row["hours"]) for row in rows}
+        assert left == {"misconfigured": 0, "throttled": 1, "transient": 10}
         assert {row["action"] for row in rows} == {"trigger"}
         assert await due.woken() == [due.request_id]
 
