@@ -268,3 +268,44 @@ class TestFences:
             await delivery.expire(sql, due.request_id, due.integration_id)
         assert await due.state(late) == ("expired", 0)
         assert await due.state(early) == ("sending", 1)
+
+
+class TestLongSends:
+    """A mail server may take ten minutes to say that it has a mail."""
+
+    async def test_a_send_in_good_hands_is_nobody_elses(self, due: Due) -> None:
+        [id] = await due.add()
+        [claimed] = await due.claim(keyed=False)
+        await due.pass_time(LEASE_SECONDS - 1)
+        async with due.database.statements(due.tenant_id) as sql:
+            await claim.renew(sql, claimed)
+        await due.pass_time(LEASE_SECONDS - 1)
+        await due.reclaim()
+        assert await due.state(id) == ("sending", 1)
+        await due.pass_time(2)
+        await due.reclaim()
+        assert await due.state(id) == ("retrying", 1)
+
+    async def test_one_that_was_taken_over_is_not_kept(self, due: Due) -> None:
+        [id] = await due.add()
+        [claimed] = await due.claim(keyed=False)
+        await due.pass_time(LEASE_SECONDS + 1)
+        await due.reclaim()
+        async with due.database.statements(due.tenant_id) as sql:
+            await claim.renew(sql, claimed)
+        [again] = await due.claim(keyed=False)
+        assert (again.delivery_id, again.no, again.repeated) == (id, 2, True)
+
+    async def test_a_delivery_that_stops_workers_is_tried_less_and_less(self, due: Due) -> None:
+        [id] = await due.add()
+        for _ in range(3):
+            assert await due.claim()
+            await due.pass_time(LEASE_SECONDS + 1)
+            await due.reclaim()
+            await due.set(id, next_attempt_at=0) if _ < 2 else None
+        [row] = await due.rows(
+            "select doubts, extract(epoch from next_attempt_at - now())::float8 as wait"
+            " from tenant.notification_deliveries"
+        )
+        assert row["doubts"] == 3
+        assert row["wait"] > 50
