@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from domain.tenant import TenantId
 from storage import attempt as record
 from storage import delivery, routing
 from storage.attempt import Outcome
-from storage.claim import Claimed, claim, reclaim, release
+from storage.claim import Claimed, claim, reclaim, release, renew
 from storage.database import DRIVER_ERRORS
 from storage.statement import Row, Statements
 from workflows import messages as m
@@ -33,6 +34,7 @@ _WINDOW_SECONDS = 10.0  # after which a window's unsent rows are given back
 _SOON = 5.0  # what is due sooner is waited for here
 _ROUND_SECONDS = 20.0
 _RECORD_SECONDS, _AGAIN_SECONDS = 10.0, 0.3  # within the lease of what was sent
+_RENEW_SECONDS = 10.0  # of a send that takes long
 _CROWDED_SECONDS, _BUSY_SECONDS, _PROBING_SECONDS = 0.1, 1.0, 10.0
 
 
@@ -115,7 +117,7 @@ class Delivering:
     async def claim(self, sql: Statements, share: Share, integration: Row | None) -> Found:
         """Claim what may be sent now, or find out when to look again."""
         if integration is None or not integration["is_active"]:
-            return await _parked(sql, share, integration)
+            return await _stand_still(sql, share, integration)
         target = self.targets.of(share.tenant_id, integration)
         cap = target.config.max_in_flight
         granted = self._gates.enter(share.tenant_id, share.integration_id, cap)
@@ -164,7 +166,7 @@ class Delivering:
                     return
                 attempt = Attempt(claimed, window.target)
                 outcomes.append(await send(attempt, self._egress, self._gates, jitter))
-                if _are_throttled(outcomes[-1:]) or self._is_probing(window):
+                if _stops_window(outcomes[-1]) or self._is_probing(window):
                     hopeless.set()
 
         await asyncio.gather(*(one_after_another() for _ in range(window.granted)))
@@ -181,12 +183,25 @@ class Delivering:
         async def one(claimed: Claimed) -> m.Lane:
             await slot(claimed, asyncio.Event())
             attempt = Attempt(claimed, window.target)
-            outcome = await send(attempt, self._egress, self._gates, jitter)
+            keeping = asyncio.create_task(self._keep(window.share.tenant_id, claimed))
+            try:
+                outcome = await send(attempt, self._egress, self._gates, jitter)
+            finally:
+                keeping.cancel()
             return await self._record(window, [outcome], [])
 
         sends = [asyncio.create_task(one(each)) for each in window.claimed]
         lanes = [await each for each in asyncio.as_completed(sends)]
         return lanes[-1]
+
+    async def _keep(self, tenant_id: TenantId, claimed: Claimed) -> None:
+        """Tell the others now and then that a send, which may take a mail server ten minutes, is
+        still in good hands."""
+        while True:
+            await asyncio.sleep(_RENEW_SECONDS)
+            with suppress(OSError, DBAPIError, *DRIVER_ERRORS):
+                async with self._database.statements(tenant_id) as sql:
+                    await renew(sql, claimed)
 
     async def _record(
         self, window: Window, outcomes: list[Outcome], unsent: list[Claimed]
@@ -209,7 +224,7 @@ class Delivering:
     ) -> m.Lane:
         share = window.share
         async with self._database.statements(share.tenant_id) as sql:
-            await record.complete(sql, share.integration_id, outcomes)
+            await record.complete(sql, window.integration, outcomes)
             if unsent:
                 await release(sql, unsent)
             await note_state(sql, window.integration, outcomes)
@@ -217,8 +232,9 @@ class Delivering:
             return await _look(sql, share)
 
 
-def _are_throttled(outcomes: list[Outcome]) -> bool:
-    return any(each.kind is FailureClass.THROTTLED for each in outcomes)
+def _stops_window(outcome: Outcome) -> bool:
+    """Whether what is claimed beside it would hardly fare better."""
+    return outcome.kind in (FailureClass.THROTTLED, FailureClass.MISCONFIGURED)
 
 
 async def _later(sql: Statements, share: Share, target: Target, full: float | None) -> m.Lane:
@@ -236,7 +252,9 @@ async def _later(sql: Statements, share: Share, target: Target, full: float | No
         return lane
     if full is not None:
         return lane.model_copy(update={"wait": full * random.uniform(0.5, 1.5)})  # noqa: S311
-    wait = await delivery.turn(sql, share.request_id, share.integration_id, target.interval)
+    places = share.request_id, share.integration_id
+    stateful = target.channel.limits.stateful
+    wait = await delivery.turn(sql, places, target.interval, stateful=stateful)
     return lane.model_copy(update={"wait": wait})
 
 
@@ -254,7 +272,7 @@ def lane_of(row: Row) -> m.Lane:
     )
 
 
-async def _parked(sql: Statements, share: Share, integration: Row | None) -> m.Lane:
+async def _stand_still(sql: Statements, share: Share, integration: Row | None) -> m.Lane:
     """An integration that is switched off keeps its deliveries until they expire; one that was
     deleted does not."""
     await reclaim(sql, share.integration_id)

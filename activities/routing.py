@@ -1,7 +1,8 @@
 """Opens a request: routes its events to channels, and sends the first round of a small one."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from temporalio import activity
@@ -9,22 +10,19 @@ from temporalio import activity
 from activities.delivering import Delivering, Found, Share, lane_of
 from activities.heartbeat import heartbeating
 from activities.job import Connections
-from activities.places import place_of
-from channels.channel import Outgoing
-from channels.options import read
-from domain.delivery import LATEST_SECONDS
-from domain.message import render
-from domain.notification import deadline
+from activities.route import decisions_again, is_of, routed, unplaced
+from domain.notification import Severity
+from domain.preference import Preferences
 from domain.routing import routes
 from domain.tenant import TenantId
-from storage import delivery, routing
-from storage.delivery import Route
+from storage import delivery, route, routing
 from storage.statement import Row, Statements
 from workflows import messages as m
 from workflows import steps
 
+Now = tuple[Sequence[Row], Mapping[str, Preferences]]  # the channels, and who chose what
+
 _AT_ONCE = 50  # deliveries of a request that is sent where it is routed, without a step between
-_LATEST = timedelta(seconds=LATEST_SECONDS)
 
 
 class Routing:
@@ -58,33 +56,45 @@ class Routing:
     async def _route(
         self, sql: Statements, tenant_id: TenantId, request_id: UUID
     ) -> dict[UUID, Row]:
-        """Write the deliveries of what was not routed; the integrations they go through, by id."""
+        """Write the deliveries of what was not routed, and place those anew that are to be sent
+        again; the integrations they go through, by id."""
         notifications = await routing.unrouted(sql, request_id)
-        if not notifications:
+        marked = await route.marked(sql, request_id)
+        if not notifications and not marked:
             return {}
-        channels = await routing.active_channels(sql)
-        users = {str(each["recipient"]["id"]) for each in notifications if each["recipient"]}
-        preferences = await routing.preferences(sql, users)
-        found = [
-            self._delivery(tenant_id, notification, channel)
-            for notification, channel in routes(notifications, channels, preferences)
+        channels = [
+            channel | {"severity": self._severity(tenant_id, channel)}
+            for channel in await routing.channels(sql)
         ]
-        if found:
-            await delivery.insert_routes(sql, request_id, found)
+        users = {str(e["recipient"]["id"]) for e in [*notifications, *marked] if e["recipient"]}
+        preferences = await routing.preferences(sql, users)
+        for row in marked:
+            await self._reroute(sql, tenant_id, row, (channels, preferences))
+        decisions = routes(notifications, channels, preferences)
+        found = list(routed(self._delivering.targets, tenant_id, decisions))
+        await route.insert_routes(sql, request_id, found)
         await routing.routed(sql, request_id)
-        return {channel["integration_id"]: channel["integration"] for channel in channels}
+        return {each["integration_id"]: each["integration"] for each in channels}
 
-    def _delivery(self, tenant_id: TenantId, notification: Row, channel: Row) -> Route:
-        target = self._delivering.targets.of(tenant_id, channel["integration"])
-        message = render("", notification, target.config.severity)
-        options, _ = read(target.channel, channel["options"])  # if invalid, said when it is sent
-        outgoing = Outgoing(message, target.config, options)
-        created = notification["created_at"]
-        return Route(
-            notification_id=notification["id"],
-            channel_id=channel["id"],
-            destination=place_of(target, outgoing, channel),
-            alert_key=message.alert_key if target.channel.limits.alerts else None,
-            rank=message.severity.rank,
-            deadline_at=deadline(created, notification["expires_at"], created + _LATEST),
-        )
+    def _severity(self, tenant_id: TenantId, channel: Row) -> Severity:
+        """Of events that do not say theirs, in this channel."""
+        integration = channel["integration"]
+        if integration is None:
+            return Severity.INFO
+        return self._delivering.targets.of(tenant_id, integration).config.severity
+
+    async def _reroute(self, sql: Statements, tenant_id: TenantId, row: Row, now: Now) -> None:
+        """Have a delivery go by its channel, integration and recipients as they are now."""
+        taken = await route.places(sql, row["id"])
+        targets, decisions = self._delivering.targets, decisions_again(row, *now)
+        found = list(routed(targets, tenant_id, decisions, taken))
+        mine = next((each for each in found if is_of(each, row)), None)
+        others = [each for each in found if each is not mine]
+        if not row["told"]:  # it was for nobody in particular, or for no channel at all
+            await route.insert_routes(sql, row["request_id"], others)
+        if mine is None and row["channel_id"] is None:
+            await route.remove(sql, row["delivery_id"])
+        else:
+            deadline_at = row["deadline_at"]
+            placed = replace(mine or unplaced(row, found[0]), deadline_at=deadline_at)
+            await route.reroute(sql, row["delivery_id"], placed)

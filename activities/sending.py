@@ -3,22 +3,17 @@
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from activities.gates import Gates
 from activities.target import Target
-from channels.channel import Outgoing
+from channels.channel import Limits, Outgoing
 from channels.egress import Egress
-from domain.delivery import (
-    DeliveryFailed,
-    DeliveryStatus,
-    Failure,
-    FailureClass,
-    Receipt,
-    next_delay,
-)
-from domain.message import render
+from domain.backoff import JITTER, Failures, asks_too_much, next_delay, rest
+from domain.delivery import DeliveryFailed, DeliveryStatus, Failure, FailureClass, Receipt
+from domain.message import Latest, render
+from domain.notification import Severity
 from domain.redaction import Redactor
 from domain.storable import stored
 from storage.attempt import Outcome
@@ -26,6 +21,7 @@ from storage.claim import Claimed
 from storage.statement import as_json
 
 _RESPONSE_CHARS = 20_000
+_SEVERITIES: dict[int | None, Severity] = {severity.rank: severity for severity in Severity}
 _ERROR_CHARS = 2_000
 
 
@@ -37,9 +33,16 @@ class Attempt:
     target: Target
 
     def outgoing(self) -> Outgoing[Any]:
-        config = self.target.config
-        message = render(str(self.claimed.delivery_id), self.claimed.notification, config.severity)
-        return Outgoing(message, config, self.target.options(self.claimed.options))
+        """With the severity that it was routed by, or that it took over from what it replaces."""
+        config, claimed = self.target.config, self.claimed
+        message = render(str(claimed.delivery_id), claimed.notification, config.severity)
+        message = replace(
+            message,
+            severity=_SEVERITIES.get(claimed.rank, message.severity),
+            latest=Latest(**claimed.latest) if claimed.latest else None,
+            repeated=claimed.repeated and not self.target.channel.limits.keyed,
+        )
+        return Outgoing(message, config, self.target.options(claimed.options), claimed.recipient)
 
 
 async def slot(claimed: Claimed, hopeless: asyncio.Event) -> bool:
@@ -103,30 +106,39 @@ def _outcome(
         "pause": attempt.target.rest,
         "ended": time.monotonic(),
     }
+    before = Failures(claimed.failures, claimed.throttles, claimed.doubts)
     if isinstance(result, Receipt):
         given = (result.reference or {}).items()
         return Outcome(
             **common,
             status=result.status,
-            failures=claimed.failures,
+            failures=before,
             code=result.code,
             place=result.destination,
             reference={name: stored(redact.sent(text), _ERROR_CHARS) for name, text in given}
             or None,
         )
-    throttled = result.kind is FailureClass.THROTTLED
-    failures = claimed.failures + (not throttled)
-    wait = next_delay(result, failures, attempt.target.channel.limits.schedule, jitter)
-    if throttled and wait is not None:
-        common["pause"] = max(common["pause"], wait)
     return Outcome(
         **common,
-        status=DeliveryStatus.FAILED if wait is None else DeliveryStatus.RETRYING,
-        failures=failures,
+        **_next(before, result, attempt.target.channel.limits, jitter),
         code=result.status,
         kind=result.kind,
         maybe_sent=result.maybe_sent,
         error=stored(redact.text(result.detail, sent), _ERROR_CHARS),
-        wait=wait,
         gone=result.gone,
     )
+
+
+def _next(before: Failures, failure: Failure, limits: Limits, jitter: float) -> dict[str, Any]:
+    """What a failure means for the delivery, and for its destination."""
+    failures = before.plus(failure, keyed=limits.keyed)
+    wait = next_delay(failure, failures, limits.schedule, jitter, keyed=limits.keyed)
+    refused = failure.kind is FailureClass.MISCONFIGURED
+    return {
+        "status": DeliveryStatus.FAILED if wait is None else DeliveryStatus.RETRYING,
+        "failures": failures,
+        "wait": wait,
+        "rest": rest(failure, wait),
+        "doubts_destination": refused or asks_too_much(failure),
+        "jitter": 1 + JITTER * jitter,
+    }

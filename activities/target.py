@@ -41,7 +41,8 @@ class Target:
         return found
 
     def lane(self, worker: str) -> Lane:
-        return Lane(self.integration_id, self.channel.limits.keyed, self.interval, worker)
+        limits = self.channel.limits
+        return Lane(self.integration_id, limits.keyed, self.interval, worker, limits.stateful)
 
     @property
     def rate(self) -> Rate | None:

@@ -13,7 +13,7 @@ from activities.target import Target, Targets
 from domain.delivery import Check, DeliveryFailed, FailureClass
 from domain.storable import stored
 from domain.tenant import TenantId
-from storage import draft, integration
+from storage import draft, integration, waiting
 from workflows import messages as m
 from workflows import steps
 
@@ -70,6 +70,8 @@ class Testing:
                 connection, id, row["version"], _status(checks), error
             ):
                 await integration.log(connection, id, _entry(checks))
+                if error is None:
+                    await waiting.wake(connection, id)
 
 
 def _shown(check: Check, target: Target) -> Check:

@@ -24,7 +24,7 @@ from api.channel_config import (
 )
 from api.context import Context
 from api.errors import ApiError, not_found
-from api.integration_change import Desk, IntegrationChange, Name, NewIntegration, Written, wake
+from api.integration_change import Desk, IntegrationChange, Name, NewIntegration, Written
 from api.integration_config import Config, channel_of, merged, refuse
 from channels.channel import ChannelOptions, names_of
 from channels.options import read
@@ -150,7 +150,7 @@ class ChannelDesk:
         if {"config", "integration_id"} & body.model_fields_set:
             await self._check_integration(row["integration_id"], row["type"], options)
         await channel.replace(self.connection, row)
-        woken = await channel.retry_misconfigured(self.connection, row)
+        woken = await channel.retry_misconfigured(self.connection, row["id"])
         if not parts.own:
             return Changed({}, woken)
         return Changed((await self._connect(row, parts)).shown_once, woken)
@@ -189,14 +189,14 @@ class ChannelDesk:
     async def _changed(
         self, own: Integration, row: NotificationChannel, changes: Config
     ) -> Changed:
-        woken = await channel.retry_misconfigured(self.connection, row)
+        woken = await channel.retry_misconfigured(self.connection, row["id"])
         if not changes:
             return Changed({}, woken)
         if "config" in changes:
             check_admin(self.caller)
         desk = Desk(self.context, self.caller, self.connection)
         done = await desk.change(own, IntegrationChange.model_validate(changes))
-        woken |= await wake(self.connection, own, done.row)
+        woken |= await waiting.wake(self.connection, own["id"])
         return Changed(done.shown_once, woken)
 
     async def _connect(self, row: NotificationChannel, parts: Split) -> Written:

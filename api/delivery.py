@@ -14,9 +14,9 @@ from api.auth import OPERATE, Operator
 from api.context import InContext
 from api.durable import wake_requests
 from api.errors import ApiError, existing
-from domain.delivery import LATEST_SECONDS
+from domain.delivery import LATEST_SECONDS, DeliveryStatus, Reason
 from domain.message import notes
-from storage import delivery, notification
+from storage import delivery, notification, waiting
 from storage.delivery import Delivery
 from storage.notification import Notification
 
@@ -27,8 +27,9 @@ _OF_NOTIFICATION = (
     *("severity", "expires_at", "created_at"),
 )
 _OF_DELIVERY = (
-    *("id", "channel_id", "channel_type", "integration_id", "destination", "status", "attempts"),
-    *("next_attempt_at", "deadline_at", "last_class", "last_error", "reference"),
+    *("id", "channel_id", "channel_type", "integration_id", "destination", "recipient", "status"),
+    *("reason", "attempts", "next_attempt_at", "rests_until", "deadline_at", "last_class"),
+    *("last_error", "reference"),
     *("created_at", "updated_at", "completed_at"),
 )
 _OF_ATTEMPT = (
@@ -40,10 +41,11 @@ _FOR_OPERATORS = ("request", "response")
 
 @router.post("/{delivery_id}/resend", status_code=202)
 async def resend(delivery_id: UUID, context: InContext, caller: Operator) -> dict[str, Any]:
-    """Send it again, from the start of its schedule, whatever became of it."""
+    """Send it again, from the start of its schedule, whatever became of it: through its channel as
+    that is now, and at once, also where the destination asked for a rest."""
     async with context.database.tenant(caller.tenant_id) as connection:
         found = existing(await delivery.find(connection, delivery_id), "delivery")
-        requests = await delivery.resend(connection, [delivery_id], fresh_deadline())
+        requests = await send_again(connection, [found])
     if not requests:
         raise ApiError(409, "invalid_state", "the delivery is being sent at this moment")
     await wake_requests(context.temporal, caller.tenant_id, requests)
@@ -57,13 +59,18 @@ async def cancel(delivery_id: UUID, context: InContext, caller: Operator) -> dic
         found = existing(await delivery.find(connection, delivery_id), "delivery")
         if not await delivery.cancel(connection, delivery_id):
             raise ApiError(409, "invalid_state", f"the delivery is {found['status']} already")
+        await waiting.note_wakes(connection, {found["request_id"]})
     await wake_requests(context.temporal, caller.tenant_id, {found["request_id"]})
     return await _shown_now(context, caller, found)
 
 
-def fresh_deadline() -> datetime:
-    """Of what is sent again: as if it were new."""
-    return datetime.now(UTC) + timedelta(seconds=LATEST_SECONDS)
+async def send_again(connection: AsyncConnection, found: Sequence[Delivery]) -> set[UUID]:
+    """Have deliveries routed anew and sent; the requests that will be woken for it."""
+    deadline = datetime.now(UTC) + timedelta(seconds=LATEST_SECONDS)  # as if they were new
+    requests = await delivery.resend(connection, [each["id"] for each in found], deadline)
+    await waiting.lift(connection, found)
+    await waiting.note_wakes(connection, requests)
+    return requests
 
 
 async def with_deliveries(
@@ -105,9 +112,16 @@ def _shown(row: Notification, deliveries: list[dict[str, Any]]) -> dict[str, Any
 
 
 def _delivery(row: Delivery) -> dict[str, Any]:
-    """Of one that is over there is no next attempt, whatever its row was left with."""
-    over = {"nextAttemptAt": None} if row["completed_at"] else {}
-    return _part(row, _OF_DELIVERY) | over
+    """Of one that is over there is no next attempt, whatever its row was left with; one that waits
+    does so for its own time, and for that of its destination and its integration."""
+    if row["completed_at"]:
+        return _part(row | {"next_attempt_at": None, "rests_until": None}, _OF_DELIVERY)
+    if row["status"] != DeliveryStatus.SENDING:
+        times = (row["next_attempt_at"], row["rests_until"], row["probe_at"])
+        next = max((time for time in times if time is not None), default=None)
+        off = Reason.INTEGRATION_OFF if row["is_on"] is False else row["reason"]
+        row = row | {"next_attempt_at": next, "reason": off}
+    return _part(row, _OF_DELIVERY)
 
 
 def _part(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:

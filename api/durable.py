@@ -34,6 +34,7 @@ _START_SECONDS = 5
 _UNANSWERED = "AcceptedUpdateCompletedWorkflow"  # the server's word for it
 _NOT_ASKED = "ask again once it is unpaused there"
 _ASKED = "what was asked for is done once it is unpaused there"
+_AT_ONCE = 20  # workflows that a caller waits for
 _PATIENCE = 30  # seconds for a worker to take an update; the work it asks for may take longer
 
 
@@ -61,10 +62,15 @@ async def start_accepted(temporal: Client, request: RequestRef, events: list[Eve
 
 
 async def wake_requests(temporal: Client, tenant_id: TenantId, requests: set[UUID]) -> None:
-    """Have the requests' workflows look at their deliveries now, also those that have ended."""
-    for request_id in requests:
-        request = RequestRef(tenant_id=tenant_id, request_id=str(request_id))
-        await wake_notification(temporal, request)
+    """Have the requests' workflows look at their deliveries now, also those that have ended; many
+    of them, or all if that fails, as soon as a worker looks into the outbox."""
+    try:
+        async with asyncio.timeout(_START_SECONDS):
+            for request_id in sorted(requests)[:_AT_ONCE]:
+                request = RequestRef(tenant_id=tenant_id, request_id=str(request_id))
+                await wake_notification(temporal, request)
+    except (RPCError, TimeoutError) as error:
+        _log.warning("%d requests are left to the outbox: %r", len(requests), error)
 
 
 async def ask(temporal: Client, job_id: UUID, update: Any, *args: Any) -> None:

@@ -1,5 +1,6 @@
 """Integrations over HTTP: a tenant's connections to vendors. Secrets go in and never come out."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -15,12 +16,12 @@ from api.context import InContext
 from api.durable import wake_requests
 from api.errors import ApiError, existing, unique_name
 from api.idempotency import IdempotencyKey, once_within, request_hash, secret_request_hash
-from api.integration_change import Desk, IntegrationChange, NewIntegration, wake
+from api.integration_change import Desk, IntegrationChange, NewIntegration
 from api.page import InPage
 from channels import CHANNELS
 from channels.channel import Channel, secret_names
 from domain.notification import Text
-from storage import integration, waiting
+from storage import destination, integration, waiting
 from storage.integration import Integration
 
 router = APIRouter(prefix="/v1/integrations", tags=["integrations"])
@@ -39,7 +40,8 @@ async def list_types(caller: Reader) -> dict[str, Any]:
 async def list_integrations(context: InContext, caller: Reader, page: InPage) -> dict[str, Any]:
     async with context.database.tenant(caller.tenant_id) as connection:
         rows = await integration.page(connection, page.wanted, page.after)
-    return page.answer(rows, [_shown(row) for row in rows])
+        rests = await destination.rests(connection, {row["id"] for row in rows})
+    return page.answer(rows, [_shown(row, rests.get(row["id"])) for row in rows])
 
 
 @router.post("", status_code=201)
@@ -68,14 +70,15 @@ async def get_integration(
 ) -> dict[str, Any]:
     async with context.database.tenant(caller.tenant_id) as connection:
         found = existing(await integration.find(connection, integration_id), "integration")
-    return {"data": _shown(found)}
+        rests = await destination.rests(connection, {integration_id})
+    return {"data": _shown(found, rests.get(integration_id))}
 
 
 @router.patch("/{integration_id}")
 async def change_integration(
     integration_id: UUID, body: IntegrationChange, context: InContext, caller: Admin
 ) -> dict[str, Any]:
-    """Change what is named. Deliveries that waited for that are tried again at once.
+    """Change what is named. Deliveries that wait are tried again at once, whatever they wait for.
 
     A signing secret that is removed is made anew, and shown this once.
     """
@@ -84,9 +87,10 @@ async def change_integration(
             found = await integration.find(connection, integration_id, lock=True)
             found = _listed(existing(found, "integration"))
             written = await Desk(context, caller, connection).change(found, body)
-            woken = await wake(connection, found, written.row)
+            woken = await waiting.wake(connection, integration_id)
             silent = await _silenced(connection, written.row)
-    await wake_requests(context.temporal, caller.tenant_id, woken)
+    if written.row["is_active"]:
+        await wake_requests(context.temporal, caller.tenant_id, woken)
     return {"data": _shown(written.row), **written.shown_once, **silent}
 
 
@@ -105,6 +109,7 @@ async def rotate_secret(
             return earlier
         found = existing(await integration.find(tx, integration_id, lock=True), "integration")
         written = await Desk(context, caller, tx).rotate(found)
+        await waiting.wake(tx, integration_id)
         answer = to_jsonable_python({"data": _shown(written.row)})
         await hold.settle(tx, hash, 200, answer)
     return JSONResponse({**answer, **written.shown_once})
@@ -154,6 +159,7 @@ def _type(channel: Channel[Any]) -> dict[str, Any]:
         "limits": {
             "rate": rate,
             "retry_seconds": limits.schedule.delays,
+            "deadline_seconds": limits.schedule.lasts,
             "keyed": limits.keyed,
         },
     }
@@ -175,6 +181,7 @@ async def _silenced(connection: AsyncConnection, row: Integration) -> dict[str, 
     return {"warnings": [said.format(name) for name in names]} if names else {}
 
 
-def _shown(row: Integration) -> dict[str, Any]:
+def _shown(row: Integration, rests_until: datetime | None = None) -> dict[str, Any]:
     shown = {name: value for name, value in row.items() if name not in _HIDDEN}
+    shown["rests_until"] = rests_until
     return shown | {"config": {**row["config"], **row["credential_hints"]}}

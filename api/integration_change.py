@@ -26,7 +26,7 @@ from api.integration_config import (
 from channels.channel import Channel
 from domain.notification import Text
 from domain.storable import JsonObject, at_most
-from storage import integration, waiting
+from storage import integration
 from storage.integration import Integration
 from storage.secrets import CannotOpen
 
@@ -157,14 +157,6 @@ class Desk:
         entry = {"level": "info", "action": action, "detail": detail, "actor": actor}
         await integration.log(self.connection, id, entry)
         await note(self.connection, self.caller, action, "integration", id)
-
-
-async def wake(connection: AsyncConnection, before: Integration, after: Integration) -> set[UUID]:
-    """Make due what waited for a change; the requests whose workflows have to be woken."""
-    woken = await waiting.retry_misconfigured(connection, after["id"])
-    if after["is_active"] and not before["is_active"]:
-        woken |= await waiting.requests(connection, after["id"])
-    return woken
 
 
 def _made(before: Config, after: Config) -> str | None:

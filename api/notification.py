@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Discriminator, Field, RootModel, Tag
 
 from api.auth import OPERATE, Notifier, Operator, Reader
 from api.context import InContext
-from api.delivery import fresh_deadline, with_attempts, with_deliveries
+from api.delivery import send_again, with_attempts, with_deliveries
 from api.durable import start_accepted, wake_requests
 from api.errors import existing
 from api.idempotency import IdempotencyKey, once_within, request_hash
@@ -124,12 +124,12 @@ async def get_notification(
 async def resend_notification(
     notification_id: UUID, context: InContext, caller: Operator
 ) -> dict[str, Any]:
-    """Send all its deliveries again, whatever became of them."""
+    """Send all its deliveries again, whatever became of them, and tell those channels of it that
+    it would go to now; what stands in the way of one is its `reason` afterwards."""
     async with context.database.tenant(caller.tenant_id) as connection:
-        existing(await notification.find(connection, notification_id), "notification")
+        row = existing(await notification.find(connection, notification_id), "notification")
+        await notification.route_again(connection, row["id"])
         found = await delivery.of_notifications(connection, [notification_id])
-        requests = await delivery.resend(
-            connection, [each["id"] for each in found], fresh_deadline()
-        )
-    await wake_requests(context.temporal, caller.tenant_id, requests)
+        requests = await send_again(connection, found)
+    await wake_requests(context.temporal, caller.tenant_id, requests | {row["request_id"]})
     return await get_notification(notification_id, context, caller)

@@ -142,15 +142,15 @@ class Limits:
     """How fast and how long: the vendor's rate per destination (None: no limit), the retries.
 
     `keyed`: the vendor recognises a delivery that comes twice, so many may be in flight. Else one
-    at a time per destination, committed before and after. `alerts`: the vendor joins events by
-    `alert_key`; those of one alert are sent in their order, never a trigger after a later resolve.
-    `longest` is how many seconds one send may take: until then nobody else may repeat it.
+    at a time per destination, committed before and after. `stateful`: the vendor shows the state of
+    an `alert_key`, so that an event which waits and which a later one replaces is not sent at all.
+    `longest` is how many seconds one send may take.
     """
 
     schedule: Schedule
     keyed: bool
     rate: Rate | None = None
-    alerts: bool = False
+    stateful: bool = False
     longest: float = 30.0
 
 

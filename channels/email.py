@@ -15,7 +15,7 @@ from channels.oauth import Tokens
 from channels.smtp import Conversation
 from channels.smtp_waits import Waits
 from domain.delivery import (
-    PROMPT,
+    MAIL,
     Check,
     DeliveryFailed,
     DeliveryStatus,
@@ -51,7 +51,7 @@ class Email:
     config = EmailConfig
     options = EmailOptions
     # No vendor, no rate: a server's own limit belongs into the integration's `rateLimit`.
-    limits = Limits(schedule=PROMPT, keyed=False, longest=Waits().longest)
+    limits = Limits(schedule=MAIL, keyed=False, longest=Waits().longest)
 
     def destination(self, outgoing: Outgoing[EmailConfig]) -> str:
         """The server: it counts connections and mails, and it is what hangs if something does.

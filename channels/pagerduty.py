@@ -91,7 +91,7 @@ class PagerDuty:
     title = "PagerDuty"
     config = PagerDutyConfig
     options = ChannelOptions
-    limits = Limits(PROMPT, keyed=True, rate=Rate(120, 60.0), alerts=True)
+    limits = Limits(PROMPT, keyed=True, rate=Rate(120, 60.0), stateful=True)
 
     def destination(self, outgoing: Outgoing[PagerDutyConfig]) -> str:
         return ""

@@ -18,6 +18,26 @@ class DeliveryStatus(StrEnum):
     FAILED = "failed"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
+    NOT_SENT = "not_sent"
+
+
+class Reason(StrEnum):
+    """Why a delivery was not sent, was replaced or cancelled, or what it waits for."""
+
+    INTEGRATION_OFF = "integration_off"
+    INTEGRATION_DELETED = "integration_deleted"
+    CHANNEL_OFF = "channel_off"
+    CHANNEL_DELETED = "channel_deleted"  # the user chose one that there is no more
+    MUTED = "muted"
+    BELOW_MIN_SEVERITY = "below_min_severity"
+    EVENT_TYPE_EXCLUDED = "event_type_excluded"
+    NO_CHANNEL = "no_channel"  # none is default, or the user chose none
+    NO_RECIPIENT = "no_recipient"
+    SAME_DESTINATION = "same_destination"  # another delivery of the event leads there
+    REPLACED_BY_TRIGGER = "replaced_by_trigger"
+    REPLACED_BY_ACKNOWLEDGE = "replaced_by_acknowledge"
+    REPLACED_BY_RESOLVE = "replaced_by_resolve"
 
 
 OPEN = frozenset({DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.RETRYING})
@@ -27,8 +47,8 @@ class FailureClass(StrEnum):
     """Why an attempt failed, in the one way that decides what happens next."""
 
     PERMANENT = "permanent"  # the same request will be refused again
-    MISCONFIGURED = "misconfigured"  # waits for a change of the integration, or the deadline
-    THROTTLED = "throttled"  # too fast; not the delivery's fault, so it costs no retry
+    MISCONFIGURED = "misconfigured"  # its destination is probed until it works again
+    THROTTLED = "throttled"  # too fast: its destination rests
     TRANSIENT = "transient"  # tried again after a while
     BLOCKED = "blocked"  # the egress guard refused the address; tried again: names change
     UNKNOWN = "unknown"  # whoever sent it did not live to tell
@@ -126,38 +146,27 @@ class Rate:
         return self.exact * max(1.05, min(1 + 0.05 / self.exact, 1.25))
 
 
+LATEST_SECONDS = 80 * 3600  # the usual life of a delivery, whatever its vendor asks for
+_HOUR = 3_600.0
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Seconds to wait after the first, second … failed attempt; after the last there is no more."""
+    """Seconds to wait after the first, second … failed attempt; the last wait is repeated until
+    the delivery is `lasts` seconds old, which is its deadline."""
 
     delays: tuple[float, ...]
+    lasts: float = LATEST_SECONDS
 
-    def delay(self, failures: int) -> float | None:
-        """The wait after that many failures; None if it was the last attempt."""
-        return self.delays[failures - 1] if failures <= len(self.delays) else None
+    def delay(self, failures: int) -> float:
+        """The wait after that many failures, of which there is one at least."""
+        return self.delays[min(failures, len(self.delays)) - 1]
 
 
-# Chat, mail and paging: of no use a day later.
-PROMPT = Schedule((5, 15, 60, 300, 900, 3_600))
+# Chat and paging outlive an outage of days.
+PROMPT = Schedule((5, 15, 60, 300, 900, 1_800, _HOUR, 7_200, 14_400))
+# RFC 5321 4.5.4.1: "the give-up time generally needs to be at least 4-5 days"; its half an hour
+# between attempts is for relays, whose mail nobody waits for.
+MAIL = Schedule((5, 60, 300, 900, 1_800, _HOUR, 7_200, 14_400), 5 * 24 * _HOUR)
 # Standard Webhooks 1.0: ten attempts in 75.6 hours.
 PERSISTENT = Schedule((5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400))
-LATEST_SECONDS = 80 * 3600  # no delivery is older than this, whatever its vendor asks for
-
-
-def next_delay(failure: Failure, failures: int, schedule: Schedule, jitter: float) -> float | None:
-    """Seconds until the next attempt; None if there is none.
-
-    `failures` counts this one, and not those that were throttled. `jitter` is in [-1, 1].
-    """
-    match failure.kind:
-        case FailureClass.PERMANENT:
-            return None
-        case FailureClass.MISCONFIGURED:
-            return LATEST_SECONDS  # until somebody changes the integration, which wakes it
-        case FailureClass.THROTTLED:
-            backoff = min(60.0, 2.0 ** min(failures + 1, 6)) * (1 + 0.1 * jitter)
-            return backoff if failure.retry_after is None else failure.retry_after
-    delay = schedule.delay(failures)
-    if delay is None:
-        return None
-    return max(delay * (1 + 0.1 * jitter), failure.retry_after or 0)

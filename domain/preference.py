@@ -1,12 +1,13 @@
 """What a user wants to be told, and through which channels."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from domain.delivery import Reason
 from domain.severity import Severity, SeveritySetting
 
 # An event type as it is written, or all below one: `incident.*` is `incident.created` and
@@ -14,7 +15,7 @@ from domain.severity import Severity, SeveritySetting
 Pattern = Annotated[str, Field(max_length=102, pattern=r"^[A-Za-z0-9_.:-]+(\.\*)?$")]
 Patterns = Annotated[tuple[Pattern, ...], Field(max_length=200)]
 
-Row = TypeVar("Row", bound=Mapping[str, Any])
+Row = Mapping[str, Any]
 
 
 class _Body(BaseModel):
@@ -42,24 +43,24 @@ class Preferences(_Body):
     min_severity: SeveritySetting | None = None
 
 
-def wants(preferences: Preferences, event_type: str, severity: Severity) -> bool:
-    """Whether the user is to be told of such an event at all."""
+def unwanted(preferences: Preferences, event_type: str, severity: Severity) -> Reason | None:
+    """Why the user is not to be told of such an event; None if they are."""
     include, exclude = preferences.event_types.include, preferences.event_types.exclude
     least = preferences.min_severity or Severity.INFO
-    return (
-        not preferences.muted
-        and severity.rank <= least.rank
-        and (not include or _matches(include, event_type))
-        and not _matches(exclude, event_type)
-    )
+    if preferences.muted:
+        return Reason.MUTED
+    if (include and not _matches(include, event_type)) or _matches(exclude, event_type):
+        return Reason.EVENT_TYPE_EXCLUDED
+    return Reason.BELOW_MIN_SEVERITY if severity.rank > least.rank else None
 
 
-def chosen(preferences: Preferences, channels: Iterable[Row]) -> list[Row]:
-    """Those of the channels (`id`, `is_default`) that the user is told through, in their order."""
-    mine = preferences.channels
-    if mine is None:
-        return [channel for channel in channels if channel["is_default"]]
-    return [channel for channel in channels if channel["id"] in mine]
+def targets(preferences: Preferences | None, channels: Iterable[Row]) -> list[UUID]:
+    """The channels (`id`, `is_default`) that somebody is told through, also those that a choice
+    names and that there are no more."""
+    mine = preferences.channels if preferences else None
+    if mine is not None:
+        return list(dict.fromkeys(mine))
+    return [channel["id"] for channel in channels if channel["is_default"]]
 
 
 def _matches(patterns: Iterable[str], event_type: str) -> bool:

@@ -3,9 +3,13 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
+from domain.backoff import Failures
 from domain.delivery import DeliveryStatus, FailureClass
+from storage import destination
+from storage.destination import Doubt
 from storage.statement import Row, Statements, as_json
 
 
@@ -13,14 +17,15 @@ from storage.statement import Row, Statements, as_json
 class Outcome:
     """How attempt `no` ended, and when (time.monotonic()). Texts hold no secrets.
 
-    `wait`: seconds from then until the next one, if the delivery goes on. `pause`: seconds from
-    then for which the destination is to get nothing at all.
+    `wait`: seconds from then until the next one, if the delivery goes on. Seconds from then for
+    which the destination is to get nothing at all: `pause` for the sake of its rate, `rest` as it
+    asked. `doubts_destination`: it refused us, or asks for more than is waited for.
     """
 
     delivery_id: UUID
     no: int
     status: DeliveryStatus
-    failures: int
+    failures: Failures
     latency_ms: int
     ended: float
     request: str = "null"  # JSON
@@ -32,20 +37,30 @@ class Outcome:
     reference: dict[str, str] | None = None
     wait: float | None = None
     pause: float = 0.0
+    rest: float = 0.0
+    doubts_destination: bool = False
+    jitter: float = 1.0  # a factor
     destination: str = ""
     place: str = ""  # what the vendor calls the destination
     gone: bool = False  # the vendor wants no more at all
+
+    @property
+    def arrived(self) -> bool:
+        return self.status in (DeliveryStatus.ACCEPTED, DeliveryStatus.DELIVERED)
 
     def left(self, seconds: float) -> float:
         """Of so many seconds from its end, those that are still to come."""
         return max(self.ended + seconds - time.monotonic(), 0.0)
 
 
+_COUNTS = ("failures", "throttles", "doubts")
 _FIELDS = {
     "delivery_id": "uuid",
     "no": "int",
     "status": "text",
     "failures": "int",
+    "throttles": "int",
+    "doubts": "int",
     "latency_ms": "int",
     "request": "text",
     "response": "text",
@@ -55,6 +70,7 @@ _FIELDS = {
     "error": "text",
     "reference": "jsonb",
     "wait": "float8",
+    "rest": "float8",
 }
 # The attempt first: if it is closed already, its delivery is somebody else's by now. A delivery
 # that was cancelled meanwhile stays so, with the attempt on record; one that is sent again since is
@@ -67,12 +83,14 @@ with done as (
     update tenant.delivery_attempts a set completed_at = now(), class = done.kind,
         maybe_sent = done.maybe_sent, status_code = done.code, latency_ms = done.latency_ms,
         request = done.request::jsonb, response = done.response, error = done.error,
-        next_attempt_at = statement_timestamp() + make_interval(secs => done.wait)
+        next_attempt_at = statement_timestamp() + make_interval(secs =>
+            case when done.wait is not null then greatest(done.wait, done.rest) end)
     from done
     where a.delivery_id = done.delivery_id and a.no = done.no and a.completed_at is null
     returning a.delivery_id
 )
 update tenant.notification_deliveries d set status = done.status, failures = done.failures,
+    throttles = done.throttles, doubts = done.doubts, lease_until = null,
     last_class = done.kind, last_error = done.error, updated_at = now(),
     reference = coalesce(done.reference, d.reference),
     next_attempt_at = least(statement_timestamp() + make_interval(secs => done.wait),
@@ -82,30 +100,52 @@ from done join closed on closed.delivery_id = done.delivery_id
 where d.id = done.delivery_id and d.attempts = done.no and d.status = 'sending'
 returning d.id
 """
-_PAUSE = """
-insert into tenant.delivery_rates as r (integration_id, destination, free_at)
-select id, $2, clock_timestamp() + make_interval(secs => $3)
-from tenant.integrations where id = $1
-on conflict (integration_id, destination) do update
-set free_at = greatest(r.free_at, excluded.free_at)
+# A change of the integration wakes what waits; what was on its way meanwhile was not waiting yet.
+_AGAIN = """
+update tenant.notification_deliveries d set next_attempt_at = now()
+from tenant.integrations i
+where i.id = $1 and i.version <> $2 and d.id = any($3) and d.status = 'retrying'
 """
 
 
-async def complete(sql: Statements, integration_id: UUID, outcomes: Sequence[Outcome]) -> None:
-    """Record how attempts ended, and have destinations left alone that asked for it."""
+async def complete(sql: Statements, integration: Row, outcomes: Sequence[Outcome]) -> None:
+    """Record how attempts through that version of an integration ended, and what their
+    destinations are therefore due: to be left alone, to be doubted, or to be trusted again."""
     await sql.run(_COMPLETE, as_json([_row(outcome) for outcome in outcomes]))
-    pauses: dict[str, float] = {}
+    id, version = integration["id"], integration["version"]
+    for place, seconds in _longest(outcomes, "pause").items():
+        await destination.pause(sql, id, place, seconds)
+    for place, seconds in _longest(outcomes, "rest").items():
+        await destination.rest(sql, id, place, seconds)
+    trusted = {each.destination for each in outcomes if each.arrived}
+    if trusted and integration["in_doubt"]:
+        await destination.trust(sql, id, trusted)
+    # What arrived beside them says that these are refused for what they are.
+    doubted = {e.destination: e for e in outcomes if e.doubts_destination}
+    for place, each in sorted(doubted.items()):
+        if place not in trusted:
+            doubt = Doubt(place, version, each.jitter, each.left(each.rest))
+            await destination.doubt(sql, id, doubt)
+    if failed := [each.delivery_id for each in outcomes if each.wait is not None]:
+        await sql.run(_AGAIN, id, version, failed)
+
+
+def _longest(outcomes: Sequence[Outcome], what: Literal["pause", "rest"]) -> dict[str, float]:
+    """By destination, the most that is left of it; in one order for everybody."""
+    found: dict[str, float] = {}
     for each in outcomes:
-        if left := each.left(each.pause):
-            pauses[each.destination] = max(left, pauses.get(each.destination, 0.0))
-    for destination, left in sorted(pauses.items()):
-        await sql.run(_PAUSE, integration_id, destination, left)
+        if left := each.left(getattr(each, what)):
+            found[each.destination] = max(left, found.get(each.destination, 0.0))
+    return dict(sorted(found.items()))
 
 
 def _row(outcome: Outcome) -> Row:
-    row = {name: getattr(outcome, name) for name in _FIELDS}
+    counts = outcome.failures
+    row = {name: getattr(outcome, name) for name in _FIELDS if name not in _COUNTS}
+    row |= dict(zip(_COUNTS, (counts.certain, counts.throttled, counts.doubtful), strict=True))
     if outcome.wait is not None:
         row["wait"] = outcome.left(outcome.wait)
+        row["rest"] = outcome.left(outcome.rest)
     return row
 
 

@@ -7,11 +7,12 @@ from uuid import UUID
 from sqlalchemy import Select, case, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.delivery import FailureClass
+from domain.delivery import DeliveryStatus, FailureClass
 from storage.notification_tables import integrations
 from storage.notification_tables import notification_channels as channels
 from storage.notification_tables import notification_deliveries as deliveries
 from storage.rows import create_row, find_row
+from storage.waiting import note_wakes
 
 NotificationChannel = dict[str, Any]  # a row of notification_channels
 
@@ -75,14 +76,17 @@ async def known(connection: AsyncConnection, ids: Iterable[UUID]) -> set[UUID]:
     return set(rows.scalars())
 
 
-async def retry_misconfigured(connection: AsyncConnection, row: NotificationChannel) -> set[UUID]:
-    """Make due, as the channel is now, what waited for it to change; the requests to be woken."""
+async def retry_misconfigured(connection: AsyncConnection, id: UUID) -> set[UUID]:
+    """Have what waited for the channel to change routed anew (see storage.delivery.resend); the
+    requests that will be woken for it."""
     c = deliveries.c
-    waits = (c.completed_at.is_(None), c.status != "sending")
+    waits = (c.completed_at.is_(None), c.status != DeliveryStatus.SENDING)
     rows = await connection.execute(
         update(deliveries)
-        .where(c.channel_id == row["id"], c.last_class == FailureClass.MISCONFIGURED, *waits)
-        .values(options=row["config"], next_attempt_at=func.now(), updated_at=func.now())
+        .where(c.channel_id == id, c.last_class == FailureClass.MISCONFIGURED, *waits)
+        .values(next_attempt_at=None, updated_at=func.now())
         .returning(c.request_id)
     )
-    return set(rows.scalars())
+    found = set(rows.scalars())
+    await note_wakes(connection, found)
+    return found

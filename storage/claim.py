@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from domain.backoff import LOST
+from storage import destination as destinations
 from storage.delivery import LEASE_SECONDS
+from storage.order import BLOCKED, BLOCKED_BY_STATE, LATEST, latest_of, supersede
 from storage.statement import Row, Statements
 
 AHEAD_SECONDS = 5.0  # how far ahead slots are given away; a page overtakes all but those
@@ -17,17 +20,25 @@ AHEAD_SECONDS = 5.0  # how far ahead slots are given away; a page overtakes all 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """An integration as claims see it: `interval` is that between two sends to one destination."""
+    """An integration as claims see it: `interval` is that between two sends to one destination.
+
+    `stateful`: the vendor shows a state, so that what a later event replaces is not sent.
+    """
 
     integration_id: UUID
     keyed: bool
     interval: float | None
     worker: str
+    stateful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Attempt `no` of a delivery, to be sent at `at` (time.monotonic()), and not sooner."""
+    """Attempt `no` of a delivery, to be sent at `at` (time.monotonic()), and not sooner.
+
+    `failures`, `throttles` and `doubts` count how earlier ones ended; `repeated`: one of them may
+    have arrived. `latest`: the newest event of the entity that the channel has been told, if later.
+    """
 
     delivery_id: UUID
     request_id: UUID
@@ -37,67 +48,72 @@ class Claimed:
     destination: str
     notification: Row
     at: float
+    recipient: str = ""
+    rank: int | None = None
+    throttles: int = 0
+    doubts: int = 0
+    repeated: bool = False
+    latest: Row | None = None
 
 
-# Of one alert's events each waits for those before it. A destination that asked us to wait, or
-# whose rate is used up, has its `free_at` in the future.
-_CLAIM = """
+_CLAIM = f"""
 with due as (
     select d.id from tenant.notification_deliveries d
     where d.integration_id = $1 and d.completed_at is null and d.status <> 'sending'
         and d.next_attempt_at <= now() and d.deadline_at > now()
-        and {where}
-        and (d.alert_key is null or not exists (
-            select 1 from tenant.notification_deliveries e
-            where e.integration_id = d.integration_id and e.alert_key = d.alert_key
-                and e.notification_id < d.notification_id and e.completed_at is null))
+        and {{where}}
+        and not ({{blocked}})
     order by d.destination, d.rank, d.id limit $2 for update of d skip locked
 ), begun as (
     update tenant.notification_deliveries d
-    set status = 'sending', attempts = attempts + 1, updated_at = now()
+    set status = 'sending', attempts = attempts + 1, updated_at = now(),
+        lease_until = now() + interval '{LEASE_SECONDS} s'
     from due where d.id = due.id returning d.*
 ), tried as (
     insert into tenant.delivery_attempts (delivery_id, no, started_at, worker)
     select id, attempts, now(), $3 from begun on conflict do nothing returning delivery_id
 )
 select begun.id as delivery_id, begun.request_id, begun.attempts as no, begun.failures,
-    begun.options, begun.destination, n.id, n.event_type, n.title, n.body, n.entity_type,
-    n.entity_id, n.metadata, n.recipient, n.created_at
+    begun.throttles, begun.doubts, begun.options, begun.destination, begun.recipient as told,
+    begun.rank, begun.attempts > 1 and exists (
+        select 1 from tenant.delivery_attempts a
+        where a.delivery_id = begun.id and a.maybe_sent) as repeated,
+    n.id, n.event_type, n.title, n.body, n.entity_type,
+    n.entity_id, n.metadata, n.recipient, n.created_at, latest.event_type as latest_event_type,
+    latest.title as latest_title, latest.created_at as latest_created_at
 from begun join tried on tried.delivery_id = begun.id
     join tenant.notifications n on n.id = begun.notification_id
+    {LATEST}
 order by begun.rank, begun.id
 """
+# A destination that asked us to wait, whose rate is used up, or that is in doubt is left out.
 _UNPACED = """not exists (
             select 1 from tenant.delivery_rates r where r.integration_id = d.integration_id
-                and r.destination = d.destination and r.free_at > now())"""
+                and r.destination = d.destination
+                and (r.free_at > now() or r.rests_until > now() or r.probe_at is not null))"""
 _AT = "d.destination = $4"
 _ALONE = f"""{_AT} and not exists (
             select 1 from tenant.notification_deliveries s where s.integration_id = $1
                 and s.destination = $4 and s.status = 'sending' and s.completed_at is null)"""
-_FREELY = _CLAIM.format(where=_UNPACED)
-_SLOTTED = {True: _CLAIM.format(where=_AT), False: _CLAIM.format(where=_ALONE)}  # by `keyed`
+_BLOCKED = {True: BLOCKED_BY_STATE, False: BLOCKED}  # by `stateful`
+_FREELY = _CLAIM.format(where=_UNPACED, blocked=BLOCKED)
+_SLOTTED = {
+    (alone, stateful): _CLAIM.format(where=_ALONE if alone else _AT, blocked=blocked)
+    for alone in (True, False)
+    for stateful, blocked in _BLOCKED.items()
+}
 
 _DESTINATIONS = """
 select destination from tenant.notification_deliveries d
 where integration_id = $1 and completed_at is null and status <> 'sending'
     and next_attempt_at <= now() and deadline_at > now()
+    and not exists (
+        select 1 from tenant.delivery_rates r where r.integration_id = $1
+            and r.destination = d.destination and (r.rests_until > now() or r.probe_at > now()))
     and ($3 or not exists (
         select 1 from tenant.notification_deliveries s where s.integration_id = $1
             and s.destination = d.destination and s.status = 'sending' and s.completed_at is null))
 group by destination order by min(rank), min(created_at) limit $2
-"""
-# Also a lock: whoever holds the destination's row is alone with it until the commit. What others
-# have claimed meanwhile is seen by the next statement only.
-_HOLD = """
-insert into tenant.delivery_rates as r (integration_id, destination, free_at)
-select id, $2, clock_timestamp() from tenant.integrations where id = $1
-on conflict (integration_id, destination) do update set free_at = r.free_at
-returning extract(epoch from r.free_at - clock_timestamp())::float8 as busy
-"""
-_PACE = """
-update tenant.delivery_rates
-set free_at = greatest(free_at, clock_timestamp()) + make_interval(secs => $3)
-where integration_id = $1 and destination = $2
 """
 
 
@@ -105,28 +121,36 @@ async def claim(sql: Statements, lane: Lane, want: int) -> list[Claimed]:
     """Take up to `want` due deliveries of the integration, whosever request they are of."""
     if lane.keyed and lane.interval is None:
         found = await sql.rows(_FREELY, lane.integration_id, want, lane.worker)
-        return [_claimed(row, 0.0) for row in found]
+        if found:
+            return [_claimed(row, 0.0) for row in found]
+        places = await destinations.to_probe(sql, lane.integration_id)
+    else:
+        busy = await sql.rows(_DESTINATIONS, lane.integration_id, want, lane.keyed)
+        places = sorted(row["destination"] for row in busy)
     claimed: list[Claimed] = []
-    places = await sql.rows(_DESTINATIONS, lane.integration_id, want, lane.keyed)
     # In one order for everybody: each of them is locked.
-    for destination in sorted(row["destination"] for row in places):
+    for destination in places:
         claimed += await _claim_at(sql, lane, destination, want - len(claimed))
     return claimed
 
 
 async def _claim_at(sql: Statements, lane: Lane, destination: str, want: int) -> list[Claimed]:
-    held = await sql.row(_HOLD, lane.integration_id, destination)
+    held = await destinations.hold(sql, lane.integration_id, destination)
     if held is None:  # the integration was deleted a moment ago
         return []
-    now, busy = time.monotonic(), max(held["busy"], 0.0)
-    slots = _slots(busy, lane, want)
+    now, busy, probe = time.monotonic(), max(held["busy"], 0.0), held["probe"]
+    slots = [] if (probe or 0) > 0 else _slots(busy, lane, want)
+    if probe is not None:
+        slots = slots[:1]
     if not slots:
         return []
-    slotted = _SLOTTED[lane.keyed]
+    if lane.stateful:
+        await supersede(sql, lane.integration_id, destination)
+    slotted = _SLOTTED[not lane.keyed or probe is not None, lane.stateful]
     found = await sql.rows(slotted, lane.integration_id, len(slots), lane.worker, destination)
     if found and lane.interval is not None:
         taken = len(found) * lane.interval
-        await sql.run(_PACE, lane.integration_id, destination, taken)
+        await destinations.pace(sql, lane.integration_id, destination, taken)
     return [_claimed(row, now + slot) for row, slot in zip(found, slots, strict=False)]
 
 
@@ -142,10 +166,16 @@ def _slots(busy: float, lane: Lane, want: int) -> list[float]:
     return [busy + number * lane.interval for number in range(min(want, fitting))]
 
 
+_OWN = (
+    *("delivery_id", "request_id", "no", "failures", "throttles", "doubts", "repeated"),
+    *("rank", "destination", "options"),
+)
+
+
 def _claimed(row: Row, at: float) -> Claimed:
-    names = ("delivery_id", "request_id", "no", "failures", "destination")
-    own = {name: row.pop(name) for name in (*names, "options")}
-    return Claimed(**own, notification=row, at=at)
+    own = {name: row.pop(name) for name in _OWN}
+    told, latest = row.pop("told"), latest_of(row)
+    return Claimed(**own, notification=row, at=at, recipient=told, latest=latest)
 
 
 _RELEASE = """
@@ -167,23 +197,40 @@ async def release(sql: Statements, claimed: list[Claimed]) -> None:
     await sql.run(_RELEASE, [each.delivery_id for each in claimed], [each.no for each in claimed])
 
 
+# Deliveries of an earlier version have no lease of their own.
+_LEASE_END = f"coalesce(d.lease_until, d.updated_at + interval '{LEASE_SECONDS} s')"
 _RECLAIM = f"""
-with lost as (
-    update tenant.delivery_attempts a set completed_at = now(), class = 'unknown',
-        maybe_sent = true, error = 'the worker that sent it did not live to tell',
-        next_attempt_at = now()
+with due as (
+    select d.id, make_interval(secs =>
+        ($2::float8[])[least(d.doubts + 1, cardinality($2::float8[]))]) as wait
     from tenant.notification_deliveries d
     where d.integration_id = $1 and d.status = 'sending' and d.completed_at is null
-        and a.delivery_id = d.id and a.no = d.attempts and a.completed_at is null
-        and a.started_at < now() - interval '{LEASE_SECONDS} s'
-    returning a.delivery_id
+        and {_LEASE_END} < now()
+), lost as (
+    update tenant.delivery_attempts a set completed_at = now(), class = 'unknown',
+        maybe_sent = true, next_attempt_at = now() + due.wait,
+        error = 'outcome unknown: the worker stopped before it recorded the answer'
+    from tenant.notification_deliveries d join due on due.id = d.id
+    where a.delivery_id = d.id and a.no = d.attempts and a.completed_at is null
+    returning a.delivery_id, due.wait
 )
-update tenant.notification_deliveries d set status = 'retrying', next_attempt_at = now(),
-    last_class = 'unknown', updated_at = now()
+update tenant.notification_deliveries d set status = 'retrying',
+    next_attempt_at = least(now() + lost.wait, d.deadline_at), doubts = doubts + 1,
+    last_class = 'unknown', updated_at = now(),
+    last_error = 'outcome unknown: the worker stopped before it recorded the answer'
 from lost where d.id = lost.delivery_id and d.status = 'sending'
+"""
+_RENEW = f"""
+update tenant.notification_deliveries d set lease_until = now() + interval '{LEASE_SECONDS} s'
+where d.id = $1 and d.attempts = $2 and d.status = 'sending' and d.completed_at is null
 """
 
 
 async def reclaim(sql: Statements, integration_id: UUID) -> None:
     """Close the attempts of workers that died as `unknown`; their deliveries are due again."""
-    await sql.run(_RECLAIM, integration_id)
+    await sql.run(_RECLAIM, integration_id, list(LOST.delays))
+
+
+async def renew(sql: Statements, claimed: Claimed) -> None:
+    """Say that a send that takes long is still in good hands."""
+    await sql.run(_RENEW, claimed.delivery_id, claimed.no)

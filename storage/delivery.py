@@ -1,69 +1,40 @@
 """Deliveries: one row for each notification and channel, from routing to its end."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.delivery import DeliveryStatus, FailureClass
 from storage.notification_tables import delivery_attempts as attempts
+from storage.notification_tables import delivery_rates as rates
+from storage.notification_tables import integrations
 from storage.notification_tables import notification_deliveries as deliveries
+from storage.order import BLOCKED, BLOCKED_BY_STATE
 from storage.rows import find_row
 from storage.statement import Row, Statements
 
 Delivery = dict[str, Any]  # a row of notification_deliveries
 
 # What a worker claimed and said nothing of for so long was sent by nobody who still lives: a
-# window lasts 10 s, a slot may be 5 s away and a send takes 15 s at most.
+# window lasts 10 s, a slot may be 5 s away, and a send that takes longer than 15 s is renewed.
 LEASE_SECONDS = 35
 
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A delivery to be made; what its channel says of itself is not repeated here."""
-
-    notification_id: UUID
-    channel_id: UUID
-    destination: str
-    alert_key: str | None
-    rank: int
-    deadline_at: datetime
-
-
-_COLUMNS = tuple(Route.__dataclass_fields__)
 _BEHIND_SECONDS = 20.0
+_IN_DOUBT_SECONDS = 3_600.0  # the first in the queue probes; the others are woken if that went well
+_LONGEST_SECONDS = 3_600.0
 _MOMENT = 0.15  # about what a send takes that goes well
-
-_INSERT = """
-insert into tenant.notification_deliveries (notification_id, request_id, channel_id, channel_type,
-    integration_id, options, destination, alert_key, rank, deadline_at)
-select r.notification_id, $1, c.id, c.type, c.integration_id, c.config, r.destination,
-    r.alert_key, r.rank, r.deadline_at
-from unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::int[], $7::timestamptz[])
-        as r (notification_id, channel_id, destination, alert_key, rank, deadline_at)
-    join tenant.notification_channels c on c.id = r.channel_id
-order by r.notification_id, c.id
-on conflict (notification_id, channel_id) do nothing
-"""
-
-
-async def insert_routes(sql: Statements, request_id: UUID, routes: Sequence[Route]) -> None:
-    """Write what is not there yet."""
-    columns = [[getattr(route, name) for route in routes] for name in _COLUMNS]
-    await sql.run(_INSERT, request_id, *columns)
-
 
 _LANES = f"""
 select integration_id, min(channel_type) as type, count(*)::int as open,
     extract(epoch from min(case when status = 'sending'
-        then updated_at + interval '{LEASE_SECONDS} s'
+        then coalesce(lease_until, updated_at + interval '{LEASE_SECONDS} s')
         else least(next_attempt_at, deadline_at) end) - now())::float8 as wait
 from tenant.notification_deliveries
-where request_id = $1 and completed_at is null
+where request_id = $1 and completed_at is null and integration_id is not null
     and ($2::uuid is null or integration_id = $2)
 group by integration_id order by integration_id
 """
@@ -74,54 +45,75 @@ async def lanes(sql: Statements, request_id: UUID, integration_id: UUID | None) 
     return await sql.rows(_LANES, request_id, integration_id)
 
 
-_TURN = """
-select r.free_at, (
+# By destination, the first of the request's due deliveries that need not wait for another of its
+# entity, or else the first.
+_TURN = f"""
+select (
         select count(*) from tenant.notification_deliveries p
         where p.integration_id = $2 and p.destination = d.destination
             and p.completed_at is null and p.status <> 'sending' and p.next_attempt_at <= now()
             and (p.rank, p.id) < (d.rank, d.id))::int as ahead,
-    extract(epoch from r.free_at - now())::float8 as busy,
-    extract(epoch from now() - d.created_at)::float8 as age
+    extract(epoch from greatest(r.free_at, r.rests_until) - now())::float8 as busy,
+    extract(epoch from r.probe_at - now())::float8 as probe,
+    extract(epoch from now() - d.created_at)::float8 as age, d.blocked
 from (
-    select distinct on (destination) destination, rank, id, created_at
-    from tenant.notification_deliveries w
-    where request_id = $1 and integration_id = $2 and completed_at is null
-        and status <> 'sending' and next_attempt_at <= now()
-        and (alert_key is null or not exists (
-            select 1 from tenant.notification_deliveries e
-            where e.integration_id = w.integration_id and e.alert_key = w.alert_key
-                and e.notification_id < w.notification_id and e.completed_at is null))
-    order by destination, rank, id) d
+    select distinct on (destination) destination, rank, id, created_at, blocked
+    from (
+        select d.destination, d.rank, d.id, d.created_at,
+            case when $3 then {BLOCKED_BY_STATE} else {BLOCKED} end as blocked
+        from tenant.notification_deliveries d
+        where request_id = $1 and integration_id = $2 and completed_at is null
+            and status <> 'sending' and next_attempt_at <= now()) due
+    order by destination, blocked, rank, id) d
 left join tenant.delivery_rates r on r.integration_id = $2 and r.destination = d.destination
+"""
+_NEXT = f"""
+select extract(epoch from min(case
+        when status = 'sending'
+        then coalesce(lease_until, updated_at + interval '{LEASE_SECONDS} s')
+        when next_attempt_at > now() then least(next_attempt_at, deadline_at)
+        else deadline_at end) - now())::float8 as wait
+from tenant.notification_deliveries
+where request_id = $1 and integration_id = $2 and completed_at is null
 """
 
 
 async def turn(
-    sql: Statements, request_id: UUID, integration_id: UUID, interval: float | None
+    sql: Statements, share: tuple[UUID, UUID], interval: float | None, *, stateful: bool
 ) -> float:
-    """Seconds until it may be the turn of the request's most urgent due delivery.
+    """Seconds until it may be the turn of a due delivery of the request (the first of `share`) at
+    the integration (the second), or until another one is due or over.
 
     Where a rate says so, that follows from how many are ahead of it: it may be claimed for its
-    slot as soon as the one before it is sent. Else somebody else's send is in the way, whose end
-    nobody knows: a tenth of the time it has waited so far. What waits for an earlier event of its
-    alert may do so for hours.
+    slot as soon as the one before it is sent. At a destination in doubt only the first has a turn.
+    Else somebody else's send is in the way, whose end nobody knows: a tenth of the time it has
+    waited so far.
     """
-    due = await sql.rows(_TURN, request_id, integration_id)
-    return min((_turn_of(row, interval) for row in due), default=_BEHIND_SECONDS)
+    due = await sql.rows(_TURN, *share, stateful)
+    turns = [_turn_of(row, interval) for row in due] or [_BEHIND_SECONDS]
+    next = await sql.row(_NEXT, *share)
+    if next is not None and next["wait"] is not None:
+        turns.append(max(next["wait"], _MOMENT))
+    return min(turns)
 
 
 def _turn_of(row: Row, interval: float | None) -> float:
     busy: float = max(row["busy"] or 0.0, 0.0)
-    if interval is not None:
-        ahead: int = row["ahead"]
-        return max(busy + (ahead - 1) * interval, 0.0) + _MOMENT
     age: float = row["age"]
+    ahead: int = row["ahead"]
+    if row["probe"] is not None:
+        return max(row["probe"], busy) + _MOMENT if ahead == 0 else _IN_DOUBT_SECONDS
+    if row["blocked"]:
+        return min(max(busy, age / 4, 1.0), _LONGEST_SECONDS)
+    if interval is not None:
+        return max(busy + (ahead - 1) * interval, 0.0) + _MOMENT
     return busy or min(max(age / 10, _MOMENT), 30.0)
 
 
 _EXPIRE = """
 update tenant.notification_deliveries set status = 'expired', completed_at = now(),
     updated_at = now(), last_error = coalesce(last_error, 'it was not sent before its deadline')
+        || case when doubts > 0 then '; an earlier attempt may have arrived' else '' end
 where request_id = $1 and integration_id = $2 and completed_at is null
     and status <> 'sending' and deadline_at <= now()
 """
@@ -132,11 +124,16 @@ async def expire(sql: Statements, request_id: UUID, integration_id: UUID) -> Non
     await sql.run(_EXPIRE, request_id, integration_id)
 
 
+# What rests, or waits for a probe that has its time, is not overdue.
 _FORGOTTEN = """
 select distinct d.request_id from tenant.notification_deliveries d
     join tenant.integrations i on i.id = d.integration_id
-where d.completed_at is null and i.is_active
-    and least(d.next_attempt_at, d.deadline_at) < now() - make_interval(secs => $1)
+    left join tenant.delivery_rates r
+        on r.integration_id = d.integration_id and r.destination = d.destination
+where d.completed_at is null and (d.deadline_at < now() - make_interval(secs => $1)
+    or i.is_active and d.next_attempt_at < now() - make_interval(secs => $1)
+        and coalesce(greatest(r.rests_until, r.probe_at), '-infinity')
+            < now() - make_interval(secs => $1))
 limit 1000
 """
 
@@ -148,7 +145,7 @@ async def forgotten(sql: Statements, overdue: float) -> list[UUID]:
 
 _ORPHANED = """
 update tenant.notification_deliveries set status = 'cancelled', completed_at = now(),
-    updated_at = now(), last_error = 'the integration was deleted'
+    updated_at = now(), last_error = 'the integration was deleted', reason = 'integration_deleted'
 where integration_id = $1 and completed_at is null and status <> 'sending'
 """
 
@@ -161,8 +158,24 @@ async def cancel_orphaned(sql: Statements, integration_id: UUID) -> None:
 async def of_notifications(
     connection: AsyncConnection, notification_ids: Sequence[UUID]
 ) -> list[Delivery]:
+    """With what they may wait for: `is_on` their integration is, or None if there is none any more;
+    their destination's `rests_until`, if that is to come, and `probe_at`."""
+    rest = case((rates.c.rests_until > func.now(), rates.c.rests_until))
     query = (
-        select(deliveries)
+        select(
+            deliveries,
+            integrations.c.is_active.label("is_on"),
+            rest.label("rests_until"),
+            rates.c.probe_at,
+        )
+        .outerjoin(integrations, integrations.c.id == deliveries.c.integration_id)
+        .outerjoin(
+            rates,
+            and_(
+                rates.c.integration_id == deliveries.c.integration_id,
+                rates.c.destination == deliveries.c.destination,
+            ),
+        )
         .where(deliveries.c.notification_id.in_(notification_ids))
         .order_by(deliveries.c.id)
     )
@@ -198,9 +211,10 @@ async def cancel(connection: AsyncConnection, delivery_id: UUID) -> bool:
 async def resend(
     connection: AsyncConnection, delivery_ids: Sequence[UUID], deadline_at: datetime
 ) -> set[UUID]:
-    """Send again, from the start of the schedule; the requests that have to be woken.
+    """Have deliveries routed anew and sent from the start of their schedule; their requests.
 
-    A delivery that is being sent stays as it is.
+    A delivery that is being sent stays as it is. Without a time for its next attempt none is
+    claimed, until routing gives it one (storage/route.py).
     """
     # What was cancelled while a worker sent it, and the worker died, is closed by nobody else.
     await connection.execute(
@@ -220,7 +234,10 @@ async def resend(
         .values(
             status=DeliveryStatus.PENDING,
             failures=0,
-            next_attempt_at=func.now(),
+            throttles=0,
+            doubts=0,
+            reason=None,
+            next_attempt_at=None,
             deadline_at=deadline_at,
             completed_at=None,
             updated_at=func.now(),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.notification import Event, stated_severity
@@ -13,6 +13,7 @@ from storage.notification_tables import notification_deliveries as deliveries
 from storage.notification_tables import notifications
 from storage.rows import find_row
 from storage.statement import as_json
+from storage.waiting import note_wakes
 
 Notification = dict[str, Any]  # a row of notifications
 
@@ -78,6 +79,17 @@ async def _ids_of_keys(connection: AsyncConnection, keys: list[str]) -> dict[str
 
 async def find(connection: AsyncConnection, notification_id: UUID) -> Notification | None:
     return await find_row(connection, notifications, notification_id)
+
+
+async def route_again(connection: AsyncConnection, notification_id: UUID) -> None:
+    """Have it go to the channels that it would go to now, beside those that it went to."""
+    found = await connection.execute(
+        update(notifications)
+        .where(notifications.c.id == notification_id)
+        .values(routed_at=None)
+        .returning(notifications.c.request_id)
+    )
+    await note_wakes(connection, set(found.scalars()))
 
 
 async def page(

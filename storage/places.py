@@ -18,11 +18,12 @@ update tenant.notification_deliveries set destination = $3
 where integration_id = $1 and destination = $2 and completed_at is null and status <> 'sending'
 """
 _PACE = """
-insert into tenant.delivery_rates as r (integration_id, destination, free_at)
-select integration_id, $3, free_at from tenant.delivery_rates
+insert into tenant.delivery_rates as r (integration_id, destination, free_at, rests_until)
+select integration_id, $3, free_at, rests_until from tenant.delivery_rates
 where integration_id = $1 and destination = $2
 on conflict (integration_id, destination) do update
-set free_at = greatest(r.free_at, excluded.free_at)
+set free_at = greatest(r.free_at, excluded.free_at),
+    rests_until = greatest(r.rests_until, excluded.rests_until)
 """
 
 

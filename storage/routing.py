@@ -10,22 +10,28 @@ select id, event_type, title, body, entity_type, entity_id, metadata, recipient,
     expires_at, created_at
 from tenant.notifications where request_id = $1 and routed_at is null order by id
 """
-# Events without a single delivery are routed all the same: nobody wanted them.
 _ROUTED = """
 with routed as (
     update tenant.notifications set routed_at = now() where request_id = $1 and routed_at is null)
-delete from public.outbox where subject = $1
+delete from public.outbox where subject = $1 and kind = 'notification'
 """
 _OF_INTEGRATION = (
     *("type", "config", "credentials", "version"),
     *("is_active", "connection_status", "last_error", "places"),
 )
-_INTEGRATION = f"select id, {', '.join(_OF_INTEGRATION)} from tenant.integrations where id = $1"
+# Whether the success of a delivery is news to any of its destinations.
+_IN_DOUBT = """exists (select 1 from tenant.delivery_rates r
+    where r.integration_id = i.id and r.probe_at is not null) as in_doubt"""
+_INTEGRATION = f"""
+select i.id, {", ".join(f"i.{name}" for name in _OF_INTEGRATION)}, {_IN_DOUBT}
+from tenant.integrations i where i.id = $1
+"""
 _CHANNELS = f"""
-select c.id, c.type as channel_type, c.config as options, c.is_default, i.id as integration_id,
-    {", ".join(f"i.{name}" for name in _OF_INTEGRATION)}
-from tenant.notification_channels c join tenant.integrations i on i.id = c.integration_id
-where c.is_active and i.is_active order by c.id
+select c.id, c.type as channel_type, c.config as options, c.is_default,
+    c.is_active as is_used, i.id as integration_id,
+    {", ".join(f"i.{name}" for name in _OF_INTEGRATION)}, {_IN_DOUBT}
+from tenant.notification_channels c left join tenant.integrations i on i.id = c.integration_id
+order by c.id
 """
 _PREFERENCES = """
 select user_id, preferences from tenant.notification_preferences where user_id = any($1)
@@ -38,12 +44,14 @@ async def unrouted(sql: Statements, request_id: UUID) -> list[Row]:
     return await sql.rows(_UNROUTED, request_id)
 
 
-async def active_channels(sql: Statements) -> list[Row]:
-    """The channels that events can go to, each with its integration's row in `integration`."""
+async def channels(sql: Statements) -> list[Row]:
+    """All channels, each with its integration's row in `integration`, or None."""
     rows = await sql.rows(_CHANNELS)
     for row in rows:
-        integration = {name: row.pop(name) for name in _OF_INTEGRATION}
-        row["integration"] = {"id": row["integration_id"], **integration}
+        integration = {name: row.pop(name) for name in (*_OF_INTEGRATION, "in_doubt")}
+        id = row["integration_id"]
+        row["integration"] = None if id is None else {"id": id, **integration}
+        row["is_active"] = row.pop("is_used")
     return rows
 
 

@@ -1,26 +1,58 @@
-"""Deliveries that wait for their integration: what a change or the end of it does to them."""
+"""Deliveries that wait: what the change, the success or the end of their integration does to them.
 
+Who has requests woken writes that down in the outbox, in the transaction that gives the reason; a
+worker signals their workflows within seconds, whatever crashes meanwhile.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.delivery import DeliveryStatus, FailureClass
+from domain.delivery import DeliveryStatus, Reason
+from storage import destination
+from storage.database import statements
+from storage.destination import OUTBOX_WAKE
 from storage.notification_tables import notification_deliveries as deliveries
 
 _c = deliveries.c
+_WAKE = f"""
+insert into public.outbox (tenant_id, kind, subject, count)
+select current_setting('app.tenant'), '{OUTBOX_WAKE}', r.id, 1 from unnest($1::uuid[]) as r (id)
+where not exists (
+    select 1 from public.outbox o where o.kind = '{OUTBOX_WAKE}' and o.subject = r.id)
+"""
 
 
-async def retry_misconfigured(connection: AsyncConnection, integration_id: UUID) -> set[UUID]:
-    """Make due what waited for the integration to change; the requests that have to be woken."""
-    parked = (_c.completed_at.is_(None), _c.last_class == FailureClass.MISCONFIGURED)
-    rows = await connection.execute(
+async def note_wakes(connection: AsyncConnection, requests: Collection[UUID]) -> None:
+    """Have the workflows of requests look at their deliveries soon."""
+    if requests:
+        await (await statements(connection)).run(_WAKE, sorted(requests))
+
+
+async def wake(connection: AsyncConnection, integration_id: UUID) -> set[UUID]:
+    """The integration is another, or was seen to work: whatever waits for it is tried now, once.
+    The requests that this is about; they will be woken."""
+    await destination.forget(await statements(connection), integration_id)
+    waits = (_c.completed_at.is_(None), _c.status != DeliveryStatus.SENDING)
+    await connection.execute(
         update(deliveries)
-        .where(_c.integration_id == integration_id, *parked)
+        .where(_c.integration_id == integration_id, *waits, _c.next_attempt_at > func.now())
         .values(next_attempt_at=func.now(), updated_at=func.now())
-        .returning(_c.request_id)
     )
-    return set(rows.scalars())
+    found = await requests(connection, integration_id)
+    await note_wakes(connection, found)
+    return found
+
+
+async def lift(connection: AsyncConnection, found: Sequence[dict[str, Any]]) -> None:
+    """Somebody sends deliveries again: their destinations are tried now, at rest or in doubt."""
+    sql = await statements(connection)
+    for integration_id in {each["integration_id"] for each in found} - {None}:
+        places = {e["destination"] for e in found if e["integration_id"] == integration_id}
+        await destination.lift(sql, integration_id, places)
 
 
 async def requests(connection: AsyncConnection, integration_id: UUID) -> set[UUID]:
@@ -32,16 +64,19 @@ async def requests(connection: AsyncConnection, integration_id: UUID) -> set[UUI
 
 
 async def cancel(connection: AsyncConnection, integration_id: UUID, why: str) -> set[UUID]:
-    """Cancel what is not over; the requests that have to be woken."""
+    """Cancel what is not over, as the integration is deleted; the requests that will be woken."""
     rows = await connection.execute(
         update(deliveries)
         .where(_c.integration_id == integration_id, _c.completed_at.is_(None))
         .values(
             status=DeliveryStatus.CANCELLED,
             last_error=why,
+            reason=Reason.INTEGRATION_DELETED,
             completed_at=func.now(),
             updated_at=func.now(),
         )
         .returning(_c.request_id)
     )
-    return set(rows.scalars())
+    found = set(rows.scalars())
+    await note_wakes(connection, found)
+    return found

@@ -69,6 +69,7 @@ async def serving(settings: Settings, *interceptors: Any) -> AsyncIterator[Servi
     """The whole service in this process, on an empty database; its workers with interceptors."""
     # Imported on use: most tests need none of it, and it takes seconds.
     import worker
+    from activities.outbox import keep_starting
     from api.app import create_app
     from storage.provisioning import prepare
 
@@ -81,8 +82,10 @@ async def serving(settings: Settings, *interceptors: Any) -> AsyncIterator[Servi
         config["interceptors"] = [*config["interceptors"], *interceptors]
         running = worker.workers(Client(**config), connections, settings)
         tasks = [asyncio.create_task(each.run()) for each in running]
+        starting = asyncio.create_task(keep_starting(client, connections.database))
         async with app.router.lifespan_context(app), _client(app) as http:
             yield Service(settings, http, settings.admin_key_file.read_text().strip(), dsn)
+        starting.cancel()
         await asyncio.gather(*(each.shutdown() for each in running))
         await asyncio.gather(*tasks)
 
@@ -116,6 +119,11 @@ class Tenant:
 
     async def post(self, path: str, body: Any = None) -> httpx.Response:
         return await self.service.http.post(path, json=body or {}, headers=self.headers)
+
+    async def patch(self, path: str, body: Any) -> httpx.Response:
+        response = await self.service.http.patch(path, json=body, headers=self.headers)
+        assert response.status_code == 200, response.text
+        return response
 
     async def upload(
         self, content: bytes, name: str = "incidents.csv", **fields: Any
@@ -199,5 +207,8 @@ async def new_tenant(service: Service) -> Tenant:
 
 
 @pytest.fixture
-async def tenant(service: Service) -> Tenant:
-    return await new_tenant(service)
+async def tenant(service: Service) -> AsyncIterator[Tenant]:
+    """Afterwards it sends nothing more: others listen at the receivers' ports then."""
+    tenant = await new_tenant(service)
+    yield tenant
+    await tenant.sql("update integrations set is_active = false")

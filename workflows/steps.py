@@ -92,7 +92,9 @@ undo_import = Step("undo_import", m.UndoInput, m.TakenBack, IMPORT, _HOURS, _BEA
 clean_up = Step("clean_up", m.JobRef, m.Cleaned, timeout=timedelta(minutes=5), retry=_BRIEF)
 close_job = Step("close_job", m.CloseInput, m.Closed)
 reap = Step("reap", m.ReapInput, m.Reaped, timeout=timedelta(minutes=30), heartbeat=_BEAT * 3)
-_SEND = timedelta(minutes=2)  # a round ends by itself after 20 s and what is in flight then
+# A round ends by itself after 20 s and what is in flight then: a mail server may take 5 minutes to
+# greet and 10 to answer (RFC 5321 4.5.3.2). Whether its worker lives is the heartbeat's to say.
+_SEND = timedelta(minutes=30)
 open_request = Step("open_request", m.RequestRef, m.Opened, DELIVER, _SEND, _BEAT * 2)
 deliver = Step("deliver", m.DeliverInput, m.Lane, DELIVER, _SEND, _BEAT * 2)
 test_integration = Step(

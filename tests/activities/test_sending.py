@@ -118,3 +118,25 @@ async def test_the_record_is_what_was_sent(
         assert outcome.reference == {"id": "<1@orders.example>"}
     else:
         assert outcome.error == said
+
+
+LATEST = {
+    "event_type": "incident.resolved",
+    "title": "All well",
+    "created_at": NOTIFICATION["created_at"],
+}
+
+
+@pytest.mark.parametrize(("keyed", "says"), [(True, False), (False, True)])
+def test_a_message_says_that_it_is_late_or_may_have_come_before(keyed: bool, says: bool) -> None:
+    id, channel = UUID(int=1), Quoting(None)
+    channel.limits = Limits(PROMPT, keyed=keyed)
+    target = Target(TenantId("a" * 26), id, channel, ChannelConfig(), Redactor({}))
+    claimed = Claimed(
+        *(id, id, 2, 1, {}, "", NOTIFICATION, 0.0), rank=1, repeated=True, latest=LATEST
+    )
+    said = Attempt(claimed, target).outgoing().message
+    assert said.severity == "critical"
+    assert said.repeated is says
+    assert said.latest is not None
+    assert said.latest.title == "All well"

@@ -144,15 +144,15 @@ class TestDeliveries:
         )
         return {row["id"] for row in rows}
 
-    async def test_a_change_makes_the_misconfigured_due(self, tenant: Tenant) -> None:
+    async def test_a_change_makes_due_what_waits_for_whatever_it_is(self, tenant: Tenant) -> None:
         made = await created(tenant, pagerduty(is_active=False))
         other = await created(tenant, pagerduty(name="other", is_active=False))
         parked = await self.waiting(tenant, made["id"], "misconfigured", "retrying")
-        await self.waiting(tenant, made["id"], "transient", "retrying")
+        failing = await self.waiting(tenant, made["id"], "transient", "retrying")
         await self.waiting(tenant, other["id"], "misconfigured", "retrying")
         change = {"config": {"integrationKey": KEY[::-1]}}
         assert (await patch(tenant, made["id"], change)).status_code == 200
-        assert await self.due(tenant) == {parked}
+        assert await self.due(tenant) == {parked, failing}
 
     async def test_to_switch_it_on_wakes_all_that_is_open(self, tenant: Tenant) -> None:
         made = await created(tenant, pagerduty(is_active=False))

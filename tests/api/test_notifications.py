@@ -96,7 +96,8 @@ class TestFailures:
             found = (await tenant.get(f"/v1/integrations/{made}")).json()["data"]
             assert (found["is_active"], found["connection_status"]) == (False, "disabled")
             [later] = await n.notify(tenant)
-            assert (await n.notification(tenant, later))["deliveries"] == []
+            [unsent] = await n.deliveries(tenant, later)
+        assert (unsent["status"], unsent["reason"]) == ("not_sent", "integration_off")
 
     @pytest.mark.parametrize("status", [404, 409, 302])
     async def test_a_webhook_that_is_away_for_a_moment_is_tried_again(

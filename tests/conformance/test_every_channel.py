@@ -15,7 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from channels import CHANNELS
 from channels.egress import egress
 from channels.smtp_waits import Waits
-from domain.delivery import PERSISTENT, PROMPT, DeliveryFailed, Failure, Receipt
+from domain import backoff
+from domain.backoff import most_attempts
+from domain.delivery import MAIL, PERSISTENT, PROMPT, DeliveryFailed, Failure, Receipt
 from domain.message import Message
 from tests.channels.examples import MESSAGES, kind_of, message, outgoing, secrets_of
 from tests.conformance import expected
@@ -38,6 +40,13 @@ ROWS = [
     for row in [*expected.answers("Success"), *expected.answers("Errors in bodies")]
     if row.channel in OVER_HTTP and row.body is not None
 ]
+SCHEDULES = {"prompt": PROMPT, "mail": MAIL, "persistent": PERSISTENT}
+ROWS_OF_WAITS = {
+    "refused": backoff.REFUSED,
+    "throttled": backoff.THROTTLED,
+    "doubtful": backoff.DOUBTFUL,
+    "lost": backoff.LOST,
+}
 over_http = pytest.mark.parametrize("stem", OVER_HTTP)
 everywhere = pytest.mark.parametrize("stem", KNOWN)
 
@@ -48,11 +57,24 @@ def test_every_channel_has_its_example_and_its_row() -> None:
 
 
 def test_the_page_names_the_schedules_as_they_are() -> None:
-    published = {
-        name.strip("`"): tuple(map(float, waits.split(", ")))
-        for name, waits in expected.rows("Schedules")
+    published = {row[0]: (_waits(row[1]), float(row[2])) for row in expected.rows("Schedules")}
+    assert published == {
+        f"`{name}`": (each.delays, each.lasts / 3_600) for name, each in SCHEDULES.items()
     }
-    assert published == {"prompt": PROMPT.delays, "persistent": PERSISTENT.delays}
+
+
+def test_the_page_names_the_other_waits_as_they_are() -> None:
+    published = {name: _waits(waits) for name, waits in expected.rows("Rows of waits")}
+    assert published == {f"`{name}`": each.delays for name, each in ROWS_OF_WAITS.items()}
+
+
+def test_the_page_names_the_bounds_of_attempts_as_they_are() -> None:
+    published = {name: int(most) for name, most in expected.rows("Most attempts")}
+    assert published == {f"`{name}`": most_attempts(each) for name, each in SCHEDULES.items()}
+
+
+def _waits(text: str) -> tuple[float, ...]:
+    return tuple(map(float, text.split(", ")))
 
 
 @pytest.mark.parametrize("kind", CHANNELS)
@@ -60,8 +82,8 @@ def test_the_page_names_the_limits_as_they_are(kind: str) -> None:
     limits = CHANNELS[kind].limits
     [row] = [row for row in expected.rows("Channels") if row[0] == f"`{kind}`"]
     rate = f"{limits.rate.count} in {limits.rate.seconds:g} s" if limits.rate else "none"
-    schedule = {PROMPT: "`prompt`", PERSISTENT: "`persistent`"}[limits.schedule]
-    assert row[1:3] == [schedule, rate]
+    [schedule] = [name for name, each in SCHEDULES.items() if each == limits.schedule]
+    assert row[1:3] == [f"`{schedule}`", rate]
     assert row[3].startswith("is seen twice") is not limits.keyed
 
 

@@ -9,9 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.notification import Severity
-from domain.preference import Preferences, chosen, wants
+from domain.preference import Preferences, targets, unwanted
 
 WORDS = st.sampled_from(["incident", "incidents", "created", "sla", "breached", "x"])
+
+
+def wants(mine: Preferences, event_type: str, severity: Severity) -> bool:
+    return unwanted(mine, event_type, severity) is None
+
+
 EVENT_TYPES = st.lists(WORDS, min_size=1, max_size=4).map(".".join)
 PATTERNS = st.lists(EVENT_TYPES | EVENT_TYPES.map(lambda each: f"{each}.*"), max_size=3)
 SEVERITIES = st.sampled_from(Severity)
@@ -115,13 +121,15 @@ CHANNELS = st.lists(
 def test_without_a_choice_the_default_channels_are_used(
     mine: Preferences, channels: list[dict[str, Any]]
 ) -> None:
-    assert chosen(mine, channels) == [each for each in channels if each["is_default"]]
+    assert targets(mine, channels) == [each["id"] for each in channels if each["is_default"]]
 
 
 @given(st.lists(st.sampled_from(IDS)), CHANNELS)
-def test_a_choice_is_what_there_is_of_it(ids: list[UUID], channels: list[dict[str, Any]]) -> None:
-    found = [each["id"] for each in chosen(Preferences(channels=tuple(ids)), channels)]
-    assert found == [each["id"] for each in channels if each["id"] in ids]
+def test_a_choice_is_taken_as_it_is_also_of_what_is_gone(
+    ids: list[UUID], channels: list[dict[str, Any]]
+) -> None:
+    found = targets(Preferences(channels=tuple(ids)), channels)
+    assert (set(found), len(found)) == (set(ids), len(set(ids)))
 
 
 @given(preferences())

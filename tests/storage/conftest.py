@@ -11,6 +11,7 @@ from storage.database import Database
 from storage.key_check import open_vault
 from storage.key_file import KeyFile
 from storage.provisioning import upgrade
+from tests.storage.due import Due
 from tests.storage.kept import Kept
 
 
@@ -23,4 +24,11 @@ async def kept(fresh_database: str, tmp_path: Path) -> AsyncIterator[Kept]:
     file = KeyFile(kept_keyring(tmp_path / "keyring"))
     vault = await open_vault(database, file.path)
     yield Kept(database, fresh_database, file, made, vault)
+    await database.close()
+
+
+@pytest.fixture
+async def due(kept: Kept) -> AsyncIterator[Due]:
+    database = Database(kept.dsn, pool_size=8)
+    yield await Due.of(database, kept.tenants[0])
     await database.close()

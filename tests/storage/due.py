@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from domain.backoff import Failures
 from domain.delivery import DeliveryStatus
 from domain.tenant import TenantId
 from storage import attempt, claim
@@ -21,10 +22,10 @@ _INTEGRATION = (
 _ADD = """
 with told as (
     insert into tenant.notifications (request_id, event_type, title, body, created_by)
-    values ($1, 'incident.created', 'Printer on fire', '', '') returning id)
+    values ($1, 'incident.' || $7, 'Printer on fire', '', '') returning id)
 insert into tenant.notification_deliveries (notification_id, request_id, channel_id, channel_type,
-    integration_id, destination, rank, alert_key, deadline_at)
-select id, $1, $2, 'slack', $2, $3, $4, $5, now() + make_interval(secs => $6) from told
+    integration_id, destination, rank, alert_key, deadline_at, action, recipient)
+select id, $1, $2, 'slack', $2, $3, $4, $5, now() + make_interval(secs => $6), $7, $8 from told
 returning id
 """
 
@@ -47,26 +48,40 @@ class Due:
         return due
 
     async def add(
-        self, *ranks: int, to: str = "", alert: str | None = None, seconds: float = 3_600
+        self,
+        *ranks: int,
+        to: str = "",
+        alert: str | None = None,
+        seconds: float = 3_600,
+        action: str = "trigger",
+        recipient: str = "",
     ) -> list[UUID]:
         """One of each rank, in this order; `seconds` until their deadline."""
         found = []
         for rank in ranks or (4,):
             async with self.database.statements(self.tenant_id) as sql:
-                values = (self.request_id, self.integration_id, to, rank, alert, seconds)
-                row = await sql.row(_ADD, *values)
+                mine = (self.request_id, self.integration_id, to, rank, alert, seconds)
+                row = await sql.row(_ADD, *mine, action, recipient)
                 assert row is not None
                 found.append(row["id"])
         return found
 
-    def lane(self, *, keyed: bool = True, interval: float | None = None) -> Lane:
-        return Lane(self.integration_id, keyed, interval, "worker@test")
+    def lane(
+        self, *, keyed: bool = True, interval: float | None = None, stateful: bool = False
+    ) -> Lane:
+        return Lane(self.integration_id, keyed, interval, "worker@test", stateful)
 
     async def claim(
-        self, want: int = 1, *, keyed: bool = True, interval: float | None = None
+        self,
+        want: int = 1,
+        *,
+        keyed: bool = True,
+        interval: float | None = None,
+        stateful: bool = False,
     ) -> list[Claimed]:
+        lane = self.lane(keyed=keyed, interval=interval, stateful=stateful)
         async with self.database.statements(self.tenant_id) as sql:
-            return await claim.claim(sql, self.lane(keyed=keyed, interval=interval), want)
+            return await claim.claim(sql, lane, want)
 
     async def release(self, claimed: list[Claimed]) -> None:
         async with self.database.statements(self.tenant_id) as sql:
@@ -80,18 +95,27 @@ class Due:
         self, claimed: Claimed, status: str = DeliveryStatus.DELIVERED, **more: Any
     ) -> None:
         """Record how an attempt ended."""
-        outcome = Outcome(
+        await self.end_all([self.outcome(claimed, status, **more)])
+
+    def outcome(
+        self, claimed: Claimed, status: str = DeliveryStatus.DELIVERED, **more: Any
+    ) -> Outcome:
+        return Outcome(
             claimed.delivery_id,
             claimed.no,
             DeliveryStatus(status),
-            failures=0,
+            failures=Failures(),
             latency_ms=1,
             ended=time.monotonic(),
             destination=claimed.destination,
             **more,
         )
+
+    async def end_all(self, outcomes: Sequence[Outcome], version: int = 1) -> None:
+        """Record how attempts through a version of the integration ended."""
         async with self.database.statements(self.tenant_id) as sql:
-            await attempt.complete(sql, self.integration_id, [outcome])
+            integration = {"id": self.integration_id, "version": version, "in_doubt": True}
+            await attempt.complete(sql, integration, outcomes)
 
     async def rows(self, sql: str, *values: Any) -> list[Row]:
         async with self.database.statements(self.tenant_id) as statements:
@@ -111,6 +135,26 @@ class Due:
         )
         return [row["class"] for row in await self.rows(query, id)]
 
+    async def set(self, id: UUID, **values: float) -> None:
+        """Move times of a delivery: `created_at=-60` is a minute ago."""
+        for column, seconds in values.items():
+            await self.rows(
+                f"update tenant.notification_deliveries set {column} ="
+                " now() + make_interval(secs => $2) where id = $1 returning 1",
+                id,
+                seconds,
+            )
+
+    async def place(self, to: str = "") -> Row:
+        """The state of a destination: seconds until its `rest` is over, and until its `probe`."""
+        [row] = await self.rows(_PLACE, self.integration_id, to)
+        return row
+
+    async def woken(self) -> list[UUID]:
+        """The requests that somebody is to wake; they were, then."""
+        rows = await self.rows("delete from public.outbox where kind = 'wake' returning subject")
+        return [row["subject"] for row in rows]
+
     async def pass_time(self, seconds: float) -> None:
         """Let everything that is being sent have begun so much earlier."""
         for table, column in _BEGUN:
@@ -119,7 +163,12 @@ class Due:
                 await sql.run(query, seconds)
 
 
-_BEGUN = (("delivery_attempts", "started_at"), ("notification_deliveries", "updated_at"))
+_PLACE = """
+select probes, extract(epoch from rests_until - now())::float8 as rest,
+    extract(epoch from probe_at - now())::float8 as probe
+from tenant.delivery_rates where integration_id = $1 and destination = $2
+"""
+_BEGUN = (("delivery_attempts", "started_at"), ("notification_deliveries", "lease_until"))
 
 
 def ids(claimed: Sequence[Claimed]) -> list[UUID]:

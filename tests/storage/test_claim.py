@@ -3,7 +3,6 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
 from itertools import pairwise
 from uuid import UUID
 
@@ -12,19 +11,10 @@ import pytest
 from domain.delivery import FailureClass
 from storage import claim, delivery
 from storage.claim import AHEAD_SECONDS, Claimed
-from storage.database import Database
 from storage.delivery import LEASE_SECONDS
 from tests.storage.due import Due, ids, tomorrow
-from tests.storage.kept import Kept
 
 _CLAIMERS = 8
-
-
-@pytest.fixture
-async def due(kept: Kept) -> AsyncIterator[Due]:
-    database = Database(kept.dsn, pool_size=_CLAIMERS)
-    yield await Due.of(database, kept.tenants[0])
-    await database.close()
 
 
 class TestOrder:
@@ -144,6 +134,7 @@ class TestRates:
         assert row["at"] > time.time() + 25
 
 
+_ROUTED = "update tenant.notification_deliveries set next_attempt_at = now() returning 1"
 _FREE = "select extract(epoch from free_at)::float8 as at from tenant.delivery_rates"
 
 
@@ -248,6 +239,8 @@ class TestFences:
         async with due.database.tenant(due.tenant_id) as connection:
             assert await delivery.cancel(connection, id)
             await delivery.resend(connection, [id], tomorrow())
+        assert await due.claim() == []  # until it is routed anew
+        await due.rows(_ROUTED)
         [second] = await due.claim()
         if way == "ends":
             await due.end(first, "retrying", kind=FailureClass.TRANSIENT, wait=0.0)
@@ -275,3 +268,44 @@ class TestFences:
             await delivery.expire(sql, due.request_id, due.integration_id)
         assert await due.state(late) == ("expired", 0)
         assert await due.state(early) == ("sending", 1)
+
+
+class TestLongSends:
+    """A mail server may take ten minutes to say that it has a mail."""
+
+    async def test_a_send_in_good_hands_is_nobody_elses(self, due: Due) -> None:
+        [id] = await due.add()
+        [claimed] = await due.claim(keyed=False)
+        await due.pass_time(LEASE_SECONDS - 1)
+        async with due.database.statements(due.tenant_id) as sql:
+            await claim.renew(sql, claimed)
+        await due.pass_time(LEASE_SECONDS - 1)
+        await due.reclaim()
+        assert await due.state(id) == ("sending", 1)
+        await due.pass_time(2)
+        await due.reclaim()
+        assert await due.state(id) == ("retrying", 1)
+
+    async def test_one_that_was_taken_over_is_not_kept(self, due: Due) -> None:
+        [id] = await due.add()
+        [claimed] = await due.claim(keyed=False)
+        await due.pass_time(LEASE_SECONDS + 1)
+        await due.reclaim()
+        async with due.database.statements(due.tenant_id) as sql:
+            await claim.renew(sql, claimed)
+        [again] = await due.claim(keyed=False)
+        assert (again.delivery_id, again.no, again.repeated) == (id, 2, True)
+
+    async def test_a_delivery_that_stops_workers_is_tried_less_and_less(self, due: Due) -> None:
+        [id] = await due.add()
+        for _ in range(3):
+            assert await due.claim()
+            await due.pass_time(LEASE_SECONDS + 1)
+            await due.reclaim()
+            await due.set(id, next_attempt_at=0) if _ < 2 else None
+        [row] = await due.rows(
+            "select doubts, extract(epoch from next_attempt_at - now())::float8 as wait"
+            " from tenant.notification_deliveries"
+        )
+        assert row["doubts"] == 3
+        assert row["wait"] > 50

@@ -1,0 +1,111 @@
+"""Makes deliveries of decisions: one for each recipient, and each destination told once."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from activities.places import place_of
+from activities.target import Target, Targets
+from channels.channel import Outgoing
+from channels.options import read
+from domain.delivery import LATEST_SECONDS, Reason
+from domain.message import render
+from domain.notification import action, deadline
+from domain.preference import Preferences
+from domain.routing import Decision, decide, preferences_of, routes
+from domain.tenant import TenantId
+from storage.route import Place, Route
+from storage.statement import Row, as_json
+
+
+def routed(
+    targets: Targets,
+    tenant_id: TenantId,
+    decisions: Iterable[Decision],
+    taken: Collection[Place] = (),
+) -> Iterator[Route]:
+    """Every decision's deliveries. The second that leads to the same place is not sent; `taken`
+    are those that are led to already."""
+    led_to = set(taken)
+    for decision in decisions:
+        for route in routes_of(targets, tenant_id, decision):
+            if route.reason is None and route.place in led_to:
+                yield replace(route, reason=Reason.SAME_DESTINATION)
+                continue
+            if route.reason is None:
+                led_to.add(route.place)
+            yield route
+
+
+def decisions_again(
+    row: Row, channels: Sequence[Row], preferences: Mapping[str, Preferences]
+) -> list[Decision]:
+    """What is decided of a delivery that is sent again: of its channel, if it has one."""
+    id = row["channel_id"]
+    if id is None:
+        return list(routes([row], channels, preferences))
+    channel = next((each for each in channels if each["id"] == id), None)
+    return [decide(row, channel, id, preferences_of(row, preferences))]
+
+
+def is_of(route: Route, row: Row) -> bool:
+    """Whether the delivery is the one of that channel and recipient."""
+    return (route.channel_id, route.recipient) == (row["channel_id"], row["told"])
+
+
+def unplaced(row: Row, instead: Route) -> Route:
+    """Why the delivery's recipient is told no more: for the reason of what the channel does now,
+    or because it tells others."""
+    reason = Reason.NO_RECIPIENT if row["told"] else Reason.SAME_DESTINATION
+    return replace(instead, recipient=row["told"], reason=instead.reason or reason)
+
+
+def routes_of(targets: Targets, tenant_id: TenantId, decision: Decision) -> list[Route]:
+    """One for each recipient, or one that says why there is none."""
+    if decision.channel is None or decision.reason is not None:
+        return [_unsent(decision, decision.reason)]
+    target = targets.of(tenant_id, decision.channel["integration"])
+    outgoing = _outgoing(decision, decision.channel, target)
+    recipients = target.channel.recipients(outgoing)
+    if not recipients:
+        return [_unsent(decision, Reason.NO_RECIPIENT)]
+    sent = _sent(decision, decision.channel, target, outgoing)
+    return [replace(sent, recipient=each) for each in dict.fromkeys(recipients)]
+
+
+def _outgoing(decision: Decision, channel: Row, target: Target) -> Outgoing[Any]:
+    message = render("", decision.notification, target.config.severity)
+    options, _ = read(target.channel, channel["options"])  # what is invalid is said when it is sent
+    return Outgoing(message, target.config, options)
+
+
+def _sent(decision: Decision, channel: Row, target: Target, outgoing: Outgoing[Any]) -> Route:
+    message, created = outgoing.message, decision.notification["created_at"]
+    lasts = timedelta(seconds=target.channel.limits.schedule.lasts)
+    names_entity = message.entity_type is not None and message.entity_id is not None
+    return replace(
+        _unsent(decision, None),
+        destination=place_of(target, outgoing, channel),
+        alert_key=message.alert_key if names_entity else None,
+        deadline_at=deadline(created, decision.notification["expires_at"], created + lasts),
+    )
+
+
+def _unsent(decision: Decision, reason: Reason | None) -> Route:
+    notification, channel = decision.notification, decision.channel or {}
+    latest = notification["created_at"] + timedelta(seconds=LATEST_SECONDS)
+    return Route(
+        notification_id=notification["id"],
+        channel_id=decision.channel_id,
+        channel_type=channel.get("channel_type"),
+        recipient="",
+        integration_id=channel.get("integration_id"),
+        options=as_json(channel.get("options", {})),
+        destination="",
+        alert_key=None,
+        action=action(notification["event_type"]),
+        rank=decision.severity.rank,
+        deadline_at=latest,
+        reason=reason,
+    )

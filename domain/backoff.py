@@ -1,0 +1,107 @@
+"""How long a delivery waits after each failure, and what bounds the number of its attempts.
+
+Every wait belongs to one of three rows that grow independently: what failed for certain, what was
+too fast, and what may have arrived. docs/delivery.md publishes them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, takewhile
+
+from domain.delivery import Failure, FailureClass, Schedule
+
+JITTER = 0.1  # each wait is this much longer or shorter at most
+LONGEST_REST = 3_600.0  # however long a vendor asks to be left alone, it is tried once an hour
+
+# Refused credentials: also how long a destination is left alone between two probes.
+REFUSED = Schedule((5, 60, 300, 900, 1_800, 3_600))
+THROTTLED = Schedule((*(2.0**power for power in range(1, 12)), LONGEST_REST))
+# It may have arrived and would be seen twice: repeated, as nobody knows, but rarely.
+DOUBTFUL = Schedule((300, 1_800, 7_200, 28_800, 86_400))
+# The worker stopped: what it sent last is repeated at once, unless that is what stops workers.
+LOST = Schedule((0, 5, 60, 300, 1_800, 7_200, 14_400))
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """How many attempts have failed so far, each counted in one of three ways."""
+
+    certain: int = 0
+    throttled: int = 0
+    doubtful: int = 0  # they may have had their effect
+
+    def plus(self, failure: Failure, *, keyed: bool) -> "Failures":
+        """`keyed`: the vendor recognises a repetition, so that a doubt costs nothing."""
+        if failure.kind is FailureClass.THROTTLED:
+            return replace(self, throttled=self.throttled + 1)
+        if _is_doubtful(failure, keyed):
+            return replace(self, doubtful=self.doubtful + 1)
+        return replace(self, certain=self.certain + 1)
+
+
+def next_delay(
+    failure: Failure, failures: Failures, schedule: Schedule, jitter: float, *, keyed: bool
+) -> float | None:
+    """Seconds until the next attempt; None if there is none.
+
+    `failures` counts this one. `jitter` is in [-1, 1]. What the vendor asks for makes a wait
+    longer, up to a bound, and never shorter; who is too fast has the whole destination wait.
+    """
+    if failure.kind is FailureClass.PERMANENT:
+        return None
+    own = _own_delay(failure, failures, schedule, keyed) * (1 + JITTER * jitter)
+    return own if failure.kind is FailureClass.THROTTLED else max(own, _asked(failure))
+
+
+def rest(failure: Failure, wait: float | None) -> float:
+    """Seconds for which the destination is to be left alone, of whose failure `wait` came."""
+    if failure.kind is not FailureClass.THROTTLED:
+        return 0.0
+    return max(wait or 0.0, _asked(failure))
+
+
+def _asked(failure: Failure) -> float:
+    return min(failure.retry_after or 0.0, LONGEST_REST)
+
+
+def asks_too_much(failure: Failure) -> bool:
+    """Whether its destination is to be tried before the time that the vendor asks for."""
+    return failure.kind is FailureClass.THROTTLED and (failure.retry_after or 0) > LONGEST_REST
+
+
+def most_attempts(schedule: Schedule) -> int:
+    """No delivery is attempted more often by itself, whatever it is answered: everything but the
+    first attempt follows a wait, and only so many of each row's fit into its life."""
+    rows = (fastest(schedule, REFUSED), THROTTLED.delays, fastest(DOUBTFUL, LOST))
+    return 1 + sum(_fitting(waits, schedule.lasts) for waits in rows)
+
+
+def fastest(one: Schedule, other: Schedule) -> Sequence[float]:
+    """The shorter wait at each place, where both count together."""
+    places = range(1, max(len(one.delays), len(other.delays)) + 1)
+    return [min(one.delay(place), other.delay(place)) for place in places]
+
+
+def _own_delay(failure: Failure, failures: Failures, schedule: Schedule, keyed: bool) -> float:
+    if failure.kind is FailureClass.THROTTLED:
+        return THROTTLED.delay(failures.throttled)
+    if _is_doubtful(failure, keyed):
+        row = LOST if failure.kind is FailureClass.UNKNOWN else DOUBTFUL
+        return row.delay(failures.doubtful)
+    row = REFUSED if failure.kind is FailureClass.MISCONFIGURED else schedule
+    return row.delay(failures.certain)
+
+
+def _is_doubtful(failure: Failure, keyed: bool) -> bool:
+    """Whoever answers, be it with a 5xx, has hardly done it; a silence may mean anything."""
+    silent = failure.maybe_sent and failure.status is None
+    return failure.kind is FailureClass.UNKNOWN or (silent and not keyed)
+
+
+def _fitting(waits: Sequence[float], seconds: float) -> int:
+    """How many of the waits, of which the last is repeated, end within so many seconds."""
+    shortest = [wait * (1 - JITTER) for wait in waits]
+    ends = list(takewhile(lambda end: end <= seconds, accumulate(shortest)))
+    if len(ends) < len(shortest):
+        return len(ends)
+    return len(ends) + int((seconds - ends[-1]) / shortest[-1])

@@ -1,0 +1,172 @@
+"""The state of an integration's destinations: paced by a rate, at rest, or in doubt.
+
+`free_at` keeps the rate. `rests_until` is what its vendor asked for. A destination that refused us
+has a `probe_at`: until it takes something again, one delivery at a time is tried there, not before
+that time, whatever else waits.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.backoff import REFUSED
+from storage.notification_tables import delivery_rates
+from storage.statement import Row, Statements
+
+OUTBOX_WAKE = "wake"
+
+# Also a lock: whoever holds the destination's row is alone with it until the commit. What others
+# have claimed meanwhile is seen by the next statement only.
+_HOLD = """
+insert into tenant.delivery_rates as r (integration_id, destination, free_at)
+select id, $2, clock_timestamp() from tenant.integrations where id = $1
+on conflict (integration_id, destination) do update set free_at = r.free_at
+returning extract(epoch from greatest(r.free_at, r.rests_until) - clock_timestamp())::float8
+    as busy, extract(epoch from r.probe_at - clock_timestamp())::float8 as probe
+"""
+_PACE = """
+update tenant.delivery_rates
+set free_at = greatest(free_at, clock_timestamp()) + make_interval(secs => $3)
+where integration_id = $1 and destination = $2
+"""
+_PAUSE = """
+insert into tenant.delivery_rates as r (integration_id, destination, free_at)
+select id, $2, clock_timestamp() + make_interval(secs => $3)
+from tenant.integrations where id = $1
+on conflict (integration_id, destination) do update
+set free_at = greatest(r.free_at, excluded.free_at)
+"""
+_REST = """
+insert into tenant.delivery_rates as r (integration_id, destination, free_at, rests_until)
+select id, $2, clock_timestamp(), clock_timestamp() + make_interval(secs => $3)
+from tenant.integrations where id = $1
+on conflict (integration_id, destination) do update
+set rests_until = greatest(r.rests_until, excluded.rests_until)
+"""
+# Only the probe itself, or what finds no probe yet, counts: what was on its way beside it is no
+# further evidence. What an integration's earlier version was answered says nothing of this one.
+_DOUBT = """
+insert into tenant.delivery_rates as r
+    (integration_id, destination, free_at, probes, probed_at, probe_at)
+select id, $2, clock_timestamp(), 1, clock_timestamp(),
+    clock_timestamp() + make_interval(secs => greatest(($3::float8[])[1] * $4, $5))
+from tenant.integrations where id = $1 and version = $6
+on conflict (integration_id, destination) do update
+set probes = r.probes + 1, probed_at = excluded.probed_at,
+    probe_at = clock_timestamp() + make_interval(secs =>
+        greatest(($3::float8[])[least(r.probes + 1, cardinality($3::float8[]))] * $4, $5))
+where r.probe_at is null or r.probe_at <= clock_timestamp()
+"""
+# A success elsewhere in the integration is good news, too: a probe may come after a quarter of its
+# back-off. So that it does, one request that waits there is woken.
+_TRUST = f"""
+with mended as (
+    update tenant.delivery_rates r set probes = 0, probed_at = null, probe_at = null,
+        rests_until = null
+    where r.integration_id = $1 and r.destination = any($2) and r.probe_at is not null
+    returning r.destination
+), nearer as (
+    update tenant.delivery_rates r set probe_at = r.probed_at + make_interval(secs =>
+        ($3::float8[])[least(r.probes, cardinality($3::float8[]))] / 4)
+    where r.integration_id = $1 and r.destination <> all($2)
+        and coalesce(r.rests_until, now()) <= now()
+        and r.probe_at > r.probed_at + make_interval(secs =>
+            ($3::float8[])[least(r.probes, cardinality($3::float8[]))] / 4)
+    returning r.destination
+), woken as (
+    select d.request_id from tenant.notification_deliveries d
+        join mended on mended.destination = d.destination
+    where d.integration_id = $1 and d.completed_at is null and d.status <> 'sending'
+    union
+    select first.request_id from nearer cross join lateral (
+        select d.request_id from tenant.notification_deliveries d
+        where d.integration_id = $1 and d.destination = nearer.destination
+            and d.completed_at is null and d.status <> 'sending'
+        order by d.rank, d.id limit 1) first
+)
+insert into public.outbox (tenant_id, kind, subject, count)
+select current_setting('app.tenant'), '{OUTBOX_WAKE}', request_id, 1 from woken
+where not exists (
+    select 1 from public.outbox o where o.kind = '{OUTBOX_WAKE}' and o.subject = woken.request_id)
+"""
+_PROBES = """
+select destination from tenant.delivery_rates where integration_id = $1 and probe_at <= now()
+"""
+_LIFT = """
+update tenant.delivery_rates set rests_until = null, probe_at = least(probe_at, now())
+where integration_id = $1 and destination = any($2)
+"""
+_FORGET = """
+update tenant.delivery_rates set rests_until = null, probes = 0, probed_at = null, probe_at = null
+where integration_id = $1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A destination that refused the integration's `version`; `jitter` is a factor about 1.
+
+    `at_least`: seconds until the next probe, whatever the back-off says.
+    """
+
+    destination: str
+    version: int
+    jitter: float = 1.0
+    at_least: float = 0.0
+
+
+async def hold(sql: Statements, integration_id: UUID, destination: str) -> Row | None:
+    """Seconds for which it is `busy`, and until its next `probe` if it is in doubt."""
+    return await sql.row(_HOLD, integration_id, destination)
+
+
+async def pace(sql: Statements, integration_id: UUID, destination: str, seconds: float) -> None:
+    """Take so much of its time."""
+    await sql.run(_PACE, integration_id, destination, seconds)
+
+
+async def pause(sql: Statements, integration_id: UUID, destination: str, seconds: float) -> None:
+    """Send nothing there for so long, as its rate has it."""
+    await sql.run(_PAUSE, integration_id, destination, seconds)
+
+
+async def rest(sql: Statements, integration_id: UUID, destination: str, seconds: float) -> None:
+    """Send nothing there for so long, as its vendor asked; an earlier wish is never cut short."""
+    await sql.run(_REST, integration_id, destination, seconds)
+
+
+async def doubt(sql: Statements, integration_id: UUID, found: Doubt) -> None:
+    """Try it with single deliveries, less and less often."""
+    how = (list(REFUSED.delays), found.jitter, found.at_least, found.version)
+    await sql.run(_DOUBT, integration_id, found.destination, *how)
+
+
+async def trust(sql: Statements, integration_id: UUID, places: Collection[str]) -> None:
+    """They took something: have all requests woken that wait for them."""
+    await sql.run(_TRUST, integration_id, list(places), list(REFUSED.delays))
+
+
+async def to_probe(sql: Statements, integration_id: UUID) -> list[str]:
+    """Those in doubt whose time for a probe has come, in one order for everybody."""
+    return sorted(row["destination"] for row in await sql.rows(_PROBES, integration_id))
+
+
+async def lift(sql: Statements, integration_id: UUID, places: Collection[str]) -> None:
+    """Somebody asks to send there now: end their rests, and probe what is in doubt."""
+    await sql.run(_LIFT, integration_id, list(places))
+
+
+async def rests(connection: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, datetime]:
+    """Until when the last destination rests, of those of the integrations that have one at rest."""
+    id, until = delivery_rates.c.integration_id, delivery_rates.c.rests_until
+    query = select(id, func.max(until)).where(id.in_(ids), until > func.now()).group_by(id)
+    return {row[0]: row[1] for row in await connection.execute(query)}
+
+
+async def forget(sql: Statements, integration_id: UUID) -> None:
+    """The integration is another, or was seen to work: what its destinations said is past."""
+    await sql.run(_FORGET, integration_id)

@@ -1,0 +1,94 @@
+"""In which order the events of one entity reach one channel and recipient: SQL for claims.
+
+An entity's events are sent one at a time, the oldest first. None waits for one that cannot be sent
+now: what waits for a config, a rest or a long back-off is overtaken, and comes late, dated. Where a
+channel shows a state, what is overtaken is superseded there, if the later event replaces it.
+"""
+
+from storage.statement import Row, Statements
+
+SOON_SECONDS = 6  # the first back-off of a schedule, and a little more
+PATIENCE_SECONDS = 5  # for which an urgent event waits its turn behind a less urgent one
+FRESH_SECONDS = 10  # for which an event that was never tried has not waited
+
+# Whether `e`, another open delivery of d's entity, goes first: it is being sent, or the queue of
+# their destination brings it before d. What is more urgent overtakes, but not at once.
+BLOCKED = f"""d.alert_key is not null and exists (
+    select 1 from tenant.notification_deliveries e
+    where e.channel_id = d.channel_id and e.alert_key = d.alert_key
+        and e.recipient = d.recipient and e.completed_at is null and e.id <> d.id
+        and (e.status = 'sending'
+            or e.integration_id = d.integration_id and e.destination = d.destination
+            and e.deadline_at > now() and case
+                when e.notification_id < d.notification_id
+                then e.next_attempt_at <= now() + interval '{SOON_SECONDS} s'
+                    and (e.rank <= d.rank
+                        or d.created_at > now() - interval '{PATIENCE_SECONDS} s')
+                else e.next_attempt_at <= now() and e.rank < d.rank
+                    and e.created_at <= now() - interval '{PATIENCE_SECONDS} s' end))"""
+
+# An acknowledgement means nothing to a vendor who does not know what it acknowledges.
+BLOCKED_BY_STATE = f"""({BLOCKED}
+    or d.action = 'acknowledge' and exists (
+        select 1 from tenant.notification_deliveries e
+        where e.channel_id = d.channel_id and e.alert_key = d.alert_key
+            and e.recipient = d.recipient and e.completed_at is null
+            and e.action = 'trigger' and e.notification_id < d.notification_id))"""
+
+# The newest event of the entity that the channel has been told, if that is later than `begun`.
+LATEST = """left join lateral (
+        select m.event_type, m.title, m.created_at from tenant.notification_deliveries l
+            join tenant.notifications m on m.id = l.notification_id
+        where l.channel_id = begun.channel_id and l.alert_key = begun.alert_key
+            and l.recipient = begun.recipient and l.notification_id > begun.notification_id
+            and l.completed_at is not null and l.status in ('accepted', 'delivered')
+        order by l.notification_id desc limit 1) latest on begun.alert_key is not null"""
+
+# What was told cannot be taken back: nothing but a late acknowledgement or trigger of an alert that
+# was only acknowledged follows it. What still waits is replaced by what it would make untrue.
+_SUPERSEDE = f"""
+with stale as (
+    select e.id, e.rank, e.action, later.id as by_id, later.action as by_action,
+        later.event_type, later.is_over
+    from tenant.notification_deliveries e join lateral (
+        select d.id, d.action, m.event_type, d.completed_at is not null as is_over
+        from tenant.notification_deliveries d
+            join tenant.notifications m on m.id = d.notification_id
+        where d.channel_id = e.channel_id and d.alert_key = e.alert_key
+            and d.recipient = e.recipient and d.notification_id > e.notification_id
+            and case when d.completed_at is null then
+                d.status <> 'sending' and d.integration_id = e.integration_id
+                and d.next_attempt_at is not null and d.deadline_at > now()
+                and (d.action = 'resolve' or d.action = e.action)
+                and (e.status = 'retrying' or e.created_at < now() - interval '{FRESH_SECONDS} s'
+                    or d.rank < e.rank and d.action = 'trigger')
+            else d.status in ('accepted', 'delivered')
+                and (d.action in ('resolve', 'trigger') or d.action = e.action) end
+        order by d.notification_id desc limit 1) later on true
+    where e.integration_id = $1 and e.destination = $2 and e.completed_at is null
+        and e.status <> 'sending' and e.alert_key is not null and e.next_attempt_at is not null
+    for update of e skip locked
+), closed as (
+    update tenant.notification_deliveries e set status = 'superseded', completed_at = now(),
+        updated_at = now(), reason = 'replaced_by_' || stale.by_action,
+        last_error = 'a later event, ' || stale.event_type || ', replaces it'
+    from stale where e.id = stale.id returning e.id
+)
+update tenant.notification_deliveries d set rank = least(d.rank, urgent.rank), updated_at = now()
+from (select by_id, min(rank) as rank from stale
+      where action = 'trigger' and by_action = 'trigger' and not is_over group by by_id) urgent
+where d.id = urgent.by_id and d.rank > urgent.rank and d.completed_at is null
+    and d.id not in (select id from stale)
+"""
+
+
+async def supersede(sql: Statements, integration_id: object, destination: str) -> None:
+    """End what waits there for its turn and would no longer be true. A later trigger takes over the
+    urgency of the ones that it replaces."""
+    await sql.run(_SUPERSEDE, integration_id, destination)
+
+
+def latest_of(row: Row) -> Row | None:
+    """What LATEST found, taken out of a row."""
+    found = {name: row.pop(f"latest_{name}") for name in ("event_type", "title", "created_at")}
+    return found if found["created_at"] is not None else None

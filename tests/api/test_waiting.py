@@ -1,0 +1,198 @@
+"""Deliveries that wait, and what ends their waiting, on the whole service."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from tests.api import notifying as n
+from tests.receivers.receiver import Reply
+from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
+from tests.receivers.webhook import WebhookReceiver
+from tests.service import Tenant
+
+_DAY = {"Retry-After": "86400"}
+CRITICAL = n.EVENT | {"title": "Second", "metadata": {"severity": "critical"}}
+
+
+def failed(kind: str) -> Any:
+    """That the one delivery failed so, and goes on."""
+    return lambda found: [(e["status"], e["lastClass"]) for e in found] == [("retrying", kind)]
+
+
+async def slack(tenant: Tenant, receiver: SlackReceiver, **config: Any) -> str:
+    values = {"botToken": EXAMPLE_TOKEN, "defaultChannel": "#ops", "rateLimit": None}
+    made = await n.integration(
+        tenant, "slack", values | {"baseUrl": f"{receiver.url}/api"} | config
+    )
+    await n.channel(tenant, made, "slack")
+    return made
+
+
+async def put_off(tenant: Tenant, id: str, seconds: float = 3_000.0) -> None:
+    """As if it had failed so often that its own wait is that long, and its destination's, too."""
+    await tenant.sql(
+        "update notification_deliveries set next_attempt_at = now() + make_interval(secs => $2)"
+        " where notification_id = $1::text::uuid",
+        id,
+        seconds,
+    )
+    await tenant.sql(
+        "update delivery_rates set probes = 6, probe_at = now() + make_interval(secs => $1)"
+        " where probe_at is not null",
+        seconds,
+    )
+
+
+class TestDoubt:
+    """One 401 or 403 says that the integration may be wrong, not that it is so for ever."""
+
+    @pytest.mark.parametrize("status", [401, 403])
+    async def test_a_refusal_alone_is_its_own_probe(self, tenant: Tenant, status: int) -> None:
+        async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
+            receiver.told.append(Reply(status))
+            made = await n.webhook(tenant, receiver)
+            [id] = await n.notify(tenant)
+            [delivery] = await n.deliveries(tenant, id)
+        assert [each["class"] for each in delivery["log"]] == ["misconfigured", None]
+        assert 4 <= receiver.received[1].at - receiver.received[0].at <= 9
+        found = (await tenant.get(f"/v1/integrations/{made}")).json()["data"]
+        assert found["connection_status"] == "connected"
+
+    async def test_the_next_that_arrives_wakes_it(self, tenant: Tenant) -> None:
+        async with n.receiving(tenant, SlackReceiver()) as receiver:
+            refused = Reply(200, '{"ok":false,"error":"missing_scope","needed":"chat:write"}')
+            receiver.told.append(refused)
+            await slack(tenant, receiver)
+            [first] = await n.notify(tenant)
+            await n.deliveries(tenant, first, failed("misconfigured"))
+            [second] = await n.notify(tenant)
+            for id in (first, second):
+                [delivery] = await n.deliveries(tenant, id)
+                assert delivery["status"] == "delivered"
+
+    async def test_a_test_that_succeeds_wakes_it(self, tenant: Tenant) -> None:
+        async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
+            receiver.told.append(Reply(403))
+            made = await n.webhook(tenant, receiver)
+            [id] = await n.notify(tenant)
+            await n.deliveries(tenant, id, failed("misconfigured"))
+            await put_off(tenant, id)
+            assert (await tenant.post(f"/v1/integrations/{made}/test")).json()["data"]["success"]
+            [delivery] = await n.deliveries(tenant, id)
+        assert (delivery["status"], delivery["attempts"]) == ("delivered", 2)
+
+    async def test_to_switch_it_off_and_on_wakes_it(self, tenant: Tenant) -> None:
+        async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
+            receiver.told.append(Reply(401))
+            made = await n.webhook(tenant, receiver)
+            [id] = await n.notify(tenant)
+            await n.deliveries(tenant, id, failed("misconfigured"))
+            await put_off(tenant, id)
+            await tenant.patch(f"/v1/integrations/{made}", {"is_active": False})
+            [waiting] = (await n.notification(tenant, id))["deliveries"]
+            assert (waiting["status"], waiting["reason"]) == ("retrying", "integration_off")
+            await tenant.patch(f"/v1/integrations/{made}", {"is_active": True})
+            [delivery] = await n.deliveries(tenant, id)
+        assert (delivery["status"], delivery["attempts"]) == ("delivered", 2)
+
+    async def test_a_hundred_events_are_not_a_hundred_refusals(self, tenant: Tenant) -> None:
+        async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
+            receiver.always = Reply(401)
+            made = await n.webhook(tenant, receiver, maxInFlight=4)
+            ids = await n.notify(tenant, *[n.EVENT] * 100)
+            await receiver.until(lambda received: bool(received))
+            more = [(await n.notify(tenant))[0] for _ in range(5)]
+            began = receiver.received[0].at
+            await receiver.until(lambda received: received[-1].at - began > 3)
+            # Four at once, one that was on its way beside them, and a probe or two.
+            assert len(receiver.received) <= 8
+            receiver.always = None
+            await tenant.patch(f"/v1/integrations/{made}", {"description": "mended"})
+            for id in (ids[0], ids[-1], *more):
+                [delivery] = await n.deliveries(tenant, id)
+                assert delivery["status"] == "delivered"
+
+
+class TestRests:
+    """A vendor's wish is granted within bounds, is shown, and can be lifted."""
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            {"Retry-After": "0"},
+            {"Retry-After": "0.01"},
+            {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"},
+            {"Retry-After": "soon"},
+            {},
+        ],
+    )
+    async def test_no_wish_makes_our_own_waits_shorter(
+        self, tenant: Tenant, said: dict[str, str]
+    ) -> None:
+        async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
+            receiver.told += [Reply(429, headers=said)] * 3
+            await n.webhook(tenant, receiver)
+            [id] = await n.notify(tenant)
+            [delivery] = await n.deliveries(tenant, id)
+        first, *others = [each.at for each in receiver.received]
+        assert [each["class"] for each in delivery["log"]] == ["throttled"] * 3 + [None]
+        assert others[0] - first >= 1.8
+        assert others[1] - others[0] >= 3.6
+        assert others[2] - others[1] >= 7.2
+
+    @pytest.mark.parametrize("way", ["test", "change", "resend"])
+    async def test_a_day_is_shown_bounded_and_lifted(self, tenant: Tenant, way: str) -> None:
+        date = format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True)
+        headers = _DAY if way == "test" else {"Retry-After": date}
+        async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
+            receiver.told.append(Reply(429, headers=headers))
+            made = await n.webhook(tenant, receiver)
+            [first] = await n.notify(tenant)
+            await n.deliveries(tenant, first, failed("throttled"))
+            [second] = await n.notify(tenant, CRITICAL)
+            [waits] = await n.deliveries(tenant, second, lambda found: bool(found))
+            until = datetime.fromisoformat(waits["restsUntil"])
+            assert until <= datetime.now(UTC) + timedelta(hours=1)
+            assert waits["nextAttemptAt"][:18] == waits["restsUntil"][:18]
+            found = (await tenant.get(f"/v1/integrations/{made}")).json()["data"]
+            assert found["rests_until"] == waits["restsUntil"]
+            assert len(receiver.received) == 1
+            await self.lift(tenant, way, made, waits["id"])
+            for id in (second, first):
+                [delivery] = await n.deliveries(tenant, id)
+                assert (delivery["status"], delivery["restsUntil"]) == ("delivered", None)
+
+    async def lift(self, tenant: Tenant, way: str, made: str, delivery: str) -> None:
+        if way == "test":
+            assert (await tenant.post(f"/v1/integrations/{made}/test")).json()["data"]["success"]
+        elif way == "change":
+            await tenant.patch(f"/v1/integrations/{made}", {"description": "looked at"})
+        else:
+            assert (await tenant.post(f"/v1/deliveries/{delivery}/resend")).status_code == 202
+
+
+class TestOrder:
+    async def test_what_comes_late_is_overtaken_and_all_are_sent(self, tenant: Tenant) -> None:
+        entity = {"entityType": "incident", "entityId": "INC7"}
+        async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
+            receiver.told.append(Reply(503, headers={"Retry-After": "9"}))
+            await n.webhook(tenant, receiver)
+            [first] = await n.notify(tenant, **entity)
+            await n.deliveries(tenant, first, failed("transient"))
+            [second] = await n.notify(tenant, eventType="incident.resolved", **entity)
+            [later] = await n.deliveries(tenant, second)
+            [late] = await n.deliveries(tenant, first)
+        assert later["completedAt"] < late["completedAt"]
+        assert (later["status"], late["status"]) == ("delivered", "delivered")
+
+    async def test_ten_events_of_one_entity_arrive_in_order(self, tenant: Tenant) -> None:
+        entity = {"entityType": "incident", "entityId": "INC8"}
+        events = [n.EVENT | entity | {"title": f"number {number}"} for number in range(10)]
+        async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
+            await n.webhook(tenant, receiver)
+            ids = await n.notify(tenant, *events)
+            await asyncio.gather(*(n.deliveries(tenant, id) for id in ids))
+        assert [e["data"]["title"] for e in receiver.events] == [e["title"] for e in events]

@@ -1,0 +1,140 @@
+"""What a destination's answers make of it: doubted, probed, trusted again, or left to rest."""
+
+import pytest
+
+from domain.backoff import REFUSED
+from domain.delivery import FailureClass
+from storage import waiting
+from tests.storage.due import Due, ids
+
+_REFUSED = {"kind": FailureClass.MISCONFIGURED, "wait": 5.0, "doubts_destination": True}
+lanes = pytest.mark.parametrize(("keyed", "interval"), [(True, None), (True, 0.001), (False, None)])
+
+
+async def probe_now(due: Due) -> None:
+    await due.rows("update tenant.delivery_rates set probe_at = now(), free_at = now() returning 1")
+
+
+class TestDoubt:
+    @lanes
+    async def test_one_probes_and_less_and_less_often(
+        self, due: Due, keyed: bool, interval: float | None
+    ) -> None:
+        await due.add(*[4] * 30)
+        want = 1
+        for times, wait in enumerate([*REFUSED.delays, REFUSED.delays[-1]], 1):
+            claimed = await due.claim(want, keyed=keyed, interval=interval)
+            assert len(claimed) == 1
+            await due.end(claimed[0], "retrying", **_REFUSED)
+            place = await due.place()
+            assert (place["probes"], place["probe"]) == (times, pytest.approx(wait, abs=1))
+            want = 100
+            assert await due.claim(want, keyed=keyed, interval=interval) == []
+            await probe_now(due)
+
+    async def test_what_was_on_its_way_beside_the_first_is_no_further_evidence(
+        self, due: Due
+    ) -> None:
+        await due.add(4, 4, 4)
+        for each in await due.claim(3):
+            await due.end(each, "retrying", **_REFUSED)
+        place = await due.place()
+        assert (place["probes"], place["probe"]) == (1, pytest.approx(5, abs=1))
+
+    async def test_a_success_beside_it_says_that_the_event_was_refused(self, due: Due) -> None:
+        await due.add(4, 4, 4, 4)
+        refused, fine, *rest = await due.claim(4)
+        outcomes = [due.outcome(refused, "retrying", **_REFUSED), due.outcome(fine)]
+        await due.end_all(outcomes)
+        await due.release(rest)
+        assert len(await due.claim(100)) == 2
+
+    async def test_a_probe_that_arrives_wakes_what_waits_there(self, due: Due) -> None:
+        await due.add(*[4] * 5)
+        await due.end((await due.claim(1))[0], "retrying", **_REFUSED)
+        await probe_now(due)
+        [probe] = await due.claim(100)
+        await due.end(probe)
+        assert await due.woken() == [due.request_id]
+        # What was refused has a back-off of its own.
+        assert len(await due.claim(100)) == 3
+
+    async def test_a_success_elsewhere_brings_the_probe_forward_but_not_at_once(
+        self, due: Due
+    ) -> None:
+        await due.add(4, 4, to="a")
+        await due.add(*[4] * 9, to="b")
+        [claimed] = await due.claim(1, keyed=False)
+        assert claimed.destination == "a"
+        await due.end(claimed, "retrying", **_REFUSED)
+        await due.rows(
+            "update tenant.delivery_rates set probes = 5, probe_at = probed_at"
+            " + interval '30 min' where destination = 'a' returning 1"
+        )
+        for _ in range(3):
+            [fine] = await due.claim(1, keyed=False)
+            assert fine.destination == "b"
+            await due.end(fine)
+            place = await due.place("a")
+            assert place["probe"] == pytest.approx(1_800 / 4, abs=3)
+        assert await due.woken() == [due.request_id]
+
+    async def test_what_an_earlier_version_was_answered_says_nothing(self, due: Due) -> None:
+        """It was on its way when somebody mended the integration."""
+        await due.add(4, 4)
+        [old, other] = await due.claim(2)
+        await due.release([other])
+        await due.rows("update tenant.integrations set version = 2 returning 1")
+        await due.end_all([due.outcome(old, "retrying", **_REFUSED | {"wait": 3_600.0})])
+        assert len(await due.claim(100)) == 2
+
+    async def test_a_change_wakes_everything_once(self, due: Due) -> None:
+        await due.add(*[4] * 3)
+        for each in await due.claim(3):
+            await due.end(each, "retrying", **_REFUSED | {"wait": 3_600.0, "rest": 3_600.0})
+        assert await due.claim(100) == []
+        async with due.database.tenant(due.tenant_id) as connection:
+            assert await waiting.wake(connection, due.integration_id) == {due.request_id}
+        assert await due.woken() == [due.request_id]
+        assert len(await due.claim(100)) == 3
+
+
+class TestRest:
+    @lanes
+    async def test_it_gets_nothing_until_then(
+        self, due: Due, keyed: bool, interval: float | None
+    ) -> None:
+        await due.add(4, 4, to="a")
+        [other] = await due.add(4, to="b")
+        [first] = await due.claim(1, keyed=keyed, interval=interval)
+        throttled = {"kind": FailureClass.THROTTLED, "wait": 2.0, "rest": 1_800.0}
+        await due.end(first, "retrying", **throttled)
+        assert ids(await due.claim(100, keyed=keyed, interval=interval)) == [other]
+        assert (await due.place("a"))["rest"] == pytest.approx(1_800, abs=2)
+
+    async def test_who_asks_for_too_long_gets_one_careful_try(self, due: Due) -> None:
+        await due.add(*[4] * 4)
+        [first] = await due.claim(1)
+        much = {"kind": FailureClass.THROTTLED, "wait": 2.0, "rest": 3_600.0}
+        await due.end(first, "retrying", **much, doubts_destination=True)
+        place = await due.place()
+        assert place["rest"] == pytest.approx(3_600, abs=2)
+        assert place["probe"] == pytest.approx(3_600, abs=2)
+        await due.rows(
+            "update tenant.delivery_rates set rests_until = now(), probe_at = now() returning 1"
+        )
+        [probe] = await due.claim(100)
+        await due.end(probe)
+        assert (await due.place())["rest"] is None
+
+    async def test_to_send_again_lifts_it(self, due: Due) -> None:
+        [refused, _] = await due.add(4, 4)
+        [first] = await due.claim(1)
+        await due.end(first, "retrying", **_REFUSED | {"rest": 3_600.0})
+        assert await due.claim(100) == []
+        async with due.database.tenant(due.tenant_id) as connection:
+            found = [{"integration_id": due.integration_id, "destination": ""}]
+            await waiting.lift(connection, found)
+        probe = ids(await due.claim(100))
+        assert len(probe) == 1
+        assert refused not in probe
