@@ -35,7 +35,8 @@ class AloneOrder(BaseModel):
 
     activity: str
     input: str
-    workflow_id: str
+    workflow_id: str | None
+    workflow_type: str | None
     attempt: int
     memory_bytes: int
     parent: int
@@ -78,11 +79,13 @@ async def run_alone(name: str, input: m.Message, memory_bytes: int) -> m.Message
     When this worker is to shut down the process is asked to come to an end, too; when this is
     cancelled it is killed.
     """
+    info = activity.info()
     order = AloneOrder(
         activity=name,
         input=input.model_dump_json(),
-        workflow_id=activity.info().workflow_id or "",
-        attempt=activity.info().attempt,
+        workflow_id=info.workflow_id,
+        workflow_type=info.workflow_type,
+        attempt=info.attempt,
         memory_bytes=memory_bytes,
         parent=os.getpid(),
     )
@@ -144,6 +147,7 @@ async def serve(order: AloneOrder, mine: Mapping[str, Callable[..., Awaitable[An
         activity_type=order.activity,
         attempt=order.attempt,
         workflow_id=order.workflow_id,
+        workflow_type=order.workflow_type,
     )
     environment.on_heartbeat = _tell_place
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.job import has_ended, lock_job
+from activities.job import LoadedJob, has_ended, lock_job, superseded
 from activities.validating import may_run
 from domain.failures import BadInput
 from domain.migration import Options, Phase, Status
 from storage import migration
-from storage.ledger import Superseded
 from storage.migration import Job
 from workflows import messages as m
 
@@ -18,6 +17,7 @@ from workflows import messages as m
 class OnRecord:
     """The import as the job's row has it."""
 
+    job: LoadedJob
     status: Status
     revision: int
     options: Options
@@ -32,10 +32,10 @@ async def begin(connection: AsyncConnection, input: m.BeginInput) -> OnRecord:
     job = await lock_job(connection, input.job)
     row = job.row
     if has_ended(row):
-        raise Superseded(f"job {job.id} is {row['status']}: {row['phase']}")
+        raise superseded(job)
     if row["started_at"] is not None:
         options = Options.model_validate(row["options"])
-        return OnRecord(Status(row["status"]), row["mapping_revision"], options)
+        return OnRecord(job, Status(row["status"]), row["mapping_revision"], options)
     _check_validated(row, input)
     await migration.advance(
         connection,
@@ -45,7 +45,7 @@ async def begin(connection: AsyncConnection, input: m.BeginInput) -> OnRecord:
         mapping_revision=input.revision,
         options=input.options.model_dump(mode="json", by_alias=True),
     )
-    return OnRecord(Status.PROCESSING, input.revision, input.options)
+    return OnRecord(job, Status.PROCESSING, input.revision, input.options)
 
 
 def _check_validated(row: Job, input: m.BeginInput) -> None:

@@ -9,8 +9,8 @@ from activities.heartbeat import heartbeating
 from activities.job import (
     Connections,
     LoadedJob,
-    has_ended,
-    load_before_import,
+    check_before_import,
+    is_importing,
     load_job,
     lock_job,
 )
@@ -32,15 +32,16 @@ class Closing:
 
     @activity.defn(name=steps.set_state.name)
     async def set_state(self, input: m.StateInput) -> m.State:
-        """Say where the job is, unless it has ended meanwhile. Raises Superseded if the workflow
-        believes the import to be ahead, and it has begun or is over."""
-        importing = input.phase is Phase.IMPORTING
-        load = load_job if importing else load_before_import
-        job = await load(self._database, input.job)
-        async with self._database.tenant(job.tenant_id) as connection:
-            row = (await lock_job(connection, input.job)).row
-            if has_ended(row):
-                return m.State(status=Status(row["status"]))
+        """Say where the job is. Raises Superseded if the workflow believes the import to be ahead,
+        and it has begun or is over; a pause that comes too early or too late changes nothing."""
+        ref = input.job
+        tenant_id = (await load_job(self._database, ref)).tenant_id
+        async with self._database.tenant(tenant_id) as connection:
+            job = await lock_job(connection, ref)
+            if input.phase is not Phase.IMPORTING:
+                check_before_import(job)
+            elif not is_importing(job.row):
+                return m.State(status=Status(job.row["status"]))
             await migration.advance(connection, job.id, input.status, input.phase)
         return m.State(status=input.status)
 
@@ -75,9 +76,9 @@ class Closing:
     async def clean_up(self, ref: m.JobRef) -> m.Cleaned:
         """Delete the upload and its chunks; what is gone already is fine."""
         job = await load_job(self._database, ref)
-        if migration.is_over(job.row):  # then the reaper sees to what is left
-            return m.Cleaned(deleted=0)
         async with self._database.tenant(job.tenant_id) as connection:
+            if migration.is_over((await lock_job(connection, ref)).row):
+                return m.Cleaned(deleted=0)  # the reaper sees to what is left
             await migration.note(connection, job.id, phase=Phase.CLEANING_UP)
         keys = [stored.key async for stored in self._store.list(job.prefix)]
         await self._store.delete(keys)
@@ -105,7 +106,7 @@ class Closing:
                 status,
                 Phase.DONE,
                 report=_report(row, status, account.counts),
-                failure=row["failure"] or _failure(input),
+                failure=row["failure"] or _failure(input, status),
             )
         return m.Closed(status=status, counts=account.counts)
 
@@ -130,8 +131,9 @@ async def _warnings(connection: AsyncConnection, row: Job, input: m.CloseInput) 
     return found
 
 
-def _failure(input: m.CloseInput) -> dict[str, Any] | None:
-    if input.problem is None:
+def _failure(input: m.CloseInput, status: Status) -> dict[str, Any] | None:
+    """The problem, unless the job ends otherwise than for it: it was being cancelled before."""
+    if input.problem is None or input.status is not status:
         return None
     return input.problem.model_dump(by_alias=True, exclude_none=True)
 

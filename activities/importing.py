@@ -31,9 +31,10 @@ class Importing:
     @activity.defn(name=steps.begin_import.name)
     async def begin_import(self, input: m.BeginInput) -> m.Begun:
         """Open a run: its epoch fences off whatever still works on the job for an earlier one."""
-        job = await load_job(self._database, input.job)
-        async with self._database.tenant(job.tenant_id) as connection:
+        tenant_id = (await load_job(self._database, input.job)).tenant_id
+        async with self._database.tenant(tenant_id) as connection:
             on_record = await begin(connection, input)
+            job = on_record.job
             epoch = await migration.next_epoch(connection, job.id)
             batches = job.row["chunks"] * _batches_per_chunk(job, on_record.options)
             await migration.note(connection, job.id, batches=batches)

@@ -133,27 +133,45 @@ def _loaded(ref: JobRef, row: Job | None) -> LoadedJob:
 
 
 def _check_workflow(ref: JobRef) -> None:
-    """A job has one workflow at a time, by its id: two would steal it from each other for ever."""
-    id = activity.info().workflow_id if activity.in_activity() else None
-    if id not in (None, migration_id(ref.job_id), rollback_id(ref.job_id)):
-        raise BadInput("foreign_workflow", f"the job {ref.job_id} is not the workflow {id}'s")
+    """A job has one workflow of each kind, by its id: two of a kind would steal the job from each
+    other for ever."""
+    if activity.in_activity():
+        info = activity.info()
+        own = {"Migration": migration_id, "Rollback": rollback_id}.get(info.workflow_type or "")
+        if own is None or info.workflow_id != own(ref.job_id):
+            asks = f"{info.workflow_type} {info.workflow_id}"
+            raise BadInput("foreign_workflow", f"the job {ref.job_id} is not the workflow {asks}'s")
 
 
 async def load_before_import(database: Database, ref: JobRef) -> LoadedJob:
-    """A job whose import has not begun. Raises Superseded of any other, as after a reset: then the
-    mapping and the options that it goes by are on record, and stay."""
+    """A job whose import has not begun. Raises Superseded of any other, as after a reset."""
     job = await load_job(database, ref)
-    if has_ended(job.row) or job.row["started_at"] is not None:
-        raise Superseded(f"job {ref.job_id} is {job.row['status']}: {job.row['phase']}")
+    check_before_import(job)
     return job
+
+
+def check_before_import(job: LoadedJob) -> None:
+    """Raises Superseded of a job whose import has begun: then the mapping and the options that it
+    goes by are on record, and stay."""
+    if has_ended(job.row) or job.row["started_at"] is not None:
+        raise superseded(job)
 
 
 async def load_importing(database: Database, ref: JobRef) -> LoadedJob:
     """A job whose import is on its way. Raises Superseded of any other, as after a reset."""
     job = await load_job(database, ref)
-    if has_ended(job.row) or job.row["started_at"] is None:
-        raise Superseded(f"job {ref.job_id} is {job.row['status']}: {job.row['phase']}")
+    if not is_importing(job.row):
+        raise superseded(job)
     return job
+
+
+def superseded(job: LoadedJob) -> Superseded:
+    return Superseded(f"job {job.id} is {job.row['status']}: {job.row['phase']}")
+
+
+def is_importing(row: Job) -> bool:
+    """Whether the import has begun and goes on, or is paused."""
+    return row["started_at"] is not None and not has_ended(row)
 
 
 def has_ended(row: Job) -> bool:

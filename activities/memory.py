@@ -18,7 +18,9 @@ _BASE = 384 * _MIB  # what a worker takes with everything loaded, deliveries and
 _ALONE_BASE = 192 * _MIB
 _PARSER, _SMALL_PARSER = 512 * _MIB, 192 * _MIB
 _MARGIN = 10  # one part in so many is left for what nobody has measured
-_LEAST = 384 * _MIB  # the dearest chunk takes 320 MiB, the dearest record takes its parser 430
+# Each part has at least this, however small the machine: the dearest chunk takes 320 MiB. A record
+# of 16 MiB would take its parser 430; there it is refused (`resource_limit`).
+_LEAST = 384 * _MIB
 _CGROUPS = Path("/sys/fs/cgroup")
 _V1, _V2 = "memory/memory.limit_in_bytes", "memory.max"
 

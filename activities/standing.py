@@ -52,7 +52,7 @@ async def begin_undo(connection: AsyncConnection, input: m.UndoInput) -> bool:
     row = job.row
     ending = input.ending or _of_older_history(row)
     if ending is Status.ROLLED_BACK and row["status"] not in FINAL:
-        raise Superseded(f"only a completed job is rolled back, not one that is {row['status']}")
+        raise _not_completed(row)
     if row["status"] in FINAL and (ending, row["status"]) != (
         Status.ROLLED_BACK,
         Status.COMPLETED,
@@ -82,5 +82,9 @@ def end_of(row: Job, wanted: Status) -> Status | None:
         return None
     status = Status(row["ending"] or wanted)
     if status is Status.ROLLED_BACK and row["status"] != Status.COMPLETED:
-        raise Superseded(f"only a completed job is rolled back, not one that is {row['status']}")
+        raise _not_completed(row)
     return status
+
+
+def _not_completed(row: Job) -> Superseded:
+    return Superseded(f"only a completed job is rolled back, not one that is {row['status']}")

@@ -110,6 +110,15 @@ class Once:
                     connection, self._owner or "", self._key, self._holder, answered
                 )
 
+    async def settle_again(
+        self, connection: AsyncConnection, hash: str, status: int, response: dict[str, Any]
+    ) -> None:
+        """The same with a fuller answer, by the request that has settled."""
+        if self._key is not None:
+            answered = Answered(hash, status, response)
+            with _in_flight():
+                await idempotency.settle_again(connection, self._owner or "", self._key, answered)
+
     async def prolong(self) -> None:
         """Hold the key, again and again, until this is cancelled."""
         while self._key is not None:

@@ -123,7 +123,7 @@ class _Taken:
             body["preview"] = job["preview"]
         status = 202 if job["preview"] is None else 201
         async with self.hold.transaction() as connection:
-            await self.hold.settle(connection, self.hash, status, body)
+            await self.hold.settle_again(connection, self.hash, status, body)
         return JSONResponse(body, status)
 
 

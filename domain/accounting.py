@@ -84,7 +84,7 @@ def left_behind(batches: int) -> Problem:
 def not_found(written: int, undone: Undone) -> str | None:
     """A warning, if what was taken back is not what the ledger says was written."""
     gone = written - undone.deleted - undone.restored - undone.kept
-    if not gone:
+    if gone <= 0:
         return None
     return (
         f"the import had written {written:,} records, and taking it back found {written - gone:,}"

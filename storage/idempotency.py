@@ -77,11 +77,29 @@ async def prolong(connection: AsyncConnection, tenant_id: str, key: str, holder:
 async def settle(
     connection: AsyncConnection, tenant_id: str, key: str, holder: str, answered: Answered
 ) -> None:
-    """Keep the answer for the next request with this key. Raises InFlight if another has it."""
-    mine = keys.c.request_hash.in_((holder, answered.request_hash))
+    """Keep the answer for the next request with this key. Raises InFlight if another has it, or
+    has answered by now: who asks again asks the same, so a hash would not tell the two apart."""
+    await _keep(connection, answered, _held(tenant_id, key, holder))
+
+
+async def settle_again(
+    connection: AsyncConnection, tenant_id: str, key: str, answered: Answered
+) -> None:
+    """Keep a fuller answer in place of the one that this request has given already.
+
+    Raises InFlight if that is gone.
+    """
+    c = keys.c
+    mine = c.tenant_id == tenant_id, c.key == key, c.request_hash == answered.request_hash
+    await _keep(connection, answered, (*mine, c.status.is_not(None)))
+
+
+async def _keep(
+    connection: AsyncConnection, answered: Answered, where: tuple[ColumnElement[bool], ...]
+) -> None:
     kept = await connection.execute(
         update(keys)
-        .where(keys.c.tenant_id == tenant_id, keys.c.key == key, mine)
+        .where(*where)
         .values(
             request_hash=answered.request_hash,
             status=answered.status,
@@ -90,7 +108,7 @@ async def settle(
         .returning(keys.c.key)
     )
     if kept.one_or_none() is None:
-        raise InFlight(key)
+        raise InFlight
 
 
 async def release(connection: AsyncConnection, tenant_id: str, key: str, holder: str) -> None:

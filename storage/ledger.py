@@ -45,7 +45,8 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Mapped records ready to be written.
+    """Mapped records ready to be written: a batch of an import, which is less than a chunk of the
+    parsed file (sources.batch) where the user wants batches that small.
 
     `rows` are the columns of `domain.columns` plus nothing else; `csv` is the COPY text of
     `fresh`, the rows that are written if the tenant knows none of their ids yet.
@@ -59,13 +60,12 @@ class Chunk:
 
 
 class Written(Enum):
-    """How a chunk went: not at all, as a pause forbids it, or as the one before it is not in;
-    all new; with records known before."""
+    """How a chunk went."""
 
-    PAUSED = auto()
-    GAP = auto()
-    NEW = auto()
-    KNOWN = auto()
+    PAUSED = auto()  # not at all: the job is paused
+    GAP = auto()  # not at all: the chunk before it is not in
+    NEW = auto()  # it is in, and the tenant knew none of its ids
+    KNOWN = auto()  # it is in, and the tenant knew some of its ids
 
 
 async def write_chunk(database: Database, run: Run, chunk: Chunk, expected: Written) -> Written:

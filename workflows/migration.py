@@ -104,16 +104,12 @@ class MigrationWorkflow(Steered):
         """Believe the job's row; where an import has begun, go on with that one."""
         self._was_reset = False
         standing = await self._look_up()
-        if self._asked is not None and not self._asked.answered:
-            self._asked.refusal = f"the job is {details.words(standing.status)}"
+        over = standing.ending is not None or standing.status in FINAL
+        self._refuse_wishes(standing.status, over or standing.options is not None)
         self._counts, self._importing = standing.counts, None
         self._revision = standing.revision or self._revision
         self._records = standing.records or self._records
-        if (
-            standing.options is not None
-            and standing.ending is None
-            and standing.status not in FINAL
-        ):
+        if standing.options is not None and not over:
             self._importing = await self._begin(standing.options)
         return standing
 

@@ -125,6 +125,15 @@ class Steered:
             raise ApplicationError(wish.refusal, type="invalid_state")
         self._require(wish.answered)
 
+    def _refuse_wishes(self, status: Status, begun: bool) -> None:
+        """Of the wish that was taken up nothing comes; of the next neither, where the import has
+        `begun`: nobody would take it up any more."""
+        for wish in (self._asked, self._wish if begun else None):
+            if wish is not None and not wish.answered:
+                wish.refusal = f"the job is {details.words(status)}"
+        if begun:
+            self._wish = None
+
     @preview.validator
     def _may_preview(self, revision: int) -> None:
         self._require(self._phase is Phase.AWAITING_EXECUTE)

@@ -270,16 +270,21 @@ class TestLease:
                     await asyncio.sleep(0.01)
             assert (await upload(tenant)).json()["code"] == "idempotency_in_flight"
 
+    @pytest.mark.parametrize("asked", ["the same", "otherwise"])
     async def test_who_was_taken_to_have_died_settles_nothing(
-        self, tenant: Tenant, database: Database
+        self, tenant: Tenant, database: Database, asked: str
     ) -> None:
+        """Who asks again mostly asks the same: then both have one hash."""
         async with once(database, tenant.id, "once") as hold:
             await self.age(tenant)
             made = await upload(tenant)
             assert made.status_code == 201
+            hashes = "select request_hash from public.idempotency_keys where tenant_id = $1"
+            [[hash]] = await tenant.sql(hashes, tenant.id)
+            asks = hash if asked == "the same" else "hash"
             with pytest.raises(ApiError) as refused:
                 async with hold.transaction() as connection:
-                    await hold.settle(connection, "hash", 201, {})
+                    await hold.settle(connection, asks, 202, {})
             assert refused.value.code == "idempotency_in_flight"
         assert (await upload(tenant)).json() == made.json()
 

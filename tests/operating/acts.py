@@ -125,6 +125,7 @@ async def _start_elsewhere(scene: Scene) -> None:
     for kind in ("Migration", "Rollback"):
         id = f"by hand/{kind}/{scene.job_id}"
         await _start(scene, id, kind, _input(scene))
+    await _start(scene, rollback_id(scene.job_id), "Migration", _input(scene))
 
 
 async def _rollback_by_hand(scene: Scene) -> None:

@@ -1,5 +1,6 @@
 """A run whose job stands otherwise than it believes: it asks for the row, and goes by that."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,7 +11,7 @@ from activities.errors import final
 from domain.failures import Problem
 from domain.migration import Options, Phase, Status
 from tests.operating.operator import Operator
-from tests.workflows.fake_job import FakeJob, working
+from tests.workflows.fake_job import PATIENCE, FakeJob, working
 from tests.workflows.steering import Steering, refusal
 
 SUPERSEDED = final(Problem(code="superseded", detail="the job is elsewhere"))
@@ -89,6 +90,45 @@ async def test_a_reset_of_a_run_that_waits_is_noticed(
     await operator.reset((await operator.reset_points())[-1], reapply=False)
     assert (await steer.result()).status is Status.COMPLETED
     assert "undo_import" not in job.calls
+
+
+async def test_who_asks_during_the_look_up_is_answered(
+    client: Client, job: FakeJob, steer: Steering
+) -> None:
+    """Not in an hour, when the import is done that somebody else has begun."""
+    await steer.previewed()
+    operator = Operator(client, steer.handle.id)
+    await operator.waits()
+    job.status, job.begun = Status.PROCESSING, Options()
+    looking, importing = job.hold("recall_job"), job.hold("import_segment")
+    await operator.reset((await operator.reset_points())[-1], reapply=False)
+    await looking.reached()
+    asked = asyncio.create_task(refusal(steer.execute(batch_size=200)))
+    await steer.reaches(Phase.VALIDATING)
+    looking.opened.set()
+    async with asyncio.timeout(PATIENCE):
+        assert await asked == "the job is processing"
+    importing.opened.set()
+    assert (await steer.result()).status is Status.COMPLETED
+    assert job.asked("begin_import")[-1].options == Options()
+
+
+async def test_who_asks_during_the_look_up_of_a_job_that_waits_is_served(
+    client: Client, job: FakeJob, steer: Steering
+) -> None:
+    await steer.previewed()
+    operator = Operator(client, steer.handle.id)
+    await operator.waits()
+    looking = job.hold("recall_job")
+    await operator.reset((await operator.reset_points())[-1], reapply=False)
+    await looking.reached()
+    asked = asyncio.create_task(steer.execute(batch_size=200))
+    await steer.reaches(Phase.VALIDATING)
+    looking.opened.set()
+    async with asyncio.timeout(PATIENCE):
+        await asked
+    assert (await steer.result()).status is Status.COMPLETED
+    assert job.asked("begin_import")[-1].options == Options(batch_size=200)
 
 
 async def test_a_mapping_that_does_not_exist_is_refused(job: FakeJob, steer: Steering) -> None:
