@@ -1,11 +1,12 @@
 """One operator's act on one import in one phase, and what is wrong afterwards."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from temporalio.api.enums.v1 import EventType
 from temporalio.service import RPCError
 
 from embedded.child import Child, running
@@ -41,7 +42,8 @@ async def world(home: Path, ports: Ports, postgres: str, name: str) -> AsyncIter
         client = await connect(server.address, "default")
         tenant = await new_tenant(service)
         assert (await tenant.migrate(i.EXPORT))["successfulRecords"] == i.ROWS
-        yield World(service, client, gates, await rows(tenant))
+        pairs = list(zip(receivers[::2], receivers[1::2], strict=True))
+        yield World(service, client, gates, await rows(tenant), pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,18 @@ async def tried(world: World, phase: str, act: Act) -> Trial:
         problems = list(await i.judged(scene, job, _ends(phase, act)))
         if phase in i.OVER and await _row(scene) != before:
             problems.append("the row of a job that was over has changed")
+        if problems:
+            problems += await _traces(scene, job)
         return Trial(phase, act.name, job["status"], problems)
+
+
+async def _traces(scene: Scene, job: dict[str, Any]) -> list[str]:
+    """What helps to find the cause: the end on record, and the last events of the workflow."""
+    last: list[str] = []
+    with suppress(RPCError):
+        last = [EventType.Name(each.event_type) for each in (await scene.operator.events())[-6:]]
+    names = [each.removeprefix("EVENT_TYPE_").lower() for each in last]
+    return [f"at the end: {job['phase']}, {job['failure']}; {', '.join(names)}"]
 
 
 def _ends(phase: str, act: Act) -> set[str]:
