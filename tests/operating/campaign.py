@@ -23,10 +23,18 @@ from tests.service import new_database, new_tenant, serving
 from workflows.connection import connect
 
 
+class Restless(Pausable):
+    """A server that soon wants workflows to go on as new runs: after 120 events, not 4,096."""
+
+    def _options(self) -> list[str]:
+        early = "limit.historyCount.suggestContinueAsNew=120"
+        return [*super()._options(), f"--dynamic-config-value={early}"]
+
+
 @asynccontextmanager
 async def world(home: Path, ports: Ports, postgres: str, name: str) -> AsyncIterator[World]:
     """A service of its own, on a Temporal server of its own."""
-    server = Pausable(home, ports.take(f"{name} temporal", 0), ports.take(f"{name} ui", 0))
+    server = Restless(home, ports.take(f"{name} temporal", 0), ports.take(f"{name} ui", 0))
     receivers = [ports.take(f"{name} receiver {number}", 0) for number in range(8)]
     settings = Settings(
         database_url=await new_database(postgres, name),
@@ -111,6 +119,19 @@ def reset(number: int, *, reapply: bool) -> Act:
     return Act(name, do, frozenset({"completed"}))
 
 
+def reset_of_first(number: int) -> Act:
+    """Reset the first run to one of its workflow tasks, when there is a newer one."""
+
+    async def do(scene: Scene) -> None:
+        first, newest = await scene.operator.runs()
+        points = await scene.operator.reset_points(first)
+        if first == newest:
+            await scene.operator.reset(points[-1])
+        await scene.operator.reset(points[number], run_id=first)
+
+    return Act(f"reset of the first run to task {number}", do, frozenset({"completed"}))
+
+
 async def resets(world: World, phase: str) -> list[Act]:
     """A reset to every event of a run in this phase that the server takes."""
     async with i.scene(world, phase) as scene:
@@ -123,4 +144,5 @@ async def resets(world: World, phase: str) -> list[Act]:
                 break  # the server takes more than we knew of: seen by the next assertion
             except RPCError:
                 pass
-    return [reset(n, reapply=each) for n in range(len(points)) for each in (True, False)]
+    found = [reset(n, reapply=each) for n in range(len(points)) for each in (True, False)]
+    return [*found, reset_of_first(0), reset_of_first(-1)]

@@ -32,11 +32,11 @@ ENDING = ("clean_up", "close_job")
 BACKWARD = ("undo_import", *ENDING)
 MOMENTS: tuple[Moment, ...] = ("before", "after")
 RUNNING = [f"{step}/{moment}" for step in (*FORWARD, *ENDING) for moment in MOMENTS]
-RUNNING += ["preview", "middle", "paused"]
+RUNNING += ["preview", "continued", "middle", "paused"]
 UNDOING = [f"cancel/{step}/{moment}" for step in BACKWARD for moment in MOMENTS]
 ROLLING_BACK = [f"rollback/{step}/{moment}" for step in BACKWARD for moment in MOMENTS]
 OVER = ["completed", "failed", "cancelled", "rolled_back"]
-AT_REST = [*OVER, "preview", "paused"]  # no activity is there to be disturbed
+AT_REST = [*OVER, "preview", "continued", "paused"]  # no activity is there to be disturbed
 PHASES = [*OVER, *ROLLING_BACK, *UNDOING, *RUNNING]
 
 
@@ -192,6 +192,19 @@ async def _upload(made: Scene, wait: int = 60) -> None:
     made.job_id = response.json()["job"]["id"]
 
 
+async def _continued(made: Scene) -> None:
+    """Previewed so often that the workflow goes on as another run."""
+    await _upload(made)
+
+    async def has_newer_run() -> bool:
+        await made.operator.tell("update", "preview", [0])
+        first, newest = await made.operator.runs()
+        return first != newest
+
+    await until(has_newer_run)
+    await made.operator.waits()
+
+
 async def _middle(made: Scene) -> None:
     await _upload(made)
     await made.held.take(made.job_id)
@@ -240,6 +253,7 @@ async def _rolled_back(made: Scene) -> None:
 
 _STATES = {
     "preview": _upload,
+    "continued": _continued,
     "middle": _middle,
     "paused": _paused,
     "completed": _completed,
