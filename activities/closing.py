@@ -9,8 +9,8 @@ from activities.heartbeat import heartbeating
 from activities.job import (
     Connections,
     LoadedJob,
+    check_before_import,
     has_ended,
-    load_before_import,
     load_job,
     lock_job,
 )
@@ -34,13 +34,13 @@ class Closing:
     async def set_state(self, input: m.StateInput) -> m.State:
         """Say where the job is, unless it has ended meanwhile. Raises Superseded if the workflow
         believes the import to be ahead, and it has begun or is over."""
-        importing = input.phase is Phase.IMPORTING
-        load = load_job if importing else load_before_import
-        job = await load(self._database, input.job)
+        job = await load_job(self._database, input.job)
         async with self._database.tenant(job.tenant_id) as connection:
-            row = (await lock_job(connection, input.job)).row
-            if has_ended(row):
-                return m.State(status=Status(row["status"]))
+            job = await lock_job(connection, input.job)
+            if input.phase is not Phase.IMPORTING:
+                check_before_import(job)
+            if has_ended(job.row):
+                return m.State(status=Status(job.row["status"]))
             await migration.advance(connection, job.id, input.status, input.phase)
         return m.State(status=input.status)
 
@@ -75,9 +75,9 @@ class Closing:
     async def clean_up(self, ref: m.JobRef) -> m.Cleaned:
         """Delete the upload and its chunks; what is gone already is fine."""
         job = await load_job(self._database, ref)
-        if migration.is_over(job.row):  # then the reaper sees to what is left
-            return m.Cleaned(deleted=0)
         async with self._database.tenant(job.tenant_id) as connection:
+            if migration.is_over((await lock_job(connection, ref)).row):
+                return m.Cleaned(deleted=0)  # the reaper sees to what is left
             await migration.note(connection, job.id, phase=Phase.CLEANING_UP)
         keys = [stored.key async for stored in self._store.list(job.prefix)]
         await self._store.delete(keys)

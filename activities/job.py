@@ -143,9 +143,14 @@ async def load_before_import(database: Database, ref: JobRef) -> LoadedJob:
     """A job whose import has not begun. Raises Superseded of any other, as after a reset: then the
     mapping and the options that it goes by are on record, and stay."""
     job = await load_job(database, ref)
-    if has_ended(job.row) or job.row["started_at"] is not None:
-        raise Superseded(f"job {ref.job_id} is {job.row['status']}: {job.row['phase']}")
+    check_before_import(job)
     return job
+
+
+def check_before_import(job: LoadedJob) -> None:
+    """Raises Superseded if the import has begun, or the job is over or on its way there."""
+    if has_ended(job.row) or job.row["started_at"] is not None:
+        raise Superseded(f"job {job.id} is {job.row['status']}: {job.row['phase']}")
 
 
 async def load_importing(database: Database, ref: JobRef) -> LoadedJob:

@@ -248,7 +248,13 @@ async def _cancelled(made: Scene) -> None:
 async def _rolled_back(made: Scene) -> None:
     await _completed(made)
     made.ask("rollback")
-    await made.reads("rolled_back")
+
+    async def rolled_back() -> bool:
+        await asyncio.sleep(0.05)
+        return bool((await made.job())["status"] == "rolled_back")
+
+    await until(rolled_back)
+    await made.operator.handle.result()
 
 
 _STATES = {
@@ -285,6 +291,8 @@ async def settled(made: Scene) -> dict[str, Any]:
 
 
 async def _is_worked_on(made: Scene) -> bool:
+    if made.world.gates.running[made.tenant.id]:  # for a run that was terminated, perhaps
+        return True
     for id in (migration_id(made.job_id), rollback_id(made.job_id)):
         with suppress(RPCError):
             if is_alive(await Operator(made.world.client, id).status()):
