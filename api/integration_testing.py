@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
+from temporalio.client import WorkflowFailureError
 
 from api.auth import Admin, Operator
 from api.context import Context, InContext
@@ -59,7 +60,7 @@ async def test_integration(
 async def _outcome(
     context: Context, tenant_id: TenantId, id: UUID, *, saved: bool
 ) -> dict[str, Any]:
-    """Raises ApiError 503 if no worker has done it in time."""
+    """Raises ApiError 503 if no worker has done it in time, or an operator has ended it."""
     input = m.IntegrationTestInput(tenant_id=tenant_id, subject=str(id), saved=saved)
     handle = await start_integration_test(context.temporal, input, str(uuid4()))
     try:
@@ -67,4 +68,7 @@ async def _outcome(
             outcome = await handle.result()
     except TimeoutError as error:
         raise ApiError(503, "unavailable", "no worker has done the test in time") from error
+    except WorkflowFailureError as error:
+        detail = "the test was ended in Temporal before it had a result; test again"
+        raise ApiError(503, "unavailable", detail) from error
     return {"data": outcome.model_dump(exclude_none=True, exclude=_HIDDEN)}

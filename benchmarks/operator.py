@@ -1,8 +1,8 @@
 """`python -m benchmarks.operator [--phase TEXT …] [--act TEXT …]`: what operators can break.
 
-Every act that the Temporal UI and its command line offer is done to an import in every phase, and
-to a notification: see tests/operating/. One JSON line for each trial in which something is wrong,
-and at the end how many there were.
+Every act that the Temporal UI and its command line offer is done to an import and to a request of
+notifications in every phase: see tests/operating/. One JSON line for each trial in which something
+is wrong, one for each phase, and at the end how many there were.
 """
 
 import argparse
@@ -12,20 +12,24 @@ import logging
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from embedded.child import Child, running
 from embedded.ports import Ports
 from embedded.postgres import Postgres
-from tests.operating import imports
-from tests.operating.acts import Act, acts
+from tests.operating import imports, requests
+from tests.operating.acts import acts
 from tests.operating.campaign import Trial, resets, tried, world
 from tests.operating.imports import World
 
 _AT_ONCE = 4
+_OF_REQUESTS = "notification/"
+Try = Callable[[], Coroutine[Any, Any, Trial]]
 
 
 @asynccontextmanager
@@ -40,33 +44,71 @@ async def _world(home: Path) -> AsyncIterator[World]:
         yield made
 
 
-async def _plan(world: World, phases: list[str], wanted: list[str]) -> list[tuple[str, Act]]:
-    found = [(phase, act) for phase in phases for act in [*acts(), *await resets(world, phase)]]
-    return [each for each in found if not wanted or any(w in each[1].name for w in wanted)]
+async def _plan(world: World, phase: str) -> list[tuple[str, Try]]:
+    """Every act of the phase, and how to try it."""
+    if phase.startswith(_OF_REQUESTS):
+        return list(_plan_of_request(world, phase))
+    found = [act for act in acts() if not (act.of_activity and phase in imports.AT_REST)]
+    found += await resets(world, phase)
+    return [(act.name, partial(tried, world, phase, act)) for act in found]
 
 
-async def _tried(world: World, phase: str, act: Act, room: asyncio.Semaphore) -> Trial:
+def _plan_of_request(world: World, phase: str) -> Iterable[tuple[str, Try]]:
+    inner = phase.removeprefix(_OF_REQUESTS)
+
+    def trying(act: str, number: int | None = None) -> Try:
+        async def do() -> Trial:
+            problems = await requests.tried(world, inner, act, number)
+            return Trial(phase, name, "", problems)
+
+        name = act if number is None else f"{act} to task {number}"
+        return do
+
+    yield from ((act, trying(act)) for act in requests.ACTS)
+    yield from ((f"reset to task {n}", trying("reset", n)) for n in range(requests.TASKS))
+
+
+async def _judged(phase: str, act: str, do: Try, room: asyncio.Semaphore) -> tuple[Trial, float]:
     async with room:
+        began = time.monotonic()
         try:
-            trial = await tried(world, phase, act)
+            trial = await do()
         except Exception as error:
-            trial = Trial(phase, act.name, "", [f"{type(error).__name__}: {error}"])
+            trial = Trial(phase, act, "", [f"{type(error).__name__}: {error}"])
     if trial.problems:  # at once: a campaign is long
         print(json.dumps(asdict(trial)), flush=True)
-    return trial
+    return trial, time.monotonic() - began
+
+
+def _told(trials: list[Trial], **more: Any) -> None:
+    wrong, ends = sum(bool(each.problems) for each in trials), Counter(t.status for t in trials)
+    print(json.dumps({"trials": len(trials), "wrong": wrong, "ends": ends, **more}), flush=True)
+
+
+async def _phase(world: World, phase: str, wanted: list[str]) -> list[Trial]:
+    room, began = asyncio.Semaphore(_AT_ONCE), time.monotonic()
+    plan = [each for each in await _plan(world, phase) if _is_wanted(each[0], wanted)]
+    done = await asyncio.gather(*(_judged(phase, name, do, room) for name, do in plan))
+    trials = [trial for trial, _ in done]
+    slowest = max(((round(s, 1), trial.act) for trial, s in done), default=None)
+    seconds = round(time.monotonic() - began)
+    _told(trials, phase=phase, seconds=seconds, slowest=slowest)
+    return trials
+
+
+def _is_wanted(name: str, wanted: list[str]) -> bool:
+    return not wanted or any(each in name for each in wanted)
 
 
 async def main(phases: list[str], wanted: list[str]) -> None:
-    chosen = [each for each in imports.PHASES if not phases or any(p in each for p in phases)]
-    began, room = time.monotonic(), asyncio.Semaphore(_AT_ONCE)
+    every = [*imports.PHASES, *(_OF_REQUESTS + each for each in requests.PHASES)]
+    chosen = [each for each in every if _is_wanted(each, phases)]
+    began, trials = time.monotonic(), list[Trial]()
     with tempfile.TemporaryDirectory() as home:
         async with _world(Path(home)) as made:
-            plan = await _plan(made, chosen, wanted)
-            trials = await asyncio.gather(*(_tried(made, *each, room) for each in plan))
-    wrong = sum(bool(each.problems) for each in trials)
-    ends = Counter(each.status for each in trials)
-    summary = {"trials": len(trials), "wrong": wrong, "ends": ends}
-    print(json.dumps(summary | {"seconds": round(time.monotonic() - began)}), flush=True)
+            for phase in chosen:
+                trials += await _phase(made, phase, wanted)
+    _told(trials, phases=len(chosen), seconds=round(time.monotonic() - began))
 
 
 if __name__ == "__main__":

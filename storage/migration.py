@@ -43,6 +43,8 @@ _UNFINISHED = or_(
     and_(migration_jobs.c.status == Status.COMPLETED, migration_jobs.c.ending.is_not(None)),
 )
 
+_BEFORE_IMPORT = (Phase.UPLOADING, Phase.PARSING, Phase.AWAITING_EXECUTE, Phase.VALIDATING)
+
 
 def is_over(job: Job) -> bool:
     """Whether the job has ended, and is not being rolled back: nobody has anything to do for it."""
@@ -109,9 +111,9 @@ def summary(job: Job) -> str:
 async def advance(
     connection: AsyncConnection, job_id: UUID, status: Status, phase: Phase, **changes: Any
 ) -> None:
-    """Move a job on. Its start and end are stamped on the way; whatever a straggler says, a job
-    that is being taken back goes on to its end, and only a completed one leaves a final status,
-    by rollback."""
+    """Move a job on. Its start and end are stamped on the way; whatever a straggler says, an import
+    that has begun is not before its beginning again, a job that is being taken back goes on to its
+    end, and only a completed one leaves a final status, by rollback."""
     at: dict[str, Any] = {}
     if status in (Status.COMPLETED, Status.FAILED, Status.CANCELLED):
         at["completed_at"] = func.coalesce(migration_jobs.c.completed_at, func.now())
@@ -122,6 +124,8 @@ async def advance(
         moved = moved.where(migration_jobs.c.status == Status.COMPLETED)
     else:
         moved = moved.where(migration_jobs.c.status.not_in(FINAL))
+    if phase in _BEFORE_IMPORT:
+        moved = moved.where(migration_jobs.c.started_at.is_(None))
     if status not in FINAL:
         moved = moved.where(migration_jobs.c.ending.is_(None))
     await connection.execute(moved.values(status=status, phase=phase, **at, **changes))

@@ -32,6 +32,10 @@ class Act:
     do: Do
     ends: frozenset[str]
 
+    @property
+    def of_activity(self) -> bool:
+        return self.name.startswith("activity ")
+
 
 def acts() -> list[Act]:
     """All but resets, which depend on the run's history."""

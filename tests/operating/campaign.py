@@ -1,11 +1,12 @@
 """One operator's act on one import in one phase, and what is wrong afterwards."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from temporalio.api.enums.v1 import EventType
 from temporalio.service import RPCError
 
 from embedded.child import Child, running
@@ -22,10 +23,18 @@ from tests.service import new_database, new_tenant, serving
 from workflows.connection import connect
 
 
+class Restless(Pausable):
+    """A server that soon wants workflows to go on as new runs: after 120 events, not 4,096."""
+
+    def _options(self) -> list[str]:
+        early = "limit.historyCount.suggestContinueAsNew=120"
+        return [*super()._options(), f"--dynamic-config-value={early}"]
+
+
 @asynccontextmanager
 async def world(home: Path, ports: Ports, postgres: str, name: str) -> AsyncIterator[World]:
     """A service of its own, on a Temporal server of its own."""
-    server = Pausable(home, ports.take(f"{name} temporal", 0), ports.take(f"{name} ui", 0))
+    server = Restless(home, ports.take(f"{name} temporal", 0), ports.take(f"{name} ui", 0))
     receivers = [ports.take(f"{name} receiver {number}", 0) for number in range(8)]
     settings = Settings(
         database_url=await new_database(postgres, name),
@@ -41,7 +50,8 @@ async def world(home: Path, ports: Ports, postgres: str, name: str) -> AsyncIter
         client = await connect(server.address, "default")
         tenant = await new_tenant(service)
         assert (await tenant.migrate(i.EXPORT))["successfulRecords"] == i.ROWS
-        yield World(service, client, gates, await rows(tenant))
+        pairs = list(zip(receivers[::2], receivers[1::2], strict=True))
+        yield World(service, client, gates, await rows(tenant), pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +73,18 @@ async def tried(world: World, phase: str, act: Act) -> Trial:
         problems = list(await i.judged(scene, job, _ends(phase, act)))
         if phase in i.OVER and await _row(scene) != before:
             problems.append("the row of a job that was over has changed")
+        if problems:
+            problems += await _traces(scene, job)
         return Trial(phase, act.name, job["status"], problems)
+
+
+async def _traces(scene: Scene, job: dict[str, Any]) -> list[str]:
+    """What helps to find the cause: the end on record, and the last events of the workflow."""
+    last: list[str] = []
+    with suppress(RPCError):
+        last = [EventType.Name(each.event_type) for each in (await scene.operator.events())[-6:]]
+    names = [each.removeprefix("EVENT_TYPE_").lower() for each in last]
+    return [f"at the end: {job['phase']}, {job['failure']}; {', '.join(names)}"]
 
 
 def _ends(phase: str, act: Act) -> set[str]:
@@ -98,6 +119,19 @@ def reset(number: int, *, reapply: bool) -> Act:
     return Act(name, do, frozenset({"completed"}))
 
 
+def reset_of_first(number: int) -> Act:
+    """Reset the first run to one of its workflow tasks, when there is a newer one."""
+
+    async def do(scene: Scene) -> None:
+        first, newest = await scene.operator.runs()
+        points = await scene.operator.reset_points(first)
+        if first == newest:
+            await scene.operator.reset(points[-1])
+        await scene.operator.reset(points[number], run_id=first)
+
+    return Act(f"reset of the first run to task {number}", do, frozenset({"completed"}))
+
+
 async def resets(world: World, phase: str) -> list[Act]:
     """A reset to every event of a run in this phase that the server takes."""
     async with i.scene(world, phase) as scene:
@@ -110,4 +144,5 @@ async def resets(world: World, phase: str) -> list[Act]:
                 break  # the server takes more than we knew of: seen by the next assertion
             except RPCError:
                 pass
-    return [reset(n, reapply=each) for n in range(len(points)) for each in (True, False)]
+    found = [reset(n, reapply=each) for n in range(len(points)) for each in (True, False)]
+    return [*found, reset_of_first(0), reset_of_first(-1)]

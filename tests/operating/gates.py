@@ -2,6 +2,7 @@
 have ended and before anybody is told."""
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -38,6 +39,7 @@ class Gates(temporalio.client.Interceptor, temporalio.worker.Interceptor):
 
     def __init__(self) -> None:
         self._gates: dict[tuple[str, str, Moment], Gate] = {}
+        self.running: Counter[str] = Counter()  # activities by tenant, also those nobody waits for
 
     def hold(self, tenant_id: str, step: str, moment: Moment) -> Gate:
         return self._gates.setdefault((tenant_id, step, moment), Gate())
@@ -65,9 +67,13 @@ class _Gated(temporalio.worker.ActivityInboundInterceptor):
 
     async def execute_activity(self, input: temporalio.worker.ExecuteActivityInput) -> Any:
         tenant_id = _tenant_of(input.args[0])
-        await self._gates.passed(tenant_id, "before")
-        result = await self.next.execute_activity(input)
-        await self._gates.passed(tenant_id, "after")
+        self._gates.running[tenant_id] += 1
+        try:
+            await self._gates.passed(tenant_id, "before")
+            result = await self.next.execute_activity(input)
+            await self._gates.passed(tenant_id, "after")
+        finally:
+            self._gates.running[tenant_id] -= 1
         return result
 
 

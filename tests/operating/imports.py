@@ -21,9 +21,9 @@ from workflows.reaper import ReaperWorkflow
 from workflows.starting import migration_id, rollback_id
 from workflows.steps import ORCHESTRATE
 
-ROWS, BATCH, MIDDLE = 3_000, 100, 10  # the batch before which an import is held in its middle
+ROWS, BATCH, MIDDLE = 1_200, 100, 4  # the batch before which an import is held in its middle
 EXPORT = export(ROWS)
-_WITHIN = 60.0
+_WITHIN = 120.0
 
 # A phase is a step of the job's workflow, held before it begins or after it ended and before the
 # workflow is told; or a state of the job in which nothing is held.
@@ -32,11 +32,12 @@ ENDING = ("clean_up", "close_job")
 BACKWARD = ("undo_import", *ENDING)
 MOMENTS: tuple[Moment, ...] = ("before", "after")
 RUNNING = [f"{step}/{moment}" for step in (*FORWARD, *ENDING) for moment in MOMENTS]
-RUNNING += ["preview", "middle", "paused"]
+RUNNING += ["preview", "continued", "middle", "paused"]
 UNDOING = [f"cancel/{step}/{moment}" for step in BACKWARD for moment in MOMENTS]
 ROLLING_BACK = [f"rollback/{step}/{moment}" for step in BACKWARD for moment in MOMENTS]
 OVER = ["completed", "failed", "cancelled", "rolled_back"]
-PHASES = [*RUNNING, *UNDOING, *ROLLING_BACK, *OVER]
+AT_REST = [*OVER, "preview", "continued", "paused"]  # no activity is there to be disturbed
+PHASES = [*OVER, *ROLLING_BACK, *UNDOING, *RUNNING]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,25 @@ class World:
     client: Client
     gates: Gates
     expected: Rows
+    free: list[tuple[int, int]]  # ports where two receivers may be served
     creating: asyncio.Lock = field(default_factory=asyncio.Lock)  # one tenant at a time
 
     async def tenant(self) -> Tenant:
         async with self.creating:
             return await new_tenant(self.service)
+
+    @asynccontextmanager
+    async def receiving(self) -> AsyncIterator[tuple[int, int]]:
+        """Two ports for the receivers of a trial, of which no more run at once than there are."""
+        ports = self.free.pop()
+        try:
+            yield ports
+        finally:
+            self.free.append(ports)
+
+    async def forget(self, tenant: Tenant) -> None:
+        """A sweep goes through all tenants: those of earlier trials made later ones slow."""
+        await tenant.sql("delete from public.tenants where id = $1", tenant.id)
 
     async def sweep(self, name: str) -> Reaped:
         """A sweep of the reaper that leaves nobody time."""
@@ -143,6 +158,7 @@ async def scene(world: World, phase: str) -> AsyncIterator[Scene]:
         for each in made.answers:
             each.cancel()
         await connection.close()
+        await world.forget(tenant)
 
 
 async def _enter(made: Scene) -> None:
@@ -176,12 +192,26 @@ async def _upload(made: Scene, wait: int = 60) -> None:
     made.job_id = response.json()["job"]["id"]
 
 
+async def _continued(made: Scene) -> None:
+    """Previewed so often that the workflow goes on as another run."""
+    await _upload(made)
+
+    async def has_newer_run() -> bool:
+        await made.operator.tell("update", "preview", [0])
+        first, newest = await made.operator.runs()
+        return first != newest
+
+    await until(has_newer_run)
+    await made.operator.waits()
+
+
 async def _middle(made: Scene) -> None:
     await _upload(made)
     await made.held.take(made.job_id)
     made.ask("execute", {"batchSize": BATCH})
 
     async def there() -> bool:
+        await asyncio.sleep(0.05)
         return bool((await made.job())["processedRecords"] == MIDDLE * BATCH)
 
     await until(there)
@@ -205,7 +235,7 @@ async def _completed(made: Scene) -> None:
 
 
 async def _failed(made: Scene) -> None:
-    await made.tenant.sql("alter table incidents add constraint few check (source_row < 2000)")
+    await made.tenant.sql("alter table incidents add constraint few check (source_row < 800)")
     await _completed(made)
 
 
@@ -218,11 +248,18 @@ async def _cancelled(made: Scene) -> None:
 async def _rolled_back(made: Scene) -> None:
     await _completed(made)
     made.ask("rollback")
-    await made.reads("rolled_back")
+
+    async def rolled_back() -> bool:
+        await asyncio.sleep(0.05)
+        return bool((await made.job())["status"] == "rolled_back")
+
+    await until(rolled_back)
+    await made.operator.handle.result()
 
 
 _STATES = {
     "preview": _upload,
+    "continued": _continued,
     "middle": _middle,
     "paused": _paused,
     "completed": _completed,
@@ -245,7 +282,7 @@ async def settled(made: Scene) -> dict[str, Any]:
                 if over and not await _is_worked_on(made):
                     break
                 await _as_user(made, job)
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.3)
                 await made.world.sweep(made.tenant.slug)
     except TimeoutError:
         made.problems.append("it does not end")
@@ -254,6 +291,8 @@ async def settled(made: Scene) -> dict[str, Any]:
 
 
 async def _is_worked_on(made: Scene) -> bool:
+    if made.world.gates.running[made.tenant.id]:  # for a run that was terminated, perhaps
+        return True
     for id in (migration_id(made.job_id), rollback_id(made.job_id)):
         with suppress(RPCError):
             if is_alive(await Operator(made.world.client, id).status()):

@@ -41,14 +41,21 @@ class Operator:
     def _execution(self) -> WorkflowExecution:
         return WorkflowExecution(workflow_id=self.workflow_id)
 
-    async def events(self) -> list[Any]:
-        """The events of the newest run."""
-        return list((await self.handle.fetch_history()).events)
+    async def events(self, run_id: str = "") -> list[Any]:
+        """The events of the newest run, or of an older one."""
+        run = self.client.get_workflow_handle(self.workflow_id, run_id=run_id or None)
+        return list((await run.fetch_history()).events)
 
-    async def reset_points(self) -> list[int]:
+    async def reset_points(self, run_id: str = "") -> list[int]:
         """Where the server lets a run be reset to: the ends of its workflow tasks."""
         done = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
-        return [each.event_id for each in await self.events() if each.event_type == done]
+        return [each.event_id for each in await self.events(run_id) if each.event_type == done]
+
+    async def runs(self) -> tuple[str, str]:
+        """The ids of the first run and of the newest one; a run that was reset, or that continues
+        another, has the same first one."""
+        found = (await self._described()).workflow_execution_info
+        return found.first_run_id, found.execution.run_id
 
     async def waits(self) -> None:
         """Wait until the run waits, with a timer."""
@@ -105,21 +112,19 @@ class Operator:
         )
 
     async def pending(self) -> list[Any]:
-        """The newest run's pending activities; read without the SDK, which knows no pause."""
-        found = await self.client.workflow_service.describe_workflow_execution(
-            v1.DescribeWorkflowExecutionRequest(
-                namespace=self.client.namespace, execution=self._execution
-            )
-        )
-        return list(found.pending_activities)
+        """The newest run's pending activities."""
+        return list((await self._described()).pending_activities)
 
     async def status(self) -> int:
-        found = await self.client.workflow_service.describe_workflow_execution(
+        return int((await self._described()).workflow_execution_info.status)
+
+    async def _described(self) -> v1.DescribeWorkflowExecutionResponse:
+        """Read without the SDK, which knows no pause."""
+        return await self.client.workflow_service.describe_workflow_execution(
             v1.DescribeWorkflowExecutionRequest(
                 namespace=self.client.namespace, execution=self._execution
             )
         )
-        return int(found.workflow_execution_info.status)
 
     async def each_pending(self, act: str, result: Any = None) -> int:
         """Do it to every pending activity; how many there were."""

@@ -12,7 +12,7 @@ from activities.outbox import start_waiting
 from storage import outbox
 from storage.database import Database
 from tests.api.notifying import SECRET
-from tests.faults.fanout import Client, Vendors, judged, over, recorded
+from tests.faults.fanout import Client, Late, Vendors, judged, over, recorded
 from tests.operating.gates import Moment
 from tests.operating.imports import World
 from tests.operating.operator import Operator
@@ -28,13 +28,15 @@ from workflows.steps import DELIVER
 # So many are routed first and sent in rounds of their lanes; fewer are sent where they are routed.
 MANY, FEW = 60, 4
 PHASES = [f"{step}/{when}" for step in ("open_request", "deliver") for when in ("before", "after")]
-PHASES += ["over"]
+PHASES += ["in flight", "over"]
 ACTS = ["terminate", "cancel", "delete", "garbage", "wake twice", "pause", "start again"]
 ACTS += ["start anew", "complete", "nonsense", "fail", "activity pause", "activity reset"]
+TASKS = 6  # so many workflow tasks a request has that is reset, at most
 _WITHIN = 120.0
+# The lease as well: an activity that is cancelled while it sends leaves attempts without an end.
 _OVERDUE = (
-    "update notification_deliveries set next_attempt_at = now() - '1 h'::interval"
-    " where completed_at is null and status <> 'sending'"
+    "update notification_deliveries set next_attempt_at = now() - '1 h'::interval,"
+    " lease_until = now() where completed_at is null"
 )
 
 
@@ -44,32 +46,54 @@ async def tried(world: World, phase: str, act: str, number: int | None = None) -
     `number` is the workflow task to which "reset" goes.
     """
     tenant = await world.tenant()
-    slack, webhook = SlackReceiver(), WebhookReceiver(SECRET)
-    ports = tenant.service.receiver_ports
-    async with serving(slack, ports[0]), serving(webhook, ports[1]):
+    slack, webhook = LateSlack(), LateWebhook(SECRET)
+    async with (
+        world.receiving() as ports,
+        serving(slack, ports[0]),
+        serving(webhook, ports[1]),
+    ):
         vendors = Vendors(slack, webhook)
         await vendors.connect(tenant)
-        operator, client = await _entered(world, tenant, phase)
+        operator, client = await _entered(world, tenant, phase, (slack, webhook))
         await _do(world, tenant, operator, act, number)
+        if phase == "in flight" and act == "cancel":
+            await _until_over(operator)  # which waits for the sends to hear of it
         world.gates.open(tenant.id)
+        for each in (slack, webhook):
+            each.answering.set()
         ended = await _settled(world, tenant, operator)
         verdict = judged(client.accepted, vendors, await recorded(tenant))
+        await world.forget(tenant)
     problems = [] if ended else ["it does not end"]
     return problems if verdict.is_good else [*problems, str(verdict)]
 
 
-async def _entered(world: World, tenant: Tenant, phase: str) -> tuple[Operator, Client]:
+async def _entered(
+    world: World, tenant: Tenant, phase: str, receivers: "tuple[Answering, ...]"
+) -> tuple[Operator, Client]:
     client, step = Client(tenant), phase.partition("/")[0]
     moment: Moment = "after" if phase.endswith("after") else "before"
-    gate = None if phase == "over" else world.gates.hold(tenant.id, step, moment)
+    gate = world.gates.hold(tenant.id, step, moment) if "/" in phase else None
+    if phase == "in flight":
+        for each in receivers:
+            each.answering.clear()
     await client.notify(*range(MANY if step == "deliver" else FEW))
     [[request]] = await tenant.sql("select distinct request_id from notifications")
     operator = Operator(world.client, notification_id(request))
-    if gate is None:
-        await operator.handle.result()
-    else:
+    if gate is not None:
         await gate.reached()
+    elif phase == "over":
+        await operator.handle.result()
+    for each in receivers:
+        if phase == "in flight":
+            await each.asked.wait()
     return operator, client
+
+
+async def _until_over(operator: Operator) -> None:
+    async with asyncio.timeout(_WITHIN):
+        while await _lives(operator):
+            await asyncio.sleep(0.1)
 
 
 async def _do(
@@ -123,6 +147,25 @@ async def _start(world: World, tenant: Tenant, operator: Operator, *, anew: bool
         task_queue=DELIVER,
         id_conflict_policy=policy.TERMINATE_EXISTING if anew else policy.FAIL,
     )
+
+
+class Answering(Late):
+    """A vendor that has done what it was asked for, and says so when it may."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.asked, self.answering = asyncio.Event(), asyncio.Event()
+        self.answering.set()
+
+    async def waiting(self) -> None:
+        self.asked.set()
+        await self.answering.wait()
+
+
+class LateSlack(Answering, SlackReceiver): ...
+
+
+class LateWebhook(Answering, WebhookReceiver): ...
 
 
 _INVENTED: dict[str, Any] = {

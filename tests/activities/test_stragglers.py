@@ -1,0 +1,88 @@
+"""An activity that a run of before still does, while a later run moves the job on: between reading
+the job's row and writing it, the row changes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
+
+import asyncpg
+import pytest
+
+import worker
+from activities.closing import Closing
+from activities.job import Connections
+from activities.parsing import Parsing
+from domain.migration import Phase, Status
+from storage.ledger import Superseded
+from tests.faults.stack import until
+from tests.service import Service, Tenant
+from workflows import messages as m
+
+CSV = b"number,title,status,priority\nINC1,Printer,New,1\nINC2,Mail,New,2\n"
+ENDS = "status = 'failed', phase = 'done', completed_at = now()"
+IMPORTS_PAUSED = "status = 'paused', phase = 'importing', started_at = now()"
+
+
+@pytest.fixture
+async def connections(service: Service) -> AsyncIterator[Connections]:
+    async with worker.connected(service.settings) as (_, connections):
+        yield connections
+
+
+@pytest.fixture
+async def job(tenant: Tenant) -> m.JobRef:
+    """One that waits in preview."""
+    uploaded = await tenant.upload(CSV)
+    return m.JobRef(tenant_id=tenant.id, job_id=uploaded.json()["job"]["id"])
+
+
+async def overtaken(
+    tenant: Tenant, job: m.JobRef, doing: Coroutine[Any, Any, Any], change: str
+) -> Any:
+    """What comes of it, if the row changes when it is about to be written."""
+    connection = await asyncpg.connect(tenant.service.dsn)
+    blocked = "select 1 from pg_stat_activity where $1 = any(pg_blocking_pids(pid))"
+
+    async def is_about_to_write() -> bool:
+        return bool(await tenant.sql(blocked, connection.get_server_pid()))
+
+    try:
+        async with connection.transaction():
+            await connection.execute(
+                f"update public.migration_jobs set {change} where id = $1", job.job_id
+            )
+            task = asyncio.create_task(doing)
+            await until(is_about_to_write)
+        return await task
+    finally:
+        await connection.close()
+
+
+async def test_a_job_that_has_ended_is_not_cleaning_up(
+    connections: Connections, tenant: Tenant, job: m.JobRef
+) -> None:
+    await overtaken(tenant, job, Closing(connections).clean_up(job), ENDS)
+    ended = await tenant.job(job.job_id)
+    assert (ended["status"], ended["phase"]) == ("failed", "done")
+
+
+@pytest.mark.parametrize(
+    ("status", "phase"),
+    [(Status.PREVIEW, Phase.AWAITING_EXECUTE), (Status.PROCESSING, Phase.VALIDATING)],
+)
+async def test_an_import_that_has_begun_does_not_wait_to_begin(
+    connections: Connections, tenant: Tenant, job: m.JobRef, status: Status, phase: Phase
+) -> None:
+    state = m.StateInput(job=job, status=status, phase=phase)
+    with pytest.raises(Superseded):
+        await overtaken(tenant, job, Closing(connections).set_state(state), IMPORTS_PAUSED)
+    assert (await tenant.job(job.job_id))["status"] == "paused"
+
+
+async def test_an_import_that_has_begun_is_not_parsing(
+    connections: Connections, tenant: Tenant, job: m.JobRef
+) -> None:
+    parsing = Parsing(connections, tenant.service.settings)
+    await overtaken(tenant, job, parsing.inspect_upload(job), IMPORTS_PAUSED)
+    importing = await tenant.job(job.job_id)
+    assert (importing["status"], importing["phase"]) == ("paused", "importing")
