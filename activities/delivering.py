@@ -224,11 +224,13 @@ class Delivering:
     ) -> m.Lane:
         share = window.share
         async with self._database.statements(share.tenant_id) as sql:
+            # The integration first, then its deliveries, then destinations, as a change of it has
+            # them: two that lock each other's rows in another order would wait for each other.
+            await note_state(sql, window.integration, outcomes)
+            await note_places(sql, window.integration, outcomes)
             await record.complete(sql, window.integration, outcomes)
             if unsent:
                 await release(sql, unsent)
-            await note_state(sql, window.integration, outcomes)
-            await note_places(sql, window.integration, outcomes)
             return await _look(sql, share)
 
 

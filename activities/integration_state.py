@@ -15,7 +15,7 @@ async def note_state(sql: Statements, integration: Row, outcomes: list[Outcome])
     gone, (status, error) = telling.gone, _state(telling)
     known = integration["connection_status"], integration["last_error"]
     if gone or (status, error) != known:
-        await record.note_state(sql, integration["id"], status, error, gone)
+        await record.note_state(sql, integration, status, error, gone)
 
 
 def _state(outcome: Outcome) -> tuple[str, str | None]:

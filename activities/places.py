@@ -34,4 +34,4 @@ async def note_places(sql: Statements, integration: Row, outcomes: Iterable[Outc
     """Learn from what arrived. Writes only what is new, which is seldom anything."""
     for each in outcomes:
         if each.place and known_as(integration, each.destination) != each.place:
-            await places.learn(sql, integration["id"], each.destination, each.place)
+            await places.learn(sql, integration, each.destination, each.place)

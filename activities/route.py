@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from activities.places import place_of
@@ -52,6 +52,13 @@ def decisions_again(
 def is_of(route: Route, row: Row) -> bool:
     """Whether the delivery is the one of that channel and recipient."""
     return (route.channel_id, route.recipient) == (row["channel_id"], row["told"])
+
+
+def lasts_until(route: Route, deadline_at: datetime | None) -> Route:
+    """The delivery of an event that is sent again has the time that sending again gives it: by the
+    event's own time it may be over."""
+    later = max(route.deadline_at, deadline_at or route.deadline_at)
+    return replace(route, deadline_at=later)
 
 
 def unplaced(row: Row, instead: Route) -> Route:

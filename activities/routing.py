@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from uuid import UUID
 
 from temporalio import activity
@@ -10,7 +9,7 @@ from temporalio import activity
 from activities.delivering import Delivering, Found, Share, lane_of
 from activities.heartbeat import heartbeating
 from activities.job import Connections
-from activities.route import decisions_again, is_of, routed, unplaced
+from activities.route import decisions_again, is_of, lasts_until, routed, unplaced
 from domain.notification import Severity
 from domain.preference import Preferences
 from domain.routing import routes
@@ -44,7 +43,10 @@ class Routing:
                         # In the transaction that routed: nobody has to look for it again.
                         for row in rows:
                             share = Share(tenant_id, request_id, row["integration_id"])
-                            integration = integrations.get(share.integration_id)
+                            # What was sent before may lead where no channel leads any more.
+                            integration = integrations.get(
+                                share.integration_id
+                            ) or await routing.integration(sql, share.integration_id)
                             found[share] = await self._delivering.claim(sql, share, integration)
                 rounds = (self._delivering.round(*each) for each in found.items())
                 lanes = await asyncio.gather(*rounds) if found else map(lane_of, rows)
@@ -71,8 +73,10 @@ class Routing:
         for row in marked:
             await self._reroute(sql, tenant_id, row, (channels, preferences))
         decisions = routes(notifications, channels, preferences)
-        found = list(routed(self._delivering.targets, tenant_id, decisions))
-        await route.insert_routes(sql, request_id, found)
+        found = routed(self._delivering.targets, tenant_id, decisions)
+        again = {row["id"]: row["deadline_at"] for row in marked}
+        lasting = [lasts_until(each, again.get(each.notification_id)) for each in found]
+        await route.insert_routes(sql, request_id, lasting)
         await routing.routed(sql, request_id)
         return {each["integration_id"]: each["integration"] for each in channels}
 
@@ -87,7 +91,8 @@ class Routing:
         """Have a delivery go by its channel, integration and recipients as they are now."""
         taken = await route.places(sql, row["id"])
         targets, decisions = self._delivering.targets, decisions_again(row, *now)
-        found = list(routed(targets, tenant_id, decisions, taken))
+        again = routed(targets, tenant_id, decisions, taken)
+        found = [lasts_until(each, row["deadline_at"]) for each in again]
         mine = next((each for each in found if is_of(each, row)), None)
         others = [each for each in found if each is not mine]
         if not row["told"]:  # it was for nobody in particular, or for no channel at all
@@ -95,6 +100,4 @@ class Routing:
         if mine is None and row["channel_id"] is None:
             await route.remove(sql, row["delivery_id"])
         else:
-            deadline_at = row["deadline_at"]
-            placed = replace(mine or unplaced(row, found[0]), deadline_at=deadline_at)
-            await route.reroute(sql, row["delivery_id"], placed)
+            await route.reroute(sql, row["delivery_id"], mine or unplaced(row, found[0]))

@@ -150,7 +150,7 @@ class ChannelDesk:
         if {"config", "integration_id"} & body.model_fields_set:
             await self._check_integration(row["integration_id"], row["type"], options)
         await channel.replace(self.connection, row)
-        woken = await channel.retry_misconfigured(self.connection, row["id"])
+        woken = await channel.route_refused_anew(self.connection, row["id"])
         if not parts.own:
             return Changed({}, woken)
         return Changed((await self._connect(row, parts)).shown_once, woken)
@@ -189,7 +189,7 @@ class ChannelDesk:
     async def _changed(
         self, own: Integration, row: NotificationChannel, changes: Config
     ) -> Changed:
-        woken = await channel.retry_misconfigured(self.connection, row["id"])
+        woken = await channel.route_refused_anew(self.connection, row["id"])
         if not changes:
             return Changed({}, woken)
         if "config" in changes:

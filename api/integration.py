@@ -121,9 +121,9 @@ async def delete_integration(integration_id: UUID, context: InContext, caller: A
     async with context.database.tenant(caller.tenant_id) as connection:
         found = await integration.find(connection, integration_id, lock=True)
         _listed(existing(found, "integration"))
-        await integration.remove(connection, integration_id)
         reason = "the integration was deleted"
         cancelled = await waiting.cancel(connection, integration_id, reason)
+        await integration.remove(connection, integration_id)
         await note(connection, caller, "delete", "integration", integration_id)
     await wake_requests(context.temporal, caller.tenant_id, cancelled)
     return Response(status_code=204)

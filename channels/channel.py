@@ -144,14 +144,12 @@ class Limits:
     `keyed`: the vendor recognises a delivery that comes twice, so many may be in flight. Else one
     at a time per destination, committed before and after. `stateful`: the vendor shows the state of
     an `alert_key`, so that an event which waits and which a later one replaces is not sent at all.
-    `longest` is how many seconds one send may take.
     """
 
     schedule: Schedule
     keyed: bool
     rate: Rate | None = None
     stateful: bool = False
-    longest: float = 30.0
 
 
 class Channel(Protocol[Config]):

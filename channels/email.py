@@ -51,7 +51,7 @@ class Email:
     config = EmailConfig
     options = EmailOptions
     # No vendor, no rate: a server's own limit belongs into the integration's `rateLimit`.
-    limits = Limits(schedule=MAIL, keyed=False, longest=Waits().longest)
+    limits = Limits(schedule=MAIL, keyed=False)
 
     def destination(self, outgoing: Outgoing[EmailConfig]) -> str:
         """The server: it counts connections and mails, and it is what hangs if something does.

@@ -22,8 +22,3 @@ class Waits:
     before: float = 600.0
     content: float = 300.0
     test: float = 15.0
-
-    @property
-    def longest(self) -> float:
-        """What one send may take, from the first connection to the last answer."""
-        return self.before + self.content + self.taken

@@ -9,7 +9,7 @@ from uuid import UUID
 from domain.backoff import Failures
 from domain.delivery import DeliveryStatus, FailureClass
 from storage import destination
-from storage.destination import Doubt
+from storage.destination import OUTBOX_WAKE, Doubt
 from storage.statement import Row, Statements, as_json
 
 
@@ -106,6 +106,19 @@ update tenant.notification_deliveries d set next_attempt_at = now()
 from tenant.integrations i
 where i.id = $1 and i.version <> $2 and d.id = any($3) and d.status = 'retrying'
 """
+# A change of a channel has what it had refused routed anew, likewise (storage/channel.py).
+_ANEW = f"""
+with changed as (
+    update tenant.notification_deliveries d set next_attempt_at = null
+    from tenant.notification_channels c
+    where d.id = any($1) and d.status = 'retrying' and d.last_class = 'misconfigured'
+        and c.id = d.channel_id
+        and (c.config, c.integration_id) is distinct from (d.options, d.integration_id)
+    returning d.request_id
+)
+insert into public.outbox (tenant_id, kind, subject, count)
+select distinct current_setting('app.tenant'), '{OUTBOX_WAKE}', request_id, 1 from changed
+"""
 
 
 async def complete(sql: Statements, integration: Row, outcomes: Sequence[Outcome]) -> None:
@@ -128,6 +141,8 @@ async def complete(sql: Statements, integration: Row, outcomes: Sequence[Outcome
             await destination.doubt(sql, id, doubt)
     if failed := [each.delivery_id for each in outcomes if each.wait is not None]:
         await sql.run(_AGAIN, id, version, failed)
+    if refused := [e.delivery_id for e in outcomes if e.kind is FailureClass.MISCONFIGURED]:
+        await sql.run(_ANEW, refused)
 
 
 def _longest(outcomes: Sequence[Outcome], what: Literal["pause", "rest"]) -> dict[str, float]:
@@ -153,7 +168,7 @@ _STATE = """
 with before as (select id, connection_status from tenant.integrations where id = $1 for update)
 update tenant.integrations i set connection_status = $2, last_error = $3,
     is_active = i.is_active and not $4
-from before where i.id = before.id and ((i.connection_status, i.last_error)
+from before where i.id = before.id and i.version = $5 and ((i.connection_status, i.last_error)
     is distinct from ($2, $3) or ($4 and i.is_active))
 returning before.connection_status as before
 """
@@ -164,13 +179,15 @@ values ($1, $2, $3, $4, $5)
 
 
 async def note_state(
-    sql: Statements, integration_id: UUID, status: str, error: str | None, gone: bool
+    sql: Statements, integration: Row, status: str, error: str | None, gone: bool
 ) -> Row | None:
-    """Say how the integration fares, in its row and, where that changed, in its log."""
-    changed = await sql.row(_STATE, integration_id, status, error, gone)
+    """Say how that version of an integration fares, in its row and, where that changed, in its
+    log. Of a later one it says nothing: a URL that is gone may be why there is another."""
+    id, version = integration["id"], integration["version"]
+    changed = await sql.row(_STATE, id, status, error, gone, version)
     if changed is not None and changed["before"] != status:
         level = "info" if status == "connected" else "error"
         detail = error or "deliveries arrive"
         context = as_json({"from": changed["before"], "to": status})
-        await sql.run(_LOG, integration_id, level, f"delivery_{status}", detail, context)
+        await sql.run(_LOG, id, level, f"delivery_{status}", detail, context)
     return changed

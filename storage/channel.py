@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, case, delete, func, select, update
+from sqlalchemy import Select, case, delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.delivery import DeliveryStatus, FailureClass
+from storage.notification_tables import delivery_rates as rates
 from storage.notification_tables import integrations
 from storage.notification_tables import notification_channels as channels
 from storage.notification_tables import notification_deliveries as deliveries
@@ -76,14 +77,20 @@ async def known(connection: AsyncConnection, ids: Iterable[UUID]) -> set[UUID]:
     return set(rows.scalars())
 
 
-async def retry_misconfigured(connection: AsyncConnection, id: UUID) -> set[UUID]:
-    """Have what waited for the channel to change routed anew (see storage.delivery.resend); the
-    requests that will be woken for it."""
+async def route_refused_anew(connection: AsyncConnection, id: UUID) -> set[UUID]:
+    """Have what waited for the channel to change routed anew (see storage.delivery.resend): what
+    was refused, and what stands behind that. The requests that will be woken for it.
+
+    What is being sent is routed anew if it is refused, too (storage/attempt.py).
+    """
     c = deliveries.c
     waits = (c.completed_at.is_(None), c.status != DeliveryStatus.SENDING)
+    there = (rates.c.integration_id == c.integration_id, rates.c.destination == c.destination)
+    in_doubt = exists().where(*there, rates.c.probe_at.is_not(None))
+    refused = or_(c.last_class == FailureClass.MISCONFIGURED, in_doubt)
     rows = await connection.execute(
         update(deliveries)
-        .where(c.channel_id == id, c.last_class == FailureClass.MISCONFIGURED, *waits)
+        .where(c.channel_id == id, refused, *waits)
         .values(next_attempt_at=None, updated_at=func.now())
         .returning(c.request_id)
     )

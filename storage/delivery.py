@@ -26,6 +26,7 @@ LEASE_SECONDS = 35
 _BEHIND_SECONDS = 20.0
 _IN_DOUBT_SECONDS = 3_600.0  # the first in the queue probes; the others are woken if that went well
 _LONGEST_SECONDS = 3_600.0
+_LONGEST_TURN = 30.0  # of somebody else's send
 _MOMENT = 0.15  # about what a send takes that goes well
 
 _LANES = f"""
@@ -55,11 +56,18 @@ select (
             and (p.rank, p.id) < (d.rank, d.id))::int as ahead,
     extract(epoch from greatest(r.free_at, r.rests_until) - now())::float8 as busy,
     extract(epoch from r.probe_at - now())::float8 as probe,
-    extract(epoch from now() - d.created_at)::float8 as age, d.blocked
+    extract(epoch from now() - d.created_at)::float8 as age, d.blocked,
+    case when d.blocked and d.action = 'acknowledge' and $3 then (
+        select extract(epoch from max(t.next_attempt_at) - now())::float8
+        from tenant.notification_deliveries t
+        where t.channel_id = d.channel_id and t.alert_key = d.alert_key
+            and t.recipient = d.recipient and t.completed_at is null
+            and t.action = 'trigger' and t.notification_id < d.notification_id) end as trigger
 from (
-    select distinct on (destination) destination, rank, id, created_at, blocked
+    select distinct on (destination) due.*
     from (
-        select d.destination, d.rank, d.id, d.created_at,
+        select d.destination, d.rank, d.id, d.created_at, d.action, d.channel_id, d.alert_key,
+            d.recipient, d.notification_id,
             case when $3 then {BLOCKED_BY_STATE} else {BLOCKED} end as blocked
         from tenant.notification_deliveries d
         where request_id = $1 and integration_id = $2 and completed_at is null
@@ -87,7 +95,7 @@ async def turn(
     Where a rate says so, that follows from how many are ahead of it: it may be claimed for its
     slot as soon as the one before it is sent. At a destination in doubt only the first has a turn.
     Else somebody else's send is in the way, whose end nobody knows: a tenth of the time it has
-    waited so far.
+    waited so far, and half a minute at most. An acknowledgement's turn is after its trigger's.
     """
     due = await sql.rows(_TURN, *share, stateful)
     turns = [_turn_of(row, interval) for row in due] or [_BEHIND_SECONDS]
@@ -104,10 +112,11 @@ def _turn_of(row: Row, interval: float | None) -> float:
     if row["probe"] is not None:
         return max(row["probe"], busy) + _MOMENT if ahead == 0 else _IN_DOUBT_SECONDS
     if row["blocked"]:
-        return min(max(busy, age / 4, 1.0), _LONGEST_SECONDS)
+        turn = min(max(age / 10, 1.0), _LONGEST_TURN)
+        return min(max(busy, row["trigger"] or 0.0, turn), _LONGEST_SECONDS)
     if interval is not None:
         return max(busy + (ahead - 1) * interval, 0.0) + _MOMENT
-    return busy or min(max(age / 10, _MOMENT), 30.0)
+    return busy or min(max(age / 10, _MOMENT), _LONGEST_TURN)
 
 
 _EXPIRE = """
@@ -124,14 +133,16 @@ async def expire(sql: Statements, request_id: UUID, integration_id: UUID) -> Non
     await sql.run(_EXPIRE, request_id, integration_id)
 
 
-# What rests, or waits for a probe that has its time, is not overdue.
+# What rests, or waits for a probe that has its time, is not overdue. What has no time waits to be
+# routed anew; what has no integration any more, to be ended.
 _FORGOTTEN = """
 select distinct d.request_id from tenant.notification_deliveries d
-    join tenant.integrations i on i.id = d.integration_id
+    left join tenant.integrations i on i.id = d.integration_id
     left join tenant.delivery_rates r
         on r.integration_id = d.integration_id and r.destination = d.destination
 where d.completed_at is null and (d.deadline_at < now() - make_interval(secs => $1)
-    or i.is_active and d.next_attempt_at < now() - make_interval(secs => $1)
+    or d.next_attempt_at is null and d.updated_at < now() - make_interval(secs => $1)
+    or coalesce(i.is_active, true) and d.next_attempt_at < now() - make_interval(secs => $1)
         and coalesce(greatest(r.rests_until, r.probe_at), '-infinity')
             < now() - make_interval(secs => $1))
 limit 1000

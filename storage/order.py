@@ -13,7 +13,7 @@ FRESH_SECONDS = 10  # for which an event that was never tried has not waited
 
 # Whether `e`, another open delivery of d's entity, goes first: it is being sent, or the queue of
 # their destination brings it before d. What is more urgent overtakes, but not at once.
-BLOCKED = f"""d.alert_key is not null and exists (
+_BLOCKED = f"""d.alert_key is not null and exists (
     select 1 from tenant.notification_deliveries e
     where e.channel_id = d.channel_id and e.alert_key = d.alert_key
         and e.recipient = d.recipient and e.completed_at is null and e.id <> d.id
@@ -24,11 +24,14 @@ BLOCKED = f"""d.alert_key is not null and exists (
                 then e.next_attempt_at <= now() + interval '{SOON_SECONDS} s'
                     and (e.rank <= d.rank
                         or d.created_at > now() - interval '{PATIENCE_SECONDS} s')
-                else e.next_attempt_at <= now() and e.rank < d.rank
+                else e.next_attempt_at <= now() and e.rank < d.rank {{overtakes}}
                     and e.created_at <= now() - interval '{PATIENCE_SECONDS} s' end))"""
+BLOCKED = _BLOCKED.format(overtakes="")
 
-# An acknowledgement means nothing to a vendor who does not know what it acknowledges.
-BLOCKED_BY_STATE = f"""({BLOCKED}
+# An acknowledgement means nothing to a vendor who does not know what it acknowledges: it waits for
+# its trigger, however urgent it is, and so never overtakes one.
+_OVERTAKES = "and not (e.action = 'acknowledge' and d.action = 'trigger')"
+BLOCKED_BY_STATE = f"""({_BLOCKED.format(overtakes=_OVERTAKES)}
     or d.action = 'acknowledge' and exists (
         select 1 from tenant.notification_deliveries e
         where e.channel_id = d.channel_id and e.alert_key = d.alert_key
@@ -73,12 +76,17 @@ with stale as (
         updated_at = now(), reason = 'replaced_by_' || stale.by_action,
         last_error = 'a later event, ' || stale.event_type || ', replaces it'
     from stale where e.id = stale.id returning e.id
+), urgent as (
+    select by_id, min(rank) as rank from stale
+    where action = 'trigger' and by_action = 'trigger' and not is_over group by by_id
+), heirs as (
+    select d.id, urgent.rank
+    from tenant.notification_deliveries d join urgent on urgent.by_id = d.id
+    where d.rank > urgent.rank and d.completed_at is null and d.id not in (select id from stale)
+    for update of d skip locked
 )
-update tenant.notification_deliveries d set rank = least(d.rank, urgent.rank), updated_at = now()
-from (select by_id, min(rank) as rank from stale
-      where action = 'trigger' and by_action = 'trigger' and not is_over group by by_id) urgent
-where d.id = urgent.by_id and d.rank > urgent.rank and d.completed_at is null
-    and d.id not in (select id from stale)
+update tenant.notification_deliveries d set rank = heirs.rank, updated_at = now()
+from heirs where d.id = heirs.id
 """
 
 

@@ -12,9 +12,13 @@ from storage.destination import OUTBOX_WAKE
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A request that nobody is known to work on, or whose deliveries somebody has to look at."""
+    """A request that nobody is known to work on, or whose deliveries somebody has to look at.
 
-    id: UUID
+    `rows`: all that say so. Who finds one more reason writes a row of its own: one that is there
+    may be answered already, before the reason was to be seen.
+    """
+
+    rows: list[UUID]
     tenant_id: TenantId
     kind: str
     subject: UUID
@@ -23,9 +27,9 @@ class Waiting:
 
 # Who accepts a request starts it at once; nobody but a worker wakes what a worker found.
 _WAITING = text(
-    "select id, tenant_id, kind, subject, count from public.outbox"
-    " where kind = :wake or created_at < now() - make_interval(secs => :age)"
-    " order by created_at limit :limit"
+    "select array_agg(id) as rows, tenant_id, kind, subject, max(count) as count"
+    " from public.outbox where kind = :wake or created_at < now() - make_interval(secs => :age)"
+    " group by tenant_id, kind, subject order by min(created_at) limit :limit"
 )
 _DONE = text("delete from public.outbox where id = any(:ids)")
 
@@ -37,7 +41,7 @@ async def waiting(database: Database, older_than: float, limit: int = 500) -> li
         wanted = {"age": older_than, "limit": limit, "wake": OUTBOX_WAKE}
         rows = await connection.execute(_WAITING, wanted)
         return [
-            Waiting(row.id, TenantId(row.tenant_id), row.kind, row.subject, row._mapping["count"])
+            Waiting(row.rows, TenantId(row.tenant_id), row.kind, row.subject, row._mapping["count"])
             for row in rows
         ]
 

@@ -1,14 +1,12 @@
 """Destinations that have two names: what people call them, and what the vendor does."""
 
-from uuid import UUID
-
-from storage.statement import Statements
+from storage.statement import Row, Statements
 
 _MOST = 1_000  # names of an integration; more are not learnt
 
 _LEARN = f"""
 update tenant.integrations set places = places || jsonb_build_object($2::text, $3::text)
-where id = $1 and places ->> $2 is distinct from $3
+where id = $1 and version = $4 and places ->> $2 is distinct from $3
     and (places ? $2 or (select count(*) from jsonb_object_keys(places)) < {_MOST})
 returning id
 """
@@ -27,9 +25,11 @@ set free_at = greatest(r.free_at, excluded.free_at),
 """
 
 
-async def learn(sql: Statements, integration_id: UUID, name: str, place: str) -> None:
-    """From now on what is called `name` is one destination with `place`."""
-    if await sql.row(_LEARN, integration_id, name, place) is None:
+async def learn(sql: Statements, integration: Row, name: str, place: str) -> None:
+    """From now on what is called `name` is one destination with `place`; unless the integration is
+    another by now, and leads elsewhere."""
+    id, version = integration["id"], integration["version"]
+    if await sql.row(_LEARN, id, name, place, version) is None:
         return
     for statement in (_RENAME, _PACE):
-        await sql.run(statement, integration_id, name, place)
+        await sql.run(statement, id, name, place)

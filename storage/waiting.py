@@ -21,8 +21,6 @@ _c = deliveries.c
 _WAKE = f"""
 insert into public.outbox (tenant_id, kind, subject, count)
 select current_setting('app.tenant'), '{OUTBOX_WAKE}', r.id, 1 from unnest($1::uuid[]) as r (id)
-where not exists (
-    select 1 from public.outbox o where o.kind = '{OUTBOX_WAKE}' and o.subject = r.id)
 """
 
 
@@ -35,13 +33,13 @@ async def note_wakes(connection: AsyncConnection, requests: Collection[UUID]) ->
 async def wake(connection: AsyncConnection, integration_id: UUID) -> set[UUID]:
     """The integration is another, or was seen to work: whatever waits for it is tried now, once.
     The requests that this is about; they will be woken."""
-    await destination.forget(await statements(connection), integration_id)
     waits = (_c.completed_at.is_(None), _c.status != DeliveryStatus.SENDING)
     await connection.execute(
         update(deliveries)
         .where(_c.integration_id == integration_id, *waits, _c.next_attempt_at > func.now())
         .values(next_attempt_at=func.now(), updated_at=func.now())
     )
+    await destination.forget(await statements(connection), integration_id)
     found = await requests(connection, integration_id)
     await note_wakes(connection, found)
     return found

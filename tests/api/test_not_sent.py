@@ -1,5 +1,6 @@
 """Events that somebody does not get: the record says why, and they can be sent again."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -104,6 +105,67 @@ class TestSendingAgain:
                 tenant, id, lambda found: [e["status"] for e in found] == ["delivered"]
             )
         assert sent["channelType"] == "generic_webhook"
+
+    @pytest.mark.parametrize("of", ["notification", "delivery"])
+    async def test_however_long_ago_it_was(self, tenant: Tenant, of: str) -> None:
+        """It has the time of what is new: by the event's own time it would be over."""
+        [id] = await n.notify(tenant)
+        [nowhere] = await n.deliveries(tenant, id)
+        await tenant.sql("update notifications set created_at = now() - interval '30 days'")
+        path = {"notification": f"notifications/{id}", "delivery": f"deliveries/{nowhere['id']}"}
+        async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
+            await n.webhook(tenant, receiver)
+            assert (await tenant.post(f"/v1/{path[of]}/resend")).status_code == 202
+            [sent] = await n.deliveries(
+                tenant, id, lambda found: [e["status"] for e in found] == ["delivered"]
+            )
+        assert datetime.fromisoformat(sent["deadlineAt"]) > datetime.now(UTC) + timedelta(hours=79)
+
+    async def test_a_channel_that_is_new_since_is_told_of_it_however_long_ago_it_was(
+        self, tenant: Tenant
+    ) -> None:
+        async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
+            await n.webhook(tenant, receiver)
+            [id] = await n.notify(tenant)
+            await n.deliveries(tenant, id)
+            await tenant.sql("update notifications set created_at = now() - interval '30 days'")
+            values = {"url": f"{receiver.url}/other", "secret": n.SECRET}
+            made = await n.integration(tenant, "generic_webhook", values, "other")
+            await n.channel(tenant, made, "generic_webhook")
+            await tenant.post(f"/v1/notifications/{id}/resend")
+            found = await n.deliveries(
+                tenant, id, lambda found: [e["status"] for e in found] == ["delivered"] * 2
+            )
+        assert [each["attempts"] for each in found] == [2, 1]
+
+    @pytest.mark.parametrize("way", ["deleted", "elsewhere"])
+    async def test_what_waits_in_an_integration_without_a_channel_is_left_alone(
+        self, tenant: Tenant, way: str
+    ) -> None:
+        async with (
+            n.receiving(tenant, WebhookReceiver(n.SECRET)) as down,
+            n.receiving(tenant, WebhookReceiver(n.SECRET), 1) as fine,
+        ):
+            down.always = Reply(503, headers={"Retry-After": "3000"})
+            values = {"url": f"{down.url}/hook", "secret": n.SECRET}
+            made = await n.integration(tenant, "generic_webhook", values)
+            place = f"/v1/notification-channels/{await n.channel(tenant, made, 'generic_webhook')}"
+            await n.webhook(tenant, fine)
+            [id] = await n.notify(tenant)
+            waits, sent = await n.deliveries(
+                tenant, id, lambda found: {e["status"] for e in found} == {"retrying", "delivered"}
+            )
+            if way == "deleted":
+                http = tenant.service.http
+                assert (await http.delete(place, headers=tenant.headers)).status_code == 204
+            else:
+                await tenant.patch(place, {"integration_id": None})
+            await tenant.post(f"/v1/deliveries/{sent['id']}/resend")
+            both = await n.deliveries(
+                tenant, id, lambda found: {e["id"]: e["attempts"] for e in found}[sent["id"]] == 2
+            )
+        [still] = [each for each in both if each["id"] == waits["id"]]
+        assert (still["status"], still["reason"]) == ("retrying", None)
 
     async def test_it_goes_by_the_channel_as_it_is_now(self, tenant: Tenant) -> None:
         async with (

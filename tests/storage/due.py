@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from domain.backoff import Failures
 from domain.delivery import DeliveryStatus
 from domain.tenant import TenantId
-from storage import attempt, claim
+from storage import attempt, claim, delivery
 from storage.attempt import Outcome
 from storage.claim import Claimed, Lane
 from storage.database import Database
@@ -82,6 +82,12 @@ class Due:
         lane = self.lane(keyed=keyed, interval=interval, stateful=stateful)
         async with self.database.statements(self.tenant_id) as sql:
             return await claim.claim(sql, lane, want)
+
+    async def turn(self, *, stateful: bool = False) -> float:
+        """Seconds until the request's workflow looks again."""
+        async with self.database.statements(self.tenant_id) as sql:
+            share = self.request_id, self.integration_id
+            return await delivery.turn(sql, share, None, stateful=stateful)
 
     async def release(self, claimed: list[Claimed]) -> None:
         async with self.database.statements(self.tenant_id) as sql:

@@ -1,6 +1,10 @@
 """The order in which an entity's events reach a channel, and what is superseded where it shows a
 state."""
 
+import random
+from dataclasses import replace
+from uuid import uuid4
+
 import pytest
 
 from domain.delivery import FailureClass
@@ -88,6 +92,30 @@ class TestFollowing:
         assert sorted(sent) == sorted(added)
 
 
+class TestTurn:
+    """When the workflow of a delivery that waits for another one looks again."""
+
+    @pytest.mark.parametrize("hours", [0, 8, 70])
+    async def test_it_is_soon_however_long_it_has_waited(self, due: Due, hours: int) -> None:
+        """As after an outage: the one before it is sent within a second, by another workflow."""
+        await due.add(4, alert=_ALERT)
+        await due.claim(1)
+        due = replace(due, request_id=uuid4())
+        [second] = await due.add(4, alert=_ALERT)
+        await due.set(second, created_at=-3_600.0 * hours)
+        assert await due.turn() <= 30
+
+    async def test_an_acknowledgements_is_after_its_triggers(self, due: Due) -> None:
+        [trigger] = await due.add(4, alert=_ALERT)
+        await due.set(trigger, next_attempt_at=1_800)
+        due = replace(due, request_id=uuid4())
+        [acknowledge] = await due.add(4, alert=_ALERT, action="acknowledge")
+        await due.set(acknowledge, created_at=-60)
+        assert await due.turn(stateful=True) == pytest.approx(1_800, abs=2)
+        await due.set(trigger, next_attempt_at=-600)
+        assert await due.turn(stateful=True) <= 30
+
+
 class TestStates:
     """PagerDuty, and what shows a state as it does."""
 
@@ -157,6 +185,41 @@ class TestStates:
         assert await self.claim(due) == [str(trigger)]
         await self.told(due)
         assert await self.claim(due) == [str(late)]
+
+    @pytest.mark.parametrize("rank", [1, 2, 4])
+    async def test_an_urgent_acknowledgement_does_not_keep_its_trigger_waiting(
+        self, due: Due, rank: int
+    ) -> None:
+        """Neither would ever be sent."""
+        [trigger] = await due.add(3, alert=_ALERT)
+        await self.claim(due)
+        await self.failed(due)
+        [acknowledge] = await due.add(rank, alert=_ALERT, action="acknowledge")
+        await due.set(acknowledge, created_at=-600)
+        await due.set(trigger, next_attempt_at=0, created_at=-900)
+        assert await self.claim(due) == [str(trigger)]
+        await self.told(due)
+        assert await self.claim(due) == [str(acknowledge)]
+
+    @pytest.mark.parametrize("seed", range(12))
+    async def test_whatever_comes_is_told_or_replaced(self, due: Due, seed: int) -> None:
+        """No circle of events that wait for each other for more than a few seconds, whatever each
+        is and has waited."""
+        chosen = random.Random(seed)
+        for _ in range(8):
+            action = chosen.choice(("trigger", "acknowledge", "resolve"))
+            [id] = await due.add(chosen.randint(1, 4), alert=_ALERT, action=action)
+            await due.set(id, created_at=-chosen.choice((0.0, 8.0, 60.0)))
+        while await self.claim(due):
+            await self.told(due)
+        await due.rows(
+            "update tenant.notification_deliveries set created_at = now() - interval '60 s'"
+            " returning 1"
+        )
+        while await self.claim(due):
+            await self.told(due)
+        query = "select status from tenant.notification_deliveries where completed_at is null"
+        assert await due.rows(query) == []
 
     @pytest.mark.parametrize("late", ["trigger", "acknowledge", "resolve"])
     @pytest.mark.parametrize("told", ["trigger", "resolve"])
