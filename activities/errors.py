@@ -8,6 +8,7 @@ gets the name and the place in the code, and this worker's log the rest.
 from typing import Any
 
 import asyncpg
+from polars.exceptions import PanicException
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, FailureError
@@ -47,11 +48,11 @@ class _Translate(ActivityInboundInterceptor):
             return await self.next.execute_activity(input)
         except FailureError:
             raise
-        except Exception as error:
+        except (Exception, PanicException) as error:  # the latter is no Exception to Python
             raise translated(error).with_traceback(error.__traceback__) from None
 
 
-def translated(error: Exception) -> ApplicationError:
+def translated(error: Exception | PanicException) -> ApplicationError:
     """The error as histories may keep it."""
     match error:
         case BadInput() | Unproven():
@@ -75,7 +76,7 @@ def final(problem: Problem) -> ApplicationError:
     return ApplicationError(problem.detail, problem, type=problem.code, non_retryable=True)
 
 
-def _unexpected(error: Exception) -> ApplicationError:
+def _unexpected(error: Exception | PanicException) -> ApplicationError:
     name = type(error).__name__
     activity.logger.error("unexpected %s", name, exc_info=error)
     detail = f"unexpected {name}; the worker's log has its message"
@@ -91,7 +92,8 @@ def _of_database(error: Exception) -> ApplicationError:
         cause = error.orig.__cause__ or error.orig
     name = type(cause).__name__
     # A unique key that somebody else took meanwhile is a known record at the next attempt.
-    if isinstance(cause, _FINAL_SQL) and not isinstance(cause, asyncpg.UniqueViolationError):
+    taken = isinstance(cause, asyncpg.UniqueViolationError)
+    if isinstance(cause, _FINAL_SQL) and not (taken and activity.info().attempt < _ATTEMPTS):
         detail = f"PostgreSQL refused what was to be written ({name})"
         return final(Problem(code="database_refused", detail=detail))
     return ApplicationError(f"PostgreSQL: {name}", type=name)

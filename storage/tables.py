@@ -90,7 +90,7 @@ import_before_images = Table(
     tenant,
     Column("job_id", UUID, primary_key=True),
     Column("record_id", UUID, primary_key=True),
-    Column("chunk", Integer, nullable=False),
+    Column("chunk", Integer, primary_key=True),
     Column("row_version", Integer, nullable=False),
     Column("before", JSONB, nullable=False),
 )

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import asyncpg
 import pytest
+from polars.exceptions import PanicException
 from sqlalchemy.exc import DBAPIError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
-from activities.errors import translated
+from activities.errors import TranslateErrors, translated
 from domain.failures import BadInput, Problem
 from storage.ledger import Superseded
 from storage.objects import ObjectChanged, ObjectNotFound, StorageUnavailable
@@ -45,7 +47,6 @@ def test_what_no_attempt_will_mend_is_final(error: Exception, code: str) -> None
 @pytest.mark.parametrize(
     "error",
     [
-        asyncpg.UniqueViolationError("canary"),
         asyncpg.DeadlockDetectedError("canary"),
         asyncpg.CannotConnectNowError("canary"),
         asyncpg.ConnectionDoesNotExistError("canary"),
@@ -60,6 +61,14 @@ def test_what_no_attempt_will_mend_is_final(error: Exception, code: str) -> None
 def test_an_outage_is_waited_for(error: Exception) -> None:
     found = translate(error, attempt=1000)
     assert (found.type, found.non_retryable) == (type(error).__name__, False)
+
+
+def test_a_key_that_is_taken_again_and_again_is_final_in_the_end() -> None:
+    first = translate(asyncpg.UniqueViolationError("canary"))
+    assert (first.type, first.non_retryable) == ("UniqueViolationError", False)
+    last = translate(asyncpg.UniqueViolationError("canary"), attempt=20)
+    assert (last.type, last.non_retryable) == ("database_refused", True)
+    assert "canary" not in last.message
 
 
 def test_the_store_says_what_is_wrong_with_it() -> None:
@@ -87,3 +96,22 @@ def test_a_fault_of_ours_is_logged_and_ends_some_day(caplog: pytest.LogCaptureFi
     assert (first.type, first.non_retryable) == ("ValueError", False)
     assert (last.type, last.non_retryable) == ("internal_error", True)
     assert "ValueError: canary" in caplog.text
+
+
+class Panicking(ActivityInboundInterceptor):
+    def __init__(self) -> None:
+        """An activity whose library gives up in a way that is no Exception to Python."""
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> None:
+        raise PanicException("index out of bounds: canary")
+
+
+async def test_a_panic_of_polars_is_a_fault_like_any_other() -> None:
+    environment = ActivityEnvironment()
+    environment.info = replace(environment.info, attempt=20)
+    run = TranslateErrors().intercept_activity(Panicking()).execute_activity
+    order = ExecuteActivityInput(fn=lambda: None, args=(), executor=None, headers={})
+    with pytest.raises(ApplicationError) as caught:
+        await environment.run(run, order)
+    assert (caught.value.type, caught.value.non_retryable) == ("internal_error", True)
+    assert "canary" not in caught.value.message

@@ -1,0 +1,16 @@
+"""One before-image for each batch that replaced a record, as two imports may take turns at it."""
+
+from storage.ddl import run_script
+
+revision = "t0005"
+down_revision = "t0004"
+
+_TURNS = """
+alter table import_before_images
+    drop constraint import_before_images_pkey,
+    add primary key (job_id, record_id, chunk);
+"""
+
+
+def upgrade() -> None:
+    run_script(_TURNS)
