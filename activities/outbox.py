@@ -56,7 +56,7 @@ async def wake_waiting(client: Client, database: Database, requests: list[Waitin
             except RPCError as error:
                 _log.warning("%s is woken later: %s", each.subject, error)
             else:
-                done.append(each.id)
+                done.extend(each.ids)
 
     done: list[UUID] = []
     if requests:

@@ -90,8 +90,6 @@ with mended as (
 )
 insert into public.outbox (tenant_id, kind, subject, count)
 select current_setting('app.tenant'), '{OUTBOX_WAKE}', request_id, 1 from woken
-where not exists (
-    select 1 from public.outbox o where o.kind = '{OUTBOX_WAKE}' and o.subject = woken.request_id)
 """
 _PROBES = """
 select destination from tenant.delivery_rates where integration_id = $1 and probe_at <= now()

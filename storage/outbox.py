@@ -12,9 +12,10 @@ from storage.destination import OUTBOX_WAKE
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A request that nobody is known to work on, or whose deliveries somebody has to look at."""
+    """A request that nobody is known to work on, or whose deliveries somebody has to look at:
+    `ids` are all rows that say so."""
 
-    id: UUID
+    ids: list[UUID]
     tenant_id: TenantId
     kind: str
     subject: UUID
@@ -23,9 +24,9 @@ class Waiting:
 
 # Who accepts a request starts it at once; nobody but a worker wakes what a worker found.
 _WAITING = text(
-    "select id, tenant_id, kind, subject, count from public.outbox"
+    "select array_agg(id) as ids, tenant_id, kind, subject, max(count) as count from public.outbox"
     " where kind = :wake or created_at < now() - make_interval(secs => :age)"
-    " order by created_at limit :limit"
+    " group by tenant_id, kind, subject order by min(created_at) limit :limit"
 )
 _DONE = text("delete from public.outbox where id = any(:ids)")
 
@@ -37,7 +38,7 @@ async def waiting(database: Database, older_than: float, limit: int = 500) -> li
         wanted = {"age": older_than, "limit": limit, "wake": OUTBOX_WAKE}
         rows = await connection.execute(_WAITING, wanted)
         return [
-            Waiting(row.id, TenantId(row.tenant_id), row.kind, row.subject, row._mapping["count"])
+            Waiting(row.ids, TenantId(row.tenant_id), row.kind, row.subject, row._mapping["count"])
             for row in rows
         ]
 

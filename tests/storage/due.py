@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from domain.backoff import Failures
 from domain.delivery import DeliveryStatus
 from domain.tenant import TenantId
-from storage import attempt, claim
+from storage import attempt, claim, outbox
 from storage.attempt import Outcome
 from storage.claim import Claimed, Lane
 from storage.database import Database
@@ -154,6 +154,10 @@ class Due:
         """The requests that somebody is to wake; they were, then."""
         rows = await self.rows("delete from public.outbox where kind = 'wake' returning subject")
         return [row["subject"] for row in rows]
+
+    async def waiting(self) -> list[outbox.Waiting]:
+        """What workers find that they have to start or wake, of all tenants."""
+        return await outbox.waiting(self.database, 0)
 
     async def pass_time(self, seconds: float) -> None:
         """Let everything that is being sent have begun so much earlier."""
