@@ -148,6 +148,16 @@ class Scene:
             right = {"config": self.vendors.right(kind)} if kind != "away" else {}
             await self._patch(kind, {"is_active": True} | right)
 
+    async def resend(self) -> None:
+        """Whatever was not sent because its integration was switched off that moment."""
+        rows = await self.tenant.sql(
+            "select id from notification_deliveries where reason = 'integration_off'"
+        )
+        for row in rows:
+            response = await self.tenant.post(f"/v1/deliveries/{row['id']}/resend")
+            assert response.is_success, response.text
+        self.asked.done["resend"] += len(rows)
+
 
 def _event(entity: int, left: int, chance: random.Random) -> dict[str, Any]:
     action = "resolved" if left == 0 else chance.choice(_ACTIONS)
@@ -177,8 +187,8 @@ async def _scene(stack: Stack, vendors: Vendors, seed: int) -> AsyncIterator[Sce
         await connection.close()
 
 
-async def _storm(scene: Scene, asked: argparse.Namespace) -> bool:
-    """The weather as it goes; whether all was over in the end."""
+async def _storm(scene: Scene, asked: argparse.Namespace) -> None:
+    """The weather as it goes, until all is over or has taken too long."""
     watch = scene.watch
     disturbing = asyncio.create_task(scene.disturb())
     await scene.post(asked.events, asked.entities)
@@ -194,7 +204,9 @@ async def _storm(scene: Scene, asked: argparse.Namespace) -> bool:
     await asyncio.gather(disturbing, return_exceptions=True)
     await scene.mend()
     scene.vendors.weather.share = _BETTER
-    return await over(scene.tenant, asked.patience)
+    await over(scene.tenant, asked.patience)
+    await scene.resend()
+    await over(scene.tenant, asked.patience)
 
 
 async def run(home: Path, asked: argparse.Namespace) -> bool:

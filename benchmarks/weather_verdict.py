@@ -89,6 +89,12 @@ class Verdict:
             "bounds": {kind: most_attempts(each) for kind, each in _SCHEDULES.items()}
             | {"others": most_attempts(PROMPT)},
             "early": early[:5],
+            # The last event of an entity that a channel was not told, by what became of it.
+            "last_not_told": Counter(
+                f"{row['channel_type']} {row['status']}"
+                for row in self.record
+                if _event(row)[1] == 0 and row["status"] not in _TOLD
+            ),
             "lateness": _quantiles(late),
             "longest_idle": round(self.watch.idle, 1),
             "longest": {name: round(value, 1) for name, value in self.watch.longest.items()},
