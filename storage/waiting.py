@@ -18,6 +18,8 @@ from storage.destination import OUTBOX_WAKE
 from storage.notification_tables import notification_deliveries as deliveries
 
 _c = deliveries.c
+# Also where a row says so already: a worker may have signalled for that before our reason is there
+# to be seen, and take it away after.
 _WAKE = f"""
 insert into public.outbox (tenant_id, kind, subject, count)
 select current_setting('app.tenant'), '{OUTBOX_WAKE}', r.id, 1 from unnest($1::uuid[]) as r (id)

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from domain.backoff import Failures
 from domain.delivery import DeliveryStatus
 from domain.tenant import TenantId
-from storage import attempt, claim, delivery
+from storage import attempt, claim, delivery, outbox
 from storage.attempt import Outcome
 from storage.claim import Claimed, Lane
 from storage.database import Database
@@ -160,6 +160,10 @@ class Due:
         """The requests that somebody is to wake; they were, then."""
         rows = await self.rows("delete from public.outbox where kind = 'wake' returning subject")
         return [row["subject"] for row in rows]
+
+    async def waiting(self) -> list[outbox.Waiting]:
+        """What workers find that they have to start or wake, of all tenants."""
+        return await outbox.waiting(self.database, 0)
 
     async def pass_time(self, seconds: float) -> None:
         """Let everything that is being sent have begun so much earlier."""

@@ -4,7 +4,7 @@ import pytest
 
 from domain.backoff import REFUSED
 from domain.delivery import FailureClass
-from storage import waiting
+from storage import outbox, waiting
 from tests.storage.due import Due, ids
 
 _REFUSED = {"kind": FailureClass.MISCONFIGURED, "wait": 5.0, "doubts_destination": True}
@@ -97,6 +97,40 @@ class TestDoubt:
             assert await waiting.wake(connection, due.integration_id) == {due.request_id}
         assert await due.woken() == [due.request_id]
         assert len(await due.claim(100)) == 3
+
+    @pytest.mark.parametrize("by_success", [True, False])
+    async def test_a_reason_to_wake_is_not_lost_to_the_signal_for_an_earlier_one(
+        self, due: Due, by_success: bool
+    ) -> None:
+        """A worker that has signalled takes away what it read, and no reason that came since."""
+
+        async def reason() -> None:
+            if by_success:
+                await probe_now(due)
+                [probe] = await due.claim(1)
+                await due.end(probe)
+            else:
+                async with due.database.tenant(due.tenant_id) as connection:
+                    await waiting.wake(connection, due.integration_id)
+
+        await due.add(4, 4, 4)
+        await due.end((await due.claim(1))[0], "retrying", **_REFUSED)
+        async with due.database.tenant(due.tenant_id) as connection:
+            await waiting.note_wakes(connection, {due.request_id})
+        signalled = [each for each in await due.waiting() if each.subject == due.request_id]
+        await reason()
+        await outbox.woken(due.database, [id for each in signalled for id in each.rows])
+        [left] = [each for each in await due.waiting() if each.subject == due.request_id]
+        assert left.kind == "wake"
+
+    async def test_several_reasons_are_one_signal(self, due: Due) -> None:
+        for _ in range(3):
+            async with due.database.tenant(due.tenant_id) as connection:
+                await waiting.note_wakes(connection, {due.request_id})
+        [one] = [each for each in await due.waiting() if each.subject == due.request_id]
+        assert len(one.rows) == 3
+        await outbox.woken(due.database, one.rows)
+        assert due.request_id not in {each.subject for each in await due.waiting()}
 
 
 class TestRest:

@@ -1,0 +1,208 @@
+"""What the weather left: the record and what arrived, compared with what was asked for."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.weather_clock import Watch
+from benchmarks.weather_vendors import Vendors
+from domain.backoff import most_attempts
+from domain.delivery import MAIL, PERSISTENT, PROMPT
+from tests.service import Tenant
+
+LATE_SECONDS = 15.0  # of real time, in which what is due is sent
+_EARLY_SECONDS = 1.0  # clocks of two processes, and what a transaction takes
+_NAMED = re.compile(r"entity (\d+), (\d+) to come")
+_SCHEDULES = {"email": MAIL, "generic_webhook": PERSISTENT}
+_TOLD = {"accepted", "delivered"}
+
+_RECORD = """
+select d.id::text as id, d.notification_id::text as notification_id, d.channel_type, d.status,
+    d.reason, d.last_error, d.attempts, d.action, d.recipient, d.channel_id::text as channel_id,
+    d.integration_id::text as integration_id, d.completed_at, n.title
+from notification_deliveries d join notifications n on n.id = d.notification_id
+"""
+_ATTEMPTS = """
+select delivery_id::text as id, no, class,
+    extract(epoch from started_at)::float8 as started,
+    extract(epoch from completed_at)::float8 as completed,
+    extract(epoch from next_attempt_at)::float8 as next
+from delivery_attempts order by delivery_id, no
+"""
+
+Key = tuple[str, int]  # a place and an entity
+Early = tuple[str, int, str, float]  # an attempt: its delivery and number, after what, by how much
+
+
+@dataclass(slots=True)
+class Asked:
+    """What was done to the service. `names` are the channels' by id, `whole` those of them that
+    were there from the first event to the last; `acts` when somebody changed or tested which
+    integration."""
+
+    accepted: list[str] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+    whole: list[str] = field(default_factory=list)
+    acts: list[tuple[str, float]] = field(default_factory=list)
+    done: Counter[str] = field(default_factory=Counter)
+
+    def woke(self, integration: str | None, since: float, until: float) -> bool:
+        return any(each == integration and since <= at <= until for each, at in self.acts)
+
+
+@dataclass(slots=True)
+class Verdict:
+    asked: Asked
+    vendors: Vendors
+    watch: Watch
+    record: list[Any]
+    attempts: list[Any]
+
+    @classmethod
+    async def of(cls, tenant: Tenant, asked: Asked, vendors: Vendors, watch: Watch) -> "Verdict":
+        record, attempts = await tenant.sql(_RECORD), await tenant.sql(_ATTEMPTS)
+        return cls(asked, vendors, watch, record, attempts)
+
+    def summary(self) -> dict[str, Any]:
+        """All figures; those of `wrong` are 0 where all is as it must be."""
+        late, early = self._lateness()
+        wrong = {
+            "lost": self._unrouted() + self._never_came(),
+            "stuck": sum(row["completed_at"] is None for row in self.record),
+            "unexplained": len(self._unexplained()),
+            "last_word_stale": len(self._stale()),
+            "alerts_left_open": len(self._open_alerts()),
+            "beyond_bound": sum(row["attempts"] > _bound(row) for row in self.record),
+            "sent_early": len(early),
+            "sent_late": sum(each > LATE_SECONDS for each in late),
+            "stood_still": int(self.watch.idle > LATE_SECONDS),
+        }
+        return {
+            **wrong,
+            "deliveries": len(self.record),
+            "statuses": Counter(row["status"] for row in self.record),
+            "reasons": Counter(row["reason"] for row in self.record if row["reason"]),
+            "attempts": len(self.attempts),
+            "classes": Counter(str(row["class"]) for row in self.attempts),
+            "most_attempts": max(row["attempts"] for row in self.record),
+            "bounds": {kind: most_attempts(each) for kind, each in _SCHEDULES.items()}
+            | {"others": most_attempts(PROMPT)},
+            "early": early[:5],
+            # The last event of an entity that a channel was not told, by what became of it.
+            "last_not_told": Counter(
+                f"{row['channel_type']} {row['status']}"
+                for row in self.record
+                if _event(row)[1] == 0 and row["status"] not in _TOLD
+            ),
+            "lateness": _quantiles(late),
+            "longest_idle": round(self.watch.idle, 1),
+            "longest": {name: round(value, 1) for name, value in self.watch.longest.items()},
+            "hours_passed": round(self.watch.clock.total / 3_600, 1),
+            "leaps": len(self.watch.clock.at),
+            "timers_rung": self.watch.timers.rung,
+            "weather": self.vendors.weather.fell,
+            "acts": self.asked.done,
+            "good": not any(wrong.values()),
+        }
+
+    def place(self, row: Any) -> str:
+        name = self.asked.names.get(row["channel_id"], row["channel_type"])
+        return f"{name} {row['recipient']}".strip()
+
+    def _unrouted(self) -> int:
+        """Of each event and each channel that was always there, the records that are missing."""
+        found = {
+            (row["notification_id"], self.asked.names.get(row["channel_id"])) for row in self.record
+        }
+        return sum(
+            (id, name) not in found for id in self.asked.accepted for name in self.asked.whole
+        )
+
+    def _never_came(self) -> int:
+        """What is on record as told, and no one could read."""
+        came = {(place, *max(_named(text))) for place, text in self._read()}
+        told = [row for row in self.record if row["status"] in _TOLD]
+        told = [row for row in told if row["channel_type"] != "pagerduty"]
+        return sum((self.place(row), *_event(row)) not in came for row in told)
+
+    def _unexplained(self) -> list[Any]:
+        silent = [row for row in self.record if row["status"] not in _TOLD]
+        return [row for row in silent if row["reason"] is None and row["last_error"] is None]
+
+    def _read(self) -> list[tuple[str, str]]:
+        return [(place, text) for place, text in self.vendors.read() if _NAMED.search(text)]
+
+    def _newest(self) -> dict[Key, int]:
+        """Of each entity in each place, the newest event that is on record as told."""
+        newest: dict[Key, int] = {}
+        for row in self.record:
+            if row["status"] in _TOLD:
+                entity, left = _event(row)
+                key = self.place(row), entity
+                newest[key] = min(left, newest.get(key, left))
+        return newest
+
+    def _stale(self) -> list[Key]:
+        """Where the last that could be read about an entity does not name its newest event."""
+        last: dict[Key, int] = {}
+        for place, text in self._read():
+            entity, left = min(_named(text))
+            last[place, entity] = left
+        newest = self._newest()
+        return [key for key in last.keys() & newest.keys() if last[key] > newest[key]]
+
+    def _open_alerts(self) -> set[str]:
+        """Alerts that are not as the newest told event has them."""
+        any_state = {"triggered", "acknowledged", "resolved"}
+        states = {"trigger": {"triggered"}, "acknowledge": any_state}
+        actions: dict[str, str] = {}
+        for row in sorted(self.record, key=lambda row: str(row["notification_id"])):
+            if row["channel_type"] == "pagerduty" and row["status"] in _TOLD:
+                actions[f"incident_INC{_event(row)[0]}"] = row["action"]
+        wrong = set()
+        for key, action in actions.items():
+            told = [each.state for each in self.vendors.pagerduty.alerts if each.dedup_key == key]
+            if any(state != "resolved" for state in told[:-1]):
+                wrong.add(key)
+            if told and told[-1] not in states.get(action, {"resolved"}):
+                wrong.add(key)
+        return wrong
+
+    def _lateness(self) -> tuple[list[float], list[Early]]:
+        """Seconds of real time by which each repetition came after it was due, without what is
+        excused on record; and those that came before, though nobody had asked for them."""
+        clock, late, early = self.watch.clock, list[float](), list[Early]()
+        of = {row["id"]: row["integration_id"] for row in self.record}
+        before: Any = None
+        for row in self.attempts:
+            if before is not None and before["id"] == row["id"] and before["next"] is not None:
+                ended = before["completed"]
+                due = clock.passed(ended) + before["next"] - ended
+                by = due - clock.passed(row["started"])
+                asked_for = self.asked.woke(of[row["id"]], before["started"], row["started"])
+                if by > _EARLY_SECONDS and not asked_for:
+                    early.append((row["id"], row["no"], before["class"], round(by, 1)))
+                excused = self.watch.excused[row["id"], before["no"]]
+                late.append(row["started"] - clock.real(due) - excused)
+            before = row
+        return late, early
+
+
+def _named(text: str) -> list[tuple[int, int]]:
+    return [(int(entity), int(left)) for entity, left in _NAMED.findall(text)]
+
+
+def _event(row: Any) -> tuple[int, int]:
+    [found] = _named(row["title"])
+    return found
+
+
+def _bound(row: Any) -> int:
+    return most_attempts(_SCHEDULES.get(row["channel_type"], PROMPT))
+
+
+def _quantiles(values: list[float]) -> dict[str, float]:
+    found = sorted(values) or [0.0]
+    at = {"median": 0.5, "p99": 0.99, "most": 1.0}
+    return {name: round(found[int((len(found) - 1) * q)], 1) for name, q in at.items()}
