@@ -11,8 +11,7 @@ from temporalio.service import RPCError
 
 from storage import outbox
 from storage.database import DRIVER_ERRORS, Database
-from storage.destination import OUTBOX_WAKE
-from storage.outbox import Waiting
+from storage.outbox import OUTBOX_WAKE, Waiting
 from workflows.messages import RequestRef
 from workflows.starting import start_notification, wake_notification
 

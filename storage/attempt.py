@@ -9,7 +9,8 @@ from uuid import UUID
 from domain.backoff import Failures
 from domain.delivery import DeliveryStatus, FailureClass
 from storage import destination
-from storage.destination import OUTBOX_WAKE, Doubt
+from storage.destination import Doubt
+from storage.outbox import note_wakes
 from storage.statement import Row, Statements, as_json
 
 
@@ -107,17 +108,13 @@ from tenant.integrations i
 where i.id = $1 and i.version <> $2 and d.id = any($3) and d.status = 'retrying'
 """
 # A change of a channel has what it had refused routed anew, likewise (storage/channel.py).
-_ANEW = f"""
-with changed as (
-    update tenant.notification_deliveries d set next_attempt_at = null
-    from tenant.notification_channels c
-    where d.id = any($1) and d.status = 'retrying' and d.last_class = 'misconfigured'
-        and c.id = d.channel_id
-        and (c.config, c.integration_id) is distinct from (d.options, d.integration_id)
-    returning d.request_id
-)
-insert into public.outbox (tenant_id, kind, subject, count)
-select distinct current_setting('app.tenant'), '{OUTBOX_WAKE}', request_id, 1 from changed
+_ANEW = """
+update tenant.notification_deliveries d set next_attempt_at = null
+from tenant.notification_channels c
+where d.id = any($1) and d.status = 'retrying' and d.last_class = 'misconfigured'
+    and c.id = d.channel_id
+    and (c.config, c.integration_id) is distinct from (d.options, d.integration_id)
+returning d.request_id
 """
 
 
@@ -142,7 +139,8 @@ async def complete(sql: Statements, integration: Row, outcomes: Sequence[Outcome
     if failed := [each.delivery_id for each in outcomes if each.wait is not None]:
         await sql.run(_AGAIN, id, version, failed)
     if refused := [e.delivery_id for e in outcomes if e.kind is FailureClass.MISCONFIGURED]:
-        await sql.run(_ANEW, refused)
+        changed = await sql.rows(_ANEW, refused)
+        await note_wakes(sql, {row["request_id"] for row in changed})
 
 
 def _longest(outcomes: Sequence[Outcome], what: Literal["pause", "rest"]) -> dict[str, float]:

@@ -103,17 +103,21 @@ _SLOTTED = {
     for stateful, blocked in _BLOCKED.items()
 }
 
-_DESTINATIONS = """
-select destination from tenant.notification_deliveries d
-where integration_id = $1 and completed_at is null and status <> 'sending'
-    and next_attempt_at <= now() and deadline_at > now()
-    and not exists (
-        select 1 from tenant.delivery_rates r where r.integration_id = $1
-            and r.destination = d.destination and (r.rests_until > now() or r.probe_at > now()))
+# Of the same urgency, first the one that was sent to longest ago: else the queues of a few, which
+# take all sends that an integration may have in flight, keep the others waiting to their end.
+_DESTINATIONS = f"""
+select d.destination from tenant.notification_deliveries d
+    left join tenant.delivery_rates r
+        on r.integration_id = d.integration_id and r.destination = d.destination
+where d.integration_id = $1 and d.completed_at is null and d.status <> 'sending'
+    and d.next_attempt_at <= now() and d.deadline_at > now()
+    and coalesce(greatest(r.rests_until, r.probe_at, r.free_at - interval '{AHEAD_SECONDS} s'),
+        '-infinity') <= now()
     and ($3 or not exists (
         select 1 from tenant.notification_deliveries s where s.integration_id = $1
             and s.destination = d.destination and s.status = 'sending' and s.completed_at is null))
-group by destination order by min(rank), min(created_at) limit $2
+group by d.destination, r.free_at
+order by min(d.rank), coalesce(r.free_at, '-infinity'), min(d.created_at) limit $2
 """
 
 

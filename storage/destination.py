@@ -15,9 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.backoff import REFUSED
 from storage.notification_tables import delivery_rates
+from storage.outbox import note_wakes
 from storage.statement import Row, Statements
-
-OUTBOX_WAKE = "wake"
 
 # Also a lock: whoever holds the destination's row is alone with it until the commit. What others
 # have claimed meanwhile is seen by the next statement only.
@@ -62,8 +61,8 @@ set probes = r.probes + 1, probed_at = excluded.probed_at,
 where r.probe_at is null or r.probe_at <= clock_timestamp()
 """
 # A success elsewhere in the integration is good news, too: a probe may come after a quarter of its
-# back-off. So that it does, one request that waits there is woken.
-_TRUST = f"""
+# back-off. So that it does, one request that waits there is woken: of what may be sent first then.
+_TRUST = """
 with mended as (
     update tenant.delivery_rates r set probes = 0, probed_at = null, probe_at = null,
         rests_until = null
@@ -76,20 +75,17 @@ with mended as (
         and coalesce(r.rests_until, now()) <= now()
         and r.probe_at > r.probed_at + make_interval(secs =>
             ($3::float8[])[least(r.probes, cardinality($3::float8[]))] / 4)
-    returning r.destination
-), woken as (
-    select d.request_id from tenant.notification_deliveries d
-        join mended on mended.destination = d.destination
-    where d.integration_id = $1 and d.completed_at is null and d.status <> 'sending'
-    union
-    select first.request_id from nearer cross join lateral (
-        select d.request_id from tenant.notification_deliveries d
-        where d.integration_id = $1 and d.destination = nearer.destination
-            and d.completed_at is null and d.status <> 'sending'
-        order by d.rank, d.id limit 1) first
+    returning r.destination, r.probe_at
 )
-insert into public.outbox (tenant_id, kind, subject, count)
-select current_setting('app.tenant'), '{OUTBOX_WAKE}', request_id, 1 from woken
+select d.request_id from tenant.notification_deliveries d
+    join mended on mended.destination = d.destination
+where d.integration_id = $1 and d.completed_at is null and d.status <> 'sending'
+union
+select first.request_id from nearer cross join lateral (
+    select d.request_id from tenant.notification_deliveries d
+    where d.integration_id = $1 and d.destination = nearer.destination
+        and d.completed_at is null and d.status <> 'sending'
+    order by greatest(d.next_attempt_at, nearer.probe_at), d.rank, d.id limit 1) first
 """
 _PROBES = """
 select destination from tenant.delivery_rates where integration_id = $1 and probe_at <= now()
@@ -145,7 +141,8 @@ async def doubt(sql: Statements, integration_id: UUID, found: Doubt) -> None:
 
 async def trust(sql: Statements, integration_id: UUID, places: Collection[str]) -> None:
     """They took something: have all requests woken that wait for them."""
-    await sql.run(_TRUST, integration_id, list(places), list(REFUSED.delays))
+    rows = await sql.rows(_TRUST, integration_id, list(places), list(REFUSED.delays))
+    await note_wakes(sql, {row["request_id"] for row in rows})
 
 
 async def to_probe(sql: Statements, integration_id: UUID) -> list[str]:

@@ -1,5 +1,7 @@
-"""The outbox: what was accepted and may not have been started, because somebody crashed."""
+"""The outbox: what was accepted and may not have been started, because somebody crashed; and what
+is to be woken."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -7,7 +9,9 @@ from sqlalchemy import text
 
 from domain.tenant import TenantId
 from storage.database import Database
-from storage.destination import OUTBOX_WAKE
+from storage.statement import Statements
+
+OUTBOX_WAKE = "wake"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,19 @@ _WAITING = text(
     " from public.outbox where kind = :wake or created_at < now() - make_interval(secs => :age)"
     " group by tenant_id, kind, subject order by min(created_at) limit :limit"
 )
+# A worker that is at it may have woken the request before what is written here; it takes away what
+# it read, by its id. So that is changed, or, where another holds the row, written once more.
+_WAKE = f"""
+with known as (
+    select id from public.outbox where kind = '{OUTBOX_WAKE}' and subject = any($1::uuid[])
+    for update skip locked
+), again as (
+    update public.outbox o set id = uuidv7() from known where o.id = known.id returning o.subject
+)
+insert into public.outbox (tenant_id, kind, subject, count)
+select current_setting('app.tenant'), '{OUTBOX_WAKE}', r.id, 1 from unnest($1::uuid[]) as r (id)
+where r.id not in (select subject from again)
+"""
 _DONE = text("delete from public.outbox where id = any(:ids)")
 
 
@@ -50,3 +67,9 @@ async def woken(database: Database, ids: list[UUID]) -> None:
     """They were: their workflows know of it."""
     async with database.owner() as connection:
         await connection.execute(_DONE, {"ids": ids})
+
+
+async def note_wakes(sql: Statements, requests: Collection[UUID]) -> None:
+    """Have the workflows of a tenant's requests look at their deliveries after this commit."""
+    if requests:
+        await sql.run(_WAKE, sorted(requests))

@@ -12,24 +12,16 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.delivery import DeliveryStatus, Reason
-from storage import destination
+from storage import destination, outbox
 from storage.database import statements
-from storage.destination import OUTBOX_WAKE
 from storage.notification_tables import notification_deliveries as deliveries
 
 _c = deliveries.c
-# Also where a row says so already: a worker may have signalled for that before our reason is there
-# to be seen, and take it away after.
-_WAKE = f"""
-insert into public.outbox (tenant_id, kind, subject, count)
-select current_setting('app.tenant'), '{OUTBOX_WAKE}', r.id, 1 from unnest($1::uuid[]) as r (id)
-"""
 
 
 async def note_wakes(connection: AsyncConnection, requests: Collection[UUID]) -> None:
     """Have the workflows of requests look at their deliveries soon."""
-    if requests:
-        await (await statements(connection)).run(_WAKE, sorted(requests))
+    await outbox.note_wakes(await statements(connection), requests)
 
 
 async def wake(connection: AsyncConnection, integration_id: UUID) -> set[UUID]:

@@ -141,6 +141,27 @@ _FREE = "select extract(epoch from free_at)::float8 as at from tenant.delivery_r
 class TestOneAtATime:
     """What a vendor does not recognise when it comes again is sent one by one."""
 
+    async def test_long_queues_of_a_few_do_not_keep_the_others_waiting(self, due: Due) -> None:
+        """There are more destinations than sends that the integration may have in flight."""
+        for place in "abc":
+            await due.add(*[4] * 9, to=place)
+        [alone] = await due.add(4, to="z")
+        sent: list[Claimed] = []
+        for _ in range(3):
+            for each in await due.claim(2, keyed=False, interval=0.001):
+                await due.end(each)
+                sent.append(each)
+        assert alone in ids(sent)
+        assert {each.destination for each in sent} == set("abcz")
+
+    async def test_a_destination_without_a_slot_takes_nobodys_place(self, due: Due) -> None:
+        for place in "ab":
+            await due.add(1, 1, to=place)
+        for each in await due.claim(2, keyed=False, interval=60.0):
+            await due.end(each)
+        [other] = await due.add(4, to="z")
+        assert ids(await due.claim(2, keyed=False, interval=60.0)) == [other]
+
     async def test_one_is_on_its_way_to_each_destination(self, due: Due) -> None:
         await due.add(4, 4, 4, to="a")
         await due.add(4, 4, to="b")

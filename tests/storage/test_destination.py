@@ -1,5 +1,8 @@
 """What a destination's answers make of it: doubted, probed, trusted again, or left to rest."""
 
+from dataclasses import replace
+from uuid import uuid4
+
 import pytest
 
 from domain.backoff import REFUSED
@@ -78,6 +81,22 @@ class TestDoubt:
             place = await due.place("a")
             assert place["probe"] == pytest.approx(1_800 / 4, abs=3)
         assert await due.woken() == [due.request_id]
+
+    async def test_the_one_that_can_probe_sooner_is_woken_for_it(self, due: Due) -> None:
+        """What was refused waits for its own time; what came after it was never tried."""
+        await due.add(4, to="a")
+        [refused] = await due.claim(1, keyed=False)
+        await due.end(refused, "retrying", **_REFUSED | {"wait": 1_800.0})
+        later = replace(due, request_id=uuid4())
+        await later.add(4, to="a")
+        await due.rows(
+            "update tenant.delivery_rates set probes = 5, probe_at = probed_at"
+            " + interval '30 min' where destination = 'a' returning 1"
+        )
+        await due.add(4, to="b")
+        [fine] = await due.claim(1, keyed=False)
+        await due.end(fine)
+        assert await due.woken() == [later.request_id]
 
     async def test_what_an_earlier_version_was_answered_says_nothing(self, due: Due) -> None:
         """It was on its way when somebody mended the integration."""
