@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from domain.delivery import FailureClass
-from storage import attempt, channel, delivery, outbox, places, waiting
+from storage import attempt, channel, delivery, places
 from storage.statement import as_json
 from tests.storage.due import Due, ids
 
@@ -113,24 +113,6 @@ class TestIntegrations:
                 await places.learn(sql, integration, "ops", f"C{version}")
             [row] = await due.rows("select places from tenant.integrations")
             assert row["places"] == known
-
-
-class TestWaking:
-    async def test_a_reason_found_while_another_is_answered_is_answered_too(self, due: Due) -> None:
-        """A worker signals what it read, and takes away no more than that."""
-
-        async def noted() -> None:
-            async with due.database.tenant(due.tenant_id) as connection:
-                await waiting.note_wakes(connection, {due.request_id})
-
-        await noted()
-        await noted()
-        [read] = await outbox.waiting(due.database, 0)
-        assert (read.subject, len(read.rows)) == (due.request_id, 2)
-        await noted()
-        await outbox.woken(due.database, read.rows)
-        [left] = await outbox.waiting(due.database, 0)
-        assert (left.subject, len(left.rows)) == (due.request_id, 1)
 
 
 class TestForgotten:
