@@ -302,7 +302,7 @@ class TestRowLevelSecurity:
 
     TABLES = (
         *("tenants", "api_keys", "migration_jobs", "migration_job_mappings"),
-        *("migration_mappings", "idempotency_keys", "audit_log", "outbox"),
+        *("migration_mappings", "idempotency_keys", "audit_log", "outbox", "work_starts"),
     )
     OF_ALL = ("secret_checks",)  # the key ring's, which is the whole service's
 
