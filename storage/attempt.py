@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domain.backoff import Failures
 from domain.delivery import DeliveryStatus, FailureClass
-from storage import destination
+from storage import destination, order
 from storage.destination import OUTBOX_WAKE, Doubt
 from storage.statement import Row, Statements, as_json
 
@@ -143,6 +143,8 @@ async def complete(sql: Statements, integration: Row, outcomes: Sequence[Outcome
         await sql.run(_AGAIN, id, version, failed)
     if refused := [e.delivery_id for e in outcomes if e.kind is FailureClass.MISCONFIGURED]:
         await sql.run(_ANEW, refused)
+    if lost := [e.delivery_id for e in outcomes if e.status is DeliveryStatus.FAILED]:
+        await order.restore(sql, lost)
 
 
 def _longest(outcomes: Sequence[Outcome], what: Literal["pause", "rest"]) -> dict[str, float]:
