@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domain.backoff import Failures
 from domain.delivery import DeliveryStatus, FailureClass
-from storage import destination
+from storage import destination, order
 from storage.destination import Doubt
 from storage.outbox import note_wakes
 from storage.statement import Row, Statements, as_json
@@ -141,6 +141,8 @@ async def complete(sql: Statements, integration: Row, outcomes: Sequence[Outcome
     if refused := [e.delivery_id for e in outcomes if e.kind is FailureClass.MISCONFIGURED]:
         changed = await sql.rows(_ANEW, refused)
         await note_wakes(sql, {row["request_id"] for row in changed})
+    if lost := [e.delivery_id for e in outcomes if e.status is DeliveryStatus.FAILED]:
+        await order.restore(sql, lost)
 
 
 def _longest(outcomes: Sequence[Outcome], what: Literal["pause", "rest"]) -> dict[str, float]:

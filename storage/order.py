@@ -5,6 +5,10 @@ now: what waits for a config, a rest or a long back-off is overtaken, and comes 
 channel shows a state, what is overtaken is superseded there, if the later event replaces it.
 """
 
+from collections.abc import Sequence
+from uuid import UUID
+
+from storage.outbox import note_wakes
 from storage.statement import Row, Statements
 
 SOON_SECONDS = 6  # the first back-off of a schedule, and a little more
@@ -61,7 +65,8 @@ with stale as (
             and d.recipient = e.recipient and d.notification_id > e.notification_id
             and case when d.completed_at is null then
                 d.status <> 'sending' and d.integration_id = e.integration_id
-                and d.next_attempt_at is not null and d.deadline_at > now()
+                and d.next_attempt_at is not null
+                and d.deadline_at > now() and d.deadline_at >= e.deadline_at
                 and (d.action = 'resolve' or d.action = e.action)
                 and (e.status = 'retrying' or e.created_at < now() - interval '{FRESH_SECONDS} s'
                     or d.rank < e.rank and d.action = 'trigger')
@@ -88,6 +93,30 @@ with stale as (
 update tenant.notification_deliveries d set rank = heirs.rank, updated_at = now()
 from heirs where d.id = heirs.id
 """
+
+# What replaced it is refused for what it says, so that nothing has been told in its stead.
+_RESTORE = """
+update tenant.notification_deliveries e set completed_at = null, reason = null,
+    status = case when e.attempts = 0 then 'pending' else 'retrying' end,
+    last_error = null, next_attempt_at = now(), updated_at = now()
+from tenant.notification_deliveries d
+where d.id = any($1) and d.status = 'failed' and d.alert_key is not null
+    and e.channel_id = d.channel_id and e.alert_key = d.alert_key
+    and e.recipient = d.recipient and e.notification_id < d.notification_id
+    and e.status = 'superseded' and e.completed_at is not null and e.deadline_at > now()
+    and not exists (
+        select 1 from tenant.notification_deliveries l
+        where l.channel_id = e.channel_id and l.alert_key = e.alert_key
+            and l.recipient = e.recipient and l.notification_id > e.notification_id
+            and l.completed_at is not null and l.status in ('accepted', 'delivered'))
+returning e.request_id
+"""
+
+
+async def restore(sql: Statements, failed: Sequence[UUID]) -> None:
+    """Have sent, after all, what deliveries replaced that failed for good."""
+    restored = await sql.rows(_RESTORE, failed)
+    await note_wakes(sql, {row["request_id"] for row in restored})
 
 
 async def supersede(sql: Statements, integration_id: object, destination: str) -> None:

@@ -1,12 +1,21 @@
 """What changes of channels and integrations do to deliveries, whatever is on its way meanwhile."""
 
+import asyncio
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
+from temporalio.testing import ActivityEnvironment
 
+from activities.delivering import Delivering, Share, Window
+from activities.target import Target, Unusable
+from channels.channel import ChannelConfig
 from domain.delivery import FailureClass
-from storage import attempt, channel, delivery, places
+from domain.redaction import Redactor
+from storage import attempt, channel, delivery, integration, places, waiting
+from storage.claim import Claimed
 from storage.statement import as_json
 from tests.storage.due import Due, ids
 
@@ -142,3 +151,38 @@ class TestForgotten:
         await self.aged(due, "next_attempt_at = now() - interval '6 min'")
         await due.rows("update tenant.integrations set is_active = false returning 1")
         assert await self.forgotten(due) == []
+
+
+class TestLocks:
+    async def test_a_change_waits_for_nobody_who_waits_for_it(self, due: Due) -> None:
+        """It holds the integration when an attempt is to be recorded, and comes to the deliveries
+        and destinations then."""
+        await due.add(4, 4)
+        window = refused(due, await due.claim(1, keyed=False))
+        connections = SimpleNamespace(database=due.database, vault=None, egress=None)
+        delivering = Delivering(connections)  # type: ignore[arg-type]
+        stopping = ActivityEnvironment()
+        stopping.worker_shutdown()  # so that it sends no more than the window
+        async with due.database.tenant(due.tenant_id) as connection:
+            await integration.find(connection, due.integration_id, lock=True)
+            recording = asyncio.create_task(stopping.run(delivering.round, window.share, window))
+            while not await due.rows(_WAITING):
+                await asyncio.sleep(0.02)
+            await connection.execute(text("set local lock_timeout = '500 ms'"))
+            assert await waiting.wake(connection, due.integration_id) == {due.request_id}
+        await recording
+        assert await due.state(window.claimed[0].delivery_id) == ("retrying", 1)
+
+
+_WAITING = "select pid from pg_locks where not granted"
+
+
+def refused(due: Due, claimed: list[Claimed]) -> Window:
+    """What was claimed, to be sent through an integration that cannot be used."""
+    target = Target(
+        due.tenant_id, due.integration_id, Unusable("no"), ChannelConfig(), Redactor({})
+    )
+    row = {"id": due.integration_id, "version": 1, "connection_status": "connected"}
+    row |= {"last_error": None, "in_doubt": False, "places": {}}
+    share = Share(due.tenant_id, due.request_id, due.integration_id)
+    return Window(share, row, target, 1, claimed)

@@ -250,6 +250,42 @@ class TestStates:
         )
         assert await self.claim(due) == [str(trigger)]
 
+    @pytest.mark.parametrize("waited", [False, True])
+    async def test_what_was_replaced_is_told_if_what_replaced_it_is_refused(
+        self, due: Due, waited: bool
+    ) -> None:
+        [page] = await due.add(4 if not waited else 1, alert=_ALERT)
+        if waited:
+            await self.claim(due)
+            await self.failed(due)
+        [refused] = await due.add(1, alert=_ALERT)
+        assert await self.claim(due) == [str(refused)]
+        assert await self.reason(due, page) == ("superseded", "replaced_by_trigger")
+        await due.end(self.claimed[str(refused)], "failed", kind=FailureClass.PERMANENT)
+        assert await self.reason(due, page) == ("retrying" if waited else "pending", None)
+        assert await due.woken() == [due.request_id]
+        assert await self.claim(due) == [str(page)]
+
+    async def test_but_not_if_anything_later_was_told(self, due: Due) -> None:
+        first, second = await due.add(4, 4, alert=_ALERT)
+        await due.set(first, created_at=-60)
+        await self.claim(due)
+        await self.told(due)
+        [refused] = await due.add(4, alert=_ALERT, action="resolve")
+        await self.claim(due)
+        await due.end(self.claimed[str(refused)], "failed", kind=FailureClass.PERMANENT)
+        assert await self.reason(due, first) == ("superseded", "replaced_by_trigger")
+        assert await due.state(second) == ("delivered", 1)
+
+    async def test_what_ends_before_it_replaces_nothing(self, due: Due) -> None:
+        """Else nothing would be told if it came to that."""
+        [trigger] = await due.add(1, alert=_ALERT)
+        await self.claim(due)
+        await self.failed(due)
+        await due.add(4, alert=_ALERT, seconds=60)
+        await self.claim(due)
+        assert await self.reason(due, trigger) == ("retrying", None)
+
     async def test_what_goes_elsewhere_or_will_never_go_replaces_nothing(self, due: Due) -> None:
         [trigger] = await due.add(1, alert=_ALERT)
         await self.claim(due)
