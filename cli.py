@@ -31,6 +31,8 @@ def up(
     storage: Annotated[Literal["local", "s3"], typer.Option(help="Where uploads go.")] = "s3",
 ) -> None:
     """Run the whole service on this machine: servers, API and workers."""
+    from channels.address import Policy
+    from channels.route import Route
     from embedded import CannotStart, stack
     from embedded.plan import Options
     from settings import settings
@@ -38,8 +40,14 @@ def up(
     logging.basicConfig(format="%(levelname)s %(message)s")
     data_dir = data_dir.resolve()
     ready_file = (ready_file or data_dir / "ready.json").resolve()
+    chosen = settings()
     try:
-        stack.up(Options(data_dir, ready_file, workers, storage), settings())
+        Policy.parse(chosen.egress_allow)  # else only the logs of API and workers would say it
+        Route.parse(*chosen.egress_route)
+    except ValueError as reason:
+        _fail(f"{reason}; docs/configuration.md tells what may stand there")
+    try:
+        stack.up(Options(data_dir, ready_file, workers, storage), chosen)
     except CannotStart as reason:
         _fail(reason)
 

@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -72,6 +72,17 @@ class Settings(BaseSettings):
             found.append(f"{s3.hostname}:{s3.port or (443 if s3.scheme == 'https' else 80)}")
         return (*found, *self._proxy())
 
+    @property
+    def egress_route(self) -> tuple[str | None, bool, bool, Path | None]:
+        """How calls leave, as `channels.route.Route.parse` takes it."""
+        proxy = self.egress_proxy.get_secret_value() if self.egress_proxy else None
+        return (
+            proxy,
+            self.egress_proxy_resolves,
+            self.egress_listed_direct,
+            self.egress_ca_file,
+        )
+
     def _proxy(self) -> tuple[str, ...]:
         """`host:port` of the proxy; one that is malformed is named by who uses it."""
         url = self.egress_proxy.get_secret_value() if self.egress_proxy else ""
@@ -84,5 +95,12 @@ class Settings(BaseSettings):
 
 @cache
 def settings() -> Settings:
-    """The settings of this process, read once."""
-    return Settings()
+    """The settings of this process, read once; the process ends where one cannot be read."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        # Values are not quoted: some are secrets.
+        wrong = "; ".join(
+            f"{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()
+        )
+        raise SystemExit(f"{wrong}. docs/configuration.md tells what may stand there") from None

@@ -103,17 +103,6 @@ def workers(client: Client, connections: Connections, settings: Settings) -> lis
     ]
 
 
-def _route(settings: Settings) -> Route:
-    """How calls leave. Raises ValueError that names the setting that cannot be."""
-    proxy = settings.egress_proxy
-    return Route.parse(
-        proxy.get_secret_value() if proxy else None,
-        settings.egress_proxy_resolves,
-        settings.egress_listed_direct,
-        settings.egress_ca_file,
-    )
-
-
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[tuple[Client, Connections]]:
     """The servers that a worker needs. Raises if one is not configured or not reachable."""
@@ -134,7 +123,9 @@ async def connections(settings: Settings, memory: Memory) -> AsyncIterator[Conne
         vault = await open_vault(database, settings.secrets_keyring_file)
         async with (
             object_store(settings) as store,
-            egress(settings.egress_allow, settings.own_servers, _route(settings)) as out,
+            egress(
+                settings.egress_allow, settings.own_servers, Route.parse(*settings.egress_route)
+            ) as out,
         ):
             yield Connections(database, store, vault, out, memory)
     finally:

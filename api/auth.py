@@ -15,6 +15,8 @@ from storage.api_keys import Principal, Role
 
 _bearer = HTTPBearer(auto_error=False, description="An API key: `fl_…`")
 
+_NO_KEY = "a valid API key is needed: Authorization: Bearer fl_…"
+
 READ: tuple[Role, ...] = ("admin", "operator", "viewer")
 OPERATE: tuple[Role, ...] = ("admin", "operator")
 ADMIN: tuple[Role, ...] = ("admin",)
@@ -27,7 +29,7 @@ async def _principal(
 ) -> Principal:
     found = credentials and await api_keys.resolve(context.database, credentials.credentials)
     if not found:
-        raise ApiError(401, "unauthenticated", "a valid API key is needed")
+        raise ApiError(401, "unauthenticated", _NO_KEY)
     return found
 
 
@@ -42,9 +44,11 @@ class Caller:
 
 
 def _allow(roles: tuple[Role, ...]) -> Callable[..., Caller]:
+    refusal = f"this needs a tenant's key of the role {' or '.join(roles)}"
+
     def check(principal: Annotated[Principal, Depends(_principal)]) -> Caller:
         if principal.role not in roles or principal.tenant_id is None or principal.slug is None:
-            raise ApiError(403, "forbidden", "this key's role does not allow that")
+            raise ApiError(403, "forbidden", refusal)
         return Caller(principal.key_id, principal.role, principal.tenant_id, principal.slug)
 
     return check

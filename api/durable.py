@@ -34,6 +34,10 @@ _START_SECONDS = 5
 _UNANSWERED = "AcceptedUpdateCompletedWorkflow"  # the server's word for it
 _NOT_ASKED = "ask again once it is unpaused there"
 _ASKED = "what was asked for is done once it is unpaused there"
+_ENDED = (
+    "the job has ended; if its status says otherwise, its workflow was ended in Temporal: within"
+    " three minutes it is taken back, or started anew if it had not begun"
+)
 _AT_ONCE = 20  # workflows that a caller waits for
 _PATIENCE = 30  # seconds for a worker to take an update; the work it asks for may take longer
 
@@ -94,7 +98,7 @@ async def ask(temporal: Client, job_id: UUID, update: Any, *args: Any) -> None:
     except RPCError as error:
         # Temporal says NOT_FOUND of a workflow that has ended, too.
         if error.status is RPCStatusCode.NOT_FOUND:
-            raise ApiError(409, "invalid_state", "the job has ended") from error
+            raise ApiError(409, "invalid_state", _ENDED) from error
         if await _is_paused(temporal, handle.id):
             raise _paused(_NOT_ASKED) from error
         raise

@@ -38,6 +38,7 @@ _UNAVAILABLE = ("08", "53", "57", "58")
 # And those that say another transaction was in the way: rolled back, or a lock not to be had.
 _BUSY = ("40", "55")
 _DATA = "22"
+_OURS = "Value error, "  # what pydantic puts before a sentence of our own
 
 PROBLEM_SCHEMA = {
     "type": "object",
@@ -120,7 +121,8 @@ def pointer(location: tuple[int | str, ...]) -> str:
 
 def validation_errors(error: ValidationError | RequestValidationError, skip: int = 0) -> list[Any]:
     return [
-        {"pointer": pointer(each["loc"][skip:]), "detail": each["msg"]} for each in error.errors()
+        {"pointer": pointer(each["loc"][skip:]), "detail": each["msg"].removeprefix(_OURS)}
+        for each in error.errors()
     ]
 
 

@@ -75,7 +75,8 @@ def check_source(system: str, entity_type: str) -> None:
     if system not in SOURCES:
         raise _unknown("sourceSystem", f"{system!r} is none of {', '.join(SOURCES)}")
     if entity_type not in SOURCES[system].tables:
-        raise _unknown("entityType", f"{entity_type!r} cannot be imported from {system}")
+        known = ", ".join(SOURCES[system].tables)
+        raise _unknown("entityType", f"{entity_type!r} is none of what {system} has: {known}")
 
 
 def _unknown(field: str, detail: str) -> ApiError:

@@ -102,7 +102,9 @@ class Filter:
 async def list_notifications(
     context: InContext, caller: Reader, page: InPage, only: Annotated[Filter, Depends()]
 ) -> dict[str, Any]:
-    """Newest first, each with its deliveries."""
+    """Newest first, each with its deliveries. `notes` say what of the event was not understood.
+    Of a delivery, `reason` says why it was `not_sent`, `superseded` or `cancelled`; `restsUntil`
+    until when its destination rests; `recipient` whom a mail goes to."""
     async with context.database.tenant(caller.tenant_id) as connection:
         rows = await notification.page(connection, only.wanted, page.wanted, page.after)
         shown = await with_deliveries(connection, rows)

@@ -83,7 +83,7 @@ def is_public(found: Address) -> bool:
     )
 
 
-def _is_listable(found: Address) -> bool:
+def is_listable(found: Address) -> bool:
     """Whether EGRESS_ALLOW can hold it: no metadata service, no other address in disguise."""
     if isinstance(found, IPv4Address):
         return not _inside(found, _V4_NEVER)
@@ -143,7 +143,7 @@ class Policy:
     def lists(self, found: Address, port: int) -> bool:
         """Whether it is a private destination that the operator allows."""
         return (
-            _is_listable(found)
+            is_listable(found)
             and _holds(self.private, found, port)
             and not _holds(self.own, found, port)
         )
@@ -170,6 +170,8 @@ def _port(entry: str, text: str) -> int:
 def _network(entry: str, text: str) -> Network:
     bracketed = text.startswith("[") and text.endswith("]")
     try:
+        if not text:
+            raise ValueError("write network:port, such as 10.1.2.0/24:8443")
         if "%" in text:
             raise ValueError("a zone id leads to this machine's own links")
         network = ip_network(text[1:-1] if bracketed else text)

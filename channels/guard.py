@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 import idna
 
-from channels.address import Policy, address, is_public
+from channels.address import Policy, address, is_listable, is_public
 
 URL_CHARS = 2_048
 SMTP_PORTS = frozenset({25, 465, 587, 2525})
@@ -68,7 +68,7 @@ def check_server(host: str, port: int, policy: Policy) -> None:
     if is_literal(name):
         permit(name, port, policy, SMTP_PORTS)
     elif port not in SMTP_PORTS | policy.private_ports:
-        raise Refused("port_not_allowed", f"port {port} is not allowed")
+        raise Refused("port_not_allowed", _unlisted(f"port {port} is not allowed"))
 
 
 def permit(literal: str, port: int, policy: Policy, ports: frozenset[int] | None = None) -> bool:
@@ -83,9 +83,10 @@ def permit(literal: str, port: int, policy: Policy, ports: frozenset[int] | None
     if policy.lists(found, port):
         return True
     if not is_public(found):
-        raise Refused("blocked_address", f"{literal} is not a public address")
+        why = f"{literal} is not a public address"
+        raise Refused("blocked_address", _unlisted(why) if is_listable(found) else why)
     if port not in (policy.ports if ports is None else ports):
-        raise Refused("port_not_allowed", f"port {port} is not allowed")
+        raise Refused("port_not_allowed", _unlisted(f"port {port} is not allowed"))
     return False
 
 
@@ -103,6 +104,11 @@ def parse_host(bare: str) -> str:
     if _NOBODY.fullmatch(name):
         raise Refused("local_name", f"{name} is a name of this machine or of metadata")
     return name
+
+
+def _unlisted(refusal: str) -> str:
+    """The refusal with its way out, which only who runs this service can take."""
+    return f"{refusal}; who runs this service may list address and port in EGRESS_ALLOW"
 
 
 def is_local(host: str) -> bool:
@@ -204,14 +210,14 @@ def _judge_name(host: str, port: int, policy: Policy) -> None:
     if (host, port) in policy.own_names:
         raise Refused("blocked_address", f"{host} is a server of this service")
     if is_local(host) and port not in policy.private_ports:
-        detail = f"{host} is a name of local networks, and EGRESS_ALLOW lists no port {port} there"
+        detail = f"{host} is a name of local networks, and EGRESS_ALLOW lists no port {port}"
         raise Refused("local_name", detail)
 
 
 def _judge(scheme: str, host: str, port: int, policy: Policy) -> None:
     _judge_name(host, port, policy)
     if port not in policy.ports | policy.private_ports | {_DEFAULT_PORTS[scheme]}:
-        raise Refused("port_not_allowed", f"port {port} is not allowed")
+        raise Refused("port_not_allowed", _unlisted(f"port {port} is not allowed"))
     open_ports = policy.ports | {_DEFAULT_PORTS[scheme]}
     listed = permit(host, port, policy, open_ports) if is_literal(host) else False
     plain_ports = policy.private_ports if is_local(host) else policy.plain_ports

@@ -7,6 +7,8 @@ from pydantic import ValidationError
 
 from channels.channel import Channel, ChannelOptions, names_of
 
+_OURS = "Value error, "  # what pydantic puts before a sentence of our own
+
 
 def read(channel: Channel[Any], kept: Mapping[str, Any]) -> tuple[ChannelOptions, str | None]:
     """The options, and what is wrong with them if something is: then they say nothing.
@@ -18,7 +20,9 @@ def read(channel: Channel[Any], kept: Mapping[str, Any]) -> tuple[ChannelOptions
     try:
         return channel.options.model_validate(known, by_alias=True, by_name=False), None
     except ValidationError as error:
-        faults = (f"{_place(each['loc'])}: {each['msg']}" for each in error.errors())
+        faults = (
+            f"{_place(each['loc'])}: {each['msg'].removeprefix(_OURS)}" for each in error.errors()
+        )
         return channel.options(), "; ".join(faults)
 
 

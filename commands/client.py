@@ -14,6 +14,7 @@ class Api:
     """A session with the API under one key. Raises Refused for every problem it answers."""
 
     def __init__(self, url: str, key: str) -> None:
+        self._key = key
         self._http = httpx.Client(
             base_url=url,
             headers={"Authorization": f"Bearer {key}"},
@@ -38,10 +39,13 @@ class Api:
             )
 
     def _answer(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        if not self._key:
+            raise Refused("no API key: put it into FIRELATER_API_KEY")
         try:
             response = self._http.request(method, path, **request)
         except httpx.TransportError as error:
-            raise Refused(f"no answer from {self._http.base_url}: {error}") from error
+            where = f"no answer from {self._http.base_url} (FIRELATER_URL says where to ask)"
+            raise Refused(f"{where}: {error}") from error
         if response.is_success:
             answer: dict[str, Any] = response.json()
             return answer
@@ -57,4 +61,4 @@ def _sentence(response: httpx.Response) -> str:
     faults = problem.get("errors", [])
     more = [f"{each.get('pointer', '')} {each.get('detail', '')}" for each in faults]
     sentence = f"{problem.get('code')}: {problem.get('detail')}"
-    return "; ".join([sentence, *place, *more])
+    return "; ".join(part.strip() for part in [sentence, *place, *more])

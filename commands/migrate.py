@@ -13,6 +13,10 @@ from commands.client import Api, Refused
 
 _ENDED = {"completed", "failed", "cancelled", "rolled_back"}
 _POLL_SECONDS = 0.2
+_NOT_VALID = (
+    "One bad record, and none is imported: mend the file or the mapping, or import the good ones"
+    " with --continue-on-error."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ def migrate(api: Api, wanted: Migration, console: Console) -> dict[str, Any]:
     job = _parsed(api, job)
     if job["status"] == "failed":
         raise Refused(f"{job['failure']['code']}: {job['failure']['detail']}")
+    console.print(f"It is job {job['id']}.")
     show_preview(api.get(f"/v1/migration/{job['id']}/preview")["preview"], console)
     api.post(f"/v1/migration/{job['id']}/execute", wanted.options)
     job = _follow(api, job["id"], console)
@@ -93,6 +98,8 @@ def show_report(job: dict[str, Any], console: Console) -> None:
     if job["status"] == "preview":
         report.add_row("outcome", f"{job['report'].get('outcome')}: nothing was imported")
     console.print(report)
+    if job["report"].get("outcome") == "validation_failed":
+        console.print(f"  [yellow]·[/] {_NOT_VALID}")
     for warning in job["warnings"]:
         console.print(f"  [yellow]·[/] {warning}")
 

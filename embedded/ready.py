@@ -52,6 +52,7 @@ class Ready:
         table = Table(show_header=False, box=None)
         for name in ("api", "console", "temporal", "temporal_ui", "s3", "admin_key_file"):
             table.add_row(name.replace("_", " "), str(self._content()[name] or "-"))
+        table.add_row("api docs", f"{api_url(self.environment)}/docs")
         table.add_row("all of it", str(self.options.ready_file))
         Console(soft_wrap=True).print(table, "Ready. Ctrl-C stops everything and keeps the data.")
 

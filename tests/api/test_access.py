@@ -193,6 +193,7 @@ async def test_a_role_opens_what_it_may_and_nothing_else(office: Office, name: s
             assert response.status_code not in (401, 403, 500, 503), role
         else:
             assert (response.status_code, response.json()["code"]) == (403, "forbidden"), role
+            assert "admin" in response.json()["detail"]  # it says which key is needed
 
 
 @pytest.mark.parametrize("name", WITH_ID)

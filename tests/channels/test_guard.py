@@ -230,3 +230,15 @@ def test_every_parser_reads_what_is_accepted_alike(url: str) -> None:
     if not is_literal(str(ours.hostname)):
         with pytest.raises(OSError, match="illegal"):
             socket.inet_aton(str(ours.hostname))
+
+
+def test_a_refusal_that_the_operator_can_lift_says_how() -> None:
+    def detail(url: str) -> str:
+        with pytest.raises(Refused) as refused:
+            parse_target(url, Policy())
+        return refused.value.detail
+
+    for url in ("https://10.1.2.3/hook", "https://hooks.example.com:8443/", "https://wiki.corp/"):
+        assert "EGRESS_ALLOW" in detail(url)
+    for url in ("http://169.254.169.254/", "https://localhost/"):  # nobody can list these
+        assert "EGRESS_ALLOW" not in detail(url)

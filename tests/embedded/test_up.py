@@ -153,3 +153,28 @@ def test_the_command_itself_loads_nothing_heavy() -> None:
     python = [sys.executable, "-c", code]
     loaded = subprocess.run(python, capture_output=True, text=True, check=True).stdout.split()
     assert not {"polars", "temporalio", "sqlalchemy", "aioboto3", "fastapi"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("EGRESS_ALLOW", "10.0.0.0", "10.1.2.0/24:8443"),
+        ("EGRESS_ALLOW", "0.0.0.0/0:443", "too wide"),
+        ("EGRESS_PROXY", "socks5://us:s3cret@127.0.0.1:1080", "http://user:password@host:port"),
+        ("EGRESS_PROXY_RESOLVES", "true", "needs EGRESS_PROXY"),
+        ("EGRESS_CA_FILE", "/nowhere/authorities.pem", "/nowhere/authorities.pem"),
+        ("EGRESS_LISTED_DIRECT", "perhaps", "boolean"),
+        ("WORKER_MEMORY_BYTES", "2 GiB", "integer"),
+    ],
+)
+async def test_a_setting_that_cannot_be_is_a_sentence_before_anything_starts(
+    tmp_path: Path, name: str, value: str, says: str
+) -> None:
+    process = await start(tmp_path / "var", **{name: value})
+    output = (await process.communicate())[0].decode()
+    assert process.returncode == 1
+    assert name in output
+    assert says in output
+    assert "docs/configuration.md" in output
+    assert not {"Traceback", "s3cret"} & set(output.replace(":", " ").split())
+    assert not (tmp_path / "var").exists()
