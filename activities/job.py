@@ -1,6 +1,7 @@
 """A job as its activities need it: the row, its source, its entity, its mapping made ready."""
 
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -148,6 +149,13 @@ async def load_before_import(database: Database, ref: JobRef) -> LoadedJob:
     job = await load_job(database, ref)
     check_before_import(job)
     return job
+
+
+async def note_before_import(connection: AsyncConnection, job: LoadedJob, **changes: Any) -> None:
+    """Keep what was found out about the job's file. Raises Superseded, and the transaction keeps
+    nothing else either, if the import has begun meanwhile or the job ends."""
+    if not await migration.note_before_import(connection, job.id, **changes):
+        raise Superseded(f"job {job.id} was moved on meanwhile")
 
 
 def check_before_import(job: LoadedJob) -> None:

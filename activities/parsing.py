@@ -12,6 +12,7 @@ from activities.job import (
     load_before_import,
     new_chunk_key,
     new_chunk_number,
+    note_before_import,
 )
 from domain.failures import BadInput
 from domain.migration import Phase, Status
@@ -53,9 +54,9 @@ class Parsing:
         if not profile.records:
             warnings.append("the file holds no records")
         async with self._database.tenant(job.tenant_id) as connection:
-            await migration.note_before_import(
+            await note_before_import(
                 connection,
-                job.id,
+                job,
                 total_records=profile.records,
                 chunks=chunks,
                 profile=_as_json(profile),

@@ -8,7 +8,7 @@ from typing import Any
 from temporalio import activity
 
 from activities.heartbeat import heartbeating
-from activities.job import Connections, LoadedJob, load_before_import
+from activities.job import Connections, LoadedJob, load_before_import, note_before_import
 from activities.survey import LISTED_ERRORS, Findings, Surveyor
 from domain.accounting import unread
 from domain.failures import BadInput, Rejected, Unproven
@@ -76,15 +76,15 @@ class Validating:
             job.ref.job_id, revision, surveyor.summary(findings), mapping, job.entity
         )
         async with self._database.tenant(job.tenant_id) as connection:
-            await replace_errors(connection, job.id, revision, _listed(findings))
-            await migration.settle_mapping(connection, job.id, revision, mapping)
-            await migration.note_before_import(
+            await note_before_import(
                 connection,
-                job.id,
+                job,
                 mapping_revision=revision,
                 preview=preview.model_dump(mode="json", by_alias=True),
                 validation=validated.model_dump(exclude={"accepted"}),
             )
+            await replace_errors(connection, job.id, revision, _listed(findings))
+            await migration.settle_mapping(connection, job.id, revision, mapping)
         return validated
 
     async def _decide(
@@ -99,9 +99,9 @@ class Validating:
         if options is None:
             return validated
         async with self._database.tenant(job.tenant_id) as connection:
-            await migration.note_before_import(
+            await note_before_import(
                 connection,
-                job.id,
+                job,
                 options=options.model_dump(mode="json", by_alias=True),
                 report=_report(validated, options, predicted),
             )

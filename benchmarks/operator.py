@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from tests.operating.acts import acts
 from tests.operating.campaign import Trial, resets, tried, world
 from tests.operating.imports import World
 
-_AT_ONCE = 4
+_AT_ONCE = 8
 _OF_REQUESTS = "notification/"
 Try = Callable[[], Coroutine[Any, Any, Trial]]
 
@@ -85,9 +86,20 @@ def _told(trials: list[Trial], **more: Any) -> None:
     print(json.dumps({"trials": len(trials), "wrong": wrong, "ends": ends, **more}), flush=True)
 
 
-async def _phase(world: World, phase: str, wanted: list[str]) -> list[Trial]:
-    room, began = asyncio.Semaphore(_AT_ONCE), time.monotonic()
-    plan = [each for each in await _plan(world, phase) if _is_wanted(each[0], wanted)]
+async def _fails(error: Exception) -> Trial:
+    raise error
+
+
+async def _phase(
+    world: World, phase: str, wanted: list[str], room: asyncio.Semaphore
+) -> list[Trial]:
+    async with room:
+        began = time.monotonic()
+        try:
+            plan = await _plan(world, phase)
+        except Exception as error:
+            plan = [("plan", partial(_fails, error))]
+        plan = [each for each in plan if _is_wanted(each[0], wanted)]
     done = await asyncio.gather(*(_judged(phase, name, do, room) for name, do in plan))
     trials = [trial for trial, _ in done]
     slowest = max(((round(s, 1), trial.act) for trial, s in done), default=None)
@@ -103,12 +115,11 @@ def _is_wanted(name: str, wanted: list[str]) -> bool:
 async def main(phases: list[str], wanted: list[str]) -> None:
     every = [*imports.PHASES, *(_OF_REQUESTS + each for each in requests.PHASES)]
     chosen = [each for each in every if _is_wanted(each, phases)]
-    began, trials = time.monotonic(), list[Trial]()
+    began, room = time.monotonic(), asyncio.Semaphore(_AT_ONCE)
     with tempfile.TemporaryDirectory() as home:
         async with _world(Path(home)) as made:
-            for phase in chosen:
-                trials += await _phase(made, phase, wanted)
-    _told(trials, phases=len(chosen), seconds=round(time.monotonic() - began))
+            done = await asyncio.gather(*(_phase(made, each, wanted, room) for each in chosen))
+    _told(list(chain(*done)), phases=len(chosen), seconds=round(time.monotonic() - began))
 
 
 if __name__ == "__main__":

@@ -149,14 +149,20 @@ async def note(connection: AsyncConnection, job_id: UUID, **changes: Any) -> Non
     )
 
 
-async def note_before_import(connection: AsyncConnection, job_id: UUID, **changes: Any) -> None:
-    """Keep what was found out about the file. Once the import has begun, the mapping and options on
-    record are what it goes by: a straggler's are not kept."""
-    await connection.execute(
+async def note_before_import(connection: AsyncConnection, job_id: UUID, **changes: Any) -> bool:
+    """Keep what was found out about the file. False, and a straggler's findings are not kept, once
+    the import has begun (the mapping and options on record are what it goes by) or the job ends."""
+    kept = await connection.execute(
         update(migration_jobs)
-        .where(migration_jobs.c.id == job_id, migration_jobs.c.started_at.is_(None))
+        .where(
+            migration_jobs.c.id == job_id,
+            migration_jobs.c.started_at.is_(None),
+            migration_jobs.c.ending.is_(None),
+            migration_jobs.c.status.not_in(FINAL),
+        )
         .values(**changes)
     )
+    return kept.rowcount > 0
 
 
 async def warn(connection: AsyncConnection, job_id: UUID, warning: str) -> None:

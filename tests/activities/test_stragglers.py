@@ -2,23 +2,34 @@
 the job's row and writing it, the row changes."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
+from temporalio.testing import ActivityEnvironment
 
 import worker
 from activities.closing import Closing
 from activities.job import Connections
 from activities.parsing import Parsing
+from activities.validating import Validating
+from domain.mapping import Mapping
 from domain.migration import Phase, Status
+from storage import migration
 from storage.ledger import Superseded
 from tests.faults.stack import until
 from tests.service import Service, Tenant
 from workflows import messages as m
+from workflows.starting import migration_id
 
 CSV = b"number,title,status,priority\nINC1,Printer,New,1\nINC2,Mail,New,2\n"
+FIELDS = [
+    {"sourceField": each, "targetField": each} for each in ("title", "status", "priority")
+] + [{"sourceField": "title", "targetField": "due_at"}]
+WRONG = Mapping.model_validate({"fieldMappings": FIELDS})  # no title is a date
 ENDS = "status = 'failed', phase = 'done', completed_at = now()"
 IMPORTS_PAUSED = "status = 'paused', phase = 'importing', started_at = now()"
 
@@ -58,6 +69,14 @@ async def overtaken(
         await connection.close()
 
 
+async def _in_activity(validating: Validating, input: m.ValidateInput) -> m.Validated:
+    environment = ActivityEnvironment()
+    id = migration_id(input.job.job_id)
+    environment.info = dataclasses.replace(environment.info, workflow_id=id)
+    validated: m.Validated = await environment.run(validating.validate_records, input)
+    return validated
+
+
 async def test_a_job_that_has_ended_is_not_cleaning_up(
     connections: Connections, tenant: Tenant, job: m.JobRef
 ) -> None:
@@ -86,3 +105,15 @@ async def test_an_import_that_has_begun_is_not_parsing(
     await overtaken(tenant, job, parsing.inspect_upload(job), IMPORTS_PAUSED)
     importing = await tenant.job(job.job_id)
     assert (importing["status"], importing["phase"]) == ("paused", "importing")
+
+
+@pytest.mark.parametrize("change", [ENDS, IMPORTS_PAUSED])
+async def test_what_is_found_of_the_file_too_late_is_not_kept(
+    connections: Connections, tenant: Tenant, job: m.JobRef, change: str
+) -> None:
+    async with connections.database.tenant(tenant.id) as connection:
+        revision = await migration.add_mapping(connection, tenant.id, UUID(job.job_id), WRONG)
+    late = m.ValidateInput(job=job, revision=revision)
+    with pytest.raises(Superseded):
+        await overtaken(tenant, job, _in_activity(Validating(connections), late), change)
+    assert await tenant.errors(job.job_id) == []

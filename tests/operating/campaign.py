@@ -35,11 +35,12 @@ class Restless(Pausable):
 async def world(home: Path, ports: Ports, postgres: str, name: str) -> AsyncIterator[World]:
     """A service of its own, on a Temporal server of its own."""
     server = Restless(home, ports.take(f"{name} temporal", 0), ports.take(f"{name} ui", 0))
-    receivers = [ports.take(f"{name} receiver {number}", 0) for number in range(8)]
+    receivers = [ports.take(f"{name} receiver {number}", 0) for number in range(16)]
     settings = Settings(
         database_url=await new_database(postgres, name),
         temporal_address=server.address,
         local_storage_dir=home / "storage",
+        import_slots=16,  # those that are held take one each
         admin_key_file=home / "bootstrap.key",
         egress_allow=",".join(f"127.0.0.1/32:{port}" for port in receivers),
         secrets_keyring_file=kept_keyring(home / "secrets.keyring"),
@@ -132,17 +133,34 @@ def reset_of_first(number: int) -> Act:
     return Act(f"reset of the first run to task {number}", do, frozenset({"completed"}))
 
 
+async def _is_reset_to(scene: Scene, event_id: int, run: str) -> bool:
+    try:
+        await scene.operator.reset(event_id, run_id=run)
+    except RPCError:
+        return False
+    return True
+
+
+_RESET_POINTS = (  # the first is as good as what becomes of it
+    EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED,
+    EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
+    EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT,
+    EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED,
+)
+_TOLD = (
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED,
+)
+
+
 async def resets(world: World, phase: str) -> list[Act]:
     """A reset to every event of a run in this phase that the server takes."""
     async with i.scene(world, phase) as scene:
-        points, taken = await scene.operator.reset_points(), 0
-        refused = [each.event_id for each in await scene.operator.events()]
-        for event_id in set(refused) - set(points) - {points[0] - 1 if points else 0}:
-            try:
-                await scene.operator.reset(event_id)
-                taken += 1
-                break  # the server takes more than we knew of: seen by the next assertion
-            except RPCError:
-                pass
-    found = [reset(n, reapply=each) for n in range(len(points)) for each in (True, False)]
+        points, events = await scene.operator.reset_points(), await scene.operator.events()
+        _, run = await scene.operator.runs()
+        others = [each for each in events if each.event_type not in _RESET_POINTS]
+        taken = [each.event_id for each in others if await _is_reset_to(scene, each.event_id, run)]
+        assert not taken, f"the server takes resets to further events: {taken}"
+    reapplied = (True, False) if any(each.event_type in _TOLD for each in events) else (True,)
+    found = [reset(n, reapply=each) for n in range(len(points)) for each in reapplied]
     return [*found, reset_of_first(0), reset_of_first(-1)]
