@@ -7,8 +7,8 @@ down_revision = "t0002"
 
 # A delivery that routing writes as `not_sent` may have no channel. `alert_key` is set for every
 # event that names an entity; what is over is indexed by it apart, so that a claim, which looks
-# among what is open only, does not read an entity's whole past. `lease_until` is when a worker that
-# is sending is taken to be dead.
+# among what is open only, and in storage/order.py's words, does not read an entity's whole past.
+# `lease_until` is when a worker that is sending is taken to be dead.
 _DELIVERIES = """
 alter table notification_deliveries
     alter column channel_id drop not null,
@@ -29,7 +29,7 @@ alter table notification_deliveries
 drop index notification_deliveries_alert;
 create index notification_deliveries_alert
     on notification_deliveries (channel_id, alert_key, notification_id)
-    where alert_key is not null and completed_at is null;
+    where alert_key is not null and num_nulls(completed_at) = 1;
 create index notification_deliveries_told
     on notification_deliveries (channel_id, alert_key, notification_id)
     where alert_key is not null and completed_at is not null;
