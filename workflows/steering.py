@@ -85,8 +85,19 @@ class Steered:
 
     @property
     def _state(self) -> str:
+        if self._cancelled and self._phase not in _ENDING:
+            return "being cancelled"
         paused = self._paused and self._phase is Phase.IMPORTING
         return "paused" if paused else details.words(self._phase)
+
+    @property
+    def _awaits_execute(self) -> bool:
+        return self._phase is Phase.AWAITING_EXECUTE and not self._cancelled
+
+    @property
+    def _imports(self) -> bool:
+        """A job that is cancelled works on until its activity hears of it, but nobody steers it."""
+        return self._phase is Phase.IMPORTING and not self._cancelled
 
     def _require(self, allowed: bool) -> None:
         if not allowed:
@@ -136,11 +147,11 @@ class Steered:
 
     @preview.validator
     def _may_preview(self, revision: int) -> None:
-        self._require(self._phase is Phase.AWAITING_EXECUTE)
+        self._require(self._awaits_execute)
 
     @execute.validator
     def _may_execute(self, request: ExecuteRequest) -> None:
-        self._require(self._phase is Phase.AWAITING_EXECUTE)
+        self._require(self._awaits_execute)
 
     @workflow.update
     async def pause(self) -> None:
@@ -149,7 +160,7 @@ class Steered:
 
     @pause.validator
     def _may_pause(self) -> None:
-        self._require(self._phase is Phase.IMPORTING and not self._paused)
+        self._require(self._imports and not self._paused)
 
     @workflow.update
     async def resume(self) -> None:
@@ -158,7 +169,7 @@ class Steered:
 
     @resume.validator
     def _may_resume(self) -> None:
-        self._require(self._phase is Phase.IMPORTING and self._paused)
+        self._require(self._imports and self._paused)
 
     async def _set_paused(self, paused: bool) -> None:
         self._paused, self._steered = paused, self._steered + 1

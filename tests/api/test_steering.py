@@ -140,6 +140,18 @@ class TestCancel:
         assert await content(tenant) == before
         assert await tenant.errors(job_id) == []
 
+    @pytest.mark.parametrize("paused", [False, True], ids=["importing", "paused"])
+    async def test_is_the_last_word(self, tenant: Tenant, paused: bool) -> None:
+        """Nobody may pause or resume a job that was cancelled, and its row never says so."""
+        job_id = await uploaded(tenant, export(ROWS))
+        await importing(tenant, job_id)
+        if paused:
+            await steered(tenant, job_id, "pause")
+        await steered(tenant, job_id, "cancel")
+        response = await tenant.post(f"/v1/migration/{job_id}/{'resume' if paused else 'pause'}")
+        assert (response.status_code, response.json()["code"]) == (409, "invalid_state")
+        assert (await tenant.settled(job_id))["status"] == "cancelled"
+
     async def test_in_preview(self, tenant: Tenant) -> None:
         job_id = await uploaded(tenant, export(100))
         assert tenant.stored_files() != []
