@@ -157,11 +157,10 @@ class TestOneAtATime:
     async def test_a_destination_without_a_slot_takes_nobodys_place(self, due: Due) -> None:
         for place in "ab":
             await due.add(1, 1, to=place)
-        lane = {"keyed": False, "interval": 60.0}
-        for each in await due.claim(2, **lane):
+        for each in await due.claim(2, keyed=False, interval=60.0):
             await due.end(each)
         [other] = await due.add(4, to="z")
-        assert ids(await due.claim(2, **lane)) == [other]
+        assert ids(await due.claim(2, keyed=False, interval=60.0)) == [other]
 
     async def test_one_is_on_its_way_to_each_destination(self, due: Due) -> None:
         await due.add(4, 4, 4, to="a")
