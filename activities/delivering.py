@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy.exc import DBAPIError
 from temporalio import activity
 
+from activities.finishing import finished
 from activities.gates import Gates
 from activities.heartbeat import heartbeating
 from activities.integration_state import note_state
@@ -34,6 +35,7 @@ _WINDOW_SECONDS = 10.0  # after which a window's unsent rows are given back
 _SOON = 5.0  # what is due sooner is waited for here
 _ROUND_SECONDS = 20.0
 _RECORD_SECONDS, _AGAIN_SECONDS = 10.0, 0.3  # within the lease of what was sent
+_FINISH_SECONDS = 30.0  # less than the lease
 _RENEW_SECONDS = 10.0  # of a send that takes long
 _CROWDED_SECONDS, _BUSY_SECONDS, _PROBING_SECONDS = 0.1, 1.0, 10.0
 
@@ -141,7 +143,11 @@ class Delivering:
         return _CROWDED_SECONDS if self._gates.is_crowded(share.tenant_id) else _BUSY_SECONDS
 
     async def _through(self, window: Window) -> m.Lane:
-        """Send a window and record it."""
+        """Send a window and record it, also if this activity is cancelled meanwhile: what was sent
+        and is not on record is sent again, and what was not waits for its lease to end."""
+        return await finished(self._sent(window), _FINISH_SECONDS)
+
+    async def _sent(self, window: Window) -> m.Lane:
         try:
             if not window.target.channel.limits.keyed:
                 return await self._send_singly(window)

@@ -138,7 +138,7 @@ def _next(before: Failures, failure: Failure, limits: Limits, jitter: float) -> 
         "status": DeliveryStatus.FAILED if wait is None else DeliveryStatus.RETRYING,
         "failures": failures,
         "wait": wait,
-        "rest": rest(failure, wait),
+        "rest": rest(failure),
         "doubts_destination": refused or asks_too_much(failure),
         "jitter": 1 + JITTER * jitter,
     }

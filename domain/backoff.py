@@ -45,7 +45,7 @@ def next_delay(
     """Seconds until the next attempt; None if there is none.
 
     `failures` counts this one. `jitter` is in [-1, 1]. What the vendor asks for makes a wait
-    longer, up to a bound, and never shorter; who is too fast has the whole destination wait.
+    longer, up to a bound, and never shorter; where we are too fast, the whole destination rests.
     """
     if failure.kind is FailureClass.PERMANENT:
         return None
@@ -53,11 +53,10 @@ def next_delay(
     return own if failure.kind is FailureClass.THROTTLED else max(own, _asked(failure))
 
 
-def rest(failure: Failure, wait: float | None) -> float:
-    """Seconds for which the destination is to be left alone, of whose failure `wait` came."""
-    if failure.kind is not FailureClass.THROTTLED:
-        return 0.0
-    return max(wait or 0.0, _asked(failure))
+def rest(failure: Failure) -> float:
+    """Seconds for which the vendor asks to leave the destination alone, within bounds. What it says
+    nothing of follows from how often the destination said so since something arrived there."""
+    return _asked(failure) if failure.kind is FailureClass.THROTTLED else 0.0
 
 
 def _asked(failure: Failure) -> float:

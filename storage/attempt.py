@@ -20,7 +20,7 @@ class Outcome:
 
     `wait`: seconds from then until the next one, if the delivery goes on. Seconds from then for
     which the destination is to get nothing at all: `pause` for the sake of its rate, `rest` as it
-    asked. `doubts_destination`: it refused us, or asks for more than is waited for.
+    asked, which may be 0. `doubts_destination`: it refused us, or asks for more than is waited for.
     """
 
     delivery_id: UUID
@@ -125,8 +125,10 @@ async def complete(sql: Statements, integration: Row, outcomes: Sequence[Outcome
     id, version = integration["id"], integration["version"]
     for place, seconds in _longest(outcomes, "pause").items():
         await destination.pause(sql, id, place, seconds)
-    for place, seconds in _longest(outcomes, "rest").items():
-        await destination.rest(sql, id, place, seconds)
+    throttled = [each for each in outcomes if each.kind is FailureClass.THROTTLED]
+    asked = _longest(throttled, "rest")
+    for place in sorted({each.destination for each in throttled}):
+        await destination.rest(sql, id, place, asked.get(place, 0.0))
     trusted = {each.destination for each in outcomes if each.arrived}
     if trusted and integration["in_doubt"]:
         await destination.trust(sql, id, trusted)

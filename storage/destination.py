@@ -2,7 +2,8 @@
 
 `free_at` keeps the rate. `rests_until` is what its vendor asked for. A destination that refused us
 has a `probe_at`: until it takes something again, one delivery at a time is tried there, not before
-that time, whatever else waits.
+that time, whatever else waits. `probes` counts how often it refused us, or was asked too fast,
+since something arrived.
 """
 
 from collections.abc import Collection
@@ -13,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.backoff import REFUSED
+from domain.backoff import REFUSED, THROTTLED
 from storage.notification_tables import delivery_rates
 from storage.outbox import note_wakes
 from storage.statement import Row, Statements
@@ -39,12 +40,20 @@ from tenant.integrations where id = $1
 on conflict (integration_id, destination) do update
 set free_at = greatest(r.free_at, excluded.free_at)
 """
+# Who says for how long rests so long at least; else for longer each time, until something arrives.
+# What was on its way when a rest began is no further evidence.
 _REST = """
-insert into tenant.delivery_rates as r (integration_id, destination, free_at, rests_until)
-select id, $2, clock_timestamp(), clock_timestamp() + make_interval(secs => $3)
+insert into tenant.delivery_rates as r
+    (integration_id, destination, free_at, probes, rests_until)
+select id, $2, clock_timestamp(), 1,
+    clock_timestamp() + make_interval(secs => greatest(($4::float8[])[1], $3))
 from tenant.integrations where id = $1
 on conflict (integration_id, destination) do update
-set rests_until = greatest(r.rests_until, excluded.rests_until)
+set probes = r.probes + case when r.probe_at is not null or r.rests_until > clock_timestamp()
+        then 0 else 1 end,
+    rests_until = greatest(r.rests_until, clock_timestamp() + make_interval(secs =>
+        case when r.rests_until > clock_timestamp() then $3
+        else greatest(($4::float8[])[least(r.probes + 1, cardinality($4::float8[]))], $3) end))
 """
 # Only the probe itself, or what finds no probe yet, counts: what was on its way beside it is no
 # further evidence. What an integration's earlier version was answered says nothing of this one.
@@ -55,9 +64,10 @@ select id, $2, clock_timestamp(), 1, clock_timestamp(),
     clock_timestamp() + make_interval(secs => greatest(($3::float8[])[1] * $4, $5))
 from tenant.integrations where id = $1 and version = $6
 on conflict (integration_id, destination) do update
-set probes = r.probes + 1, probed_at = excluded.probed_at,
-    probe_at = clock_timestamp() + make_interval(secs =>
-        greatest(($3::float8[])[least(r.probes + 1, cardinality($3::float8[]))] * $4, $5))
+set probes = case when r.probe_at is null then 1 else r.probes + 1 end,
+    probed_at = excluded.probed_at, probe_at = clock_timestamp() + make_interval(secs =>
+        greatest(($3::float8[])[case when r.probe_at is null then 1
+            else least(r.probes + 1, cardinality($3::float8[])) end] * $4, $5))
 where r.probe_at is null or r.probe_at <= clock_timestamp()
 """
 # A success elsewhere in the integration is good news, too: a probe may come after a quarter of its
@@ -86,6 +96,10 @@ select first.request_id from nearer cross join lateral (
     where d.integration_id = $1 and d.destination = nearer.destination
         and d.completed_at is null and d.status <> 'sending'
     order by greatest(d.next_attempt_at, nearer.probe_at), d.rank, d.id limit 1) first
+"""
+_CALM = """
+update tenant.delivery_rates set probes = 0
+where integration_id = $1 and destination = any($2) and probe_at is null and probes > 0
 """
 _PROBES = """
 select destination from tenant.delivery_rates where integration_id = $1 and probe_at <= now()
@@ -129,8 +143,9 @@ async def pause(sql: Statements, integration_id: UUID, destination: str, seconds
 
 
 async def rest(sql: Statements, integration_id: UUID, destination: str, seconds: float) -> None:
-    """Send nothing there for so long, as its vendor asked; an earlier wish is never cut short."""
-    await sql.run(_REST, integration_id, destination, seconds)
+    """We were too fast: send nothing there for so long at least, as its vendor asked; an earlier
+    wish is never cut short."""
+    await sql.run(_REST, integration_id, destination, seconds, list(THROTTLED.delays))
 
 
 async def doubt(sql: Statements, integration_id: UUID, found: Doubt) -> None:
@@ -141,6 +156,7 @@ async def doubt(sql: Statements, integration_id: UUID, found: Doubt) -> None:
 
 async def trust(sql: Statements, integration_id: UUID, places: Collection[str]) -> None:
     """They took something: have all requests woken that wait for them."""
+    await sql.run(_CALM, integration_id, list(places))
     rows = await sql.rows(_TRUST, integration_id, list(places), list(REFUSED.delays))
     await note_wakes(sql, {row["request_id"] for row in rows})
 

@@ -21,7 +21,7 @@ _OF_INTEGRATION = (
 )
 # Whether the success of a delivery is news to any of its destinations.
 _IN_DOUBT = """exists (select 1 from tenant.delivery_rates r
-    where r.integration_id = i.id and r.probe_at is not null) as in_doubt"""
+    where r.integration_id = i.id and (r.probe_at is not null or r.probes > 0)) as in_doubt"""
 _INTEGRATION = f"""
 select i.id, {", ".join(f"i.{name}" for name in _OF_INTEGRATION)}, {_IN_DOUBT}
 from tenant.integrations i where i.id = $1

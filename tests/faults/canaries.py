@@ -25,6 +25,7 @@ _INSTEAD: dict[str, dict[str, Any]] = {
     "email": {"password": None, "accessToken": "ya29.AccessTokenOfTheExample"}
 }
 _OTHER = " (another)"
+ASKING = "email (asks for tokens)"
 _LONG = (re.compile("[A-Za-z0-9]{16,}"), re.compile("[A-Za-z0-9-]{16,}"))
 
 
@@ -89,8 +90,23 @@ NAMES = [*KINDS, *(f"{stem}{_OTHER}" for stem in _INSTEAD)]  # of connections
 def connection(canaries: Canaries, name: str, url: str) -> Connection:
     """An example of a channel with other secrets, leading to the receiver at `url`."""
     stem = name.removesuffix(_OTHER)
-    kind, more = KINDS[stem], _FURTHER if name == stem else _INSTEAD
-    config = example(stem, url)["config"] | more.get(stem, {})
+    more = _FURTHER if name == stem else _INSTEAD
+    return _replacing(canaries, KINDS[stem], example(stem, url)["config"] | more.get(stem, {}))
+
+
+def asking(canaries: Canaries, url: str, token_url: str) -> Connection:
+    """Mail to the server at `url`, with access tokens from another."""
+    tokens = {
+        "tokenUrl": f"{token_url}/token",
+        "clientId": "an-application",
+        "clientSecret": "ClientSecretOfTheExample",
+        "refreshToken": "1//0a-RefreshTokenOfTheExample",
+        "password": None,
+    }
+    return _replacing(canaries, "email", example("email", url)["config"] | tokens)
+
+
+def _replacing(canaries: Canaries, kind: str, config: dict[str, Any]) -> Connection:
     given = {key: value for key, value in config.items() if value is not None}
     secret = secret_names(CHANNELS[kind].config) & given.keys()
     replaced = {key: _replaced(canaries, given[key]) for key in sorted(secret)}

@@ -18,9 +18,19 @@ from channels.channel import secret_names
 from tests.api import connecting as c
 from tests.api import notifying as n
 from tests.channels.examples import kind_of
-from tests.faults.canaries import NAMES, Canaries, Connection, connection, histories, on_disk
+from tests.faults.canaries import (
+    ASKING,
+    NAMES,
+    Canaries,
+    Connection,
+    asking,
+    connection,
+    histories,
+    on_disk,
+)
 from tests.faults.stack import Stack, running, until
 from tests.receivers import RECEIVERS, smtp
+from tests.receivers.oauth import TokenEndpoint
 from tests.receivers.receiver import Receiver, Reply, serving
 from tests.receivers.slack import SlackReceiver
 from tests.receivers.teams import TeamsReceiver
@@ -55,12 +65,14 @@ class Scene:
     """A tenant that is connected to every vendor, with canaries for secrets; all by name.
 
     `path` is where secrets are given: as integrations, or in configs of notification channels.
+    `mail` is a server that takes tokens, and is always well: its tokens' endpoint is not.
     """
 
     stack: Stack
     tenant: Tenant
     canaries: Canaries
     endpoints: dict[str, Endpoint]
+    mail: smtp.SmtpReceiver
     path: str
     made: dict[str, Connection] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)  # of integrations
@@ -117,11 +129,13 @@ async def scene(
             else:
                 mail = smtp.SmtpReceiver("none")
                 endpoints[name] = await open.enter_async_context(smtp.serving(mail))
-        allow = ",".join(each.allowed for each in endpoints.values())
+        mail = await open.enter_async_context(smtp.serving(smtp.SmtpReceiver("none")))
+        endpoints[ASKING] = await open.enter_async_context(serving(TokenEndpoint()))
+        allow = ",".join(each.allowed for each in (mail, *endpoints.values()))
         home = tmp_path_factory.mktemp("canaries")
         up = running(home, EGRESS_ALLOW=allow, LOG_LEVEL="DEBUG")
         stack = await open.enter_async_context(up)
-        scene = Scene(stack, await stack.tenant(), Canaries(), endpoints, request.param)
+        scene = Scene(stack, await stack.tenant(), Canaries(), endpoints, mail, request.param)
         stack.service.http.event_hooks["response"].append(scene.keep)
         yield scene
 
@@ -149,7 +163,7 @@ def _fields(scene: Scene) -> dict[str, frozenset[str]]:
 
 async def _connect(scene: Scene, name: str, endpoint: Endpoint) -> None:
     """Under an idempotency key, whose answer is kept."""
-    made = scene.made[name] = connection(scene.canaries, name, endpoint.url)
+    made = scene.made[name] = _made(scene, name, endpoint)
     _believe(endpoint, made.config)
     body: dict[str, Any] = {"name": name, "type": made.kind, "config": made.config}
     if scene.path == CHANNELS_PATH:
@@ -165,6 +179,15 @@ async def _connect(scene: Scene, name: str, endpoint: Endpoint) -> None:
         await n.channel(scene.tenant, scene.ids[name], made.kind)
 
 
+def _made(scene: Scene, name: str, endpoint: Endpoint) -> Connection:
+    if not isinstance(endpoint, TokenEndpoint):
+        return connection(scene.canaries, name, endpoint.url)
+    scene.mail.token = scene.canaries.like("ya29.AccessTokenOfTheExample")
+    endpoint.expires_in = 0  # so that it is asked for every mail
+    endpoint.tokens = [scene.mail.token] * 100
+    return asking(scene.canaries, scene.mail.url, endpoint.url)
+
+
 def _believe(endpoint: Endpoint, config: dict[str, Any]) -> None:
     """Have the vendor know the secrets that it is going to be shown."""
     match endpoint:
@@ -174,18 +197,25 @@ def _believe(endpoint: Endpoint, config: dict[str, Any]) -> None:
             endpoint.sig = None
         case WebhookReceiver():
             endpoint.secrets = (config["secret"],)
+        case TokenEndpoint():
+            endpoint.client_secret = config["clientSecret"]
+            endpoint.refresh_token = config["refreshToken"]
         case smtp.SmtpReceiver():
             endpoint.password = config.get("password", endpoint.password)
             endpoint.token = config.get("accessToken", endpoint.token)
 
 
 async def _notify(scene: Scene, mood: Mood) -> None:
-    """Send one event to all, and wait until each has been tried."""
+    """Send one event to all, and wait until each has been tried. A mail server may be silent for
+    minutes, so that its mail is on its way until it is well again."""
     [id] = await n.notify(scene.tenant, title=f"control {mood.name}")
 
     def tried(found: list[dict[str, Any]]) -> bool:
-        logs = [each["log"] for each in found]
-        return bool(logs) and all(log and log[0]["completedAt"] for log in logs)
+        return bool(found) and all(is_tried(each) for each in found)
+
+    def is_tried(each: dict[str, Any]) -> bool:
+        waits = mood.name == "silent" and each["channelType"] == "email"
+        return bool(each["log"]) and (waits or bool(each["log"][0]["completedAt"]))
 
     await n.deliveries(scene.tenant, id, tried)
 

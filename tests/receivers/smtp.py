@@ -152,8 +152,9 @@ class _Server(SMTP):
         reply = replies.get(f"{command} {address}") or replies.get(command)
         if reply == "hang":
             await self._receiver.released.wait()
-        elif reply == "disconnect" and self.transport is not None:
-            cast(asyncio.Transport, self.transport).abort()
+        if reply in ("hang", "disconnect"):
+            if self.transport is not None:
+                cast(asyncio.Transport, self.transport).abort()
         elif reply:
             await super().push(reply)
         return bool(reply)

@@ -11,11 +11,18 @@ from storage import outbox, waiting
 from tests.storage.due import Due, ids
 
 _REFUSED = {"kind": FailureClass.MISCONFIGURED, "wait": 5.0, "doubts_destination": True}
+_THROTTLED = {"kind": FailureClass.THROTTLED, "wait": 900.0}
 lanes = pytest.mark.parametrize(("keyed", "interval"), [(True, None), (True, 0.001), (False, None)])
 
 
 async def probe_now(due: Due) -> None:
     await due.rows("update tenant.delivery_rates set probe_at = now(), free_at = now() returning 1")
+
+
+async def rested(due: Due) -> None:
+    await due.rows(
+        "update tenant.delivery_rates set rests_until = now(), free_at = now() returning 1"
+    )
 
 
 class TestDoubt:
@@ -164,6 +171,54 @@ class TestRest:
         await due.end(first, "retrying", **throttled)
         assert ids(await due.claim(100, keyed=keyed, interval=interval)) == [other]
         assert (await due.place("a"))["rest"] == pytest.approx(1_800, abs=2)
+
+    @lanes
+    async def test_it_grows_until_something_arrives(
+        self, due: Due, keyed: bool, interval: float | None
+    ) -> None:
+        await due.add(*[4] * 30)
+        for wait in (2, 4, 8, 16):
+            [claimed] = await due.claim(1, keyed=keyed, interval=interval)
+            await due.end(claimed, "retrying", **_THROTTLED)
+            assert (await due.place())["rest"] == pytest.approx(wait, abs=1)
+            assert await due.claim(100, keyed=keyed, interval=interval) == []
+            await rested(due)
+        [fine] = await due.claim(1, keyed=keyed, interval=interval)
+        await due.end(fine)
+        [claimed] = await due.claim(1, keyed=keyed, interval=interval)
+        await due.end(claimed, "retrying", **_THROTTLED)
+        assert (await due.place())["rest"] == pytest.approx(2, abs=1)
+
+    async def test_one_event_that_is_always_too_much_does_not_hold_up_the_others(
+        self, due: Due
+    ) -> None:
+        """Its own wait grows; where others arrive, the destination rests for a moment."""
+        await due.add(1, *[4] * 8)
+        for _ in range(8):
+            [much] = await due.claim(1)
+            await due.end(much, "retrying", **_THROTTLED | {"wait": 3_600.0})
+            assert (await due.place())["rest"] <= 2
+            await rested(due)
+            [fine] = await due.claim(1)
+            await due.end(fine)
+            await due.set(much.delivery_id, next_attempt_at=0)
+
+    async def test_what_was_on_its_way_makes_it_no_longer(self, due: Due) -> None:
+        await due.add(*[4] * 5)
+        for each in await due.claim(5):
+            await due.end(each, "retrying", **_THROTTLED)
+        assert (await due.place())["rest"] == pytest.approx(2, abs=1)
+        assert (await due.place())["probes"] == 1
+
+    async def test_a_refusal_after_it_is_the_first(self, due: Due) -> None:
+        await due.add(*[4] * 5)
+        for _ in range(3):
+            [claimed] = await due.claim(1)
+            await due.end(claimed, "retrying", **_THROTTLED)
+            await rested(due)
+        [claimed] = await due.claim(1)
+        await due.end(claimed, "retrying", **_REFUSED)
+        assert (await due.place())["probe"] == pytest.approx(5, abs=1)
 
     async def test_who_asks_for_too_long_gets_one_careful_try(self, due: Due) -> None:
         await due.add(*[4] * 4)

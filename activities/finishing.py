@@ -1,0 +1,23 @@
+"""Lets what must not be left half done end, although its activity is cancelled meanwhile."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from temporalio import activity
+
+T = TypeVar("T")
+
+
+async def finished(work: Coroutine[Any, Any, T], seconds: float) -> T:
+    """The work's result. A cancellation waits that long for its end: it may be a false alarm, as of
+    a worker that was too busy for its heartbeats. Where the worker stops, it does not wait."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if not activity.is_worker_shutdown():
+            await asyncio.wait([task], timeout=seconds)
+        task.cancel()
+        await asyncio.wait([task])
+        raise
