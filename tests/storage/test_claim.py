@@ -119,7 +119,9 @@ class TestRates:
         throttled = FailureClass.THROTTLED
         await due.end(first, "retrying", kind=throttled, wait=30.0, pause=30.0)
         assert ids(await due.claim(100, keyed=keyed, interval=interval)) == [other]
-        await due.rows("update tenant.delivery_rates set free_at = now() returning 1")
+        await due.rows(
+            "update tenant.delivery_rates set free_at = now(), rests_until = now() returning 1"
+        )
         [second] = await due.claim(100, keyed=keyed, interval=interval)
         assert second.destination == "a"
         assert second.delivery_id != first.delivery_id
