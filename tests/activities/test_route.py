@@ -8,7 +8,7 @@ import pytest
 
 from activities.route import routed
 from activities.target import Target, Unusable
-from channels.channel import ChannelConfig, Outgoing
+from channels.channel import ChannelConfig, ChannelOptions, Outgoing
 from domain.delivery import Reason
 from domain.notification import Severity
 from domain.redaction import Redactor
@@ -23,15 +23,21 @@ EVENT = {
 }
 
 
+class Named(ChannelOptions):
+    to: tuple[str, ...]
+
+
 class Posting(Unusable):
     """Tells whoever its notification channel's options name, and the user."""
+
+    options = Named
 
     def __init__(self) -> None:
         super().__init__("")
 
     def recipients(self, outgoing: Outgoing[ChannelConfig]) -> tuple[str, ...]:
         user = outgoing.message.recipient
-        return (*outgoing.options["to"], *([user] if user else []))
+        return (*outgoing.options.to, *([user] if user else []))
 
 
 class Fixed:
