@@ -48,7 +48,7 @@ class Fixed:
 
 
 def channel(number: int, *to: str, integration: int = 1) -> dict[str, Any]:
-    row = {"id": UUID(int=integration), "is_active": True}
+    row = {"id": UUID(int=integration), "is_active": True, "places": {}}
     return {
         **{"id": UUID(int=number), "channel_type": "email", "options": {"to": list(to)}},
         **{"is_default": True, "is_active": True, "integration": row},
