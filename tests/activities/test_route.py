@@ -8,7 +8,7 @@ import pytest
 
 from activities.route import routed
 from activities.target import Target, Unusable
-from channels.channel import ChannelConfig, Outgoing
+from channels.channel import ChannelConfig, ChannelOptions, Outgoing
 from domain.delivery import Reason
 from domain.notification import Severity
 from domain.redaction import Redactor
@@ -23,15 +23,21 @@ EVENT = {
 }
 
 
+class Told(ChannelOptions):
+    to: tuple[str, ...] = ()
+
+
 class Posting(Unusable):
     """Tells whoever its notification channel's options name, and the user."""
+
+    options = Told
 
     def __init__(self) -> None:
         super().__init__("")
 
     def recipients(self, outgoing: Outgoing[ChannelConfig]) -> tuple[str, ...]:
         user = outgoing.message.recipient
-        return (*outgoing.options["to"], *([user] if user else []))
+        return (*outgoing.options.to, *([user] if user else []))
 
 
 class Fixed:
@@ -42,7 +48,7 @@ class Fixed:
 
 
 def channel(number: int, *to: str, integration: int = 1) -> dict[str, Any]:
-    row = {"id": UUID(int=integration), "is_active": True}
+    row = {"id": UUID(int=integration), "is_active": True, "places": {}}
     return {
         **{"id": UUID(int=number), "channel_type": "email", "options": {"to": list(to)}},
         **{"is_default": True, "is_active": True, "integration": row},
