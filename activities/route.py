@@ -78,7 +78,7 @@ def routes_of(targets: Targets, tenant_id: TenantId, decision: Decision) -> list
     if not recipients:
         return [_unsent(decision, Reason.NO_RECIPIENT)]
     sent = _sent(decision, decision.channel, target, outgoing)
-    return [replace(sent, recipient=each) for each in dict.fromkeys(recipients)]
+    return [replace(sent, recipient=each) if each else sent for each in dict.fromkeys(recipients)]
 
 
 def _outgoing(decision: Decision, channel: Row, target: Target) -> Outgoing[Any]:
@@ -91,8 +91,9 @@ def _sent(decision: Decision, channel: Row, target: Target, outgoing: Outgoing[A
     message, created = outgoing.message, decision.notification["created_at"]
     lasts = timedelta(seconds=target.channel.limits.schedule.lasts)
     names_entity = message.entity_type is not None and message.entity_id is not None
-    return replace(
-        _unsent(decision, None),
+    return Route(
+        **_decided(decision),
+        recipient="",
         destination=place_of(target, outgoing, channel),
         alert_key=message.alert_key if names_entity else None,
         deadline_at=deadline(created, decision.notification["expires_at"], created + lasts),
@@ -100,19 +101,26 @@ def _sent(decision: Decision, channel: Row, target: Target, outgoing: Outgoing[A
 
 
 def _unsent(decision: Decision, reason: Reason | None) -> Route:
-    notification, channel = decision.notification, decision.channel or {}
-    latest = notification["created_at"] + timedelta(seconds=LATEST_SECONDS)
+    latest = decision.notification["created_at"] + timedelta(seconds=LATEST_SECONDS)
     return Route(
-        notification_id=notification["id"],
-        channel_id=decision.channel_id,
-        channel_type=channel.get("channel_type"),
+        **_decided(decision),
         recipient="",
-        integration_id=channel.get("integration_id"),
-        options=as_json(channel.get("options", {})),
         destination="",
         alert_key=None,
-        action=action(notification["event_type"]),
-        rank=decision.severity.rank,
         deadline_at=latest,
         reason=reason,
     )
+
+
+def _decided(decision: Decision) -> dict[str, Any]:
+    """What a route has of its decision, wherever it leads."""
+    notification, channel = decision.notification, decision.channel or {}
+    return {
+        "notification_id": notification["id"],
+        "channel_id": decision.channel_id,
+        "channel_type": channel.get("channel_type"),
+        "integration_id": channel.get("integration_id"),
+        "options": as_json(channel.get("options", {})),
+        "action": action(notification["event_type"]),
+        "rank": decision.severity.rank,
+    }

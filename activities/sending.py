@@ -36,12 +36,11 @@ class Attempt:
         """With the severity that it was routed by, or that it took over from what it replaces."""
         config, claimed = self.target.config, self.claimed
         message = render(str(claimed.delivery_id), claimed.notification, config.severity)
-        message = replace(
-            message,
-            severity=_SEVERITIES.get(claimed.rank, message.severity),
-            latest=Latest(**claimed.latest) if claimed.latest else None,
-            repeated=claimed.repeated and not self.target.channel.limits.keyed,
-        )
+        severity = _SEVERITIES.get(claimed.rank, message.severity)
+        latest = Latest(**claimed.latest) if claimed.latest else None
+        repeated = claimed.repeated and not self.target.channel.limits.keyed
+        if latest or repeated or severity is not message.severity:
+            message = replace(message, severity=severity, latest=latest, repeated=repeated)
         return Outgoing(message, config, self.target.options(claimed.options), claimed.recipient)
 
 

@@ -5,6 +5,7 @@ and UTS 46 (names in other scripts) say, they lead to the same place. What is no
 """
 
 import re
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -20,10 +21,15 @@ _ADDRESS = re.compile(r"[0-9A-Fa-f:.]+")
 def link(url: Any) -> str | None:
     """The URL in ASCII; None if it is none of http(s), or names a user before its host: such a one
     (`https://bank.example@evil.example`) deceives who reads it."""
-    if not isinstance(url, str) or _CONTROL.search(url.strip()):
+    return _link(url.strip()) if isinstance(url, str) else None
+
+
+@lru_cache(1_024)  # every channel that an event goes to asks for the same one
+def _link(url: str) -> str | None:
+    if _CONTROL.search(url):
         return None
     try:
-        parts = urlsplit(url.strip())
+        parts = urlsplit(url)
         host, port = _host(parts.hostname or ""), parts.port
     except ValueError:
         return None

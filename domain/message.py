@@ -11,6 +11,7 @@ from domain.notification import Action, Severity, action, alert_key, stated_seve
 from domain.severity import understood
 
 FACTS = 20
+_SEVERITIES = frozenset(Severity)
 _FACT_CHARS = 500  # of a list or an object; a text is cut by the channel, as its vendor asks
 
 
@@ -106,7 +107,7 @@ def _quoted(said: Any) -> str:
 
 def _facts(metadata: dict[str, Any]) -> list[tuple[str, str]]:
     """The metadata in its order; what is told elsewhere is not said twice, and none is lost."""
-    told = {"severity": str(metadata.get("severity")).lower() in set(Severity)}
+    told = {"severity": str(metadata.get("severity")).lower() in _SEVERITIES}
     told["url"] = link(metadata.get("url")) is not None
     facts = [(name, _shown(value)) for name, value in metadata.items() if not told.get(name)]
     if len(facts) <= FACTS:

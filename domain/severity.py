@@ -60,6 +60,8 @@ def understood(said: Any) -> Severity | None:
     """
     if not isinstance(said, str):
         return None
+    if said in _LEVELS:
+        return _LEVELS[said]
     levels = [*_levels(_PIECE.findall(unicodedata.normalize("NFKC", said).casefold()))]
     if None in levels:
         return None

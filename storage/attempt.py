@@ -69,7 +69,7 @@ _FIELDS = {
     "kind": "text",
     "maybe_sent": "boolean",
     "error": "text",
-    "reference": "jsonb",
+    "reference": "text",
     "wait": "float8",
     "rest": "float8",
 }
@@ -78,8 +78,8 @@ _FIELDS = {
 # the later attempt's.
 _COMPLETE = f"""
 with done as (
-    select * from jsonb_to_recordset($1)
-    as x ({", ".join(f"{name} {kind}" for name, kind in _FIELDS.items())})
+    select * from unnest({", ".join(f"${at}::{of}[]" for at, of in enumerate(_FIELDS.values(), 1))})
+    as x ({", ".join(_FIELDS)})
 ), closed as (
     update tenant.delivery_attempts a set completed_at = now(), class = done.kind,
         maybe_sent = done.maybe_sent, status_code = done.code, latency_ms = done.latency_ms,
@@ -93,7 +93,7 @@ with done as (
 update tenant.notification_deliveries d set status = done.status, failures = done.failures,
     throttles = done.throttles, doubts = done.doubts, lease_until = null,
     last_class = done.kind, last_error = done.error, updated_at = now(),
-    reference = coalesce(done.reference, d.reference),
+    reference = coalesce(done.reference::jsonb, d.reference),
     next_attempt_at = least(statement_timestamp() + make_interval(secs => done.wait),
         d.deadline_at),
     completed_at = case when done.status = 'retrying' then null else now() end
@@ -121,7 +121,8 @@ returning d.request_id
 async def complete(sql: Statements, integration: Row, outcomes: Sequence[Outcome]) -> None:
     """Record how attempts through that version of an integration ended, and what their
     destinations are therefore due: to be left alone, to be doubted, or to be trusted again."""
-    await sql.run(_COMPLETE, as_json([_row(outcome) for outcome in outcomes]))
+    rows = [_row(outcome) for outcome in outcomes]
+    await sql.run(_COMPLETE, *([row[name] for row in rows] for name in _FIELDS))
     id, version = integration["id"], integration["version"]
     for place, seconds in _longest(outcomes, "pause").items():
         await destination.pause(sql, id, place, seconds)
@@ -160,6 +161,8 @@ def _row(outcome: Outcome) -> Row:
     counts = outcome.failures
     row = {name: getattr(outcome, name) for name in _FIELDS if name not in _COUNTS}
     row |= dict(zip(_COUNTS, (counts.certain, counts.throttled, counts.doubtful), strict=True))
+    if outcome.reference is not None:
+        row["reference"] = as_json(outcome.reference)
     if outcome.wait is not None:
         row["wait"] = outcome.left(outcome.wait)
         row["rest"] = outcome.left(outcome.rest)

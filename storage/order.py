@@ -136,5 +136,8 @@ async def supersede(sql: Statements, integration_id: object, destination: str) -
 
 def latest_of(row: Row) -> Row | None:
     """What LATEST found, taken out of a row."""
-    found = {name: row.pop(f"latest_{name}") for name in ("event_type", "title", "created_at")}
-    return found if found["created_at"] is not None else None
+    event_type, title = row.pop("latest_event_type"), row.pop("latest_title")
+    created_at = row.pop("latest_created_at")
+    if created_at is None:
+        return None
+    return {"event_type": event_type, "title": title, "created_at": created_at}
