@@ -19,13 +19,13 @@ from activities.job import Connections
 from activities.places import note_places
 from activities.sending import Attempt, send, slot
 from activities.target import Target, Targets
-from domain.delivery import FailureClass
 from domain.tenant import TenantId
 from storage import attempt as record
 from storage import delivery, routing
 from storage.attempt import Outcome
 from storage.claim import Claimed, claim, reclaim, release, renew
 from storage.database import DRIVER_ERRORS
+from storage.outbox import note_wakes
 from storage.statement import Row, Statements
 from workflows import messages as m
 from workflows import steps
@@ -172,7 +172,7 @@ class Delivering:
                     return
                 attempt = Attempt(claimed, window.target)
                 outcomes.append(await send(attempt, self._egress, self._gates, jitter))
-                if _stops_window(outcomes[-1]) or self._is_probing(window):
+                if outcomes[-1].discourages or self._is_probing(window):
                     hopeless.set()
 
         await asyncio.gather(*(one_after_another() for _ in range(window.granted)))
@@ -237,12 +237,16 @@ class Delivering:
             await record.complete(sql, window.integration, outcomes)
             if unsent:
                 await release(sql, unsent)
+            await note_wakes(sql, _others(window, outcomes))
             return await _look(sql, share)
 
 
-def _stops_window(outcome: Outcome) -> bool:
-    """Whether what is claimed beside it would hardly fare better."""
-    return outcome.kind in (FailureClass.THROTTLED, FailureClass.MISCONFIGURED)
+def _others(window: Window, outcomes: list[Outcome]) -> set[UUID]:
+    """Other requests, of which something failed that this round has sent: their lanes may sleep
+    for longer than that is to wait, as they saw it on its way or in a queue."""
+    failed = {each.delivery_id for each in outcomes if each.wait is not None}
+    found = {each.request_id for each in window.claimed if each.delivery_id in failed}
+    return found - {window.share.request_id}
 
 
 async def _later(sql: Statements, share: Share, target: Target, full: float | None) -> m.Lane:

@@ -117,12 +117,9 @@ class Scene:
             self.asked.done[act.__name__.strip("_")] += 1
 
     async def _patch(self, kind: str, change: dict[str, Any]) -> None:
-        self._acted(kind)
-        await self.tenant.patch(f"/v1/integrations/{self.integrations[kind]}", change)
-        self._acted(kind)
-
-    def _acted(self, kind: str) -> None:
-        self.asked.acts.append((self.integrations[kind], time.time()))
+        began, id = time.time(), self.integrations[kind]
+        await self.tenant.patch(f"/v1/integrations/{id}", change)
+        self.asked.acts.append((id, began, time.time()))
 
     async def _switch(self, kind: str) -> None:
         await self._patch(kind, {"is_active": False})
@@ -138,9 +135,9 @@ class Scene:
         await self._patch(kind, {"description": f"changed {len(self.asked.acts)}"})
 
     async def _test(self, kind: str) -> None:
-        self._acted(kind)
-        await self.tenant.post(f"/v1/integrations/{self.integrations[kind]}/test")
-        self._acted(kind)
+        began, id = time.time(), self.integrations[kind]
+        await self.tenant.post(f"/v1/integrations/{id}/test")
+        self.asked.acts.append((id, began, time.time()))
 
     async def mend(self) -> None:
         """Whatever a disturbance that was cut short has left."""

@@ -108,6 +108,7 @@ class Watch:
         default_factory=_seconds
     )  # by state, of one delivery at a time
     idle: float = 0.0
+    idlest: str = ""  # the destination
     leaps: bool = False
     _held: dict[str, tuple[str, float]] = field(default_factory=dict)
     _still: dict[str, float] = field(default_factory=_seconds)
@@ -145,7 +146,9 @@ class Watch:
             del self._still[place]
         for place in ready - working:
             self._still[place] += seconds
-        self.idle = max(self.idle, *self._still.values(), 0.0)
+        for place, still in self._still.items():
+            if still > self.idle:
+                self.idle, self.idlest = still, place
         for row in rows:
             stands = row["state"] == "ready" and row["place"] not in working
             self._hold(row, "idle" if stands else row["state"], seconds)

@@ -38,17 +38,20 @@ Early = tuple[str, int, str, float]  # an attempt: its delivery and number, afte
 @dataclass(slots=True)
 class Asked:
     """What was done to the service. `names` are the channels' by id, `whole` those of them that
-    were there from the first event to the last; `acts` when somebody changed or tested which
-    integration."""
+    were there from the first event to the last; `acts` which integration somebody changed or
+    tested, from when to when."""
 
     accepted: list[str] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     whole: list[str] = field(default_factory=list)
-    acts: list[tuple[str, float]] = field(default_factory=list)
+    acts: list[tuple[str, float, float]] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
 
     def woke(self, integration: str | None, since: float, until: float) -> bool:
-        return any(each == integration and since <= at <= until for each, at in self.acts)
+        return any(
+            each == integration and began <= until and ended >= since
+            for each, began, ended in self.acts
+        )
 
 
 @dataclass(slots=True)
@@ -97,6 +100,7 @@ class Verdict:
             ),
             "lateness": _quantiles(late),
             "longest_idle": round(self.watch.idle, 1),
+            "idlest": self.watch.idlest,
             "longest": {name: round(value, 1) for name, value in self.watch.longest.items()},
             "hours_passed": round(self.watch.clock.total / 3_600, 1),
             "leaps": len(self.watch.clock.at),

@@ -49,6 +49,11 @@ class Outcome:
     def arrived(self) -> bool:
         return self.status in (DeliveryStatus.ACCEPTED, DeliveryStatus.DELIVERED)
 
+    @property
+    def discourages(self) -> bool:
+        """Whether what is to be sent beside it would hardly fare better."""
+        return self.kind in (FailureClass.THROTTLED, FailureClass.MISCONFIGURED)
+
     def left(self, seconds: float) -> float:
         """Of so many seconds from its end, those that are still to come."""
         return max(self.ended + seconds - time.monotonic(), 0.0)

@@ -196,3 +196,43 @@ class TestOrder:
             ids = await n.notify(tenant, *events)
             await asyncio.gather(*(n.deliveries(tenant, id) for id in ids))
         assert [e["data"]["title"] for e in receiver.events] == [e["title"] for e in events]
+
+
+async def _asleep(tenant: Tenant, id: str) -> None:
+    """Have the event's workflow look, so that it sleeps for as long as the record says now."""
+    await tenant.sql(
+        "insert into public.outbox (tenant_id, kind, subject, count)"
+        " select $1, 'wake', request_id, 1 from notifications where id = $2::text::uuid",
+        tenant.id,
+        id,
+    )
+    async with asyncio.timeout(20):
+        while await tenant.sql("select from public.outbox where tenant_id = $1", tenant.id):
+            await asyncio.sleep(0.05)
+
+
+class TestOthers:
+    """A round sends whatever is the most urgent at a destination, whosever request it is of."""
+
+    async def test_what_another_request_sent_in_vain_is_tried_again_in_its_time(
+        self, tenant: Tenant
+    ) -> None:
+        async with n.receiving(tenant, SlackReceiver()) as receiver:
+            receiver.always = Reply(403)
+            await slack(tenant, receiver)
+            [first] = await n.notify(tenant)
+            await n.deliveries(tenant, first, failed("misconfigured"))
+            await put_off(tenant, first)
+            await receiver.until(lambda found: len(found) == 1)
+            [second] = await n.notify(tenant)
+            [resent] = await n.deliveries(tenant, second, bool)
+            await _asleep(tenant, first)
+            await put_off(tenant, first, seconds=-1.0)
+            refused = Reply(200, '{"ok":false,"error":"invalid_blocks"}')
+            receiver.told.extend([Reply(500), refused])
+            receiver.always = None
+            await tenant.post(f"/v1/deliveries/{resent['id']}/resend")
+            [other] = await n.deliveries(tenant, second)
+            [delivery] = await n.deliveries(tenant, first)
+        assert other["status"] == "failed"
+        assert [each["class"] for each in delivery["log"]] == ["misconfigured", "transient", None]
