@@ -72,7 +72,9 @@ async def overtaken(
 async def _in_activity(validating: Validating, input: m.ValidateInput) -> m.Validated:
     environment = ActivityEnvironment()
     id = migration_id(input.job.job_id)
-    environment.info = dataclasses.replace(environment.info, workflow_id=id)
+    environment.info = dataclasses.replace(
+        environment.info, workflow_id=id, workflow_type="Migration"
+    )
     validated: m.Validated = await environment.run(validating.validate_records, input)
     return validated
 
