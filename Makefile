@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo up test lint bench conformance
+.PHONY: help setup demo up test campaign lint bench conformance
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -25,6 +25,9 @@ up: setup ## Run the whole service on this machine
 
 test: setup ## Run all tests, on real servers
 	$(BIN)/pytest
+
+campaign: setup ## Run the tests that take minutes each: kills, memory, operators' acts
+	$(BIN)/pytest -m campaign
 
 lint: setup ## Check style, types and structure
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from temporalio.client import WorkflowFailureError
+from temporalio.service import RPCError, RPCStatusCode
 
 from api.auth import Admin, Operator
 from api.context import Context, InContext
@@ -69,6 +70,14 @@ async def _outcome(
     except TimeoutError as error:
         raise ApiError(503, "unavailable", "no worker has done the test in time") from error
     except WorkflowFailureError as error:
-        detail = "the test was ended in Temporal before it had a result; test again"
-        raise ApiError(503, "unavailable", detail) from error
+        raise _ended() from error
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        raise _ended() from error  # it was deleted there
     return {"data": outcome.model_dump(exclude_none=True, exclude=_HIDDEN)}
+
+
+def _ended() -> ApiError:
+    detail = "the test was ended in Temporal before it had a result; test again"
+    return ApiError(503, "unavailable", detail)

@@ -72,6 +72,7 @@ async def test_batches_lost_while_the_object_store_hangs_are_imported_again(
     await holds(victim, job_id)
 
 
+@pytest.mark.campaign
 async def test_the_worker_stands_still_across_two_restarts_of_a_segment(
     stack: Stack, victim: Tenant
 ) -> None:
@@ -85,6 +86,7 @@ async def test_the_worker_stands_still_across_two_restarts_of_a_segment(
     await holds(victim, job_id)
 
 
+@pytest.mark.campaign
 async def test_it_restarts_twice_while_nobody_looks(stack: Stack, victim: Tenant) -> None:
     job_id = await started(victim, FILE, batchSize=BATCH)
     async with watching(victim, job_id) as watch:
@@ -97,6 +99,7 @@ async def test_it_restarts_twice_while_nobody_looks(stack: Stack, victim: Tenant
     await holds(victim, job_id)
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("update", [False, True])
 async def test_of_records_with_one_id_the_same_wins(
     stack: Stack, victim: Tenant, update: bool
@@ -119,6 +122,7 @@ async def titles(tenant: Tenant) -> tuple[Rows, str]:
     return await rows(tenant), found["md5"]
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("phase", ["importing", "cleaning_up"])
 async def test_it_dies_after_the_last_batch(stack: Stack, victim: Tenant, phase: str) -> None:
     """Around the flush that ends the segment, and between that and the job's end."""
@@ -131,6 +135,7 @@ async def test_it_dies_after_the_last_batch(stack: Stack, victim: Tenant, phase:
     await holds(victim, job_id)
 
 
+@pytest.mark.campaign
 async def test_it_dies_while_a_job_is_taken_back(stack: Stack, victim: Tenant) -> None:
     job_id = await started(victim, FILE, batchSize=BATCH)
     async with watching(victim, job_id) as watch:
@@ -148,6 +153,7 @@ async def test_it_dies_while_a_job_is_taken_back(stack: Stack, victim: Tenant) -
     )
 
 
+@pytest.mark.campaign
 async def test_it_dies_while_a_job_is_paused(stack: Stack, victim: Tenant) -> None:
     job_id = await started(victim, FILE, batchSize=BATCH)
     async with watching(victim, job_id) as watch:
@@ -163,6 +169,7 @@ async def test_it_dies_while_a_job_is_paused(stack: Stack, victim: Tenant) -> No
     await holds(victim, job_id)
 
 
+@pytest.mark.campaign
 async def test_nothing_is_lost_at_instants_drawn_by_lot(stack: Stack) -> None:
     """A short one of benchmarks/durability.py."""
     campaign = Campaign(stack, random.Random(20_261_127), Outcome())

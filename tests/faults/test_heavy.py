@@ -15,6 +15,8 @@ from tests.faults.exports import HEADER, export
 from tests.faults.stack import Stack, ended, ledger, rows, running, until
 from tests.service import Tenant
 
+pytestmark = pytest.mark.campaign
+
 ROWS = 20_000
 EXPORT = export(ROWS)
 MIB = 2**20

@@ -9,6 +9,8 @@ from tests.operating.acts import Act, acts
 from tests.operating.campaign import reset, reset_of_first, tried
 from tests.operating.imports import OVER, World
 
+pytestmark = pytest.mark.campaign
+
 ACTS = {act.name: act for act in acts()}
 FIRST, LAST = reset(0, reapply=True), reset(-1, reapply=True)
 TOLD_NOTHING = reset(-1, reapply=False)

@@ -9,6 +9,8 @@ import pytest
 from tests.operating.imports import World
 from tests.operating.requests import ACTS, tried
 
+pytestmark = pytest.mark.campaign
+
 QUICK = [act for act in ACTS if act not in ("nonsense", "fail")]
 TRIALS = [
     *(("deliver/before", act) for act in QUICK),
