@@ -106,6 +106,9 @@ from done join closed on closed.delivery_id = done.delivery_id
 where d.id = done.delivery_id and d.attempts = done.no and d.status = 'sending'
 returning d.id
 """
+# A change of the integration that is under way is waited for: it has woken what waits already, so
+# that what an answer to the version before it says would wait anew.
+_HOLD = "select version from tenant.integrations where id = $1 for share"
 # A change of the integration wakes what waits; what was on its way meanwhile was not waiting yet.
 _AGAIN = """
 update tenant.notification_deliveries d set next_attempt_at = now()
@@ -126,6 +129,8 @@ returning d.request_id
 async def complete(sql: Statements, integration: Row, outcomes: Sequence[Outcome]) -> None:
     """Record how attempts through that version of an integration ended, and what their
     destinations are therefore due: to be left alone, to be doubted, or to be trusted again."""
+    if any(each.kind is not None for each in outcomes):
+        await sql.run(_HOLD, integration["id"])
     rows = [_row(outcome) for outcome in outcomes]
     await sql.run(_COMPLETE, *([row[name] for row in rows] for name in _FIELDS))
     id, version = integration["id"], integration["version"]
