@@ -51,8 +51,7 @@ class Share:
 
 @dataclass(slots=True)
 class Window:
-    """What was claimed together: sent by at most `granted` at a time, which the gates hold for it
-    until it is left."""
+    """What was claimed together; the gates hold `granted` sends at a time for it until it is left."""
 
     share: Share
     integration: Row
@@ -242,11 +241,10 @@ class Delivering:
 
 
 def _others(window: Window, outcomes: list[Outcome]) -> set[UUID]:
-    """Other requests, of which something failed that this round has sent: their lanes may sleep
-    for longer than that is to wait, as they saw it on its way or in a queue."""
+    """Other requests that this round sent for in vain: their lanes may sleep for too long now."""
     failed = {each.delivery_id for each in outcomes if each.wait is not None}
-    found = {each.request_id for each in window.claimed if each.delivery_id in failed}
-    return found - {window.share.request_id}
+    sent_for = {each.request_id for each in window.claimed if each.delivery_id in failed}
+    return sent_for - {window.share.request_id}
 
 
 async def _later(sql: Statements, share: Share, target: Target, full: float | None) -> m.Lane:
