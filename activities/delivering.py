@@ -51,7 +51,7 @@ class Share:
 
 @dataclass(slots=True)
 class Window:
-    """What was claimed together; the gates hold `granted` sends at a time for it until it is left."""
+    """What was claimed together: the gates hold `granted` sends for it until it is left."""
 
     share: Share
     integration: Row
