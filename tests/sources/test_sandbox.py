@@ -148,6 +148,7 @@ class TestRefusing:
         assert found.code == "resource_limit"
         assert "SIGXCPU" in found.detail
 
+    @pytest.mark.campaign
     async def test_killed_by_somebody_it_says_so_and_where(self) -> None:
         async with parsing(spec(skip_chunks={0}), endless(b"a\n" * 100_000)) as events:
             await anext(events)
