@@ -36,7 +36,12 @@ order by c.id
 _PREFERENCES = """
 select user_id, preferences from tenant.notification_preferences where user_id = any($1)
 """
-_COUNT = "select count(*)::int as n from tenant.notification_deliveries where request_id = $1"
+# By way of the notifications: deliveries are indexed by their request only while they are open.
+_COUNT = """
+select count(*)::int as n from tenant.notifications n
+    join tenant.notification_deliveries d on d.notification_id = n.id
+where n.request_id = $1
+"""
 
 
 async def unrouted(sql: Statements, request_id: UUID) -> list[Row]:

@@ -1,8 +1,10 @@
 """How much of the tables a claim reads: what it takes, whatever PostgreSQL's statistics say."""
 
+from uuid import uuid4
+
 import pytest
 
-from storage import claim, delivery
+from storage import claim, delivery, routing
 from storage.statement import Row, Statements
 from tests.storage.due import Due
 
@@ -63,3 +65,12 @@ async def test_a_look_at_whose_turn_it_is_reads_each_once(burst: Due) -> None:
         share = burst.request_id, burst.integration_id
         await delivery.turn(sql, share, None, stateful=True)
         assert await _read(sql) - before < 15 * _MANY
+
+
+async def test_a_count_of_a_request_does_not_read_those_of_others(burst: Due) -> None:
+    async with burst.database.statements(burst.tenant_id) as sql:
+        mine, other = uuid4(), burst.integration_id
+        await sql.run(_BURST, mine, other, 3)
+        before = await _read(sql)
+        assert await routing.count(sql, mine) == 3
+        assert await _read(sql) - before < _MANY
