@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.job import LoadedJob, has_ended, lock_job, superseded
+from activities.job import LoadedJob, has_ended, superseded
 from activities.validating import may_run
 from domain.failures import BadInput
 from domain.migration import Options, Phase, Status
@@ -17,25 +17,23 @@ from workflows import messages as m
 class OnRecord:
     """The import as the job's row has it."""
 
-    job: LoadedJob
     status: Status
     revision: int
     options: Options
 
 
-async def begin(connection: AsyncConnection, input: m.BeginInput) -> OnRecord:
-    """Open the import, or find the one that is open: batches are counted by its batch size, so
-    that a run with another one, or with another mapping, would mix two imports in one ledger.
+async def begin(connection: AsyncConnection, job: LoadedJob, input: m.BeginInput) -> OnRecord:
+    """Open the locked job's import, or find the one that is open: batches are counted by its batch
+    size, so that a run with another one, or another mapping, would mix two imports in one ledger.
 
     Raises Superseded if the job is over or being taken back.
     """
-    job = await lock_job(connection, input.job)
     row = job.row
     if has_ended(row):
         raise superseded(job)
     if row["started_at"] is not None:
         options = Options.model_validate(row["options"])
-        return OnRecord(job, Status(row["status"]), row["mapping_revision"], options)
+        return OnRecord(Status(row["status"]), row["mapping_revision"], options)
     _check_validated(row, input)
     await migration.advance(
         connection,
@@ -45,7 +43,7 @@ async def begin(connection: AsyncConnection, input: m.BeginInput) -> OnRecord:
         mapping_revision=input.revision,
         options=input.options.model_dump(mode="json", by_alias=True),
     )
-    return OnRecord(job, Status.PROCESSING, input.revision, input.options)
+    return OnRecord(Status.PROCESSING, input.revision, input.options)
 
 
 def _check_validated(row: Job, input: m.BeginInput) -> None:

@@ -12,9 +12,9 @@ from activities.job import (
     check_before_import,
     is_importing,
     load_job,
-    lock_job,
+    locked_job,
 )
-from activities.standing import begin_undo, end_of, standing, undone
+from activities.standing import begin_undo, has_settled, standing, undone
 from domain.accounting import Account, left_behind, not_found, unaccounted
 from domain.failures import Unproven
 from domain.migration import Counts, Phase, Status
@@ -34,10 +34,7 @@ class Closing:
     async def set_state(self, input: m.StateInput) -> m.State:
         """Say where the job is. Raises Superseded if the workflow believes the import to be ahead,
         and it has begun or is over; a pause that comes too early or too late changes nothing."""
-        ref = input.job
-        tenant_id = (await load_job(self._database, ref)).tenant_id
-        async with self._database.tenant(tenant_id) as connection:
-            job = await lock_job(connection, ref)
+        async with locked_job(self._database, input.job) as (connection, job):
             if input.phase is not Phase.IMPORTING:
                 check_before_import(job)
             elif not is_importing(job.row):
@@ -48,10 +45,8 @@ class Closing:
     @activity.defn(name=steps.recall_job.name)
     async def recall_job(self, ref: m.JobRef) -> m.Standing:
         """How the job stands, for a run that began anew or that somebody overtook."""
-        job = await load_job(self._database, ref)
-        async with self._database.tenant(job.tenant_id) as connection:
-            account = await account_of(connection, job.id)
-        return standing(job.row, account.counts)
+        async with locked_job(self._database, ref) as (connection, job):
+            return standing(job.row, (await account_of(connection, job.id)).counts)
 
     @activity.defn(name=steps.undo_import.name)
     async def undo_import(self, input: m.UndoInput) -> m.TakenBack:
@@ -59,9 +54,8 @@ class Closing:
 
         Of what has ended nothing is taken back, but for a completed job that is rolled back.
         """
-        job = await load_job(self._database, input)
-        async with self._database.tenant(job.tenant_id) as connection:
-            undoing = await begin_undo(connection, input)
+        async with locked_job(self._database, input) as (connection, job):
+            undoing = await begin_undo(connection, job, input)
         async with heartbeating():
             while undoing and (chunks := await self._undoable(job)):
                 for chunk in chunks:
@@ -75,9 +69,8 @@ class Closing:
     @activity.defn(name=steps.clean_up.name)
     async def clean_up(self, ref: m.JobRef) -> m.Cleaned:
         """Delete the upload and its chunks; what is gone already is fine."""
-        job = await load_job(self._database, ref)
-        async with self._database.tenant(job.tenant_id) as connection:
-            if migration.is_over((await lock_job(connection, ref)).row):
+        async with locked_job(self._database, ref) as (connection, job):
+            if has_settled(job.row, None):
                 return m.Cleaned(deleted=0)  # the reaper sees to what is left
             await migration.note(connection, job.id, phase=Phase.CLEANING_UP)
         keys = [stored.key async for stored in self._store.list(job.prefix)]
@@ -91,12 +84,11 @@ class Closing:
         What the workflow believes is proven once more, under the job's lock: raises Unproven if
         the ledger does not say so, too. A job that has ended stays as it is.
         """
-        job = await load_job(self._database, input.job)
-        async with self._database.tenant(job.tenant_id) as connection:
-            row = (await lock_job(connection, input.job)).row
-            account, status = await account_of(connection, job.id), end_of(row, input.status)
-            if status is None:
+        async with locked_job(self._database, input.job) as (connection, job):
+            row, account = job.row, await account_of(connection, job.id)
+            if has_settled(row, input.status):
                 return m.Closed(status=row["status"], counts=account.counts)
+            status = Status(row["ending"] or input.status)
             _prove(status, account, await undoable(connection, job.id))
             for warning in await _warnings(connection, row, input):
                 await migration.warn(connection, job.id, warning)

@@ -10,7 +10,7 @@ from temporalio import activity
 from activities.beginning import begin
 from activities.chunks import prepared_chunks
 from activities.heartbeat import heartbeating
-from activities.job import Connections, LoadedJob, load_importing, load_job
+from activities.job import Connections, LoadedJob, load_importing, locked_job
 from domain.accounting import Account, out_of_order, unaccounted
 from domain.columns import map_columns
 from domain.failures import BadInput, Unproven
@@ -31,13 +31,10 @@ class Importing:
     @activity.defn(name=steps.begin_import.name)
     async def begin_import(self, input: m.BeginInput) -> m.Begun:
         """Open a run: its epoch fences off whatever still works on the job for an earlier one."""
-        tenant_id = (await load_job(self._database, input.job)).tenant_id
-        async with self._database.tenant(tenant_id) as connection:
-            on_record = await begin(connection, input)
-            job = on_record.job
-            epoch = await migration.next_epoch(connection, job.id)
+        async with locked_job(self._database, input.job) as (connection, job):
+            on_record = await begin(connection, job, input)
             batches = job.row["chunks"] * _batches_per_chunk(job, on_record.options)
-            await migration.note(connection, job.id, batches=batches)
+            epoch = await migration.next_epoch(connection, job.id, batches=batches)
         return m.Begun(
             epoch=epoch,
             batches=batches,
@@ -54,18 +51,18 @@ class Importing:
         date, or a backup that was restored. The last segment ends with the job's account.
         """
         job = await load_importing(self._database, input.job)
-        plan, run, stopped = await self._plan(job, input.revision), _run(job, input), False
+        plan, run, paused = await self._plan(job, input.revision), _run(job, input), False
         async with heartbeating():
             account = await proven_account(self._database, run)
-            while not stopped and (missing := account.missing(input.stop)):
+            while not paused and (missing := account.missing(input.stop)):
+                if activity.is_worker_shutdown():  # the next worker goes on from here
+                    break
                 _check_order(job, account, missing[0])
-                stopped = await self._import(job, input, plan, missing)
+                paused = await self._import(job, input, plan, missing)
                 account = await proven_account(self._database, run)
         next = min(account.missing(input.stop), default=input.stop)
         if next == account.batches:
             _check_sums(account)
-        row = (await load_job(self._database, input.job)).row
-        paused = next < input.stop and row["status"] == Status.PAUSED
         return m.Segment(next=next, counts=account.counts, paused=paused)
 
     async def _plan(self, job: LoadedJob, revision: int) -> Plan:
@@ -78,7 +75,7 @@ class Importing:
     async def _import(
         self, job: LoadedJob, input: m.SegmentInput, plan: Plan, wanted: list[int]
     ) -> bool:
-        """Import the wanted batches as far as it goes: whether a pause or a shutdown was met."""
+        """Import the wanted batches as far as it goes: whether a pause was met."""
         run, per_chunk = _run(job, input), _batches_per_chunk(job, input.options)
         needed = set(wanted)
 
@@ -94,8 +91,8 @@ class Importing:
         async with aclosing(prepared):
             async for chunks in prepared:
                 while chunks:  # none is kept once it is in: the next one may need its memory
-                    if activity.is_worker_shutdown():  # the next worker goes on from here
-                        return True
+                    if activity.is_worker_shutdown():
+                        return False
                     written = await write_chunk(self._database, run, chunks.pop(0), expected)
                     if written in (Written.PAUSED, Written.GAP):
                         return written is Written.PAUSED

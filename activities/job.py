@@ -1,7 +1,8 @@
 """A job as its activities need it: the row, its source, its entity, its mapping made ready."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -122,9 +123,14 @@ async def load_job(database: Database, ref: JobRef) -> LoadedJob:
         return _loaded(ref, await migration.find(connection, UUID(ref.job_id)))
 
 
-async def lock_job(connection: AsyncConnection, ref: JobRef) -> LoadedJob:
-    """The same, and nobody changes the job or imports for it until the transaction ends."""
-    return _loaded(ref, await migration.lock(connection, UUID(ref.job_id)))
+@asynccontextmanager
+async def locked_job(
+    database: Database, ref: JobRef
+) -> AsyncIterator[tuple[AsyncConnection, LoadedJob]]:
+    """The same in a transaction: until it ends nobody else changes the job or imports for it."""
+    _check_workflow(ref)
+    async with database.tenant(TenantId(ref.tenant_id)) as connection:
+        yield connection, _loaded(ref, await migration.lock(connection, UUID(ref.job_id)))
 
 
 def _loaded(ref: JobRef, row: Job | None) -> LoadedJob:
@@ -151,11 +157,13 @@ async def load_before_import(database: Database, ref: JobRef) -> LoadedJob:
     return job
 
 
-async def note_before_import(connection: AsyncConnection, job: LoadedJob, **changes: Any) -> None:
-    """Keep what was found out about the job's file. Raises Superseded, and the transaction keeps
-    nothing else either, if the import has begun meanwhile or the job ends."""
-    if not await migration.note_before_import(connection, job.id, **changes):
-        raise Superseded(f"job {job.id} was moved on meanwhile")
+@asynccontextmanager
+async def before_import(database: Database, ref: JobRef) -> AsyncIterator[AsyncConnection]:
+    """A transaction to keep what was found out about the job's file. Raises Superseded if the
+    import has begun meanwhile or the job ends; until the transaction is over, neither happens."""
+    async with locked_job(database, ref) as (connection, job):
+        check_before_import(job)
+        yield connection
 
 
 def check_before_import(job: LoadedJob) -> None:

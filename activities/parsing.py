@@ -9,10 +9,10 @@ from activities.heartbeat import heartbeating
 from activities.job import (
     Connections,
     LoadedJob,
+    before_import,
     load_before_import,
     new_chunk_key,
     new_chunk_number,
-    note_before_import,
 )
 from domain.failures import BadInput
 from domain.migration import Phase, Status
@@ -53,10 +53,10 @@ class Parsing:
         warnings = list(profile.warnings)
         if not profile.records:
             warnings.append("the file holds no records")
-        async with self._database.tenant(job.tenant_id) as connection:
-            await note_before_import(
+        async with before_import(self._database, input.job) as connection:
+            await migration.note(
                 connection,
-                job,
+                job.id,
                 total_records=profile.records,
                 chunks=chunks,
                 profile=_as_json(profile),

@@ -7,7 +7,7 @@ the row is the judge, under its lock.
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
-from activities.job import lock_job
+from activities.job import LoadedJob
 from domain.failures import Problem
 from domain.migration import FINAL, Counts, Options, Phase, Status, Undone
 from storage import migration
@@ -41,28 +41,21 @@ def standing(row: Job, counts: Counts) -> m.Standing:
     )
 
 
-async def begin_undo(connection: AsyncConnection, input: m.UndoInput) -> bool:
-    """From now on nothing is written for the job, and it ends as `ending`; False if it has ended
-    and stays as it is.
+async def begin_undo(connection: AsyncConnection, job: LoadedJob, input: m.UndoInput) -> bool:
+    """From now on nothing is written for the locked job, and it ends as `ending`; False if it has
+    ended and stays as it is.
 
     How it ends stays with who was first: a job that its user cancelled is cancelled, whoever takes
     it back in the end. Raises Superseded if a job that has not completed is to be rolled back.
     """
-    job = await lock_job(connection, input)
     row = job.row
     ending = input.ending or _of_older_history(row)
-    if ending is Status.ROLLED_BACK and row["status"] not in FINAL:
-        raise _not_completed(row)
-    if row["status"] in FINAL and (ending, row["status"]) != (
-        Status.ROLLED_BACK,
-        Status.COMPLETED,
-    ):
+    if has_settled(row, ending):
         return False
     changes = {"phase": Phase.UNDOING, "ending": row["ending"] or ending}
     if row["ending"] is None and input.problem is not None:
         changes["failure"] = input.problem.model_dump(by_alias=True, exclude_none=True)
-    await migration.next_epoch(connection, job.id)
-    await migration.note(connection, job.id, **changes)
+    await migration.next_epoch(connection, job.id, **changes)
     return True
 
 
@@ -72,19 +65,12 @@ def _of_older_history(row: Job) -> Status | None:
     return Status.ROLLED_BACK if rolls_back and row["status"] == Status.COMPLETED else None
 
 
-def end_of(row: Job, wanted: Status) -> Status | None:
-    """The status that the job ends in now; None if it has ended already.
-
-    Raises Superseded if it is to be rolled back and has not completed.
+def has_settled(row: Job, wanted: Status | None) -> bool:
+    """Whether the job has ended, and stays as it is although it is `wanted` to end otherwise: only
+    a completed one is still rolled back. Raises Superseded if one is to be that has not completed.
     """
-    rolls_back = wanted is Status.ROLLED_BACK
-    if migration.is_over(row) and not (rolls_back and row["status"] == Status.COMPLETED):
-        return None
-    status = Status(row["ending"] or wanted)
-    if status is Status.ROLLED_BACK and row["status"] != Status.COMPLETED:
-        raise _not_completed(row)
-    return status
-
-
-def _not_completed(row: Job) -> Superseded:
-    return Superseded(f"only a completed job is rolled back, not one that is {row['status']}")
+    rolls_back = Status.ROLLED_BACK in (row["ending"], wanted)
+    if rolls_back and row["status"] not in FINAL:
+        detail = f"only a completed job is rolled back, not one that is {row['status']}"
+        raise Superseded(detail)
+    return row["status"] in FINAL and not (rolls_back and row["status"] == Status.COMPLETED)

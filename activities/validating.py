@@ -8,7 +8,7 @@ from typing import Any
 from temporalio import activity
 
 from activities.heartbeat import heartbeating
-from activities.job import Connections, LoadedJob, load_before_import, note_before_import
+from activities.job import Connections, LoadedJob, before_import, load_before_import
 from activities.survey import LISTED_ERRORS, Findings, Surveyor
 from domain.accounting import unread
 from domain.failures import BadInput, Rejected, Unproven
@@ -75,10 +75,10 @@ class Validating:
         preview = build_preview(
             job.ref.job_id, revision, surveyor.summary(findings), mapping, job.entity
         )
-        async with self._database.tenant(job.tenant_id) as connection:
-            await note_before_import(
+        async with before_import(self._database, job.ref) as connection:
+            await migration.note(
                 connection,
-                job,
+                job.id,
                 mapping_revision=revision,
                 preview=preview.model_dump(mode="json", by_alias=True),
                 validation=validated.model_dump(exclude={"accepted"}),
@@ -98,10 +98,10 @@ class Validating:
         workflow, so that nobody reads `preview` before the workflow takes an execution."""
         if options is None:
             return validated
-        async with self._database.tenant(job.tenant_id) as connection:
-            await note_before_import(
+        async with before_import(self._database, job.ref) as connection:
+            await migration.note(
                 connection,
-                job,
+                job.id,
                 options=options.model_dump(mode="json", by_alias=True),
                 report=_report(validated, options, predicted),
             )

@@ -46,11 +46,6 @@ _UNFINISHED = or_(
 _BEFORE_IMPORT = (Phase.UPLOADING, Phase.PARSING, Phase.AWAITING_EXECUTE, Phase.VALIDATING)
 
 
-def is_over(job: Job) -> bool:
-    """Whether the job has ended, and is not being rolled back: nobody has anything to do for it."""
-    return job["status"] in FINAL and not (job["status"] == Status.COMPLETED and job["ending"])
-
-
 async def create(
     connection: AsyncConnection, tenant_id: str, new: NewJob, mapping: Mapping | None
 ) -> Job:
@@ -131,12 +126,12 @@ async def advance(
     await connection.execute(moved.values(status=status, phase=phase, **at, **changes))
 
 
-async def next_epoch(connection: AsyncConnection, job_id: UUID) -> int:
+async def next_epoch(connection: AsyncConnection, job_id: UUID, **changes: Any) -> int:
     """Begin another run of the job: from now on nothing is written for any earlier one."""
     epoch: int = await connection.scalar(
         update(migration_jobs)
         .where(migration_jobs.c.id == job_id)
-        .values(epoch=migration_jobs.c.epoch + 1)
+        .values(epoch=migration_jobs.c.epoch + 1, **changes)
         .returning(migration_jobs.c.epoch)
     )
     return epoch
@@ -147,22 +142,6 @@ async def note(connection: AsyncConnection, job_id: UUID, **changes: Any) -> Non
     await connection.execute(
         update(migration_jobs).where(migration_jobs.c.id == job_id).values(**changes)
     )
-
-
-async def note_before_import(connection: AsyncConnection, job_id: UUID, **changes: Any) -> bool:
-    """Keep what was found out about the file. False, and a straggler's findings are not kept, once
-    the import has begun (the mapping and options on record are what it goes by) or the job ends."""
-    kept = await connection.execute(
-        update(migration_jobs)
-        .where(
-            migration_jobs.c.id == job_id,
-            migration_jobs.c.started_at.is_(None),
-            migration_jobs.c.ending.is_(None),
-            migration_jobs.c.status.not_in(FINAL),
-        )
-        .values(**changes)
-    )
-    return kept.rowcount > 0
 
 
 async def warn(connection: AsyncConnection, job_id: UUID, warning: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.job import locked_job
 from activities.standing import begin_undo
 from domain.migration import Status
 from storage import migration
@@ -207,8 +208,8 @@ class TestTrouble:
         await tenant.execute(job_id)
         ref = m.UndoInput(tenant_id=tenant.id, job_id=job_id, ending=Status.ROLLED_BACK)
         database = Database(service.dsn)
-        async with database.tenant(tenant.id) as connection:
-            assert await begin_undo(connection, ref)
+        async with locked_job(database, ref) as (connection, job):
+            assert await begin_undo(connection, job, ref)
         await database.close()
         assert (await sweep()).closed == 1
         async with asyncio.timeout(60):

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.closing import Closing
 from activities.importing import Importing
-from activities.job import Connections
+from activities.job import Connections, locked_job
 from activities.memory import available, divided
 from activities.standing import begin_undo
 from domain.failures import Problem
@@ -105,7 +105,7 @@ async def test_batches_are_those_of_the_chunks_there_are_when_the_import_begins(
     async def parses(connection: AsyncConnection) -> None:
         profile = (await migration.lock(connection, scene.id) or {})["profile"]
         profile = {**profile, "chunks": [[500, 9_000]] * 3}
-        await migration.note_before_import(connection, scene.id, chunks=3, profile=profile)
+        await migration.note(connection, scene.id, chunks=3, profile=profile)
 
     begin = m.BeginInput(job=scene.ref, revision=1, options=Options(batch_size=100))
     begun = await scene.meanwhile(parses, Importing(scene.found).begin_import(begin))
@@ -118,8 +118,8 @@ async def test_who_ends_a_cancelled_job_gives_it_no_reason_of_his_own(
 ) -> None:
     """Its workflow was terminated while it took the job back, and the reaper does the rest."""
     cancel = m.UndoInput(**dict(scene.ref), ending=Status.CANCELLED, problem=first)
-    async with scene.found.database.tenant(scene.tenant.id) as connection:
-        assert await begin_undo(connection, cancel)
+    async with locked_job(scene.found.database, scene.ref) as (connection, job):
+        assert await begin_undo(connection, job, cancel)
     end = m.CloseInput(job=scene.ref, status=Status.FAILED, problem=TERMINATED)
     assert (await Closing(scene.found).close_job(end)).status is Status.CANCELLED
     row = await scene.row()
