@@ -23,6 +23,7 @@ from activities.alone import AloneOrder, confine_alone, serve
 from activities.closing import Closing
 from activities.delivering import Delivering
 from activities.errors import TranslateErrors
+from activities.heartbeat import Heartbeat
 from activities.importing import Importing
 from activities.job import Connections
 from activities.memory import Memory, available, divided, memory_alone
@@ -91,7 +92,7 @@ def workers(client: Client, connections: Connections, settings: Settings) -> lis
             task_queue=queue,
             workflows=_OF_QUEUE.get(queue, ()),
             activities=[mine[step.name] for step in STEPS if step.queue == queue],
-            interceptors=[TranslateErrors(), CountStarts(connections)],
+            interceptors=[Heartbeat(), TranslateErrors(), CountStarts(connections)],
             max_concurrent_activities=slots[queue],
             # A dead worker's workflows move on after 2 s, not 10 (docs/decisions).
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),

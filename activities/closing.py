@@ -5,7 +5,6 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
-from activities.heartbeat import heartbeating
 from activities.job import (
     Connections,
     LoadedJob,
@@ -56,10 +55,9 @@ class Closing:
         """
         async with locked_job(self._database, input) as (connection, job):
             undoing = await begin_undo(connection, job, input)
-        async with heartbeating():
-            while undoing and (chunks := await self._undoable(job)):
-                for chunk in chunks:
-                    await undo_chunk(self._database, job.tenant_id, job.entity, job.id, chunk)
+        while undoing and (chunks := await self._undoable(job)):
+            for chunk in chunks:
+                await undo_chunk(self._database, job.tenant_id, job.entity, job.id, chunk)
         return m.TakenBack(undone=undone((await load_job(self._database, input)).row))
 
     async def _undoable(self, job: LoadedJob) -> list[int]:

@@ -13,7 +13,6 @@ from temporalio import activity
 
 from activities.finishing import finished
 from activities.gates import Gates
-from activities.heartbeat import heartbeating
 from activities.integration_state import note_state
 from activities.job import Connections
 from activities.places import note_places
@@ -75,8 +74,7 @@ class Delivering:
         """One round: send what is due; what is left, and when to come back."""
         ref = input.request
         share = Share(TenantId(ref.tenant_id), UUID(ref.request_id), UUID(input.integration_id))
-        async with heartbeating():
-            return await self.round(share, await self._claim(share))
+        return await self.round(share, await self._claim(share))
 
     async def round(self, share: Share, found: Found) -> m.Lane:
         """Send until the share is done, nothing is due soon, or the round has taken long enough."""

@@ -1,22 +1,37 @@
-"""Keeps Temporal informed that a long activity lives, however long its single steps take."""
+"""Keeps Temporal informed that a long activity lives, however long its single steps take.
+
+An interceptor, outside of all others: whatever an activity waits for, it is heard of.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from typing import Any
 
 from temporalio import activity
+from temporalio.worker import (
+    ActivityInboundInterceptor,
+    ExecuteActivityInput,
+    Interceptor,
+)
 
-_SECONDS = 1.0  # well below the heartbeat timeout in workflows/steps.py
+_SECONDS = 1.0  # well below the heartbeat timeouts in workflows/steps.py
 
 
-@asynccontextmanager
-async def heartbeating() -> AsyncIterator[None]:
-    """Heartbeat in the background while the body runs; cancellation reaches the body as usual."""
-    beating = asyncio.create_task(_beat())
-    try:
-        yield
-    finally:
-        beating.cancel()
+class Heartbeat(Interceptor):
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        return _Heartbeating(next)
+
+
+class _Heartbeating(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        """Heartbeat in the background while the activity runs, if its step has a heartbeat timeout;
+        a cancellation reaches the activity as usual."""
+        if not activity.info().heartbeat_timeout:
+            return await self.next.execute_activity(input)
+        beating = asyncio.create_task(_beat())
+        try:
+            return await self.next.execute_activity(input)
+        finally:
+            beating.cancel()
 
 
 async def _beat() -> None:

@@ -9,7 +9,6 @@ from temporalio import activity
 
 from activities.beginning import begin
 from activities.chunks import prepared_chunks
-from activities.heartbeat import heartbeating
 from activities.job import Connections, LoadedJob, load_importing, locked_job
 from domain.accounting import Account, out_of_order, unaccounted
 from domain.columns import map_columns
@@ -52,14 +51,13 @@ class Importing:
         """
         job = await load_importing(self._database, input.job)
         plan, run, paused = await self._plan(job, input.revision), _run(job, input), False
-        async with heartbeating():
+        account = await proven_account(self._database, run)
+        while not paused and (missing := account.missing(input.stop)):
+            if activity.is_worker_shutdown():  # the next worker goes on from here
+                break
+            _check_order(job, account, missing[0])
+            paused = await self._import(job, input, plan, missing)
             account = await proven_account(self._database, run)
-            while not paused and (missing := account.missing(input.stop)):
-                if activity.is_worker_shutdown():  # the next worker goes on from here
-                    break
-                _check_order(job, account, missing[0])
-                paused = await self._import(job, input, plan, missing)
-                account = await proven_account(self._database, run)
         next = min(account.missing(input.stop), default=input.stop)
         if next == account.batches:
             _check_sums(account)

@@ -5,7 +5,6 @@ from typing import Any
 
 from temporalio import activity
 
-from activities.heartbeat import heartbeating
 from activities.job import (
     Connections,
     LoadedJob,
@@ -48,8 +47,7 @@ class Parsing:
     async def parse_upload(self, input: m.ParseInput) -> m.Parsed:
         """Write the file's chunks and profile. Raises BadInput where the file is to blame."""
         job = await load_before_import(self._database, input.job)
-        async with heartbeating():
-            chunks, profile = await self._parse(job, input.etag)
+        chunks, profile = await self._parse(job, input.etag)
         warnings = list(profile.warnings)
         if not profile.records:
             warnings.append("the file holds no records")

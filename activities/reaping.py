@@ -10,7 +10,6 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from activities.heartbeat import heartbeating
 from activities.job import Connections
 from domain.failures import Problem
 from domain.migration import FINAL, Status
@@ -54,16 +53,15 @@ class Reaping:
         now = datetime.now(UTC)
         before = now - timedelta(seconds=input.grace_seconds)
         done: Counter[Done] = Counter()
-        async with heartbeating():
-            for tenant in await tenants.every(self._database):
-                with _apart(done, f"tenant {tenant.slug}: jobs"):
-                    await self._mend_all(tenant, before, done)
-                with _apart(done, f"tenant {tenant.slug}: files"):
-                    done["objects"] += await self._sweep(tenant, now, before)
-                with _apart(done, f"tenant {tenant.slug}: requests"):
-                    await self._restart(tenant, done)
-            with _apart(done, "broken uploads"):
-                done["uploads"] += await self._store.abort_stale_writes(now - _LONGEST_UPLOAD)
+        for tenant in await tenants.every(self._database):
+            with _apart(done, f"tenant {tenant.slug}: jobs"):
+                await self._mend_all(tenant, before, done)
+            with _apart(done, f"tenant {tenant.slug}: files"):
+                done["objects"] += await self._sweep(tenant, now, before)
+            with _apart(done, f"tenant {tenant.slug}: requests"):
+                await self._restart(tenant, done)
+        with _apart(done, "broken uploads"):
+            done["uploads"] += await self._store.abort_stale_writes(now - _LONGEST_UPLOAD)
         return m.Reaped.model_validate(done)
 
     async def _mend_all(self, tenant: Tenant, before: datetime, done: "Counter[Done]") -> None:

@@ -7,7 +7,6 @@ from uuid import UUID
 from temporalio import activity
 
 from activities.delivering import Delivering, Found, Share, lane_of
-from activities.heartbeat import heartbeating
 from activities.job import Connections
 from activities.route import decisions_again, is_of, lasts_until, routed, unplaced
 from domain.notification import Severity
@@ -34,22 +33,21 @@ class Routing:
         tenant_id, request_id = TenantId(input.tenant_id), UUID(input.request_id)
         found: dict[Share, Found] = {}
         try:
-            async with heartbeating():
-                async with self._database.statements(tenant_id) as sql:
-                    integrations = await self._route(sql, tenant_id, request_id)
-                    total = await routing.count(sql, request_id)
-                    rows = await delivery.lanes(sql, request_id, None)
-                    if integrations and total <= _AT_ONCE:
-                        # In the transaction that routed: nobody has to look for it again.
-                        for row in rows:
-                            share = Share(tenant_id, request_id, row["integration_id"])
-                            # What was sent before may lead where no channel leads any more.
-                            integration = integrations.get(
-                                share.integration_id
-                            ) or await routing.integration(sql, share.integration_id)
-                            found[share] = await self._delivering.claim(sql, share, integration)
-                rounds = (self._delivering.round(*each) for each in found.items())
-                lanes = await asyncio.gather(*rounds) if found else map(lane_of, rows)
+            async with self._database.statements(tenant_id) as sql:
+                integrations = await self._route(sql, tenant_id, request_id)
+                total = await routing.count(sql, request_id)
+                rows = await delivery.lanes(sql, request_id, None)
+                if integrations and total <= _AT_ONCE:
+                    # In the transaction that routed: nobody has to look for it again.
+                    for row in rows:
+                        share = Share(tenant_id, request_id, row["integration_id"])
+                        # What was sent before may lead where no channel leads any more.
+                        integration = integrations.get(
+                            share.integration_id
+                        ) or await routing.integration(sql, share.integration_id)
+                        found[share] = await self._delivering.claim(sql, share, integration)
+            rounds = (self._delivering.round(*each) for each in found.items())
+            lanes = await asyncio.gather(*rounds) if found else map(lane_of, rows)
         finally:
             for each in found.values():
                 self._delivering.leave(each)

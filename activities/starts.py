@@ -24,7 +24,6 @@ from temporalio.worker import (
 
 from activities.alone import run_alone
 from activities.errors import final
-from activities.heartbeat import heartbeating
 from activities.job import Connections, LoadedJob, load_job, new_chunk_number
 from domain.failures import Died, Problem
 from domain.starts import Starts
@@ -59,9 +58,8 @@ class _Counting(ActivityInboundInterceptor):
         work = activity.info().activity_type
         if work not in _DONE:
             return await self.next.execute_activity(input)
-        async with heartbeating():
-            job = await load_job(self._database, input.args[0].job)
-            return await self._counted(job, work, input)
+        job = await load_job(self._database, input.args[0].job)
+        return await self._counted(job, work, input)
 
     async def _counted(self, job: LoadedJob, work: str, input: ExecuteActivityInput) -> Any:
         confined = work == steps.parse_upload.name  # it reads in a process of its own anyway

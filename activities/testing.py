@@ -7,7 +7,6 @@ from uuid import UUID
 
 from temporalio import activity
 
-from activities.heartbeat import heartbeating
 from activities.job import Connections
 from activities.target import Target, Targets
 from domain.delivery import Check, DeliveryFailed, FailureClass
@@ -30,14 +29,13 @@ class Testing:
     @activity.defn(name=steps.test_integration.name)
     async def test_integration(self, input: m.IntegrationTestInput) -> m.IntegrationTested:
         """Look at everything the channel can look at. That it fails is a result, not an error."""
-        async with heartbeating():
-            row = await self._load(input)
-            if row is None:
-                return m.IntegrationTested(success=False, error="it is not there any more")
-            # No cache: a draft's secrets are forgotten with it.
-            target = Targets(self._vault).of(TenantId(input.tenant_id), row)
-            checks = [_shown(check, target) for check in await self._checks(target)]
-            await self._note(input, row, checks)
+        row = await self._load(input)
+        if row is None:
+            return m.IntegrationTested(success=False, error="it is not there any more")
+        # No cache: a draft's secrets are forgotten with it.
+        target = Targets(self._vault).of(TenantId(input.tenant_id), row)
+        checks = [_shown(check, target) for check in await self._checks(target)]
+        await self._note(input, row, checks)
         error = _error(checks)
         return m.IntegrationTested(success=error is None, error=error, checks=tuple(checks))
 

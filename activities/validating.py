@@ -7,7 +7,6 @@ from typing import Any
 
 from temporalio import activity
 
-from activities.heartbeat import heartbeating
 from activities.job import Connections, LoadedJob, before_import, load_before_import
 from activities.survey import LISTED_ERRORS, Findings, Surveyor
 from domain.accounting import unread
@@ -37,8 +36,7 @@ class Validating:
         if options and not options.dry_run and known and known["revision"] == revision:
             return await self._decide(job, m.Validated(**known, accepted=False), options, None)
         surveyor = Surveyor(self._connections, job, with_existing=bool(options))
-        async with heartbeating():
-            findings, mapping = await surveyor.survey(mapping)
+        findings, mapping = await surveyor.survey(mapping)
         validated = await self._record(surveyor, findings, revision, mapping)
         predicted = _predicted(findings, options) if options else None
         return await self._decide(job, validated, options, predicted)

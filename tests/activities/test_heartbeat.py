@@ -1,0 +1,35 @@
+"""A worker lets Temporal hear of every activity whose step says that it must be heard of."""
+
+import asyncio
+import dataclasses
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
+
+from activities import heartbeat
+from activities.heartbeat import Heartbeat
+
+
+class Waiting(ActivityInboundInterceptor):
+    """An activity that waits until it was heard of."""
+
+    def __init__(self) -> None:
+        self.heard = asyncio.Event()
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        async with asyncio.timeout(5):
+            await self.heard.wait()
+
+
+async def test_an_activity_with_a_heartbeat_timeout_is_heard_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(heartbeat, "_SECONDS", 0.01)
+    environment, work = ActivityEnvironment(), Waiting()
+    environment.info = dataclasses.replace(environment.info, heartbeat_timeout=timedelta(seconds=5))
+    environment.on_heartbeat = lambda *_: work.heard.set()
+    beating = Heartbeat().intercept_activity(work)
+    await environment.run(beating.execute_activity, cast(ExecuteActivityInput, None))
