@@ -71,13 +71,8 @@ class Counts(_Model):
     def processed(self) -> int:
         return self.inserted + self.updated + self.skipped + self.failed
 
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
-            inserted=self.inserted + other.inserted,
-            updated=self.updated + other.updated,
-            skipped=self.skipped + other.skipped,
-            failed=self.failed + other.failed,
-        )
+
+OUTCOMES = tuple(Counts.model_fields)
 
 
 class Undone(_Model):
@@ -86,10 +81,3 @@ class Undone(_Model):
     deleted: int = 0
     restored: int = 0
     kept: int = 0
-
-    def __add__(self, other: "Undone") -> "Undone":
-        return Undone(
-            deleted=self.deleted + other.deleted,
-            restored=self.restored + other.restored,
-            kept=self.kept + other.kept,
-        )

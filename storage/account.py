@@ -6,17 +6,15 @@ from sqlalchemy import ARRAY, Integer, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.accounting import Account
-from domain.migration import Counts
+from domain.migration import OUTCOMES, Counts
 from storage.tables import import_before_images, import_chunks, migration_jobs
-
-_OUTCOMES = ("inserted", "updated", "skipped", "failed")
 
 
 async def account_of(connection: AsyncConnection, job_id: UUID) -> Account:
     """As it stands; whoever decides by it holds the job's lock (`migration.lock`)."""
     chunk, job = import_chunks.c, migration_jobs.c
     stays = chunk.undone_at.is_(None)
-    sums = [func.coalesce(func.sum(chunk[name]).filter(stays), 0).label(name) for name in _OUTCOMES]
+    sums = [func.coalesce(func.sum(chunk[name]).filter(stays), 0).label(name) for name in OUTCOMES]
     is_in = (chunk.job_id == job.id) & chunk.committed_at.is_not(None)
     held = func.coalesce(func.array_agg(chunk.chunk).filter(is_in), cast([], ARRAY(Integer)))
     query = (
@@ -30,7 +28,7 @@ async def account_of(connection: AsyncConnection, job_id: UUID) -> Account:
         records=row.total_records,
         batches=row.batches,
         held=frozenset(row.held),
-        counts=Counts(**{name: row._mapping[name] for name in _OUTCOMES}),
+        counts=Counts(**{name: row._mapping[name] for name in OUTCOMES}),
     )
 
 

@@ -103,7 +103,7 @@ async def proven_account(database: Database, run: Run) -> Account:
             .returning(migration_jobs.c.id)
         )
         if locked.one_or_none() is None:
-            raise Superseded(f"job {run.job_id} has left run {run.epoch}")
+            raise _superseded(run)
         return await account_of(connection, run.job_id)
 
 
@@ -128,9 +128,13 @@ async def _fence(connection: AsyncConnection, run: Run) -> Status:
         )
     ).one_or_none()
     if row is None or row.epoch != run.epoch:
-        raise Superseded(f"job {run.job_id} has left run {run.epoch}")
+        raise _superseded(run)
     await one_writer(connection, run.tenant_id, run.table)
     return Status(row.status)
+
+
+def _superseded(run: Run) -> Superseded:
+    return Superseded(f"job {run.job_id} has left run {run.epoch}")
 
 
 async def one_writer(connection: AsyncConnection, tenant_id: TenantId, table: str) -> None:

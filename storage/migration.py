@@ -12,7 +12,7 @@ from sqlalchemy import and_, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.mapping import Mapping
-from domain.migration import FINAL, Counts, Phase, Status
+from domain.migration import FINAL, OUTCOMES, Counts, Phase, Status
 from storage.rows import create_row, find_row
 from storage.tables import import_chunks, migration_job_mappings, migration_jobs
 
@@ -217,17 +217,10 @@ class Progress:
 async def progress(connection: AsyncConnection, job_ids: list[UUID]) -> dict[UUID, Progress]:
     """The progress of each job: the sum of its committed chunks that were not undone."""
     chunk = import_chunks.c
+    outcomes = [func.sum(chunk[name]) for name in OUTCOMES]
+    span = func.max(chunk.committed_at) - func.min(migration_jobs.c.started_at)
     rows = await connection.execute(
-        select(
-            chunk.job_id,
-            func.sum(chunk.inserted).label("inserted"),
-            func.sum(chunk.updated).label("updated"),
-            func.sum(chunk.skipped).label("skipped"),
-            func.sum(chunk.failed).label("failed"),
-            func.extract(
-                "epoch", func.max(chunk.committed_at) - func.min(migration_jobs.c.started_at)
-            ),
-        )
+        select(chunk.job_id, func.extract("epoch", span), *outcomes)
         .join_from(import_chunks, migration_jobs, migration_jobs.c.id == chunk.job_id)
         .where(
             chunk.job_id.in_(job_ids), chunk.committed_at.is_not(None), chunk.undone_at.is_(None)
@@ -235,9 +228,6 @@ async def progress(connection: AsyncConnection, job_ids: list[UUID]) -> dict[UUI
         .group_by(chunk.job_id)
     )
     return {
-        row[0]: Progress(
-            Counts(inserted=row[1], updated=row[2], skipped=row[3], failed=row[4]),
-            float(row[5] or 0),
-        )
-        for row in rows
+        job_id: Progress(Counts(**dict(zip(OUTCOMES, sums, strict=True))), float(seconds or 0))
+        for job_id, seconds, *sums in rows
     }

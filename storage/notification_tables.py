@@ -3,7 +3,7 @@
 from sqlalchemy import Boolean, Column, Integer, SmallInteger, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
-from storage.tables import id_column, shared, tenant, time_column
+from storage.tables import count_column, id_column, shared, tenant, time_column
 
 integrations = Table(
     "integrations",
@@ -111,10 +111,10 @@ notification_deliveries = Table(
     Column("action", Text),
     Column("status", Text, nullable=False, server_default="pending"),
     Column("rank", SmallInteger, nullable=False),
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("failures", Integer, nullable=False, server_default="0"),
-    Column("throttles", Integer, nullable=False, server_default="0"),
-    Column("doubts", Integer, nullable=False, server_default="0"),
+    count_column("attempts"),
+    count_column("failures"),
+    count_column("throttles"),
+    count_column("doubts"),
     time_column("lease_until"),
     time_column("next_attempt_at"),
     time_column("deadline_at"),
@@ -152,7 +152,7 @@ delivery_rates = Table(
     Column("destination", Text, primary_key=True),
     time_column("free_at"),
     time_column("rests_until"),
-    Column("probes", Integer, nullable=False, server_default="0"),
+    count_column("probes"),
     time_column("probed_at"),
     time_column("probe_at"),
 )

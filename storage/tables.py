@@ -23,6 +23,7 @@ from sqlalchemy.dialects.postgresql import JSONB, UUID
 from sqlalchemy.types import TypeEngine
 
 from domain.entity import ENTITIES, Entity, Kind
+from domain.migration import OUTCOMES
 
 shared = MetaData(schema="public")
 tenant = MetaData(schema="tenant")
@@ -39,6 +40,10 @@ _TYPES: Mapping[Kind, TypeEngine[Any]] = {
 def time_column(name: str, *, nullable: bool = True) -> Column[Any]:
     default = None if nullable else func.now()
     return Column(name, DateTime(timezone=True), nullable=nullable, server_default=default)
+
+
+def count_column(name: str) -> Column[Any]:
+    return Column(name, Integer, nullable=False, server_default="0")
 
 
 def id_column() -> Column[Any]:
@@ -74,11 +79,8 @@ import_chunks = Table(
     tenant,
     Column("job_id", UUID, primary_key=True),
     Column("chunk", Integer, primary_key=True),
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("inserted", Integer, nullable=False, server_default="0"),
-    Column("updated", Integer, nullable=False, server_default="0"),
-    Column("skipped", Integer, nullable=False, server_default="0"),
-    Column("failed", Integer, nullable=False, server_default="0"),
+    count_column("attempts"),
+    *map(count_column, OUTCOMES),
     Column("first_id", UUID),
     Column("last_id", UUID),
     time_column("committed_at"),
@@ -149,13 +151,13 @@ migration_jobs = Table(
     Column("sha256", Text, nullable=False),
     Column("status", Text, nullable=False, server_default="pending"),
     Column("phase", Text, nullable=False, server_default="uploading"),
-    Column("epoch", Integer, nullable=False, server_default="0"),
-    Column("mapping_revision", Integer, nullable=False, server_default="0"),
+    count_column("epoch"),
+    count_column("mapping_revision"),
     Column("source_timezone", Text),
     Column("dry_run", Boolean, nullable=False, server_default="false"),
     Column("options", JSONB, nullable=False, server_default="{}"),
     Column("total_records", BigInteger, nullable=False, server_default="0"),
-    Column("chunks", Integer, nullable=False, server_default="0"),
+    count_column("chunks"),
     Column("batches", Integer),
     Column("profile", JSONB, nullable=False, server_default="{}"),
     Column("preview", JSONB(none_as_null=True)),

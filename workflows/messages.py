@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict
 
 from domain.delivery import Check
 from domain.failures import Problem
-from domain.migration import Counts, Options, Phase, Status, Undone
+from domain.migration import FINAL, Counts, Options, Phase, Status, Undone
 from domain.tenant import TenantIdField
 
 
@@ -148,6 +148,11 @@ class Standing(Message):
     options: Options | None = None
     counts: Counts = Counts()
     undone: Undone | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the job is over, or on its way there."""
+        return self.ending is not None or self.status in FINAL
 
 
 class UndoInput(JobRef):

@@ -89,7 +89,7 @@ class MigrationWorkflow(Steered):
                 if problem_of(error).code not in _STALE or not workflow.patched(_RECALL):
                     raise
             standing = await self._recall()
-            if standing.ending is not None or standing.status in FINAL:
+            if standing.has_ended:
                 return standing
         raise ApplicationError("others work on the job as well", type="superseded")
 
@@ -104,8 +104,8 @@ class MigrationWorkflow(Steered):
         """Believe the job's row; where an import has begun, go on with that one."""
         self._was_reset = False
         standing = await self._look_up()
-        over = standing.ending is not None or standing.status in FINAL
-        self._refuse_wishes(standing.status, over or standing.options is not None)
+        over, begun = standing.has_ended, standing.options is not None
+        self._refuse_wishes(standing.status, over or begun)
         self._counts, self._importing = standing.counts, None
         self._revision = standing.revision or self._revision
         self._records = standing.records or self._records

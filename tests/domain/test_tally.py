@@ -1,5 +1,6 @@
 """Counting a file against a plain model of an import."""
 
+from collections import Counter
 from itertools import pairwise
 
 import polars as pl
@@ -27,16 +28,16 @@ def tally_of(file: File, target: dict[str, int], cuts: list[int]) -> RecordTally
 
 
 def modelled(file: File, target: dict[str, int], duplicates: Duplicates) -> Counts:
-    held, counts = dict(target), Counts()
+    held, counts = dict(target), Counter[str]()
     for source_id, content in file:
         if source_id not in held:
-            held[source_id], outcome = content, Counts(inserted=1)
+            held[source_id], outcome = content, "inserted"
         elif duplicates == "skip" or held[source_id] == content:
-            outcome = Counts(skipped=1)
+            outcome = "skipped"
         else:
-            held[source_id], outcome = content, Counts(updated=1)
-        counts += outcome
-    return counts
+            held[source_id], outcome = content, "updated"
+        counts[outcome] += 1
+    return Counts.model_validate(counts)
 
 
 @given(FILES, TARGETS, CUTS, st.sampled_from(["skip", "update"]))
