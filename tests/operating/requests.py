@@ -2,8 +2,10 @@
 
 import asyncio
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
@@ -57,7 +59,7 @@ async def tried(world: World, phase: str, act: str, number: int | None = None) -
         operator, client = await _entered(world, tenant, phase, (slack, webhook))
         await _do(world, tenant, operator, act, number)
         if phase == "in flight" and act == "cancel":
-            await _until_over(operator)  # which waits for the sends to hear of it
+            await _until_told(operator)
         world.gates.open(tenant.id)
         for each in (slack, webhook):
             each.answering.set()
@@ -90,9 +92,18 @@ async def _entered(
     return operator, client
 
 
-async def _until_over(operator: Operator) -> None:
+async def _until_told(operator: Operator) -> None:
+    """Wait until whoever sends knows of the cancellation: a heartbeat is answered with it. Not
+    until the sends gave up: a vendor that is silent for so long may be told twice by anybody."""
+    wanted = PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
+    asked: datetime | None = None
     async with asyncio.timeout(_WITHIN):
-        while await _lives(operator):
+        while found := await operator.pending():
+            beats = [each.last_heartbeat_time.ToDatetime(UTC) for each in found]
+            if asked is None and all(each.state == wanted for each in found):
+                asked = max(beats)
+            if asked is not None and min(beats) > asked:
+                return
             await asyncio.sleep(0.1)
 
 
