@@ -35,10 +35,9 @@ ACTS = ["terminate", "cancel", "delete", "garbage", "wake twice", "pause", "star
 ACTS += ["start anew", "complete", "nonsense", "fail", "activity pause", "activity reset"]
 TASKS = 6  # so many workflow tasks a request has that is reset, at most
 _WITHIN = 120.0
-# The lease as well: an activity that is cancelled while it sends leaves attempts without an end.
 _OVERDUE = (
-    "update notification_deliveries set next_attempt_at = now() - '1 h'::interval,"
-    " lease_until = now() where completed_at is null"
+    "update notification_deliveries set next_attempt_at = now() - '1 h'::interval"
+    " where completed_at is null"
 )
 
 
