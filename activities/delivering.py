@@ -274,7 +274,8 @@ async def _look(sql: Statements, share: Share) -> m.Lane:
 
 
 def lane_of(row: Row) -> m.Lane:
-    wait = max(row["wait"], 0.0)
+    """What waits to be routed has no time; its workflow is woken to do so."""
+    wait = None if row["wait"] is None else max(row["wait"], 0.0)
     return m.Lane(
         integration_id=str(row["integration_id"]), type=row["type"], open=row["open"], wait=wait
     )

@@ -30,10 +30,10 @@ def routed(
     led_to = set(taken)
     for decision in decisions:
         for route in routes_of(targets, tenant_id, decision):
-            if route.reason is None and route.place in led_to:
+            if route.is_sent and route.place in led_to:
                 yield replace(route, reason=Reason.SAME_DESTINATION)
                 continue
-            if route.reason is None:
+            if route.is_sent:
                 led_to.add(route.place)
             yield route
 
@@ -54,11 +54,10 @@ def is_of(route: Route, row: Row) -> bool:
     return (route.channel_id, route.recipient) == (row["channel_id"], row["told"])
 
 
-def lasts_until(route: Route, deadline_at: datetime | None) -> Route:
-    """The delivery of an event that is sent again has the time that sending again gives it: by the
-    event's own time it may be over."""
-    later = max(route.deadline_at, deadline_at or route.deadline_at)
-    return replace(route, deadline_at=later)
+def lasts_as_before(route: Route, row: Row) -> Route:
+    """With no less time than the delivery had, which may have been sent again since its event."""
+    before = row["deadline_at"] or route.deadline_at
+    return replace(route, deadline_at=max(route.deadline_at, before))
 
 
 def unplaced(row: Row, instead: Route) -> Route:
@@ -88,28 +87,33 @@ def _outgoing(decision: Decision, channel: Row, target: Target) -> Outgoing[Any]
 
 
 def _sent(decision: Decision, channel: Row, target: Target, outgoing: Outgoing[Any]) -> Route:
-    message, created = outgoing.message, decision.notification["created_at"]
-    lasts = timedelta(seconds=target.channel.limits.schedule.lasts)
+    message = outgoing.message
     names_entity = message.entity_type is not None and message.entity_id is not None
     return Route(
         **_decided(decision),
         recipient="",
         destination=place_of(target, outgoing, channel),
         alert_key=message.alert_key if names_entity else None,
-        deadline_at=deadline(created, decision.notification["expires_at"], created + lasts),
+        deadline_at=_deadline(decision.notification, target.channel.limits.schedule.lasts),
     )
 
 
 def _unsent(decision: Decision, reason: Reason | None) -> Route:
-    latest = decision.notification["created_at"] + timedelta(seconds=LATEST_SECONDS)
     return Route(
         **_decided(decision),
         recipient="",
         destination="",
         alert_key=None,
-        deadline_at=latest,
+        deadline_at=_deadline(decision.notification, LATEST_SECONDS),
         reason=reason,
     )
+
+
+def _deadline(event: Row, lasts: float) -> datetime:
+    """Of an event that is sent again, as if it were new now: by its own time it may be over."""
+    latest = (event["resent_at"] or event["created_at"]) + timedelta(seconds=lasts)
+    expires_at = None if event["resent_at"] else event["expires_at"]
+    return deadline(event["created_at"], expires_at, latest)
 
 
 def _decided(decision: Decision) -> dict[str, Any]:

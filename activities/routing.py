@@ -8,12 +8,13 @@ from temporalio import activity
 
 from activities.delivering import Delivering, Found, Share, lane_of
 from activities.job import Connections
-from activities.route import decisions_again, is_of, lasts_until, routed, unplaced
+from activities.route import decisions_again, is_of, lasts_as_before, routed, unplaced
 from domain.notification import Severity
 from domain.preference import Preferences
 from domain.routing import routes
 from domain.tenant import TenantId
-from storage import delivery, route, routing
+from storage import delivery, destination, route, routing
+from storage.route import Route
 from storage.statement import Row, Statements
 from workflows import messages as m
 from workflows import steps
@@ -68,14 +69,16 @@ class Routing:
         ]
         users = {str(e["recipient"]["id"]) for e in [*notifications, *marked] if e["recipient"]}
         preferences = await routing.preferences(sql, users)
+        made: list[Route] = []
         for row in marked:
-            await self._reroute(sql, tenant_id, row, (channels, preferences))
-        decisions = routes(notifications, channels, preferences)
-        found = routed(self._delivering.targets, tenant_id, decisions)
-        again = {row["id"]: row["deadline_at"] for row in marked}
-        lasting = [lasts_until(each, again.get(each.notification_id)) for each in found]
-        await route.insert_routes(sql, request_id, lasting)
+            made += await self._reroute(sql, tenant_id, row, (channels, preferences))
+        resent = {row["id"]: row["resent_at"] for row in marked if row["resent_at"]}
+        events = [each | {"resent_at": resent.get(each["id"])} for each in notifications]
+        decisions = routes(events, channels, preferences)
+        found = [*routed(self._delivering.targets, tenant_id, decisions)]
+        await route.insert_routes(sql, request_id, found)
         await routing.routed(sql, request_id)
+        await _lift(sql, [each for each in made + found if each.notification_id in resent])
         return {each["integration_id"]: each["integration"] for each in channels}
 
     def _severity(self, tenant_id: TenantId, channel: Row) -> Severity:
@@ -85,17 +88,27 @@ class Routing:
             return Severity.INFO
         return self._delivering.targets.of(tenant_id, integration).config.severity
 
-    async def _reroute(self, sql: Statements, tenant_id: TenantId, row: Row, now: Now) -> None:
+    async def _reroute(
+        self, sql: Statements, tenant_id: TenantId, row: Row, now: Now
+    ) -> list[Route]:
         """Have a delivery go by its channel, integration and recipients as they are now."""
         taken = await route.places(sql, row["id"])
         targets, decisions = self._delivering.targets, decisions_again(row, *now)
         again = routed(targets, tenant_id, decisions, taken)
-        found = [lasts_until(each, row["deadline_at"]) for each in again]
+        found = [lasts_as_before(each, row) for each in again]
         mine = next((each for each in found if is_of(each, row)), None)
-        others = [each for each in found if each is not mine]
-        if not row["told"]:  # it was for nobody in particular, or for no channel at all
-            await route.insert_routes(sql, row["request_id"], others)
+        # If it was for nobody in particular, or for no channel at all, there may be more now.
+        others = [] if row["told"] else [each for each in found if each is not mine]
+        await route.insert_routes(sql, row["request_id"], others)
         if mine is None and row["channel_id"] is None:
             await route.remove(sql, row["delivery_id"])
-        else:
-            await route.reroute(sql, row["delivery_id"], mine or unplaced(row, found[0]))
+            return others
+        mine = mine or unplaced(row, found[0])
+        await route.reroute(sql, row["delivery_id"], mine)
+        return [mine, *others]
+
+
+async def _lift(sql: Statements, routes: Sequence[Route]) -> None:
+    """Somebody sends events again: wherever they go is tried now, at rest or in doubt."""
+    to = {(e.integration_id, e.destination) for e in routes if e.is_sent and e.integration_id}
+    await destination.lift(sql, to)

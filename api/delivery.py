@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from api.auth import OPERATE, Operator
 from api.context import InContext
 from api.durable import wake_requests
 from api.errors import ApiError, existing
-from domain.delivery import LATEST_SECONDS, DeliveryStatus, Reason
+from domain.delivery import DeliveryStatus, Reason
 from domain.message import notes
 from storage import delivery, notification, waiting
 from storage.delivery import Delivery
@@ -66,9 +65,7 @@ async def cancel(delivery_id: UUID, context: InContext, caller: Operator) -> dic
 
 async def send_again(connection: AsyncConnection, found: Sequence[Delivery]) -> set[UUID]:
     """Have deliveries routed anew and sent; the requests that will be woken for it."""
-    deadline = datetime.now(UTC) + timedelta(seconds=LATEST_SECONDS)  # as if they were new
-    requests = await delivery.resend(connection, [each["id"] for each in found], deadline)
-    await waiting.lift(connection, found)
+    requests = await delivery.resend(connection, [each["id"] for each in found])
     await waiting.note_wakes(connection, requests)
     return requests
 

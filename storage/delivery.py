@@ -1,7 +1,6 @@
 """Deliveries: one row for each notification and channel, from routing to its end."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -219,13 +218,11 @@ async def cancel(connection: AsyncConnection, delivery_id: UUID) -> bool:
     return done.one_or_none() is not None
 
 
-async def resend(
-    connection: AsyncConnection, delivery_ids: Sequence[UUID], deadline_at: datetime
-) -> set[UUID]:
+async def resend(connection: AsyncConnection, delivery_ids: Sequence[UUID]) -> set[UUID]:
     """Have deliveries routed anew and sent from the start of their schedule; their requests.
 
     A delivery that is being sent stays as it is. Without a time for its next attempt none is
-    claimed, until routing gives it one (storage/route.py).
+    claimed, until routing gives it one, and with it a deadline (storage/route.py).
     """
     # What was cancelled while a worker sent it, and the worker died, is closed by nobody else.
     await connection.execute(
@@ -249,7 +246,7 @@ async def resend(
             doubts=0,
             reason=None,
             next_attempt_at=None,
-            deadline_at=deadline_at,
+            deadline_at=None,
             completed_at=None,
             updated_at=func.now(),
         )

@@ -105,8 +105,14 @@ _PROBES = """
 select destination from tenant.delivery_rates where integration_id = $1 and probe_at <= now()
 """
 _LIFT = """
-update tenant.delivery_rates set rests_until = null, probe_at = least(probe_at, now())
-where integration_id = $1 and destination = any($2)
+with held as (
+    select integration_id, destination from tenant.delivery_rates
+    where (integration_id, destination) in (select * from unnest($1::uuid[], $2::text[]))
+    order by integration_id, destination for update
+)
+update tenant.delivery_rates r set rests_until = null,
+    probe_at = case when r.probe_at > now() then now() else r.probe_at end
+from held where r.integration_id = held.integration_id and r.destination = held.destination
 """
 _FORGET = """
 update tenant.delivery_rates set rests_until = null, probes = 0, probed_at = null, probe_at = null
@@ -166,9 +172,11 @@ async def to_probe(sql: Statements, integration_id: UUID) -> list[str]:
     return sorted(row["destination"] for row in await sql.rows(_PROBES, integration_id))
 
 
-async def lift(sql: Statements, integration_id: UUID, places: Collection[str]) -> None:
-    """Somebody asks to send there now: end their rests, and probe what is in doubt."""
-    await sql.run(_LIFT, integration_id, list(places))
+async def lift(sql: Statements, places: Collection[tuple[UUID, str]]) -> None:
+    """Somebody asks to send to destinations of integrations now: end their rests, and probe what is
+    in doubt."""
+    if places:
+        await sql.run(_LIFT, *map(list, zip(*places, strict=True)))
 
 
 async def rests(connection: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, datetime]:

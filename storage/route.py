@@ -33,6 +33,10 @@ class Route:
         """No two deliveries lead to the same one."""
         return self.notification_id, self.integration_id, self.destination, self.recipient
 
+    @property
+    def is_sent(self) -> bool:
+        return self.reason is None
+
 
 _TYPES = {"notification_id": "uuid", "channel_id": "uuid", "integration_id": "uuid"} | {
     "rank": "int",
@@ -42,32 +46,32 @@ _NAMES = [field.name for field in fields(Route)]
 _ARRAYS = ", ".join(
     f"${place}::{_TYPES.get(name, 'text')}[]" for place, name in enumerate(_NAMES, 2)
 )
-_OF_ROUTE = [name for name in _NAMES if name not in ("notification_id", "channel_id", "recipient")]
 
 
 def _value(name: str) -> str:
     return "r.options::jsonb" if name == "options" else f"r.{name}"
 
 
-_STATE = """
-    status = case when r.reason is null then 'pending' else 'not_sent' end,
-    completed_at = case when r.reason is null then null else now() end,
-    next_attempt_at = case when r.reason is null then now() end"""
+_STATE = {
+    "status": "case when r.reason is null then 'pending' else 'not_sent' end",
+    "completed_at": "case when r.reason is not null then now() end",
+    "next_attempt_at": "case when r.reason is null then now() end",
+}
+_KEPT = ("notification_id", "channel_id", "recipient")
+_ANEW = {name: _value(name) for name in _NAMES if name not in _KEPT} | _STATE
 
 _INSERT = f"""
-insert into tenant.notification_deliveries (request_id, {", ".join(_NAMES)},
-    status, completed_at, next_attempt_at)
-select $1, {", ".join(map(_value, _NAMES))},
-    case when r.reason is null then 'pending' else 'not_sent' end,
-    case when r.reason is null then null::timestamptz else now() end,
-    case when r.reason is null then now() end
+insert into tenant.notification_deliveries (request_id, {", ".join([*_NAMES, *_STATE])})
+select $1, {", ".join([*map(_value, _NAMES), *_STATE.values()])}
 from unnest({_ARRAYS}) with ordinality as r ({", ".join(_NAMES)}, place)
 order by r.place
 on conflict (notification_id, channel_id, recipient) do nothing
 """
-# What is to be sent again; see storage/delivery.py, resend.
+# What has no time for its next attempt: it is sent again (storage/delivery.py, resend), and has no
+# deadline either then, or its channel was changed (storage/channel.py).
 _MARKED = """
 select d.id as delivery_id, d.channel_id, d.recipient as told, d.deadline_at, d.request_id,
+    case when d.deadline_at is null then now() end as resent_at,
     n.expires_at, n.id, n.event_type, n.title, n.body, n.entity_type, n.entity_id, n.metadata,
     n.recipient, n.created_at
 from tenant.notification_deliveries d join tenant.notifications n on n.id = d.notification_id
@@ -77,8 +81,8 @@ order by d.id
 """
 _REROUTE = f"""
 update tenant.notification_deliveries d set updated_at = now(), {
-    ", ".join(f"{name} = {_value(name)}" for name in _OF_ROUTE)
-}, {_STATE}
+    ", ".join(f"{name} = {value}" for name, value in _ANEW.items())
+}
 from unnest({_ARRAYS}) as r ({", ".join(_NAMES)})
 where d.id = $1 and d.completed_at is null and d.status <> 'sending' and d.next_attempt_at is null
 """

@@ -4,8 +4,7 @@ Who has requests woken writes that down in the outbox, in the transaction that g
 worker signals their workflows within seconds, whatever crashes meanwhile.
 """
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -37,14 +36,6 @@ async def wake(connection: AsyncConnection, integration_id: UUID) -> set[UUID]:
     found = await requests(connection, integration_id)
     await note_wakes(connection, found)
     return found
-
-
-async def lift(connection: AsyncConnection, found: Sequence[dict[str, Any]]) -> None:
-    """Somebody sends deliveries again: their destinations are tried now, at rest or in doubt."""
-    sql = await statements(connection)
-    for integration_id in {each["integration_id"] for each in found} - {None}:
-        places = {e["destination"] for e in found if e["integration_id"] == integration_id}
-        await destination.lift(sql, integration_id, places)
 
 
 async def requests(connection: AsyncConnection, integration_id: UUID) -> set[UUID]:

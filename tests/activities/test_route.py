@@ -20,6 +20,7 @@ EVENT = {
     **{"id": UUID(int=9), "event_type": "incident.created", "title": "t", "body": ""},
     **{"entity_type": "incident", "entity_id": "INC1", "metadata": {}, "expires_at": None},
     **{"recipient": {"id": "u-1", "email": "jo@acme.example"}, "created_at": datetime.now(UTC)},
+    "resent_at": None,
 }
 
 

@@ -1,6 +1,7 @@
 """Mail from an event to the people it names: whom, how often, and what the record says."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -58,3 +59,18 @@ async def test_a_refused_recipient_fails_alone(tenant: Tenant, mail: SmtpReceive
     found = await deliveries(tenant, id)
     assert sorted(each["status"] for each in found) == ["accepted", "failed"]
     assert len(mail.received) == 1
+
+
+async def test_what_is_sent_again_has_the_time_of_a_mail(
+    tenant: Tenant, mail: SmtpReceiver
+) -> None:
+    await connect(tenant, mail, ["night@team.example"])
+    [id] = await notify(tenant, expiresAt=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
+    await deliveries(tenant, id)
+    await tenant.sql("update notifications set created_at = now() - interval '30 days'")
+    await tenant.post(f"/v1/notifications/{id}/resend")
+    [sent] = await deliveries(
+        tenant, id, lambda found: [(e["status"], e["attempts"]) for e in found] == [("accepted", 2)]
+    )
+    left = datetime.fromisoformat(sent["deadlineAt"]) - datetime.now(UTC)
+    assert timedelta(hours=119) < left <= timedelta(hours=120)

@@ -22,6 +22,10 @@ def failed(kind: str) -> Any:
     return lambda found: [(e["status"], e["lastClass"]) for e in found] == [("retrying", kind)]
 
 
+def classes(found: list[dict[str, Any]]) -> list[str | None]:
+    return [each["lastClass"] for each in found]
+
+
 async def slack(tenant: Tenant, receiver: SlackReceiver, **config: Any) -> str:
     values = {"botToken": EXAMPLE_TOKEN, "defaultChannel": "#ops", "rateLimit": None}
     made = await n.integration(
@@ -164,6 +168,25 @@ class TestRests:
             for id in (second, first):
                 [delivery] = await n.deliveries(tenant, id)
                 assert (delivery["status"], delivery["restsUntil"]) == ("delivered", None)
+
+    async def test_what_is_sent_again_lifts_the_rest_of_where_it_goes_now(
+        self, tenant: Tenant
+    ) -> None:
+        async with n.receiving(tenant, SlackReceiver()) as receiver:
+            made = await slack(tenant, receiver)
+            [first] = await n.notify(tenant)
+            [sent] = await n.deliveries(tenant, first)
+            receiver.told.append(Reply(429, headers=_DAY))
+            elsewhere = {"channel": "#elsewhere"}
+            other = await n.channel(tenant, made, "slack", name="elsewhere", config=elsewhere)
+            [second] = await n.notify(tenant, CRITICAL)
+            await n.deliveries(tenant, second, lambda found: "throttled" in classes(found))
+            place = f"/v1/notification-channels/{sent['channelId']}"
+            await tenant.patch(place, {"config": elsewhere})
+            await tenant.patch(f"/v1/notification-channels/{other}", {"is_default": False})
+            await tenant.post(f"/v1/deliveries/{sent['id']}/resend")
+            [again] = await n.deliveries(tenant, first)
+        assert (again["status"], again["attempts"]) == ("delivered", 2)
 
     async def lift(self, tenant: Tenant, way: str, made: str, delivery: str) -> None:
         if way == "test":

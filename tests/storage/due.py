@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -183,7 +182,3 @@ _BEGUN = (("delivery_attempts", "started_at"), ("notification_deliveries", "leas
 
 def ids(claimed: Sequence[Claimed]) -> list[UUID]:
     return [each.delivery_id for each in claimed]
-
-
-def tomorrow() -> datetime:
-    return datetime.now(UTC) + timedelta(days=1)

@@ -12,7 +12,7 @@ from domain.delivery import FailureClass
 from storage import claim, delivery
 from storage.claim import AHEAD_SECONDS, Claimed
 from storage.delivery import LEASE_SECONDS
-from tests.storage.due import Due, ids, tomorrow
+from tests.storage.due import Due, ids
 
 _CLAIMERS = 8
 
@@ -136,7 +136,10 @@ class TestRates:
         assert row["at"] > time.time() + 25
 
 
-_ROUTED = "update tenant.notification_deliveries set next_attempt_at = now() returning 1"
+_ROUTED = (
+    "update tenant.notification_deliveries set next_attempt_at = now(),"
+    " deadline_at = now() + interval '1 h' returning 1"
+)
 _FREE = "select extract(epoch from free_at)::float8 as at from tenant.delivery_rates"
 
 
@@ -261,7 +264,7 @@ class TestFences:
         [first] = await due.claim()
         async with due.database.tenant(due.tenant_id) as connection:
             assert await delivery.cancel(connection, id)
-            await delivery.resend(connection, [id], tomorrow())
+            await delivery.resend(connection, [id])
         assert await due.claim() == []  # until it is routed anew
         await due.rows(_ROUTED)
         [second] = await due.claim()

@@ -7,7 +7,7 @@ import pytest
 
 from domain.backoff import REFUSED
 from domain.delivery import FailureClass
-from storage import outbox, waiting
+from storage import destination, outbox, waiting
 from tests.storage.due import Due, ids
 
 _REFUSED = {"kind": FailureClass.MISCONFIGURED, "wait": 5.0, "doubts_destination": True}
@@ -234,14 +234,24 @@ class TestRest:
         await due.end(probe)
         assert (await due.place())["rest"] is None
 
+    async def lift(self, due: Due) -> None:
+        async with due.database.statements(due.tenant_id) as sql:
+            await destination.lift(sql, {(due.integration_id, ""), (uuid4(), "elsewhere")})
+
     async def test_to_send_again_lifts_it(self, due: Due) -> None:
         [refused, _] = await due.add(4, 4)
         [first] = await due.claim(1)
         await due.end(first, "retrying", **_REFUSED | {"rest": 3_600.0})
         assert await due.claim(100) == []
-        async with due.database.tenant(due.tenant_id) as connection:
-            found = [{"integration_id": due.integration_id, "destination": ""}]
-            await waiting.lift(connection, found)
+        await self.lift(due)
         probe = ids(await due.claim(100))
         assert len(probe) == 1
         assert refused not in probe
+
+    async def test_to_send_again_doubts_nothing(self, due: Due) -> None:
+        await due.add(4, 4, 4)
+        [first] = await due.claim(1, interval=0.1)
+        await due.end(first, "retrying", **_THROTTLED)
+        await self.lift(due)
+        assert (await due.place())["probe"] is None
+        assert len(await due.claim(100, interval=0.1)) == 2
