@@ -14,7 +14,9 @@ from storage.api_keys import create_platform_key
 from storage.database import APP_ROLE, Database
 from storage.private_file import write_private
 
-_LOCK = 0x46_4C_4D_49  # "FLMI": one upgrade at a time on a server
+# "FLMI": one upgrade at a time on a server, and in a process, as Alembic keeps the state of the one
+# that runs in its module.
+_LOCK = 0x46_4C_4D_49
 
 
 def _upgrade(connection: Connection, scope: str, schema: str) -> None:
@@ -29,6 +31,7 @@ def _upgrade(connection: Connection, scope: str, schema: str) -> None:
 async def upgrade_tenant(connection: AsyncConnection, tenant_id: TenantId) -> None:
     """Create or upgrade one tenant's schema inside the given transaction."""
     schema = tenant_id.schema
+    await connection.execute(text(f"select pg_advisory_xact_lock({_LOCK})"))
     await connection.execute(text(f"create schema if not exists {schema}"))
     await connection.execute(text(f"set local search_path to {schema}, pg_catalog"))
     await connection.run_sync(_upgrade, "tenant", schema)
@@ -47,7 +50,6 @@ async def upgrade(database: Database) -> None:
         tenants = (await connection.scalars(text("select id from public.tenants"))).all()
     for tenant_id in tenants:
         async with database.owner() as connection:
-            await connection.execute(text(f"select pg_advisory_xact_lock({_LOCK})"))
             await upgrade_tenant(connection, TenantId(tenant_id))
 
 

@@ -280,6 +280,18 @@ async def test_a_slug_is_given_once(service: Service, tenant: Tenant) -> None:
     assert (response.status_code, response.json()["code"]) == (409, "slug_taken")
 
 
+async def test_tenants_are_made_beside_each_other(service: Service) -> None:
+    headers = {"Authorization": f"Bearer {service.admin_key}"}
+
+    async def made(name: str) -> int:
+        body = {"slug": f"beside-{name}", "name": "x"}
+        answer = await service.http.post("/v1/tenants", json=body, headers=headers)
+        key = {"Authorization": f"Bearer {answer.json().get('apiKey')}"}
+        return (await service.http.get("/v1/migration", headers=key)).status_code
+
+    assert await asyncio.gather(*(made(name) for name in "abcdefgh")) == [200] * 8
+
+
 async def test_two_tenants_on_one_connection_never_meet(service: Service, office: Office) -> None:
     app = create_app(service.settings.model_copy(update={"database_pool_size": 1}))
     transport = httpx.ASGITransport(app=app)
