@@ -57,7 +57,8 @@ async def test_every_lane_goes_on_by_itself(client: Client) -> None:
         assert (request.of("a"), request.of("b")) == ([1, 2, 3], [])
         await wake_notification(client, request.ref)
         await result(handle)
-    assert request.of("b") == [1]
+    # Once, or once more where it was still open when the waking looked for lanes.
+    assert set(request.of("b")) == {1}
 
 
 async def test_waking_looks_for_lanes_that_are_open_again(client: Client) -> None:
