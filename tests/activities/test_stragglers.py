@@ -20,7 +20,7 @@ from domain.mapping import Mapping
 from domain.migration import Phase, Status
 from storage import migration
 from storage.ledger import Superseded
-from tests.faults.stack import until
+from tests.blocked import until_blocked
 from tests.service import Service, Tenant
 from workflows import messages as m
 from workflows.starting import migration_id
@@ -52,18 +52,13 @@ async def overtaken(
 ) -> Any:
     """What comes of it, if the row changes when it is about to be written."""
     connection = await asyncpg.connect(tenant.service.dsn)
-    blocked = "select 1 from pg_stat_activity where $1 = any(pg_blocking_pids(pid))"
-
-    async def is_about_to_write() -> bool:
-        return bool(await tenant.sql(blocked, connection.get_server_pid()))
-
     try:
         async with connection.transaction():
             await connection.execute(
                 f"update public.migration_jobs set {change} where id = $1", job.job_id
             )
             task = asyncio.create_task(doing)
-            await until(is_about_to_write)
+            await until_blocked(tenant.sql, connection.get_server_pid())
         return await task
     finally:
         await connection.close()

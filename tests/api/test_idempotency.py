@@ -11,6 +11,7 @@ import pytest
 from api.errors import ApiError
 from api.idempotency import once
 from storage.database import Database
+from tests.blocked import until_blocked
 from tests.service import Service, Tenant
 
 CSV = b"number,title,status,priority\nINC1,Printer on fire,New,1\n"
@@ -219,14 +220,11 @@ class TestDyingInIt:
             await blocker.execute(f"lock table {table} in share mode")
             asked = asyncio.create_task(ask())
             mine = await blocker.fetchval("select pg_backend_pid()")
-            waiting = "select pid from pg_stat_activity where $1 = any(pg_blocking_pids(pid))"
-            async with asyncio.timeout(20):
-                while not (pids := await tenant.sql(waiting, mine)):
-                    await asyncio.sleep(0.01)
+            pids = await until_blocked(tenant.sql, mine)
             kept = "select from public.idempotency_keys where key = $1"
             assert await blocker.fetch(kept, headers["Idempotency-Key"]) == []
-            for row in pids:  # as if the process were gone
-                await blocker.execute("select pg_terminate_backend($1)", row["pid"])
+            for pid in pids:  # as if the process were gone
+                await blocker.execute("select pg_terminate_backend($1)", pid)
             assert (await asked).status_code >= 500
         finally:
             await blocker.close()

@@ -19,6 +19,7 @@ from domain.failures import Problem
 from domain.migration import Options, Phase, Status
 from storage import migration
 from storage.ledger import Superseded
+from tests.blocked import until_blocked
 from tests.faults.exports import export
 from tests.service import Tenant
 from worker import connections
@@ -55,10 +56,7 @@ class Scene:
             await change(connection)
             mine = await connection.scalar(text("select pg_backend_pid()"))
             acting = asyncio.ensure_future(act)
-            waiting = "select from pg_stat_activity where $1 = any(pg_blocking_pids(pid))"
-            async with asyncio.timeout(20):
-                while not await self.tenant.sql(waiting, mine):
-                    await asyncio.sleep(0.01)
+            await until_blocked(self.tenant.sql, mine)
         return await acting
 
 
