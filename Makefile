@@ -24,7 +24,7 @@ up: setup ## Run the whole service on this machine
 	$(BIN)/firelater up
 
 test: setup ## Run all tests, on real servers
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist worksteal
 
 campaign: setup ## Run the tests that take minutes each: kills, memory, operators' acts
 	$(BIN)/pytest -m campaign

@@ -13,6 +13,7 @@ from commands.client import Refused
 from commands.demo_received import INCIDENT, Arrival, arrived, check
 from tests.receivers.pagerduty import PagerDutyReceiver
 from tests.receivers.receiver import Receiver, serving
+from tests.usual_ports import leave_usual_ports
 
 ROOT = Path(__file__).parents[1]
 KEY = "R0UT1NGKEY0FTHETEST0000000000001"
@@ -44,6 +45,7 @@ async def _post(receiver: Receiver, event: dict[str, Any]) -> None:
 
 
 async def test_the_demo_shows_what_it_promises(tmp_path: Path) -> None:
+    leave_usual_ports(tmp_path / "var")
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cli", "demo", "--data-dir", str(tmp_path / "var")),
         cwd=ROOT,

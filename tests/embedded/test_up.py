@@ -18,6 +18,7 @@ import pytest
 
 from embedded.binaries import program_path
 from tests.embedded.processes import alive, family, until, until_gone
+from tests.usual_ports import leave_usual_ports
 
 GIVEN = ("DATABASE_URL", "TEMPORAL_ADDRESS", "TEMPORAL_UI_URL", "S3_ENDPOINT", "API_PORT")
 
@@ -28,6 +29,7 @@ def environment(**given: str) -> dict[str, str]:
 
 
 async def start(data_dir: Path, *options: str, **given: str) -> Process:
+    leave_usual_ports(data_dir)
     command = (program_path("firelater"), "up", "--data-dir", str(data_dir), *options)
     env = environment(**given)
     return await asyncio.create_subprocess_exec(*command, env=env, stdout=PIPE, stderr=STDOUT)

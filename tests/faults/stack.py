@@ -15,10 +15,9 @@ from typing import Any, Literal
 import asyncpg
 import httpx
 
-from embedded import postgres, s3, temporal
-from embedded.ports import Ports
 from settings import Settings
 from tests.service import ENDED, Service, Tenant, new_tenant
+from tests.usual_ports import leave_usual_ports
 
 Name = Literal["api", "worker", "postgres", "temporal", "s3"]
 _OURS = {name.upper() for name in Settings.model_fields}
@@ -84,7 +83,7 @@ async def running(
     data_dir: Path, workers: int = 1, storage: Literal["local", "s3"] = "local", **settings: str
 ) -> AsyncIterator[Stack]:
     """Start the service on data of its own; stop it afterwards. `settings`: of its environment."""
-    _leave_usual_ports(data_dir / "ports.json")
+    leave_usual_ports(data_dir)
     ready_file = data_dir / "ready.json"
     command = [sys.executable, "-m", "cli", "up", "--workers", str(workers), "--storage", storage]
     command += ["--data-dir", str(data_dir), "--ready-file", str(ready_file)]
@@ -104,14 +103,6 @@ async def running(
         if up.returncode is None:
             up.terminate()
         await up.wait()
-
-
-def _leave_usual_ports(file: Path) -> None:
-    """While a server is down, another stack on this machine must not take its usual port."""
-    ports = Ports(file.with_name("spare.json"))
-    usual = {"postgres": postgres.USUAL_PORT, "temporal": temporal.USUAL_PORT, "s3": s3.USUAL_PORT}
-    kept = {f"{name}:{port}": ports.take(name, 0) for name, port in usual.items()}
-    file.write_text(json.dumps(kept))
 
 
 def _service(told: dict[str, Any], http: httpx.AsyncClient, data_dir: Path, allow: str) -> Service:

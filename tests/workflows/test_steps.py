@@ -55,6 +55,8 @@ def test_the_activity_is_as_the_step_declares(step: AnyStep) -> None:
 
 
 async def test_every_step_is_served_on_its_queue_alone(client: Client) -> None:
+    # A connection has one worker for a queue, also of those that never run.
+    client = await Client.connect(client.service_client.config.target_host)
     serving = {
         (name, each.task_queue)
         for each in worker.workers(client, NOBODY, Settings())
