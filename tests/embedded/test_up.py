@@ -29,7 +29,6 @@ def environment(**given: str) -> dict[str, str]:
 
 
 async def start(data_dir: Path, *options: str, **given: str) -> Process:
-    leave_usual_ports(data_dir)
     command = (program_path("firelater"), "up", "--data-dir", str(data_dir), *options)
     env = environment(**given)
     return await asyncio.create_subprocess_exec(*command, env=env, stdout=PIPE, stderr=STDOUT)
@@ -71,6 +70,7 @@ def pids(told: dict[str, Any]) -> list[int]:
 async def stack(
     data_dir: Path, *options: str, **given: str
 ) -> AsyncIterator[tuple[Process, dict[str, Any]]]:
+    leave_usual_ports(data_dir)
     process = await start(data_dir, *options, **given)
     try:
         yield process, await ready(process, data_dir / "ready.json")
