@@ -29,10 +29,14 @@ class Room:
         fitting = int((weight <= CHUNK_BYTES).sum())
         return fitting if self.rows or not len(text) else max(fitting, 1)
 
+    def holds(self, rows: int, text: int, columns: int) -> bool:
+        """Whether so many more rows fit by their weight."""
+        cells = (self.rows + rows) * columns
+        return self.text + text + cells * CELL_BYTES <= CHUNK_BYTES
+
     def takes(self, text: int, columns: int) -> bool:
-        """Whether one more row fits by its weight."""
-        weight = self.text + text + (self.rows + 1) * columns * CELL_BYTES
-        return not self.rows or weight <= CHUNK_BYTES
+        """Whether one more row fits, as the first one always does."""
+        return not self.rows or self.holds(1, text, columns)
 
     def add(self, records: int, rows: int, text: int) -> None:
         self.records += records
@@ -59,8 +63,7 @@ def _last_fitting(piece: Batch, room: Room, first: int) -> int:
     """The last record of the piece that a chunk takes which began with record `first`."""
     by_count = first + CHUNK_ROWS - 1
     rows, columns = piece.frame.height, piece.frame.width - 1
-    cells = (room.rows + rows) * columns
-    if room.text + total_text(piece.frame) + cells * CELL_BYTES <= CHUNK_BYTES:  # as mostly
+    if room.holds(rows, total_text(piece.frame), columns):  # as mostly
         return min(by_count, _last_row(piece))
     fitting = room.fitting(text_bytes(piece.frame), columns)
     if fitting == rows:

@@ -6,7 +6,7 @@ from itertools import groupby
 import polars as pl
 
 from domain.failures import BadInput, Rejected
-from sources.batch import CHUNK_ROWS, ROW, Batch, Limits, Profile, text_bytes
+from sources.batch import CHUNK_ROWS, ROW, Batch, Limits, Profile, text_bytes, total_text
 from sources.chunking import Room
 
 Row = dict[str, str | None]
@@ -59,7 +59,7 @@ class _Gathered:
             self._rejected.append(record)
             self._count(1, 0, 0)
             return None
-        text = sum(map(_size, record.values()))
+        text = _size("".join(filter(None, record.values())))
         columns = self._profile.columns
         new = 0 if record.keys() <= columns.keys() else len(record.keys() - columns.keys())
         if not self.room.takes(text, len(columns) + new):
@@ -73,20 +73,23 @@ class _Gathered:
 
     def _take_frame(self, frame: pl.DataFrame, number: int) -> pl.DataFrame | None:
         self._close_rows()
-        if not frame.height:
-            return None
-        text = text_bytes(frame)
-        fitting = self.room.fitting(text, self._columns_with(frame))
-        room = min(CHUNK_ROWS - self.room.records, fitting)
-        part, rest = frame.head(room), frame.slice(room)
+        part = self._fitting(frame.head(CHUNK_ROWS - self.room.records))
         if part.height:
             self._add_new_columns(part, number)
             present = part.select(name for name in part.columns if name in self._profile.columns)
             numbers = pl.int_range(number, number + part.height, dtype=pl.Int64, eager=True)
             self._frames.append(present.insert_column(0, numbers.alias(ROW)))
-            self._count(part.height, part.height, int(text.head(room).sum()))
+            self._count(part.height, part.height, total_text(part))
+        rest = frame.slice(part.height)
         self.full = self.full or rest.height > 0
         return rest if rest.height else None
+
+    def _fitting(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """As many of its rows as fit by their weight."""
+        columns = len(self._profile.columns.keys() | set(frame.columns))
+        if self.room.holds(frame.height, total_text(frame), columns):  # as mostly
+            return frame
+        return frame.head(self.room.fitting(text_bytes(frame), self._columns_with(frame)))
 
     def _count(self, records: int, rows: int, text: int) -> None:
         self._profile.records += records
@@ -133,9 +136,7 @@ class _Gathered:
         return _checked(frame.rechunk(), rejected, self._limits, oversize)
 
 
-def _size(value: str | None) -> int:
-    if not value:
-        return 0
+def _size(value: str) -> int:
     return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
 
 
