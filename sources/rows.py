@@ -73,23 +73,24 @@ class _Gathered:
 
     def _take_frame(self, frame: pl.DataFrame, number: int) -> pl.DataFrame | None:
         self._close_rows()
-        part = self._fitting(frame.head(CHUNK_ROWS - self.room.records))
+        part, text = self._fitting(frame.head(CHUNK_ROWS - self.room.records))
         if part.height:
             self._add_new_columns(part, number)
             present = part.select(name for name in part.columns if name in self._profile.columns)
             numbers = pl.int_range(number, number + part.height, dtype=pl.Int64, eager=True)
             self._frames.append(present.insert_column(0, numbers.alias(ROW)))
-            self._count(part.height, part.height, total_text(part))
+            self._count(part.height, part.height, text)
         rest = frame.slice(part.height)
         self.full = self.full or rest.height > 0
         return rest if rest.height else None
 
-    def _fitting(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """As many of its rows as fit by their weight."""
-        columns = len(self._profile.columns.keys() | set(frame.columns))
-        if self.room.holds(frame.height, total_text(frame), columns):  # as mostly
-            return frame
-        return frame.head(self.room.fitting(text_bytes(frame), self._columns_with(frame)))
+    def _fitting(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+        """As many of its rows as fit by their weight, and their bytes of text."""
+        columns, text = len(self._profile.columns.keys() | set(frame.columns)), total_text(frame)
+        if self.room.holds(frame.height, text, columns):  # as mostly
+            return frame, text
+        part = frame.head(self.room.fitting(text_bytes(frame), self._columns_with(frame)))
+        return part, total_text(part)
 
     def _count(self, records: int, rows: int, text: int) -> None:
         self._profile.records += records
