@@ -50,8 +50,7 @@ def acts() -> list[Act]:
         Act("start again", _start_again, frozenset(COMPLETES)),
         Act("start anew", _start_anew, frozenset(COMPLETES)),
         Act("start under another id", _start_elsewhere, frozenset(COMPLETES)),
-        # It may come to its step when the job's own workflow has just completed it.
-        Act("rollback by hand", _rollback_by_hand, frozenset({*COMPLETES, "rolled_back"})),
+        Act("rollback by hand", _rollback_by_hand, frozenset(COMPLETES)),
         *(
             Act(f"activity {verb}", _to_activity(verb), frozenset(COMPLETES))
             for verb in ("pause", "reset", "update-options")

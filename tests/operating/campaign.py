@@ -100,6 +100,8 @@ def _ends(phase: str, act: Act) -> set[str]:
             return ANY_END
         case ["rollback" | "cancel", *_]:
             return {rolled_back}
+    if act.name == "rollback by hand" and phase.split("/")[0] in i.ENDING:
+        return {*act.ends, "rolled_back"}  # it may begin when the job has just completed
     return set(act.ends)
 
 
