@@ -68,7 +68,7 @@ async def deliveries(
     def over(found: list[dict[str, Any]]) -> bool:
         return bool(found) and not any(each["status"] in OPEN for each in found)
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while True:
             found: list[dict[str, Any]] = (await notification(tenant, id))["deliveries"]
             if (until or over)(found):

@@ -242,7 +242,7 @@ async def _is_known(scene: Scene, mood: Mood) -> None:
                 is_said(row["last_error"] or "")
             )
 
-        await until(is_so, within=40)
+        await until(is_so)
         logs = (await scene.tenant.get(f"{c.PATH}/{id}/logs", limit=100)).json()["data"]
         latest = [next(each for each in logs if each["action"] == "test"), logs[0]]
         assert {each["level"] for each in latest} == {mood.level}, logs
