@@ -64,7 +64,9 @@ async def test_the_demo_shows_what_it_promises(tmp_path: Path) -> None:
 
 
 async def test_what_arrived_as_it_should_is_fine() -> None:
-    check(await received(EVENT), "Mailbox is missing")
+    arrival = await received(EVENT)
+    check(arrival, "Mailbox is missing")
+    assert arrival.answered == 202
 
 
 @pytest.mark.parametrize(

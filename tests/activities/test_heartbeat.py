@@ -33,3 +33,15 @@ async def test_an_activity_with_a_heartbeat_timeout_is_heard_of(
     environment.on_heartbeat = lambda *_: work.heard.set()
     beating = Heartbeat().intercept_activity(work)
     await environment.run(beating.execute_activity, cast(ExecuteActivityInput, None))
+    assert work.heard.is_set()
+
+
+async def test_one_without_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat, "_SECONDS", 0.0)
+    environment, work, beats = ActivityEnvironment(), Waiting(), list[object]()
+    environment.info = dataclasses.replace(environment.info, heartbeat_timeout=None)
+    environment.on_heartbeat = lambda *details: beats.append(details)
+    asyncio.get_running_loop().call_later(0.05, work.heard.set)
+    beating = Heartbeat().intercept_activity(work)
+    await environment.run(beating.execute_activity, cast(ExecuteActivityInput, None))
+    assert beats == []

@@ -132,7 +132,8 @@ async def test_it_dies_after_the_last_batch(stack: Stack, victim: Tenant, phase:
         await until(in_phase(watch, phase, "done"))
         with standing_still(stack, ("worker",)):
             await crashed(stack, "kill")
-    await holds(victim, job_id)
+    job = await holds(victim, job_id)
+    assert (job["processedRecords"], job["status"]) == (ROWS, "completed")
 
 
 @pytest.mark.campaign
