@@ -42,7 +42,7 @@ class Routing:
                     # In the transaction that routed: nobody has to look for it again.
                     for row in rows:
                         share = Share(tenant_id, request_id, row["integration_id"])
-                        # What was sent before may lead where no channel leads any more.
+                        # What waits already may lead where no channel leads any more.
                         integration = integrations.get(
                             share.integration_id
                         ) or await routing.integration(sql, share.integration_id)
@@ -58,7 +58,7 @@ class Routing:
         self, sql: Statements, tenant_id: TenantId, request_id: UUID
     ) -> dict[UUID, Row]:
         """Write the deliveries of what was not routed, and place those anew that are to be sent
-        again; the integrations they go through, by id."""
+        again; the integrations through which they may be sent at once, by id."""
         notifications = await routing.unrouted(sql, request_id)
         marked = await route.marked(sql, request_id)
         if not notifications and not marked:
@@ -78,7 +78,10 @@ class Routing:
         found = [*routed(self._delivering.targets, tenant_id, decisions)]
         await route.insert_routes(sql, request_id, found)
         await routing.routed(sql, request_id)
-        await _lift(sql, [each for each in made + found if each.notification_id in resent])
+        if resent:
+            # A claim holds destinations, too, in the order in which everybody takes them.
+            await _lift(sql, [each for each in made + found if each.notification_id in resent])
+            return {}
         return {each["integration_id"]: each["integration"] for each in channels}
 
     def _severity(self, tenant_id: TenantId, channel: Row) -> Severity:

@@ -5,15 +5,18 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
+import asyncpg
 import pytest
 
 from tests.api import notifying as n
+from tests.blocked import until_blocked
 from tests.receivers.receiver import Reply
 from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
 from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
 
 _DAY = {"Retry-After": "86400"}
+_LOCK = "select destination from delivery_rates where destination = $1 for update"
 CRITICAL = n.EVENT | {"title": "Second", "metadata": {"severity": "critical"}}
 
 
@@ -187,6 +190,35 @@ class TestRests:
             await tenant.post(f"/v1/deliveries/{sent['id']}/resend")
             [again] = await n.deliveries(tenant, first)
         assert (again["status"], again["attempts"]) == ("delivered", 2)
+
+    async def test_what_is_sent_again_keeps_no_other_destination_waiting(
+        self, tenant: Tenant
+    ) -> None:
+        """Who locks several takes them in one order: else two would wait for each other."""
+        async with n.receiving(tenant, SlackReceiver()) as receiver:
+            made = await slack(tenant, receiver)
+            await n.channel(tenant, made, "slack", name="two", config={"channel": "#two"})
+            for _ in range(2):  # by the names that Slack tells with the first
+                [id] = await n.notify(tenant)
+                found = await n.deliveries(tenant, id)
+            first, second = sorted(found, key=lambda each: str(each["destination"]))
+            await tenant.sql(
+                "update notification_deliveries set status = 'retrying', completed_at = null,"
+                " next_attempt_at = now() where id = $1::text::uuid",
+                first["id"],
+            )
+            blocker = await asyncpg.connect(tenant.service.dsn)
+            try:
+                await blocker.execute(f"set search_path to {tenant.id.schema}; begin")
+                await blocker.fetch(_LOCK, first["destination"])
+                await tenant.post(f"/v1/deliveries/{second['id']}/resend")
+                await until_blocked(tenant.sql, blocker.get_server_pid())
+                [locked] = await blocker.fetch(f"{_LOCK} nowait", second["destination"])
+            finally:
+                await blocker.close()
+            both = await n.deliveries(tenant, id)
+        assert locked["destination"] == second["destination"]
+        assert {each["status"] for each in both} == {"delivered"}
 
     async def lift(self, tenant: Tenant, way: str, made: str, delivery: str) -> None:
         if way == "test":
