@@ -134,14 +134,17 @@ async def complete(sql: Statements, integration: Row, outcomes: Sequence[Outcome
     rows = [_row(outcome) for outcome in outcomes]
     await sql.run(_COMPLETE, *([row[name] for row in rows] for name in _FIELDS))
     id, version = integration["id"], integration["version"]
+    trusted = {each.destination for each in outcomes if each.arrived}
+    is_news = bool(trusted) and integration["in_doubt"]
+    if is_news or len({each.destination for each in outcomes if each.kind or each.pause}) > 1:
+        await destination.lock(sql, id)
     for place, seconds in _longest(outcomes, "pause").items():
         await destination.pause(sql, id, place, seconds)
     throttled = [each for each in outcomes if each.kind is FailureClass.THROTTLED]
     asked = _longest(throttled, "rest")
     for place in sorted({each.destination for each in throttled}):
         await destination.rest(sql, id, place, asked.get(place, 0.0))
-    trusted = {each.destination for each in outcomes if each.arrived}
-    if trusted and integration["in_doubt"]:
+    if is_news:
         await destination.trust(sql, id, trusted)
     # What arrived beside them says that these are refused for what they are.
     doubted = {e.destination: e for e in outcomes if e.doubts_destination}

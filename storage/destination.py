@@ -108,11 +108,16 @@ _LIFT = """
 with held as (
     select integration_id, destination from tenant.delivery_rates
     where (integration_id, destination) in (select * from unnest($1::uuid[], $2::text[]))
-    order by integration_id, destination for update
+    order by integration_id, destination collate "C" for update
 )
 update tenant.delivery_rates r set rests_until = null,
     probe_at = case when r.probe_at > now() then now() else r.probe_at end
 from held where r.integration_id = held.integration_id and r.destination = held.destination
+"""
+# As Python sorts the names, in whose order claims take them.
+_LOCK = """
+select from tenant.delivery_rates where integration_id = $1
+order by destination collate "C" for update
 """
 _FORGET = """
 update tenant.delivery_rates set rests_until = null, probes = 0, probed_at = null, probe_at = null
@@ -141,6 +146,11 @@ async def hold(sql: Statements, integration_id: UUID, destination: str) -> Row |
 async def pace(sql: Statements, integration_id: UUID, destination: str, seconds: float) -> None:
     """Take so much of its time."""
     await sql.run(_PACE, integration_id, destination, seconds)
+
+
+async def lock(sql: Statements, integration_id: UUID) -> None:
+    """Before several are changed: in the order in which everybody takes them."""
+    await sql.run(_LOCK, integration_id)
 
 
 async def pause(sql: Statements, integration_id: UUID, destination: str, seconds: float) -> None:

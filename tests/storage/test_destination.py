@@ -1,5 +1,6 @@
 """What a destination's answers make of it: doubted, probed, trusted again, or left to rest."""
 
+import asyncio
 from dataclasses import replace
 from uuid import uuid4
 
@@ -8,6 +9,8 @@ import pytest
 from domain.backoff import REFUSED
 from domain.delivery import FailureClass
 from storage import destination, outbox, waiting
+from storage.claim import Claimed
+from tests.blocked import until_blocked
 from tests.storage.due import Due, ids
 
 _REFUSED = {"kind": FailureClass.MISCONFIGURED, "wait": 5.0, "doubts_destination": True}
@@ -156,6 +159,38 @@ class TestDoubt:
         [one] = [each for each in await due.waiting() if each.subject == due.request_id]
         await outbox.woken(due.database, one.rows)
         assert due.request_id not in {each.subject for each in await due.waiting()}
+
+
+_ROW = "select from tenant.delivery_rates where destination = $1 for update"
+
+
+class TestLocks:
+    """Whoever changes several destinations takes them in one order."""
+
+    async def doubted(self, due: Due) -> Claimed:
+        """Two are in doubt; what is tried at the second one of them."""
+        for to in ("A", "b"):
+            await due.add(4, 4, 4, to=to)
+            for each in await due.claim(2):
+                await due.end(each, "retrying", **_REFUSED)
+        await probe_now(due)
+        found = {each.destination: each for each in await due.claim(100)}
+        await due.rows(
+            "update tenant.delivery_rates set probe_at = now() + interval '1 h' returning 1"
+        )
+        return found["b"]
+
+    async def test_a_success_keeps_its_own_from_nobody(self, due: Due) -> None:
+        probe = await self.doubted(due)
+        async with due.database.statements(due.tenant_id) as sql:
+            await sql.run(_ROW, "A")
+            mine = await sql.row("select pg_backend_pid() as pid")
+            assert mine is not None
+            recording = asyncio.create_task(due.end(probe))
+            await until_blocked(due.rows, mine["pid"])
+            assert await sql.rows(f"{_ROW} nowait", "b") == [{}]
+        await recording
+        assert (await due.place("b"))["probe"] is None
 
 
 class TestRest:
