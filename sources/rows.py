@@ -76,9 +76,9 @@ class _Gathered:
         part, text = self._fitting(frame.head(CHUNK_ROWS - self.room.records))
         if part.height:
             self._add_new_columns(part, number)
-            present = part.select(name for name in part.columns if name in self._profile.columns)
+            present = [name for name in part.columns if name in self._profile.columns]
             numbers = pl.int_range(number, number + part.height, dtype=pl.Int64, eager=True)
-            self._frames.append(present.insert_column(0, numbers.alias(ROW)))
+            self._frames.append(part.select(numbers.alias(ROW), *present))
             self._count(part.height, part.height, text)
         rest = frame.slice(part.height)
         self.full = self.full or rest.height > 0

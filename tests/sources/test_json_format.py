@@ -54,6 +54,16 @@ def test_an_empty_export_has_no_records(content: str) -> None:
     assert read(read_json, content.encode()).profile.records == 0
 
 
+@pytest.mark.parametrize("count", [1, 3, CHUNK_ROWS + 3])
+@pytest.mark.parametrize("record", ["{}", '{"a": null}'])
+def test_records_without_any_value_are_records(record: str, count: int) -> None:
+    before = ", ".join([record] * count)
+    found = read(read_json, f'[{before}, {{"a": "1"}}]'.encode())
+    assert found.profile.records == count + 1
+    assert sum(each.records for each in found.batches) == count + 1
+    assert values(f"[{before}]") == [{}] * count
+
+
 def test_values_become_the_text_that_was_written() -> None:
     content = '[{"a": 1.50, "b": -0, "c": 1E5, "d": true, "e": false, "f": null, "g": ""}]'
     expected = {"a": "1.50", "b": "-0", "c": "1E5", "d": "true", "e": "false", "g": ""}
