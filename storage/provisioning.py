@@ -14,8 +14,8 @@ from storage.api_keys import create_platform_key
 from storage.database import APP_ROLE, Database
 from storage.private_file import write_private
 
-# "FLMI": one upgrade at a time on a server, and in a process, as Alembic keeps the state of the one
-# that runs in its module.
+# "FLMI": one upgrade at a time on a server; two at once in one process would use each other's
+# connection, which Alembic keeps in its module.
 _LOCK = 0x46_4C_4D_49
 
 
@@ -28,10 +28,15 @@ def _upgrade(connection: Connection, scope: str, schema: str) -> None:
     command.upgrade(config, "head")
 
 
-async def upgrade_tenant(connection: AsyncConnection, tenant_id: TenantId) -> None:
-    """Create or upgrade one tenant's schema inside the given transaction."""
-    schema = tenant_id.schema
+async def upgrade_alone(connection: AsyncConnection) -> None:
+    """Wait until nobody else upgrades, before writing to a shared table: an upgrade waits for
+    whoever has, and would have to wait for this."""
     await connection.execute(text(f"select pg_advisory_xact_lock({_LOCK})"))
+
+
+async def upgrade_tenant(connection: AsyncConnection, tenant_id: TenantId) -> None:
+    """Create or upgrade one tenant's schema inside the given transaction, which is alone at it."""
+    schema = tenant_id.schema
     await connection.execute(text(f"create schema if not exists {schema}"))
     await connection.execute(text(f"set local search_path to {schema}, pg_catalog"))
     await connection.run_sync(_upgrade, "tenant", schema)
@@ -45,11 +50,12 @@ async def upgrade_tenant(connection: AsyncConnection, tenant_id: TenantId) -> No
 async def upgrade(database: Database) -> None:
     """Apply the shared migrations, then each tenant's in a transaction of its own."""
     async with database.owner() as connection:
-        await connection.execute(text(f"select pg_advisory_xact_lock({_LOCK})"))
+        await upgrade_alone(connection)
         await connection.run_sync(_upgrade, "shared", "public")
         tenants = (await connection.scalars(text("select id from public.tenants"))).all()
     for tenant_id in tenants:
         async with database.owner() as connection:
+            await upgrade_alone(connection)
             await upgrade_tenant(connection, TenantId(tenant_id))
 
 

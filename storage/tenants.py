@@ -10,7 +10,7 @@ from ulid import ULID
 from domain.tenant import TenantId
 from storage import api_keys
 from storage.database import Database
-from storage.provisioning import upgrade_tenant
+from storage.provisioning import upgrade_alone, upgrade_tenant
 
 
 class SlugTaken(Exception):
@@ -28,6 +28,7 @@ async def create(connection: AsyncConnection, slug: str, name: str) -> tuple[Ten
     """A tenant with its schema and its first admin key, in the owner's transaction, which is over
     if this raises SlugTaken."""
     tenant = Tenant(TenantId(str(ULID()).lower()), slug, name)
+    await upgrade_alone(connection)
     try:
         await connection.execute(
             text("insert into public.tenants (id, slug, name) values (:id, :slug, :name)"),
