@@ -106,9 +106,9 @@ from done join closed on closed.delivery_id = done.delivery_id
 where d.id = done.delivery_id and d.attempts = done.no and d.status = 'sending'
 returning d.id
 """
-# A change of the integration that is under way is waited for: it has woken what waits already, so
-# that what an answer to the version before it says would wait anew.
-_HOLD = "select version from tenant.integrations where id = $1 for share"
+# A change of the integration that is under way has woken what waits already: an answer to the
+# version before it must not put that back to sleep.
+_HOLD_INTEGRATION = "select version from tenant.integrations where id = $1 for share"
 # A change of the integration wakes what waits; what was on its way meanwhile was not waiting yet.
 _AGAIN = """
 update tenant.notification_deliveries d set next_attempt_at = now()
@@ -130,14 +130,15 @@ async def complete(sql: Statements, integration: Row, outcomes: Sequence[Outcome
     """Record how attempts through that version of an integration ended, and what their
     destinations are therefore due: to be left alone, to be doubted, or to be trusted again."""
     if any(each.kind is not None for each in outcomes):
-        await sql.run(_HOLD, integration["id"])
+        await sql.run(_HOLD_INTEGRATION, integration["id"])
     rows = [_row(outcome) for outcome in outcomes]
     await sql.run(_COMPLETE, *([row[name] for row in rows] for name in _FIELDS))
     id, version = integration["id"], integration["version"]
     trusted = {each.destination for each in outcomes if each.arrived}
     is_news = bool(trusted) and integration["in_doubt"]
-    if is_news or len({each.destination for each in outcomes if each.kind or each.pause}) > 1:
-        await destination.lock(sql, id)
+    places = {each.destination for each in outcomes}
+    if is_news or len(places) > 1:
+        await destination.lock(sql, id, places)
     for place, seconds in _longest(outcomes, "pause").items():
         await destination.pause(sql, id, place, seconds)
     throttled = [each for each in outcomes if each.kind is FailureClass.THROTTLED]

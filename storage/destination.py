@@ -117,6 +117,7 @@ from held where r.integration_id = held.integration_id and r.destination = held.
 # As Python sorts the names, in whose order claims take them.
 _LOCK = """
 select from tenant.delivery_rates where integration_id = $1
+    and (destination = any($2) or probe_at is not null or probes > 0)
 order by destination collate "C" for update
 """
 _FORGET = """
@@ -148,9 +149,10 @@ async def pace(sql: Statements, integration_id: UUID, destination: str, seconds:
     await sql.run(_PACE, integration_id, destination, seconds)
 
 
-async def lock(sql: Statements, integration_id: UUID) -> None:
-    """Before several are changed: in the order in which everybody takes them."""
-    await sql.run(_LOCK, integration_id)
+async def lock(sql: Statements, integration_id: UUID, places: Collection[str]) -> None:
+    """Before several are changed, these and all that are in doubt: in the order in which everybody
+    takes them."""
+    await sql.run(_LOCK, integration_id, list(places))
 
 
 async def pause(sql: Statements, integration_id: UUID, destination: str, seconds: float) -> None:
