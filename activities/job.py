@@ -127,7 +127,8 @@ async def load_job(database: Database, ref: JobRef) -> LoadedJob:
 async def locked_job(
     database: Database, ref: JobRef
 ) -> AsyncIterator[tuple[AsyncConnection, LoadedJob]]:
-    """The same in a transaction: until it ends nobody else changes the job or imports for it."""
+    """A job's row under its lock, and the transaction that holds it: until that ends nobody else
+    changes the job or imports for it."""
     _check_workflow(ref)
     async with database.tenant(TenantId(ref.tenant_id)) as connection:
         yield connection, _loaded(ref, await migration.lock(connection, UUID(ref.job_id)))

@@ -39,7 +39,7 @@ class Parsing:
         stored = await self._store.stat(job.row["object_key"])
         if stored.etag != job.row["object_etag"]:
             raise BadInput("source_changed", "the stored file is another one now")
-        async with self._database.tenant(job.tenant_id) as connection:
+        async with before_import(self._database, ref) as connection:
             await migration.advance(connection, job.id, Status.PENDING, Phase.PARSING)
         return m.Upload(size=stored.size, etag=stored.etag)
 

@@ -30,10 +30,10 @@ def routed(
     led_to = set(taken)
     for decision in decisions:
         for route in routes_of(targets, tenant_id, decision):
-            if route.is_sent and route.place in led_to:
+            if route.goes_out and route.place in led_to:
                 yield replace(route, reason=Reason.SAME_DESTINATION)
                 continue
-            if route.is_sent:
+            if route.goes_out:
                 led_to.add(route.place)
             yield route
 
@@ -56,8 +56,8 @@ def is_of(route: Route, row: Row) -> bool:
 
 def lasts_as_before(route: Route, row: Row) -> Route:
     """With no less time than the delivery had, which may have been sent again since its event."""
-    before = row["deadline_at"] or route.deadline_at
-    return replace(route, deadline_at=max(route.deadline_at, before))
+    before = row["deadline_at"]
+    return route if before is None else replace(route, deadline_at=max(route.deadline_at, before))
 
 
 def unplaced(row: Row, instead: Route) -> Route:

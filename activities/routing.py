@@ -113,5 +113,5 @@ class Routing:
 
 async def _lift(sql: Statements, routes: Sequence[Route]) -> None:
     """Somebody sends events again: wherever they go is tried now, at rest or in doubt."""
-    to = {(e.integration_id, e.destination) for e in routes if e.is_sent and e.integration_id}
+    to = {(e.integration_id, e.destination) for e in routes if e.goes_out and e.integration_id}
     await destination.lift(sql, to)

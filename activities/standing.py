@@ -66,9 +66,9 @@ def _of_older_history(row: Job) -> Status | None:
 
 
 def has_settled(row: Job, wanted: Status | None) -> bool:
-    """Whether the job has ended, and stays as it is although it is `wanted` to end otherwise: only
-    a completed one is still rolled back. Raises Superseded if one is to be that has not completed.
-    """
+    """Whether the job has ended for good, whatever it is `wanted` to end as. A completed one has
+    not if it is to be rolled back. Raises Superseded if that is wanted of one that has not
+    completed."""
     rolls_back = Status.ROLLED_BACK in (row["ending"], wanted)
     if rolls_back and row["status"] not in FINAL:
         detail = f"only a completed job is rolled back, not one that is {row['status']}"

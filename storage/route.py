@@ -34,7 +34,7 @@ class Route:
         return self.notification_id, self.integration_id, self.destination, self.recipient
 
     @property
-    def is_sent(self) -> bool:
+    def goes_out(self) -> bool:
         return self.reason is None
 
 
