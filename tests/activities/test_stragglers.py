@@ -99,7 +99,8 @@ async def test_an_import_that_has_begun_is_not_parsing(
     connections: Connections, tenant: Tenant, job: m.JobRef
 ) -> None:
     parsing = Parsing(connections, tenant.service.settings)
-    await overtaken(tenant, job, parsing.inspect_upload(job), IMPORTS_PAUSED)
+    with pytest.raises(Superseded):
+        await overtaken(tenant, job, parsing.inspect_upload(job), IMPORTS_PAUSED)
     importing = await tenant.job(job.job_id)
     assert (importing["status"], importing["phase"]) == ("paused", "importing")
 
