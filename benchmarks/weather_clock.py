@@ -58,6 +58,11 @@ _LEAPS = (
 )
 
 
+def _nexts(rows: list[Any]) -> list[float]:
+    """Seconds until each that waits for its time."""
+    return [row["next"] for row in rows if row["state"] != "off" and row["next"] is not None]
+
+
 def _seconds() -> defaultdict[Any, float]:
     return defaultdict(float)
 
@@ -115,18 +120,25 @@ class Watch:
     _sent: dict[str, int] = field(default_factory=dict)
 
     async def run(self) -> None:
-        loop, quiet = asyncio.get_running_loop(), 0
+        """Look, and leap where nothing is left to do now; never while the timers of the last leap
+        are still being rung, which takes seconds and is looked at as all else is."""
+        loop, quiet, ringing = asyncio.get_running_loop(), 0, asyncio.create_task(asyncio.sleep(0))
         before = loop.time()
-        while True:
-            await asyncio.sleep(_EVERY)
-            rows = await self.connection.fetch(_STATES)
-            now = loop.time()
-            self._note(rows, now - before)
-            before = now
-            quiet = quiet + 1 if await self._is_quiet(rows) else 0
-            if self.leaps and quiet >= 2:
-                await self._leap(rows)
-                quiet, before = 0, loop.time()
+        try:
+            while True:
+                await asyncio.sleep(_EVERY)
+                rows = await self.connection.fetch(_STATES)
+                now = loop.time()
+                self._note(rows, now - before)
+                before = now
+                quiet = quiet + 1 if await self._is_quiet(rows) else 0
+                if self.leaps and quiet >= 2 and ringing.done() and (nexts := _nexts(rows)):
+                    ringing.result()
+                    at, quiet = await self._leap(max(min(nexts), _LEAST)), 0
+                    requests = {row["request_id"] for row in rows}
+                    ringing = asyncio.create_task(self.timers.ring(self.clock, at, requests))
+        finally:
+            ringing.cancel()
 
     async def _is_quiet(self, rows: list[Any]) -> bool:
         if any(row["state"] in _BUSY for row in rows):
@@ -161,20 +173,16 @@ class Watch:
         self._held[row["id"]] = (state, held)
         self.longest[state] = max(self.longest[state], held)
 
-    async def _leap(self, rows: list[Any]) -> None:
-        nexts = [row["next"] for row in rows if row["state"] != "off" and row["next"] is not None]
-        if not nexts:
-            return
-        seconds = max(min(nexts), _LEAST)
+    async def _leap(self, seconds: float) -> float:
+        """Take that time away; when that was."""
         async with self.connection.transaction():
             await self.connection.execute(_LOCK)
-            at = await self.connection.fetchval(
-                "select extract(epoch from clock_timestamp())::float8"
-            )
+            now = "select extract(epoch from clock_timestamp())::float8"
+            at: float = await self.connection.fetchval(now)
             for statement in _LEAPS:
                 await self.connection.execute(statement, seconds)
         self.clock.leap(at, seconds)
-        await self.timers.ring(self.clock, at, {row["request_id"] for row in rows})
+        return at
 
 
 @dataclass(slots=True)
