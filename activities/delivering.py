@@ -234,15 +234,16 @@ class Delivering:
             await record.complete(sql, window.integration, outcomes)
             if unsent:
                 await release(sql, unsent)
-            await note_wakes(sql, _others(window, outcomes))
+            await note_wakes(sql, _others(window, outcomes, unsent))
             return await _look(sql, share)
 
 
-def _others(window: Window, outcomes: list[Outcome]) -> set[UUID]:
-    """Other requests that this round sent for in vain: their lanes may sleep for too long now."""
+def _others(window: Window, outcomes: list[Outcome], unsent: list[Claimed]) -> set[UUID]:
+    """Other requests that this round sent for in vain, or did not send for in the end: their lanes
+    may sleep for too long now."""
     failed = {each.delivery_id for each in outcomes if each.wait is not None}
-    sent_for = {each.request_id for each in window.claimed if each.delivery_id in failed}
-    return sent_for - {window.share.request_id}
+    left = [*unsent, *(each for each in window.claimed if each.delivery_id in failed)]
+    return {each.request_id for each in left} - {window.share.request_id}
 
 
 async def _later(sql: Statements, share: Share, target: Target, full: float | None) -> m.Lane:

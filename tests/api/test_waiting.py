@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from temporalio.client import WorkflowHandle
 
 from tests.api import notifying as n
 from tests.blocked import until_blocked
@@ -14,6 +15,8 @@ from tests.receivers.receiver import Reply
 from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
 from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
+from workflows.connection import connect
+from workflows.starting import notification_id
 
 _DAY = {"Retry-After": "86400"}
 _LOCK = "select destination from delivery_rates where destination = $1 for update"
@@ -261,9 +264,20 @@ async def _asleep(tenant: Tenant, id: str) -> None:
         tenant.id,
         id,
     )
+    [row] = await tenant.sql(
+        "select request_id::text as id from notifications where id = $1::text::uuid", id
+    )
+    temporal = await connect(tenant.service.settings.temporal_address, "default")
+    workflow = temporal.get_workflow_handle(notification_id(row["id"]))
     async with asyncio.timeout(20):
-        while await tenant.sql("select from public.outbox where tenant_id = $1", tenant.id):
-            await asyncio.sleep(0.05)
+        while not await _sleeps_long(workflow):
+            await asyncio.sleep(0.1)
+
+
+async def _sleeps_long(workflow: WorkflowHandle[Any, Any]) -> bool:
+    events = [each async for each in workflow.fetch_history_events()]
+    timers = [each.timer_started_event_attributes.start_to_fire_timeout for each in events]
+    return any(each.ToTimedelta() > timedelta(minutes=20) for each in timers)
 
 
 class TestOthers:
@@ -291,3 +305,21 @@ class TestOthers:
             [delivery] = await n.deliveries(tenant, first)
         assert other["status"] == "failed"
         assert [each["class"] for each in delivery["log"]] == ["misconfigured", "transient", None]
+
+    async def test_what_another_request_claimed_and_gave_back_is_sent_in_its_time(
+        self, tenant: Tenant
+    ) -> None:
+        async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
+            receiver.told.append(Reply(500))
+            await n.webhook(tenant, receiver, maxInFlight=2)
+            [waits] = await n.notify(tenant)
+            await n.deliveries(tenant, waits, failed("transient"))
+            await put_off(tenant, waits)
+            await _asleep(tenant, waits)
+            receiver.told += [Reply(429, headers={"Retry-After": "5"})] * 2
+            await put_off(tenant, waits, seconds=-1.0)
+            soon = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
+            await n.notify(tenant, *[CRITICAL | {"expiresAt": soon}] * 2)
+            [delivery] = await n.deliveries(tenant, waits)
+        assert len(receiver.received) == 4
+        assert [each["class"] for each in delivery["log"]] == ["transient", None]
