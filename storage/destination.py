@@ -74,8 +74,7 @@ where r.probe_at is null or r.probe_at <= clock_timestamp()
 # back-off. So that it does, one request that waits there is woken: of what may be sent first then.
 _TRUST = """
 with mended as (
-    update tenant.delivery_rates r set probes = 0, probed_at = null, probe_at = null,
-        rests_until = null
+    update tenant.delivery_rates r set probes = 0, probed_at = null, probe_at = null
     where r.integration_id = $1 and r.destination = any($2) and r.probe_at is not null
     returning r.destination
 ), nearer as (

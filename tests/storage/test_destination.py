@@ -267,7 +267,19 @@ class TestRest:
         )
         [probe] = await due.claim(100)
         await due.end(probe)
-        assert (await due.place())["rest"] is None
+        place = await due.place()
+        assert (place["probe"], place["probes"]) == (None, 0)
+        assert place["rest"] <= 0
+
+    async def test_a_success_that_was_on_its_way_does_not_end_it(self, due: Due) -> None:
+        await due.add(*[4] * 5)
+        refused, fast, fine, *_ = await due.claim(5)
+        await due.end(refused, "retrying", **_REFUSED)
+        await due.end(fast, "retrying", **_THROTTLED | {"rest": 60.0})
+        await due.end(fine)
+        place = await due.place()
+        assert place["probe"] is None
+        assert place["rest"] == pytest.approx(60, abs=2)
 
     async def lift(self, due: Due) -> None:
         async with due.database.statements(due.tenant_id) as sql:
