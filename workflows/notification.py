@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
 
 _LONGEST_SLEEP = 6 * 3_600.0  # a lane that stands still looks again after this, woken or not
 _AFTER_TROUBLE = 30.0
+_LOOK_AGAIN = "lanes look again after an opening"  # workflows of earlier versions do not
 
 
 # There is one for every event of the platform: Temporal's sandbox would import this module anew for
@@ -32,6 +33,7 @@ class NotificationWorkflow:
         self._deliveries = input.deliveries
         self._wakes = 0
         self._seen = 0 if input.lanes else -1  # wakes that were looked into
+        self._due: set[str] = set()  # lanes whose last look was before an opening's
 
     @workflow.signal
     def wake(self) -> None:
@@ -61,13 +63,16 @@ class NotificationWorkflow:
         return name in self._running and not self._running[name].done()
 
     async def _open(self, woken: bool) -> None:
-        """Route what is not routed, and learn of the lanes that nobody runs yet."""
+        """Route what is not routed, and learn of the lanes that nobody runs yet. The others look
+        once more: a look that came before the routing did not see what that made due."""
         opened = await self._opened()
         self._deliveries = opened.deliveries
         for lane in opened.lanes:
             if not self._is_running(lane.integration_id):
                 now = {"wait": 0.0} if woken else {}
                 self._lanes[lane.integration_id] = lane.model_copy(update=now)
+            elif lane.wait is not None and workflow.patched(_LOOK_AGAIN):
+                self._due.add(lane.integration_id)
         self._show()
 
     async def _opened(self) -> m.Opened:
@@ -92,8 +97,9 @@ class NotificationWorkflow:
         round = 0
         while name in self._lanes and await self._is_due(name, seen):
             round, seen = round + 1, self._wakes
+            self._due.discard(name)
             lane = await self._deliver(name, round)
-            if lane.open:
+            if lane.open or name in self._due:
                 self._lanes[name] = lane
             else:
                 del self._lanes[name]
@@ -105,15 +111,19 @@ class NotificationWorkflow:
         lane = self._lanes[name]
         longest = _LONGEST_SLEEP if lane.wait is None else lane.wait
         began, long = workflow.now(), workflow.info().is_continue_as_new_suggested
+
+        def is_called() -> bool:
+            return self._wakes != seen or name in self._due
+
         with suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: self._wakes != seen or long(),
+                lambda: is_called() or long(),
                 timeout=timedelta(seconds=longest),
                 timeout_summary=details.lane_name(lane),
             )
         if long():
             slept = (workflow.now() - began).total_seconds()
-            left = 0.0 if self._wakes != seen else lane.wait and max(lane.wait - slept, 0.0)
+            left = 0.0 if is_called() else lane.wait and max(lane.wait - slept, 0.0)
             self._lanes[name] = lane.model_copy(update={"wait": left})
         return not long()
 

@@ -22,7 +22,7 @@ from workflows.steps import DELIVER, deliver, open_request
 @dataclass
 class FakeRequest:
     """`lanes` is what opening finds; `rounds` what each round of a lane answers, in order; one more
-    finds nothing left to send."""
+    finds nothing left to send. An activity that is held, by its name, answers when it is let go."""
 
     deliveries: int = 3
     lanes: tuple[m.Lane, ...] = ()
@@ -30,6 +30,7 @@ class FakeRequest:
     done: set[str] = field(default_factory=set)
     opened: int = 0
     asked: list[m.DeliverInput] = field(default_factory=list)
+    held: dict[str, asyncio.Event] = field(default_factory=dict)
     ref: m.RequestRef = field(
         default_factory=lambda: m.RequestRef(tenant_id=TENANT, request_id=str(uuid4()))
     )
@@ -43,6 +44,7 @@ class FakeRequest:
         self.opened += 1
         left = tuple(lane for lane in self.lanes if lane.integration_id not in self.done)
         await self._tell()
+        await self._let_go(open_request.name)
         return m.Opened(deliveries=self.deliveries, lanes=left)
 
     @activity.defn(name=deliver.name)
@@ -55,11 +57,20 @@ class FakeRequest:
             raise answer
         if not answer.open:
             self.done.add(input.integration_id)
+        await self._let_go(deliver.name)
         return answer
 
     def of(self, name: str) -> list[int]:
         """The rounds a lane was asked for."""
         return [each.round for each in self.asked if each.integration_id == name]
+
+    def hold(self, name: str) -> asyncio.Event:
+        """Have that activity answer only when the event is set."""
+        return self.held.setdefault(name, asyncio.Event())
+
+    async def _let_go(self, name: str) -> None:
+        if name in self.held:
+            await self.held[name].wait()
 
     async def _tell(self) -> None:
         async with self._changed:

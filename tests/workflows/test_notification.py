@@ -74,6 +74,43 @@ async def test_waking_looks_for_lanes_that_are_open_again(client: Client) -> Non
     assert (request.of("a"), request.of("b")) == ([1], [1])
 
 
+async def test_a_lane_that_looked_before_the_routing_looks_again(client: Client) -> None:
+    """It saw a delivery that waits to be routed, which has no time, and sleeps for hours."""
+    request = FakeRequest(lanes=(lane("a", wait=None),))
+    request.rounds["a"] = [lane("a", wait=None), lane("a", open=0)]
+    async with working(client, request):
+        handle = await started(client, request)
+        await request.until(opened=1)
+        opening = request.hold("open_request")
+        request.lanes = (lane("a"),)
+        await wake_notification(client, request.ref)
+        await request.until(rounds=1, opened=2)
+        opening.set()
+        await result(handle)
+    assert request.of("a") == [1, 2]
+
+
+async def test_a_lane_that_ends_while_something_is_routed_for_it_looks_again(
+    client: Client,
+) -> None:
+    request = FakeRequest(lanes=(lane("a"),))
+    request.rounds["a"] = [lane("a", open=0)] * 2
+    round = request.hold("deliver")
+    async with working(client, request):
+        handle = await started(client, request)
+        await request.until(rounds=1)
+        request.done.clear()
+        await wake_notification(client, request.ref)
+        await request.until(opened=2)
+        opening, request.lanes = request.hold("open_request"), ()
+        await wake_notification(client, request.ref)
+        await request.until(opened=3)  # what was found the second time is known
+        round.set()
+        opening.set()
+        await result(handle)
+    assert request.of("a") == [1, 2]
+
+
 async def test_a_request_that_has_ended_is_woken_as_a_new_run(client: Client) -> None:
     request = FakeRequest()
     async with working(client, request):
