@@ -183,7 +183,7 @@ class Verdict:
             if before is not None and before["id"] == row["id"] and before["next"] is not None:
                 ended = before["completed"]
                 due = clock.passed(ended) + before["next"] - ended
-                by = due - clock.passed(_sent(row))
+                by = due - clock.passed(row["started"])
                 asked_for = self.asked.woke(of[row["id"]], before["started"], row["started"])
                 if by > _EARLY_SECONDS and not asked_for:
                     early.append((row["id"], row["no"], before["class"], round(by, 1)))
@@ -200,13 +200,6 @@ def _named(text: str) -> list[tuple[int, int]]:
 def _event(row: Any) -> tuple[int, int]:
     [found] = _named(row["title"])
     return found
-
-
-def _sent(row: Any) -> float:
-    """When an attempt began, at the latest. What is on record is when the transaction of its claim
-    began; a leap that this waited for comes after that, and before the claim."""
-    soonest: float = row["started"] + _EARLY_SECONDS
-    return soonest if row["completed"] is None else min(soonest, row["completed"])
 
 
 def _bound(row: Any) -> int:

@@ -56,6 +56,7 @@ class Claimed:
     latest: Row | None = None
 
 
+# A claim may wait for locks after its transaction began: now() would be when it began to wait.
 _CLAIM = f"""
 with due as (
     select d.id from tenant.notification_deliveries d
@@ -67,11 +68,12 @@ with due as (
 ), begun as (
     update tenant.notification_deliveries d
     set status = 'sending', attempts = attempts + 1, updated_at = now(),
-        lease_until = now() + interval '{LEASE_SECONDS} s'
+        lease_until = clock_timestamp() + interval '{LEASE_SECONDS} s'
     from due where d.id = due.id returning d.*
 ), tried as (
     insert into tenant.delivery_attempts (delivery_id, no, started_at, worker)
-    select id, attempts, now(), $3 from begun on conflict do nothing returning delivery_id
+    select id, attempts, clock_timestamp(), $3 from begun
+    on conflict do nothing returning delivery_id
 )
 select begun.id as delivery_id, begun.request_id, begun.attempts as no, begun.failures,
     begun.throttles, begun.doubts, begun.options, begun.destination, begun.recipient as told,

@@ -3,15 +3,18 @@
 import asyncio
 import random
 import time
+from datetime import timedelta
 from itertools import pairwise
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from domain.delivery import FailureClass
 from storage import claim, delivery
 from storage.claim import AHEAD_SECONDS, Claimed
 from storage.delivery import LEASE_SECONDS
+from tests.blocked import until_blocked
 from tests.storage.due import Due, ids
 
 _CLAIMERS = 8
@@ -228,6 +231,24 @@ class TestFences:
         assert await due.classes(id) == [FailureClass.UNKNOWN]
         [again] = await due.claim()
         assert (again.delivery_id, again.no) == (id, 2)
+
+    async def test_a_claim_that_waited_for_a_lock_begins_when_it_has_it(self, due: Due) -> None:
+        await due.add(4)
+        table = f"{due.tenant_id.schema}.delivery_attempts"
+        async with due.database.tenant(due.tenant_id) as connection:
+            await connection.execute(text(f"lock {table} in exclusive mode"))
+            mine = await connection.scalar(text("select pg_backend_pid()"))
+            assert mine is not None
+            claiming = asyncio.create_task(due.claim(1))
+            await until_blocked(due.rows, mine)
+            released = await connection.scalar(text("select clock_timestamp()"))
+        await claiming
+        [row] = await due.rows(
+            "select started_at, lease_until from tenant.delivery_attempts a"
+            " join tenant.notification_deliveries d on d.id = a.delivery_id"
+        )
+        assert row["started_at"] >= released
+        assert row["lease_until"] >= released + timedelta(seconds=LEASE_SECONDS)
 
     async def test_a_worker_that_comes_back_ends_nothing(self, due: Due) -> None:
         [id] = await due.add()
