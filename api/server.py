@@ -6,6 +6,9 @@ import uvicorn
 from fastapi import FastAPI
 
 _GRACE_SECONDS = 30
+# Longer than clients and load balancers keep a connection (nginx and AWS: 60 s). Who closes first
+# must be the client: a request that meets the server's closing fails, and a POST is not repeated.
+_IDLE_SECONDS = 75
 
 
 class Server(uvicorn.Server):
@@ -18,6 +21,7 @@ class Server(uvicorn.Server):
                 app,
                 access_log=False,
                 timeout_graceful_shutdown=_GRACE_SECONDS,
+                timeout_keep_alive=_IDLE_SECONDS,
                 **config,  # type: ignore[arg-type]
             )
         )

@@ -10,7 +10,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+from fastapi import FastAPI
 
+from api.server import Server
 from embedded.ports import Ports
 from tests.api.refusing import refusing
 from tests.service import Service, Tenant
@@ -98,3 +100,7 @@ async def test_a_waiting_upload_is_answered(service: Service, tenant: Tenant, po
     assert code in (0, -signal.SIGTERM)
     assert (response.status_code, response.json()["job"]["status"]) == (202, "pending")
     assert (await tenant.settled(jobs[0]["id"], "preview"))["status"] == "preview"
+
+
+def test_the_server_closes_no_idle_connection_before_its_clients_do() -> None:
+    assert Server(FastAPI()).config.timeout_keep_alive > 60
