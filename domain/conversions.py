@@ -46,7 +46,7 @@ def fault_where(mask: pl.Series, code: str) -> pl.Series | None:
 
 def _text(texts: pl.Series, target: Target, plan: Plan) -> Converted:
     if target.transformation == "date":
-        instants, faults = read_instants(texts, plan.dates)
+        instants, faults = read_instants(texts, plan.dates_of(target))
         return Converted(instants.dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ"), faults)
     if target.transformation == "boolean":
         truths, faults = _boolean(texts, target, plan)
@@ -92,7 +92,7 @@ def _worded(
 
 
 def _timestamp(texts: pl.Series, target: Target, plan: Plan) -> Converted:
-    return Converted(*read_instants(texts, plan.dates))
+    return Converted(*read_instants(texts, plan.dates_of(target)))
 
 
 _CONVERSIONS: Mapping[Kind, Callable[[pl.Series, Target, Plan], Converted]] = {

@@ -1,8 +1,8 @@
 """Takes a time stamp's text apart. Imports polars: not for workflows or the API.
 
-yyyy-mm-dd and yyyy/mm/dd, dd.mm.yyyy, and nn/nn/yyyy or nn-nn-yyyy in either order; then, if
-given, hh:mm[:ss[.fraction]], AM or PM, and Z or an offset from UTC. Digits are counted, so
-that no year of two digits passes for one of four.
+yyyy-mm-dd and yyyy/mm/dd, and nn/nn/yyyy, nn-nn-yyyy or nn.nn.yyyy in either order; then, if
+given, after blanks, T or a comma, hh:mm[:ss[.fraction]], AM or PM, and Z, an offset from UTC or a
+zone's short name. Digits are counted, so that no year of two digits passes for one of four.
 """
 
 import polars as pl
@@ -11,51 +11,68 @@ from domain.date_rules import DateEvidence, DateOrder
 
 _PARTS = (
     r"^(?P<a>[0-9]{1,6})(?P<mark>[-/.])(?P<b>[0-9]{1,2})[-/.](?P<c>[0-9]{1,6})"
-    r"(?:[T ]+(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})"
+    r"(?:(?:[T ]+|, *)(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})"
     r"(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?"
-    r" ?(?P<half>[AaPp][Mm])? ?(?P<zone>Z|z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2})?)?$"
+    r" ?(?P<half>[AaPp][Mm])?"
+    r" ?(?P<zone>Z|z|(?:UTC|GMT)[+-][0-9]|(?:UTC|GMT)?[+-][0-9]{2}(?::?[0-9]{2})?"
+    r"|(?P<word>[A-Za-z]{2,5}))?)?$"
 )
-_TWO_WAYS = r"^\s*(?P<a>[0-9]{1,2})[-/](?P<b>[0-9]{1,2})[-/][0-9]{4}(?:[^0-9]|$)"
+_TWO_WAYS = r"^\s*(?P<a>[0-9]{1,2})(?P<mark>[-/.])(?P<b>[0-9]{1,2})[-/.][0-9]{4}(?:[^0-9]|$)"
+# ICU writes U+202F before AM since version 72, web pages have U+00A0, and what is copied from
+# Windows' properties of a file holds marks of direction.
+_BLANKS = r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]"
+_INVISIBLE = r"[\u200b-\u200f\u202a-\u202e\u2060\ufeff]"
 _A, _B, _C = pl.col("a"), pl.col("b"), pl.col("c")
 
 
 def date_parts(texts: pl.Series, order: DateOrder | None) -> pl.DataFrame:
-    """Per text: `local` (Datetime without zone, null if unread), `ahead` and `fault`.
+    """Per text: `local` (Datetime without zone, null if unread), `ahead`, `word` and `fault`.
 
     `ahead` is the Duration that the zone it names is ahead of UTC (null: `named` is false, or
-    the offset is beyond any zone of the world). `fault` says why a text has no instant; it is
-    set for every text that is not blank.
+    the offset is beyond any zone of the world, or `word` is a zone's short name). `fault` says why
+    a text has no instant; it is set for every text that is not blank.
     """
-    parts = texts.str.strip_chars().str.extract_groups(_PARTS).struct.unnest()
+    texts = plain(texts)
+    parts = texts.str.extract_groups(_PARTS).struct.unnest()
     return (
-        parts.with_columns(text=texts.str.strip_chars(), order=_order(order))
+        parts.with_columns(text=texts, order=_order(order))
         .with_columns(year=_part(_C, _C, _A), month=_part(_B, _A, _B), day=_part(_A, _B, _C))
         .select(
             local=_clock().str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us")
             + _fraction(),
             named=pl.col("zone").is_not_null(),
             ahead=_ahead(),
+            word=pl.when(~_is_utc()).then(pl.col("word").str.to_uppercase()),
             fault=_fault(),
         )
     )
 
 
+def plain(texts: pl.Series) -> pl.Series:
+    """The texts without blanks around them, every blank a space, and nothing that is not seen."""
+    blanks = texts.str.replace_all(_BLANKS, " ").str.replace_all(_INVISIBLE, "")
+    return blanks.str.strip_chars()
+
+
 def two_way_dates(texts: pl.Series) -> DateEvidence:
-    """What the nn/nn/yyyy dates of a column tell about their order."""
+    """What the nn/nn/yyyy dates of a column tell about their order. With dots, a date that reads
+    both ways is day first unless the others say otherwise."""
     # A source field may be named "*", which is a pattern to polars.
     parts = texts.alias("text").str.extract_groups(_TWO_WAYS).struct.unnest()
     first, second = parts["a"].cast(pl.Int8), parts["b"].cast(pl.Int8)
     return DateEvidence(
         dmy=int(((first > 12) & (second <= 12)).sum()),
         mdy=int(((first <= 12) & (second > 12)).sum()),
-        ambiguous=int(((first <= 12) & (second <= 12) & (first != second)).sum()),
+        ambiguous=int(
+            ((first <= 12) & (second <= 12) & (first != second) & (parts["mark"] != ".")).sum()
+        ),
     )
 
 
 def _order(told: DateOrder | None) -> pl.Expr:
     """Of a date's three numbers; null where nothing tells day from month."""
     year_first, year_last = _A.str.len_bytes() >= 4, _C.str.len_bytes() >= 4
-    dotted = pl.when(year_last & (pl.col("mark") == ".")).then(pl.lit("dmy"))
+    dotted = pl.when(year_last & (pl.col("mark") == ".")).then(pl.lit(told or "dmy"))
     by_told = dotted.when(year_last).then(pl.lit(told) if told else _order_by_size())
     return pl.when(year_first).then(pl.lit("ymd")).otherwise(by_told)
 
@@ -93,14 +110,19 @@ def _fraction() -> pl.Expr:
 
 
 def _ahead() -> pl.Expr:
-    zone = pl.col("zone").str.replace(":", "", literal=True)
+    zone = pl.col("zone").str.replace(":", "", literal=True).str.replace("^(UTC|GMT)", "")
+    zone = zone.str.replace("^([+-])([0-9])$", "${1}0$2")
     hours = zone.str.slice(1, 2).cast(pl.Int64, strict=False)
-    minutes = zone.str.slice(3, 2).cast(pl.Int64, strict=False)
+    named = zone.str.slice(3, 2).cast(pl.Int64, strict=False)
+    minutes = pl.when(zone.str.len_bytes() == 3).then(0).otherwise(named)
     sign = pl.when(zone.str.starts_with("-")).then(-1).otherwise(1)
     offset = pl.when((hours < 16) & (minutes < 60)).then(sign * (hours * 60 + minutes))
-    is_utc = zone.str.to_lowercase().is_in(["z", "utc", "gmt"])
-    ahead = pl.when(is_utc).then(0).otherwise(offset)
+    ahead = pl.when(_is_utc()).then(0).otherwise(offset)
     return pl.when(ahead.is_not_null()).then(pl.duration(minutes=ahead))
+
+
+def _is_utc() -> pl.Expr:
+    return pl.col("zone").str.to_lowercase().is_in(["z", "utc", "gmt"])
 
 
 def _fault() -> pl.Expr:

@@ -11,19 +11,24 @@ _DAY = re.compile("[Yy][mbB]d")
 _TIME = re.compile("(HM(Sf?)?z?|IM(Sf?)?pz?)?")
 _DIRECTIVE = re.compile(r"\.%(f)|%(.?)|\x00", re.DOTALL)
 _ORDER = "YymbBdHIMSfpz"
+NUMBERS = ("epoch", "epoch_ms", "excel")  # seconds and milliseconds since 1970, days since 1900
 
 
 def checked_date_format(form: str) -> str:
     """A strptime format that Python and polars (chrono) read alike. Raises ValueError.
 
-    It names each part of a date once and of a time at most once, from the largest on.
+    It names each part of a date once and of a time at most once, from the largest on. Dates that
+    are numbers go by a word (NUMBERS).
     """
+    if form in NUMBERS:
+        return form
     directives = ["".join(found) for found in _DIRECTIVE.findall(form)]
     names = "".join(sorted((d for d in directives if d != "%"), key=_ORDER.find))
     day, time = names[:3], names[3:]
     if "" in directives or not _DAY.fullmatch(day) or not _TIME.fullmatch(time):
         raise ValueError(
-            "use %Y or %y, %m, %b or %B, and %d; then at will %H or %I with %p, %M, %S, .%f, %z"
+            "use %Y or %y, %m, %b or %B, and %d; then at will %H or %I with %p, %M, %S, .%f, %z;"
+            f" or {', '.join(NUMBERS)} for dates that are numbers"
         )
     return form
 
@@ -32,7 +37,8 @@ def checked_date_format(form: str) -> str:
 class DateRules:
     """`zone` (IANA) is that of values without one; `format` (strptime) replaces detection.
 
-    `order` settles nn/nn/yyyy: without it a date that reads both ways is rejected.
+    `order` settles nn/nn/yyyy: without it a date that reads both ways is rejected, or is day first
+    where it is written with dots.
     """
 
     zone: str = "UTC"

@@ -6,10 +6,11 @@ from itertools import pairwise
 
 import polars as pl
 
-from domain.date_parts import date_parts, two_way_dates
-from domain.date_rules import DateEvidence, DateOrder, DateRules
+from domain.date_numbers import read_numbers
+from domain.date_parts import date_parts, plain, two_way_dates
+from domain.date_rules import NUMBERS, DateEvidence, DateOrder, DateRules
 from domain.plan import Plan
-from domain.zones import offsets
+from domain.zones import ahead_by_word, offsets
 
 INSTANT = pl.Datetime("us", "UTC")
 
@@ -30,16 +31,18 @@ def read_instants(texts: pl.Series, rules: DateRules) -> tuple[pl.Series, pl.Ser
 def date_evidence(frame: pl.DataFrame, plan: Plan) -> DateEvidence:
     """What this batch's nn/nn/yyyy dates, over all columns of dates, tell about their order."""
     dated = (t for t in plan.targets if t.field.kind == "timestamp" or t.transformation == "date")
-    wanted = {target.source for target in dated}
+    wanted = {target.source for target in dated if target.date_format is None}
     columns = (frame[name] for name in frame.columns if name in wanted)
     return DateEvidence.total(map(two_way_dates, columns))
 
 
 def _usual_forms(order: DateOrder | None) -> tuple[str, ...]:
     """What most exports hold; chrono reads these ten times faster than a text is taken apart."""
-    forms = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S%.f%z", "%d.%m.%Y %H:%M:%S")
+    forms = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S%.f%z")
     date = {"dmy": "%d/%m/%Y", "mdy": "%m/%d/%Y"}.get(order or "")
-    return (*forms, f"{date} %H:%M", f"{date} %I:%M %p") if date else forms
+    dotted = {"dmy": "%d.%m.%Y", "mdy": "%m.%d.%Y"}.get(order or "dmy")
+    more = (f"{dotted} %H:%M:%S",) if dotted else ()
+    return (*forms, *more, f"{date} %H:%M", f"{date} %I:%M %p") if date else (*forms, *more)
 
 
 def _by_forms(texts: pl.Series, forms: tuple[str, ...], rules: DateRules) -> pl.DataFrame:
@@ -69,16 +72,54 @@ def _strptime(texts: pl.Series, form: str, zone: str) -> pl.Series:
 def _by_parts(texts: pl.Series, rules: DateRules) -> pl.DataFrame:
     parts = date_parts(texts, rules.order)
     parts = parts.with_columns(zoned=_localized(parts["local"], rules.zone))
+    if parts["word"].null_count() < parts.height:
+        parts = _with_words(parts, rules.zone)
     exact = (pl.col("local") - pl.col("ahead")).dt.replace_time_zone("UTC")
     at = pl.when("named").then(exact).otherwise("zoned")
     return parts.select(at=at, fault=pl.when(at.is_null()).then("fault"))
 
 
+def _with_words(parts: pl.DataFrame, zone: str) -> pl.DataFrame:
+    """Zones' short names as the rules' own zone uses them: by itself, CST is in America or China,
+    and PST in July is a time that nobody's clock showed."""
+    pairs = parts.select("local", "word").unique().drop_nulls()
+    aheads = [ahead_by_word(local, word, zone) for local, word in pairs.iter_rows()]
+    pairs = pairs.with_columns(by_word=pl.Series(aheads, dtype=pl.Duration("us")))
+    parts = parts.join(pairs, on=["local", "word"], how="left", maintain_order="left")
+    unsure = pl.col("word").is_not_null() & pl.col("local").is_not_null()
+    return parts.with_columns(
+        ahead=pl.coalesce("ahead", "by_word"),
+        fault=pl.when(unsure).then(pl.lit("date_zone_unknown")).otherwise("fault"),
+    )
+
+
 def _by_format(texts: pl.Series, form: str, zone: str) -> pl.DataFrame:
+    texts = plain(texts)
+    at = _localized(*_numbered(texts, form, zone)) if form in NUMBERS else _told(texts, form, zone)
+    unread = (texts != "") & at.is_null()
+    return pl.select(at=at, fault=pl.when(unread).then(pl.lit("date_invalid")))
+
+
+def _numbered(texts: pl.Series, form: str, zone: str) -> tuple[pl.Series, str]:
+    """What a spreadsheet counts is the time of its place."""
+    return read_numbers(texts, form), zone if form == "excel" else "UTC"
+
+
+def _told(texts: pl.Series, form: str, zone: str) -> pl.Series:
+    if form.endswith("%z"):  # chrono knows an offset of hours and minutes only
+        texts = texts.str.replace("[Zz]$", "+0000").str.replace("([+-][0-9]{2})$", "${1}00")
     # Python's ".%f" is a fraction of a second; chrono's "%f" counts nanoseconds.
     at = _strptime(texts, form.replace(".%f", "%.f"), zone)
-    unread = (texts.str.strip_chars() != "") & at.is_null()
-    return pl.select(at=at, fault=pl.when(unread).then(pl.lit("date_invalid")))
+    return _with_whole_year(at, texts) if "%Y" in form else at
+
+
+def _with_whole_year(at: pl.Series, texts: pl.Series) -> pl.Series:
+    """Without those whose year has not four digits: chrono reads that of `1/2/25` as 25."""
+    year = pl.col("at").dt.year()
+    digits = pl.col("text").str.replace("[+-][0-9]{2}:?[0-9]{2}$", "")
+    whole = (year >= 1_000) | digits.str.contains(year.cast(pl.String).str.zfill(4))
+    frame = pl.DataFrame([at.alias("at"), texts.alias("text")])
+    return frame.select(pl.when(whole).then("at")).to_series()
 
 
 def _localized(local: pl.Series, zone: str) -> pl.Series:

@@ -36,13 +36,15 @@ class _Model(BaseModel):
 
 
 class FieldMapping(_Model):
-    """One source field into one target field. `defaultValue` fills an empty value."""
+    """One source field into one target field. `defaultValue` fills an empty value; `dateFormat`
+    is that of this field, where another has one of its own."""
 
     source_field: str = Field(min_length=1, max_length=1000)
     target_field: str = Field(min_length=1, max_length=63)
     transformation: Transformation | None = None
     required: bool = False
     default_value: str | int | bool | None = None
+    date_format: DateFormat | None = None
 
 
 class StatusMapping(_Model):
@@ -65,7 +67,8 @@ class Mapping(_Model):
     `sourceIdField` names the column whose value identifies a record in its source; without it
     the source's own identity is used (ServiceNow: sys_id), else what maps to `external_id`.
     `nullValues` are read as empty (the empty string always is). `dateOrder` settles dates such
-    as 5/3/2016; `dateFormat` (strptime) replaces detection. Time stamps without a zone are
+    as 5/3/2016; `dateFormat` (strptime, or a word for numbers) replaces detection, for all columns
+    or for one. Time stamps without a zone are
     in `sourceTimezone`, or in UTC.
     """
 

@@ -1,7 +1,7 @@
 """A mapping made ready for use on every batch of one job."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from domain.date_rules import DateRules
@@ -20,6 +20,7 @@ class Target:
     transformation: Transformation | None = None
     default: Value | None = None
     required: bool = False
+    date_format: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,10 @@ class Plan:
         numbers = (each for each in self.targets if each.field.name == "external_id")
         return next(numbers, None) if self.identity_or_number else None
 
+    def dates_of(self, target: Target) -> DateRules:
+        """How the dates of one field are to be read."""
+        return replace(self.dates, format=target.date_format or self.dates.format)
+
     def used_sources(self) -> frozenset[str]:
         """The source fields that have a place of their own; the others go into `custom`."""
         sources = (target.source for target in self.targets)
@@ -96,4 +101,5 @@ def _target(each: FieldMapping, field: Field, default: Value | None) -> Target:
         transformation=each.transformation,
         default=default,
         required=each.required or field.required,
+        date_format=each.date_format,
     )

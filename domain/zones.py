@@ -77,6 +77,16 @@ def instant(local: datetime, name: str) -> datetime:
     return local.replace(tzinfo=zone(name), fold=0).astimezone(UTC)
 
 
+def ahead_by_word(local: datetime, word: str, name: str) -> timedelta | None:
+    """How far ahead of UTC the zone is when its clocks show that time and its short name is the
+    word; None where they never do. Of an hour that came twice, the word tells which is meant."""
+    for fold in (0, 1):
+        at = local.replace(tzinfo=zone(name), fold=fold)
+        if at.tzname() == word:
+            return at.utcoffset()
+    return None
+
+
 @lru_cache(10_000)
 def offsets(name: str, year: int) -> tuple[Ahead, ...]:
     """What `instant` takes off the local times of a year, from its begin on.

@@ -78,7 +78,49 @@ def test_refused(text: str, code: str) -> None:
     assert read(text) == code
 
 
-@pytest.mark.parametrize("text", [None, "", "  "])
+@pytest.mark.parametrize(
+    ("text", "iso"),
+    [
+        ("7/25/2025, 3:42\u202fPM", "2025-07-25T15:42:00"),
+        ("25.07.2025, 15:42:00", "2025-07-25T15:42:00"),
+        ("7/25/2025\u00a03:42\u00a0PM", "2025-07-25T15:42:00"),
+        ("\u200e25/07/2025 \u200f15:42", "2025-07-25T15:42:00"),
+        ("\ufeff2025-07-25\u2009 15:42", "2025-07-25T15:42:00"),
+        ("2025-07-25 10:15:00+00", "2025-07-25T10:15:00"),
+        ("2025-07-25 10:15:00.123456-03", "2025-07-25T13:15:00.123456"),
+        ("2025-07-25 10:15:00 UTC+2", "2025-07-25T08:15:00"),
+        ("2025-07-25 10:15:00 GMT-0330", "2025-07-25T13:45:00"),
+        ("2025-07-25 10:15:00 gmt", "2025-07-25T10:15:00"),
+    ],
+)
+def test_as_browsers_and_databases_write_it(text: str, iso: str) -> None:
+    assert read(text) == datetime.fromisoformat(iso).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "result"),
+    [
+        ("2025-07-25 10:00 PDT", "America/Los_Angeles", "2025-07-25T17:00:00"),
+        ("2025-01-25 10:00:00 pst", "America/Los_Angeles", "2025-01-25T18:00:00"),
+        ("2025-11-02 01:30 PDT", "America/Los_Angeles", "2025-11-02T08:30:00"),
+        ("2025-11-02 01:30 PST", "America/Los_Angeles", "2025-11-02T09:30:00"),
+        ("25.07.2025 10:00 CEST", "Europe/Berlin", "2025-07-25T08:00:00"),
+        ("2025-07-25 10:00 CST", "Asia/Shanghai", "2025-07-25T02:00:00"),
+        ("2025-01-25 10:00 CST", "America/Chicago", "2025-01-25T16:00:00"),
+        ("2025-07-25 10:00 PST", "America/Los_Angeles", "date_zone_unknown"),
+        ("2025-07-25 10:00 PDT", "America/New_York", "date_zone_unknown"),
+        ("2025-07-25 10:00 PDT", "UTC", "date_zone_unknown"),
+        ("2025-07-25 10:00 UTC", "Europe/Berlin", "2025-07-25T10:00:00"),
+        ("2025-07-25 10:00 maybe", "Europe/Berlin", "date_zone_unknown"),
+        ("2025-02-30 10:00 CET", "Europe/Berlin", "date_invalid"),
+    ],
+)
+def test_a_zones_short_name_is_sure_by_its_place(text: str, zone: str, result: str) -> None:
+    found = read(text, zone=zone)
+    assert (found if isinstance(found, str) else f"{found:%Y-%m-%dT%H:%M:%S}") == result
+
+
+@pytest.mark.parametrize("text", [None, "", "  ", "\u00a0", "\ufeff "])
 def test_nothing_is_no_fault(text: str | None) -> None:
     assert read(text) is None
 
@@ -89,13 +131,16 @@ def test_nothing_is_no_fault(text: str | None) -> None:
 )
 def test_the_order_settles_a_date(order: DateOrder, result: datetime) -> None:
     assert read("5/3/2016", order=order) == result
-    assert read("5.3.2016", order=order) == datetime(2016, 3, 5, tzinfo=UTC)
+    assert read("5.3.2016", order=order) == result
+    assert read("5.3.2016 10:00:00", order=order) == result.replace(hour=10)
     assert read("2016-03-05", order=order) == datetime(2016, 3, 5, tzinfo=UTC)
 
 
 def test_the_order_also_refuses() -> None:
     assert read("25/3/2016", order="mdy") == "date_invalid"
     assert read("5/3/2016", order="ymd") == "date_invalid"
+    assert read("25.3.2016", order="mdy") == "date_invalid"
+    assert read("5.3.2016 10:00:00", order="ymd") == "date_invalid"
 
 
 @pytest.mark.parametrize(
@@ -105,12 +150,46 @@ def test_the_order_also_refuses() -> None:
         ("%d/%m/%Y", "5/3/2016", "2016-03-05T00:00:00"),
         ("%Y%m%d%H%M%S.%f", "20240102030405.25", "2024-01-02T03:04:05.250000"),
         ("%d %B %Y %H:%M %z", "2 January 2024 10:00 +0200", "2024-01-02T08:00:00"),
+        ("%Y-%m-%d %H:%M:%S%z", "2025-07-25 10:15:00+02", "2025-07-25T08:15:00"),
+        ("%Y-%m-%dT%H:%M:%S%z", "2025-07-25T10:15:00Z", "2025-07-25T10:15:00"),
+        ("%d/%m/%Y %H:%M", " 01/02/2025 10:00\u00a0", "2025-02-01T10:00:00"),
+        ("%d/%m/%Y", "1/2/0999", "0999-02-01T00:00:00"),
+        ("%m/%d/%Y %I:%M %p", "7/25/2025 3:42\u202fPM", "2025-07-25T15:42:00"),
+        ("epoch", "1753436520", "2025-07-25T09:42:00"),
+        ("epoch", "1753436520.25", "2025-07-25T09:42:00.250000"),
+        ("epoch", "-1", "1969-12-31T23:59:59"),
+        ("epoch_ms", "1753436520123", "2025-07-25T09:42:00.123000"),
+        ("excel", "45863.6541666667", "2025-07-25T15:42:00"),
+        ("excel", "61", "1900-03-01T00:00:00"),
     ],
 )
 def test_a_format_replaces_detection(form: str, text: str, iso: str) -> None:
     assert read(text, format=form) == datetime.fromisoformat(iso).replace(tzinfo=UTC)
     assert read("2024-01-02 03:04:05", format=form) == "date_invalid"
     assert read(" ", format=form) is None
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("%d/%m/%Y %H:%M", "1/2/25 10:00"),
+        ("%d/%m/%Y", "1/2/5"),
+        ("%Y-%m-%dT%H:%M:%S%z", "25-07-25T10:15:00+0025"),
+        ("epoch", "2025-07-25"),
+        ("epoch", "1e9"),
+        ("epoch_ms", "99999999999999999"),
+        ("excel", "60"),
+        ("excel", "0.5"),
+        ("excel", "#####"),
+    ],
+)
+def test_a_format_is_taken_at_its_word(form: str, text: str) -> None:
+    assert read(text, format=form) == "date_invalid"
+
+
+def test_a_spreadsheet_counts_the_time_of_its_place() -> None:
+    rules = {"format": "excel", "zone": "Europe/Berlin"}
+    assert read("45863.5", **rules) == datetime(2025, 7, 25, 10, tzinfo=UTC)
 
 
 class TestZones:
@@ -172,6 +251,14 @@ class TestEvidence:
         found = self.evidence("25/3/2016", "3/25/2016 10:00", "5/3/2016", "5/5/2016", "2016-05-03")
         assert found == DateEvidence(dmy=1, mdy=1, ambiguous=1)
 
+    def test_dates_with_dots_tell_their_order_and_need_none(self) -> None:
+        found = self.evidence("25.03.2016", "03.25.2016 10:00", "5.3.2016", "5.5.2016")
+        assert found == DateEvidence(dmy=1, mdy=1)
+
+    def test_a_field_with_a_format_of_its_own_is_none(self) -> None:
+        plan = a_plan(to("due_at", date_format="%m/%d/%Y"))
+        assert date_evidence(a_frame({"x": "3/25/2016"}), plan) == DateEvidence()
+
     def test_one_clear_date_decides_for_the_file(self) -> None:
         parts = [self.evidence("5/3/2016"), self.evidence("25/3/2016")]
         whole = DateEvidence.total(parts)
@@ -186,4 +273,4 @@ class TestEvidence:
         assert date_evidence(a_frame({"x": "25/3/2016"}), plan) == DateEvidence(dmy=1)
 
     def test_other_dates_are_no_evidence(self) -> None:
-        assert self.evidence("2016-03-25", "25.03.2016", "25/03/16", "") == DateEvidence()
+        assert self.evidence("2016-03-25", "25.03.16", "25/03/16", "") == DateEvidence()
