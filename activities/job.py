@@ -12,6 +12,7 @@ from activities.memory import PROCESS_BYTES, Memory, available, divided
 from channels.egress import Egress
 from domain.entity import ENTITIES, Entity
 from domain.failures import BadInput
+from domain.fitting import column_of
 from domain.mapping import Mapping
 from domain.migration import FINAL
 from domain.plan import Plan
@@ -101,8 +102,20 @@ class LoadedJob:
         """The number of a chunk's first record."""
         return sum(records for records, _ in self.chunk_sizes[:chunk]) + 1
 
+    @property
+    def identity(self) -> str | None:
+        """The column that identifies a record in its source, if the file has one."""
+        name = self.source.identity
+        return name and column_of(name, self.columns)
+
+    @property
+    def source_mapping(self) -> Mapping:
+        """How the source's own fields and words are mapped, where nobody says otherwise."""
+        return self.source.default_mapping(self.entity.name, self.columns)
+
     def plan(self, mapping: Mapping) -> Plan:
-        return Plan.build(mapping, self.entity, self.source.identity, self.time_zone)
+        plan = Plan.build(mapping, self.entity, self.identity, self.time_zone)
+        return plan.labelled() if self.source.labels_priorities else plan
 
 
 def new_chunk_key(prefix: str, number: int) -> str:

@@ -129,7 +129,7 @@ class Surveyor:
         job, profile = self.job, self.job.row["profile"]
         return Survey(
             columns=job.columns,
-            identity=job.source.identity,
+            identity=job.identity,
             total_records=job.row["total_records"],
             invalid_records=findings.invalid,
             duplicate_records=findings.tally.duplicates,

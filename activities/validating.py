@@ -11,6 +11,7 @@ from activities.job import Connections, LoadedJob, before_import, load_before_im
 from activities.survey import LISTED_ERRORS, Findings, Surveyor
 from domain.accounting import unread
 from domain.failures import BadInput, Rejected, Unproven
+from domain.fitting import fit
 from domain.mapping import Mapping
 from domain.migration import Counts, Options
 from domain.preview import build_preview
@@ -46,10 +47,10 @@ class Validating:
         async with self._database.tenant(job.tenant_id) as connection:
             found = await migration.mapping_of(connection, job.id, revision or 1)
             if found is not None:
-                return revision or 1, found
+                return revision or 1, fit(found, job.columns, job.source_mapping)
             if revision not in (0, 1):
                 raise BadInput("mapping_missing", f"the job has no mapping {revision}")
-            default = job.source.default_mapping(job.entity.name, job.columns)
+            default = job.source_mapping
             return await migration.add_mapping(connection, job.tenant_id, job.id, default), default
 
     async def _record(

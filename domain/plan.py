@@ -8,7 +8,7 @@ from domain.date_rules import DateRules
 from domain.defaults import Value
 from domain.entity import Entity, Field
 from domain.mapping import FieldMapping, Mapping, Transformation
-from domain.vocabulary import Words
+from domain.vocabulary import Words, labelled_priority_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,11 @@ class Plan:
         """What identifies a record whose own identity is empty: the field external_id."""
         numbers = (each for each in self.targets if each.field.name == "external_id")
         return next(numbers, None) if self.identity_or_number else None
+
+    def labelled(self) -> Self:
+        """The plan for a source that displays priorities as ServiceNow does."""
+        words = replace(self.priorities, known=labelled_priority_of)
+        return replace(self, priorities=words)
 
     def dates_of(self, target: Target) -> DateRules:
         """How the dates of one field are to be read."""

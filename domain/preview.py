@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 from domain.date_rules import DateEvidence
 from domain.entity import Entity
 from domain.failures import Rejected
+from domain.fitting import absent_columns
 from domain.mapping import Mapping
 from domain.suggestion import Suggestion, suggest
 
@@ -95,7 +96,7 @@ def build_preview(
         unmapped_fields=unmapped_fields(survey, mapping),
         missing_required_fields=missing_required_fields(mapping, entity),
         recommendations=tuple(_recommendations(survey, mapping, entity)),
-        warnings=survey.warnings,
+        warnings=(*survey.warnings, *_warnings(survey, mapping)),
         encoding=survey.encoding,
         delimiter=survey.delimiter,
         ignored_records=dict(survey.ignored),
@@ -114,6 +115,14 @@ def missing_required_fields(mapping: Mapping, entity: Entity) -> tuple[str, ...]
     """The target fields that every record needs and that nothing is mapped to."""
     required = (field.name for field in entity.fields if field.required)
     return tuple(name for name in required if mapping.source_of(name) is None)
+
+
+def _warnings(survey: Survey, mapping: Mapping) -> Iterator[str]:
+    if absent := absent_columns(mapping, survey.columns):
+        yield (
+            f"the file has no column {_listed(tuple(map(repr, absent)))}, which the mapping names: "
+            "what it would fill stays empty"
+        )
 
 
 def _recommendations(survey: Survey, mapping: Mapping, entity: Entity) -> Iterator[str]:

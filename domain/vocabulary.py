@@ -13,9 +13,16 @@ _TRUE = "true 1 yes y on t active enabled vero wahr ja oui si sí sì verdadero 
 _FALSE = "false 0 no n off f inactive disabled falso falsch nein non não nao faux"
 _BOOLEANS = dict.fromkeys(_TRUE.split(), True) | dict.fromkeys(_FALSE.split(), False)
 
-# ServiceNow displays "1 - Critical" to "5 - Planning", and administrators rename the words.
-_PRIORITY_WORDS = {"critical": 1, "high": 2, "medium": 3, "moderate": 3, "low": 4, "planning": 4}
-_PRIORITY_DIGIT = re.compile(r"p?([1-4](?![.,]?\d)|5(?= - ))", re.IGNORECASE)
+_PRIORITY_WORDS = {
+    **{"critical": 1, "very high": 1, "highest": 1, "high": 2, "medium": 3, "moderate": 3},
+    **{"normal": 3, "low": 4, "lowest": 4, "very low": 4, "planning": 4},
+}
+_MARKS = r"[\s.:()\[\]–—-]*"
+_PRIORITY = re.compile(
+    rf"{_MARKS}(?:p?(?P<digit>[1-5])(?![0-9]|[.,][0-9]))?{_MARKS}"
+    rf"(?:(?P<word>[^\W\d_](?:.*[^\W\d_])?){_MARKS}(?:p?[1-5])?)?{_MARKS}"
+)
+_LABEL = re.compile(r"[1-5]\s*[.:–—-]")
 
 
 def fold(value: str) -> str:
@@ -29,14 +36,33 @@ def boolean_of(value: str) -> bool | None:
 
 
 def priority_of(value: str) -> int | None:
-    """1 (critical) to 4 (low), by a leading digit, else by the one well-known word in it.
+    """1 (critical) to 4 (low): a digit of these, or a well-known word.
 
-    ServiceNow's fifth level, "5 - Planning" whatever its word, is low, too.
+    A word beside a digit counts: `1 low` is Zammad's, `5 very high` Znuny's, whose scales run the
+    other way. Whoever gives the digit an unknown word may mean either.
     """
-    if digit := _PRIORITY_DIGIT.match(value.strip()):
-        return min(int(digit.group(1)), 4)
-    named = {_PRIORITY_WORDS[w] for w in re.findall("[a-z]+", fold(value)) if w in _PRIORITY_WORDS}
-    return named.pop() if len(named) == 1 else None
+    digit, word = _priority_label(value)
+    if word is not None:
+        return _PRIORITY_WORDS.get(" ".join(word.split()))
+    return digit if digit is not None and digit <= 4 else None
+
+
+def labelled_priority_of(value: str) -> int | None:
+    """The same for ServiceNow, which displays `1 - Critical` to `5 - Planning`: administrators
+    rename the words, and the digit counts for one that is unknown."""
+    known, (digit, word) = priority_of(value), _priority_label(value)
+    if known is not None or digit is None or word is None or not _LABEL.match(fold(value)):
+        return known
+    return min(digit, 4)
+
+
+def _priority_label(value: str) -> tuple[int | None, str | None]:
+    """The digit and the word of a label, if that is all there is."""
+    found = _PRIORITY.fullmatch(fold(value))
+    if found is None:
+        return None, None
+    digit: str | None = found["digit"]
+    return None if digit is None else int(digit), found["word"]
 
 
 def status_of(value: str, statuses: Iterable[str]) -> str | None:

@@ -120,6 +120,7 @@ SERVICENOW = Source(
     tables={"incident": ("incident",), "request": ("sc_request", "sc_req_item")},
     default_mapping=default_mapping,
     identity="sys_id",
+    labels_priorities=True,
     # Vendor documentation: XML and JSON exports hold the stored UTC values; CSV and XLSX those
     # displayed to the exporting user.
     utc_formats=frozenset({"json", "xml"}),

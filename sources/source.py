@@ -32,7 +32,8 @@ class Source:
     `readers` by format. `tables` are the source's own names for an entity; `table(entity)` joins
     them for a Reader. `utc_formats` hold UTC time stamps whatever the job's zone. `identity` is
     the source field that identifies a record. `default_mapping(entity, columns)` maps the columns
-    that a file really has.
+    that a file really has. `labels_priorities`: a priority is displayed as a digit with a word that
+    administrators choose.
     """
 
     system: str
@@ -41,6 +42,7 @@ class Source:
     default_mapping: Callable[[str, Sequence[str]], FieldsMapping]
     identity: str | None = None
     utc_formats: frozenset[str] = field(default_factory=frozenset)
+    labels_priorities: bool = False
 
     def table(self, entity: str) -> str:
         """The `table` argument of a Reader for this entity."""

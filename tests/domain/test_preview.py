@@ -62,6 +62,13 @@ class TestRecommendations:
         assert preview(times, zone_known=True).recommendations == ()
         assert preview(named).recommendations == ()
 
+    def test_a_column_that_the_file_does_not_have_is_a_warning(self) -> None:
+        mapping = a_mapping(to("due_at", "Opened"), sourceIdField="Key")
+        columns = ("title", "status", "priority")
+        [warning] = preview(mapping, columns=columns).warnings
+        assert warning.startswith("the file has no column 'Opened', 'Key', ")
+        assert preview(mapping, columns=(*columns, "Opened", "Key")).warnings == ()
+
     def test_records_that_share_an_id(self) -> None:
         assert preview(duplicate_records=1).recommendations[0].startswith("1 record has the id")
         assert preview(duplicate_records=2).recommendations[0].startswith("2 records have the id")

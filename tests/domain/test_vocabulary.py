@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.vocabulary import boolean_of, priority_of, status_of, status_words
+from domain.vocabulary import boolean_of, labelled_priority_of, priority_of, status_of, status_words
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,21 @@ from domain.vocabulary import boolean_of, priority_of, status_of, status_words
         ("1 - Critical", 1),
         ("2 - High", 2),
         ("3 - Moderate", 3),
-        ("4-Niedrig", 4),
+        ("4 - Critical", 1),
+        ("P1 - Low", 4),
+        ("1 low", 4),
+        ("2 normal", 3),
+        ("3 high", 2),
+        ("1 very low", 4),
+        ("5 very high", 1),
+        ("P2: High", 2),
+        ("(3) Medium", 3),
+        ("High (2)", 2),
+        ("4-Niedrig", None),
+        ("2 - Urgent", None),
+        ("please treat as high", None),
+        ("not critical", None),
+        ("low hanging fruit", None),
         ("P2", 2),
         ("5 - Planning", 4),
         ("High", 2),
@@ -25,12 +39,31 @@ from domain.vocabulary import boolean_of, priority_of, status_of, status_words
         ("1,970", None),
         ("1.5", None),
         ("high or low", None),
-        ("highest", None),
+        ("highest", 1),
+        ("2 high or low", None),
+        ("1 - Critical (2)", 1),
         ("", None),
     ],
 )
 def test_priority(word: str, priority: int | None) -> None:
     assert priority_of(word) == priority
+
+
+@pytest.mark.parametrize(
+    ("word", "priority"),
+    [
+        ("4-Niedrig", 4),
+        ("2 - Urgent", 2),
+        ("5 - Whatever", 4),
+        ("4 - Critical", 1),
+        ("5", None),
+        ("Urgent", None),
+        ("10 - Urgent", None),
+        ("2 users are down", None),
+    ],
+)
+def test_a_label_of_servicenow_goes_by_its_digit(word: str, priority: int | None) -> None:
+    assert labelled_priority_of(word) == priority
 
 
 @pytest.mark.parametrize(
