@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from domain.blanks import comparable, seen
 from domain.canonical import content_hash, custom_json
 from domain.conversions import convert, fault_where, nul_faults
 from domain.failures import Rejected
@@ -56,14 +57,15 @@ class _Column(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """The columns of a batch by name, empty values as null."""
+    """The columns of a batch by name, empty values as null; of those that are asked for by name
+    also blank ones."""
 
     height: int
     columns: Mapping[str, pl.Series]
 
     def texts(self, name: str | None) -> pl.Series:
         if name is not None and name in self.columns:
-            return self.columns[name]
+            return seen(self.columns[name])
         return pl.repeat(None, self.height, dtype=pl.String, eager=True)
 
 
@@ -112,6 +114,7 @@ def _source_id(source: _Source, plan: Plan) -> _Column:
     if number is not None and ids.null_count():
         numbers = convert(source.texts(number.source), number, plan).values
         ids = ids.zip_with(ids.is_not_null(), numbers)
+    ids = comparable(ids)
     missing = fault_where(ids.is_null(), "source_id_missing")
     too_long = fault_where(ids.str.len_bytes() > KEY_BYTES, "source_id_too_long")
     return _Column("source_id", ids, ids, _merged(missing, _merged(too_long, nul_faults(ids))))

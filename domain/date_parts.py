@@ -7,6 +7,7 @@ zone's short name. Digits are counted, so that no year of two digits passes for 
 
 import polars as pl
 
+from domain.blanks import plain
 from domain.date_rules import DateEvidence, DateOrder
 
 _PARTS = (
@@ -18,10 +19,6 @@ _PARTS = (
     r"|(?P<word>[A-Za-z]{2,5}))?)?$"
 )
 _TWO_WAYS = r"^\s*(?P<a>[0-9]{1,2})(?P<mark>[-/.])(?P<b>[0-9]{1,2})[-/.][0-9]{4}(?:[^0-9]|$)"
-# ICU writes U+202F before AM since version 72, web pages have U+00A0, and what is copied from
-# Windows' properties of a file holds marks of direction.
-_BLANKS = r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]"
-_INVISIBLE = r"[\u200b-\u200f\u202a-\u202e\u2060\ufeff]"
 _A, _B, _C = pl.col("a"), pl.col("b"), pl.col("c")
 
 
@@ -46,12 +43,6 @@ def date_parts(texts: pl.Series, order: DateOrder | None) -> pl.DataFrame:
             fault=_fault(),
         )
     )
-
-
-def plain(texts: pl.Series) -> pl.Series:
-    """The texts without blanks around them, every blank a space, and nothing that is not seen."""
-    blanks = texts.str.replace_all(_BLANKS, " ").str.replace_all(_INVISIBLE, "")
-    return blanks.str.strip_chars()
 
 
 def two_way_dates(texts: pl.Series) -> DateEvidence:

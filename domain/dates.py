@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import polars as pl
 
+from domain.blanks import plain
 from domain.date_numbers import read_numbers
-from domain.date_parts import date_parts, plain, two_way_dates
+from domain.date_parts import date_parts, two_way_dates
 from domain.date_rules import NUMBERS, DateEvidence, DateOrder, DateRules
 from domain.plan import Plan
 from domain.zones import ahead_by_word, offsets

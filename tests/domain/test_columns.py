@@ -69,6 +69,17 @@ class TestEmptyValues:
         plan = a_plan(to("category"), nullValues=["NULL", "?"])
         assert value_of(mapped(plan, {"x": marker}), "category") is None
 
+    @pytest.mark.parametrize("blank", [" ", "\t \n", "\u00a0", "\u202f", "\u200b", "\ufeff "])
+    @pytest.mark.parametrize("target", ["category", "due_at", "active", "external_id"])
+    def test_a_blank_value_is_an_empty_one(self, target: str, blank: str) -> None:
+        result = mapped(a_plan(to(target)), {"x": blank})
+        assert (value_of(result, target), result.rejected) == (None, [])
+
+    def test_a_blank_title_is_missing(self) -> None:
+        assert faults_of(mapped(a_plan(), {"title": "\u00a0"})) == [
+            (1, "title", "required_missing")
+        ]
+
     def test_a_marker_is_a_whole_value(self) -> None:
         plan = a_plan(to("category"), nullValues=["NULL"])
         assert value_of(mapped(plan, {"x": "NULLABLE"}), "category") == "NULLABLE"
@@ -193,6 +204,30 @@ class TestSourceId:
     def test_the_mapping_names_it_first(self) -> None:
         result = mapped(a_plan(sourceIdField="x"), {"x": "mine"})
         assert value_of(result, "source_id") == "mine"
+
+    @pytest.mark.parametrize("blank", ["", " ", "\u00a0\u00a0", "\u200b", "\ufeff", "\t"])
+    def test_an_id_of_blanks_is_none(self, blank: str) -> None:
+        result = mapped(a_plan(sourceIdField="x"), {"x": blank})
+        assert faults_of(result) == [(1, "source_id", "source_id_missing")]
+
+    @pytest.mark.parametrize("marker", ["N/A", "-", "0"])
+    def test_an_id_that_stands_for_none_is_told_by_null_values(self, marker: str) -> None:
+        result = mapped(a_plan(sourceIdField="x", nullValues=[marker]), {"x": marker}, {"x": "1"})
+        assert faults_of(result) == [(1, "source_id", "source_id_missing")]
+
+    @pytest.mark.parametrize(
+        ("written", "id"),
+        [
+            (" INC1 ", "INC1"),
+            ("INC1\u00a0", "INC1"),
+            ("\ufeffINC\u200b1", "INC1"),
+            ("Bu\u0308ro-1", "Büro-1"),
+            ("a b", "a b"),
+            ("inc1", "inc1"),
+        ],
+    )
+    def test_ids_are_compared_as_people_compare_them(self, written: str, id: str) -> None:
+        assert value_of(mapped(a_plan(sourceIdField="x"), {"x": written}), "source_id") == id
 
     def test_the_named_field_has_no_substitute(self) -> None:
         result = mapped(a_plan(to("external_id", "n"), sourceIdField="x"), {"x": "", "n": "INC1"})

@@ -1,0 +1,35 @@
+"""What nobody sees in a text: blanks of all kinds, and characters without any width.
+
+Imports polars: not for workflows or the API.
+"""
+
+import polars as pl
+
+# ICU writes U+202F before AM since version 72, web pages have U+00A0, and what is copied from
+# Windows' properties of a file holds marks of direction.
+_BLANKS = r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]"
+_WIDTHLESS = r"\u200b-\u200f\u202a-\u202e\u2060\ufeff"
+_INVISIBLE = rf"[{_WIDTHLESS}]"
+_BLANK = rf"^[\s{_WIDTHLESS}]*$"
+_PLAIN = r"^[!-~](?:[ -~]*[!-~])?$"
+
+
+def plain(texts: pl.Series) -> pl.Series:
+    """The texts without blanks around them, every blank a space, and nothing that is not seen."""
+    blanks = texts.str.replace_all(_BLANKS, " ").str.replace_all(_INVISIBLE, "")
+    return blanks.str.strip_chars()
+
+
+def seen(texts: pl.Series) -> pl.Series:
+    """The texts as they are; null where there is nothing to see."""
+    blank = texts.str.contains(_BLANK)
+    return texts.set(blank, None) if blank.any() else texts
+
+
+def comparable(ids: pl.Series) -> pl.Series:
+    """Identifiers as people compare them: without what is not seen around and in them, composed
+    (NFC); null where nothing is left."""
+    if ids.str.contains(_PLAIN).all():
+        return ids
+    composed = ids.str.replace_all(_INVISIBLE, "").str.strip_chars().str.normalize("NFC")
+    return composed.set(composed == "", None)
