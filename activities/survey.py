@@ -9,12 +9,16 @@ import polars as pl
 from activities.chunks import prepared_chunks
 from activities.job import Connections, LoadedJob
 from domain.columns import Mapped, map_columns
+from domain.contradictions import contradictions
 from domain.date_rules import DateEvidence
 from domain.dates import date_evidence
+from domain.entity import Entity
 from domain.failures import Rejected
 from domain.mapping import Mapping
+from domain.oddities import oddities
 from domain.plan import Plan
 from domain.preview import SAMPLES, SampleRecord, Survey
+from domain.remark import Remark, gathered
 from domain.samples import sample_records
 from domain.tally import RecordTally
 from sources.batch import Batch
@@ -35,6 +39,7 @@ class Findings:
     samples: tuple[SampleRecord, ...] = ()
     dates: DateEvidence = field(default_factory=DateEvidence)
     tally: RecordTally = field(default_factory=RecordTally)
+    remarks: tuple[Remark, ...] = ()
 
     def add(self, checked: "_Checked", existing: pl.Series | None) -> None:
         self.valid += checked.rows.height
@@ -42,6 +47,7 @@ class Findings:
         self.rejected += checked.rejected[: LISTED_ERRORS - len(self.rejected)]
         self.samples = self.samples or checked.samples
         self.dates += checked.dates
+        self.remarks = gathered([*self.remarks, *checked.remarks])
         self.tally.add(checked.rows, existing)
 
 
@@ -54,9 +60,10 @@ class _Checked:
     rejected: list[Rejected]
     samples: tuple[SampleRecord, ...]
     dates: DateEvidence
+    remarks: tuple[Remark, ...]
 
 
-def check(batch: Batch, plan: Plan) -> _Checked:
+def check(batch: Batch, plan: Plan, entity: Entity) -> _Checked:
     mapped = map_columns(batch.frame, plan)
     rejected = sorted([*batch.rejected, *mapped.rejected], key=lambda each: each.row)
     return _Checked(
@@ -65,6 +72,7 @@ def check(batch: Batch, plan: Plan) -> _Checked:
         rejected=rejected[:LISTED_ERRORS],
         samples=_samples(batch, mapped),
         dates=date_evidence(batch.frame, plan),
+        remarks=(*oddities(batch.frame, plan), *contradictions(mapped.rows, entity)),
     )
 
 
@@ -103,7 +111,7 @@ class Surveyor:
 
     def _checked(self, plan: Plan) -> AsyncGenerator[_Checked]:
         def prepare(_: int, batch: Batch) -> _Checked:
-            return check(batch, plan)
+            return check(batch, plan, self.job.entity)
 
         # Two at once: nothing else is waited for here, and there is more than one core.
         numbers = range(self.job.row["chunks"])
@@ -139,6 +147,7 @@ class Surveyor:
             delimiter=profile["delimiter"],
             ignored=profile["ignored"],
             warnings=tuple(job.row["warnings"]),
+            remarks=findings.remarks,
             dates=findings.dates,
             zone_known=job.time_zone is not None,
         )

@@ -87,7 +87,8 @@ def show_preview(preview: dict[str, Any], console: Console) -> None:
         counts.add_row(name, f"{preview[name]:,}")
     counts.add_row("encoding", preview["encoding"])
     console.print(counts)
-    for sentence in (*preview["warnings"], *preview["recommendations"]):
+    odd = [f"{each['count']:,} records: {each['detail']}" for each in preview["remarks"]]
+    for sentence in (*preview["warnings"], *odd, *preview["recommendations"]):
         console.print(f"  [yellow]·[/] {sentence}")
 
 

@@ -69,6 +69,12 @@ class _Source(NamedTuple):
         return pl.repeat(None, self.height, dtype=pl.String, eager=True)
 
 
+def source_texts(frame: pl.DataFrame, name: str | None, plan: Plan) -> pl.Series:
+    """One source field as the mapping sees it: what stands for nothing is null."""
+    wanted = [frame[each] for each in (ROW, name) if each is not None and each in frame.columns]
+    return _source(pl.DataFrame(wanted), plan).texts(name)
+
+
 def map_columns(frame: pl.DataFrame, plan: Plan) -> Mapped:
     """Map the records of `frame` (`_row` Int64, else String; absent and null are alike)."""
     source = _source(frame, plan)
@@ -96,6 +102,8 @@ def _source(frame: pl.DataFrame, plan: Plan) -> _Source:
 
 def _field(source: _Source, target: Target, plan: Plan) -> _Column:
     texts = source.texts(target.source)
+    for name in target.fallbacks:
+        texts = texts.zip_with(texts.is_not_null(), source.texts(name))
     values, faults = convert(texts, target, plan)
     if target.default is not None:
         values = values.fill_null(pl.lit(target.default, dtype=values.dtype))

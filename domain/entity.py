@@ -20,12 +20,18 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A kind of record of the platform: its table in the tenant schema and its fields."""
+    """A kind of record of the platform: its table in the tenant schema and its fields.
+
+    Of the statuses, those are `over` after which nobody works on it, and `resting` those in which
+    it may be active or not.
+    """
 
     name: str
     table: str
     fields: tuple[Field, ...]
     statuses: tuple[str, ...]
+    over: tuple[str, ...]
+    resting: tuple[str, ...] = ()
 
     def field(self, name: str) -> Field | None:
         return next((field for field in self.fields if field.name == name), None)
@@ -71,6 +77,8 @@ INCIDENT = Entity(
         Field("resolved_at", "timestamp"),
     ),
     statuses=("new", "in_progress", "on_hold", "resolved", "closed", "cancelled"),
+    over=("closed", "cancelled"),
+    resting=("resolved",),
 )
 
 REQUEST = Entity(
@@ -88,6 +96,7 @@ REQUEST = Entity(
         *_DATES,
     ),
     statuses=("new", "open", "in_progress", "pending_approval", "completed", "closed", "cancelled"),
+    over=("completed", "closed", "cancelled"),
 )
 
 ENTITIES: Mapping[str, Entity] = {entity.name: entity for entity in (INCIDENT, REQUEST)}

@@ -31,7 +31,7 @@ def fit(mapping: Mapping, columns: Sequence[str], words: Mapping) -> Mapping:
 
 def absent_columns(mapping: Mapping, columns: Sequence[str]) -> tuple[str, ...]:
     """What the mapping names and the file does not have."""
-    fields = (each.source_field for each in mapping.field_mappings)
+    fields = (n for e in mapping.field_mappings for n in (e.source_field, *e.fallback_fields))
     named = [*fields, *filter(None, [mapping.source_id_field])]
     return tuple(dict.fromkeys(name for name in named if name not in columns))
 
@@ -47,8 +47,13 @@ def column_of(name: str, columns: Iterable[str]) -> str | None:
 
 
 def _fitted(each: FieldMapping, columns: Sequence[str]) -> FieldMapping:
-    name = column_of(each.source_field, columns)
-    return each.model_copy(update={"source_field": name or each.source_field})
+    name, others = each.source_field, each.fallback_fields
+    return each.model_copy(
+        update={
+            "source_field": column_of(name, columns) or name,
+            "fallback_fields": tuple(column_of(other, columns) or other for other in others),
+        }
+    )
 
 
 def _phrase(name: str) -> str:

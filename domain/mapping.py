@@ -37,7 +37,8 @@ class _Model(BaseModel):
 
 class FieldMapping(_Model):
     """One source field into one target field. `defaultValue` fills an empty value; `dateFormat`
-    is that of this field, where another has one of its own."""
+    is that of this field, where another has one of its own. Where the source field is empty, the
+    first of `fallbackFields` that is not takes its place."""
 
     source_field: str = Field(min_length=1, max_length=1000)
     target_field: str = Field(min_length=1, max_length=63)
@@ -45,6 +46,7 @@ class FieldMapping(_Model):
     required: bool = False
     default_value: str | int | bool | None = None
     date_format: DateFormat | None = None
+    fallback_fields: tuple[str, ...] = Field(default=(), max_length=10)
 
 
 class StatusMapping(_Model):

@@ -13,7 +13,11 @@ from domain.vocabulary import Words, labelled_priority_of
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A target field and how it is filled; `source` is None where nothing is mapped to it."""
+    """A target field and how it is filled; `source` is None where nothing is mapped to it.
+
+    Where the source is empty, the first of `fallbacks` that is not fills the field; they keep their
+    place in `custom`.
+    """
 
     field: Field
     source: str | None = None
@@ -21,6 +25,7 @@ class Target:
     default: Value | None = None
     required: bool = False
     date_format: str | None = None
+    fallbacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,4 +112,5 @@ def _target(each: FieldMapping, field: Field, default: Value | None) -> Target:
         default=default,
         required=each.required or field.required,
         date_format=each.date_format,
+        fallbacks=each.fallback_fields,
     )

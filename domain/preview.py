@@ -12,6 +12,7 @@ from domain.entity import Entity
 from domain.failures import Rejected
 from domain.fitting import absent_columns
 from domain.mapping import Mapping
+from domain.remark import Remark
 from domain.suggestion import Suggestion, suggest
 
 SAMPLES = 10
@@ -50,6 +51,7 @@ class Survey(_Model):
     delimiter: str | None = None
     ignored: ReadOnly[str, int] = Field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     dates: DateEvidence = DateEvidence()
     zone_known: bool = False
 
@@ -73,6 +75,7 @@ class Preview(Mapping):
     missing_required_fields: tuple[str, ...]
     recommendations: tuple[str, ...]
     warnings: tuple[str, ...]
+    remarks: tuple[Remark, ...]
     encoding: str
     delimiter: str | None
     ignored_records: dict[str, int]
@@ -97,6 +100,7 @@ def build_preview(
         missing_required_fields=missing_required_fields(mapping, entity),
         recommendations=tuple(_recommendations(survey, mapping, entity)),
         warnings=(*survey.warnings, *_warnings(survey, mapping)),
+        remarks=survey.remarks,
         encoding=survey.encoding,
         delimiter=survey.delimiter,
         ignored_records=dict(survey.ignored),

@@ -34,7 +34,8 @@ _TASK = {
 _CANDIDATES = {
     "incident": _TASK
     | {
-        "status": ("state", "incident_state"),
+        # Some instances keep the states of all tasks in the one, an incident's own in the other.
+        "status": ("incident_state", "state"),
         "impact": ("impact",),
         "urgency": ("urgency",),
         "category": ("category",),
@@ -51,7 +52,7 @@ _CANDIDATES = {
     | {
         # A requested item is often titled by its catalogue item alone.
         "title": ("short_description", "cat_item.display_value"),
-        "status": ("state", "request_state"),
+        "status": ("request_state", "state"),
         "category": ("category",),
         "requested_for": _shown("requested_for", "request.requested_for"),
         "requested_for_email": ("requested_for.email",),
@@ -59,6 +60,8 @@ _CANDIDATES = {
         "approval": ("approval",),
     },
 }
+# Without these a record cannot be imported: 3 of 7,044 real incidents have no short description.
+_FALLBACKS = {"title": ("cat_item.display_value", "number"), "status": ("state",)}
 # States 2 to 5 as Active and Awaiting … are those of instances older than the Geneva release.
 _STATUSES = {
     "incident": {
@@ -96,7 +99,7 @@ _PRIORITIES = {
 def default_mapping(entity: str, columns: Sequence[str]) -> Mapping:
     """The mapping of the columns that this file has; raises KeyError for an unknown entity."""
     return Mapping(
-        field_mappings=fill_targets(_CANDIDATES[entity], columns),
+        field_mappings=fill_targets(_CANDIDATES[entity], columns, _FALLBACKS),
         status_mappings=tuple(
             StatusMapping(source_status=word, target_status=status)
             for status, words in _STATUSES[entity].items()

@@ -1,8 +1,9 @@
 """What a source system is to the rest of the service. Cheap to import: readers load on use."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pkgutil import resolve_name
+from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO
 
 from domain.mapping import FieldMapping
@@ -50,24 +51,28 @@ class Source:
 
 
 def fill_targets(
-    candidates: Mapping[str, tuple[str, ...]], columns: Sequence[str]
+    candidates: Mapping[str, tuple[str, ...]],
+    columns: Sequence[str],
+    fallbacks: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> tuple[FieldMapping, ...]:
-    """Map each target field from the first of its candidates that is among the columns.
+    """Map each target field from the first of its candidates that is among the columns; where that
+    is empty, its `fallbacks` take its place.
 
     Case and the choice of space or underscore do not count, so a header `Short description`
     is short_description.
     """
     present = {"_".join(name.lower().split()): name for name in reversed(columns)}
-    chosen = {
-        target: next((present[name] for name in names if name in present), None)
-        for target, names in candidates.items()
-    }
+
+    def found(names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(present[name] for name in names if name in present)
+
     return tuple(
         FieldMapping(
-            source_field=name,
+            source_field=source,
             target_field=target,
             transformation="trim" if target == "title" else None,
+            fallback_fields=tuple(n for n in found(fallbacks.get(target, ())) if n != source),
         )
-        for target, name in chosen.items()
-        if name is not None
+        for target, names in candidates.items()
+        for source in found(names)[:1]
     )

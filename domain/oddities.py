@@ -1,0 +1,62 @@
+"""What is odd about the texts of a file, whatever they are mapped to; listed in the preview.
+
+Imports polars: not for workflows or the API.
+"""
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from domain.blanks import seen
+from domain.columns import ROW, source_texts
+from domain.conversions import convert
+from domain.plan import Plan, Target
+from domain.remark import LISTED_ROWS, Remark
+
+# What programs write where there is nothing: SQL, JSON, pandas, Excel, mysqldump, and people.
+_NULL_WORDS = (
+    *("null", "(null)", "<null>", "nil", "none", "nan", "undefined", "\\n"),
+    *("n/a", "#n/a", "?", "-", "--"),
+)
+_LONGEST = max(map(len, _NULL_WORDS))
+
+
+def oddities(frame: pl.DataFrame, plan: Plan) -> Iterator[Remark]:
+    """What is odd about the batch that `map_columns` maps by this plan."""
+    yield from _null_words(frame, plan)
+    for target in plan.targets:
+        for name in target.fallbacks:
+            yield from _compared(frame, target, name, plan)
+
+
+def _null_words(frame: pl.DataFrame, plan: Plan) -> Iterator[Remark]:
+    for name in sorted(plan.used_sources() & {*frame.columns}):
+        texts = frame[name]
+        short = texts.str.len_bytes() <= _LONGEST  # few are, so few are looked at
+        words = pl.DataFrame([frame[ROW].filter(short), texts.filter(short).alias("word")])
+        is_null = pl.col("word").str.strip_chars().str.to_lowercase().is_in(_NULL_WORDS)
+        found = words.filter(is_null & ~pl.col("word").is_in(plan.null_values))
+        for (word,), part in found.group_by(["word"], maintain_order=True):
+            detail = f"{name} is {word!r}; if that stands for nothing, add it to nullValues"
+            yield _remark("null_word", name, detail, part[ROW])
+
+
+def _compared(frame: pl.DataFrame, target: Target, name: str, plan: Plan) -> Iterator[Remark]:
+    """A field that is filled from another where its own column is empty."""
+    field, texts = target.field.name, source_texts(frame, target.source, plan)
+    other = source_texts(frame, name, plan)
+    filled = frame[ROW].filter(texts.is_null() & other.is_not_null())
+    if not filled.is_empty():
+        detail = f"{target.source} is empty; {field} was filled from {name}"
+        yield _remark("filled_from_another", field, detail, filled)
+    if target.field.kind in ("status", "priority"):
+        mine, others = (convert(seen(each), target, plan).values for each in (texts, other))
+        contrary = frame[ROW].filter((mine != others).fill_null(False))
+        if not contrary.is_empty():
+            detail = f"{name} tells another {field} than {target.source}, which counts"
+            yield _remark("fields_disagree", field, detail, contrary)
+
+
+def _remark(code: str, field: str, detail: str, rows: pl.Series) -> Remark:
+    first = tuple(rows.head(LISTED_ROWS))
+    return Remark(code=code, field=field, detail=detail, count=len(rows), rows=first)
