@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Literal
 
 import polars as pl
@@ -10,6 +11,7 @@ from temporalio import activity
 from activities.beginning import begin
 from activities.chunks import prepared_chunks
 from activities.job import Connections, LoadedJob, load_importing, locked_job
+from activities.runs import run_of
 from domain.accounting import Account, out_of_order, unaccounted
 from domain.columns import map_columns
 from domain.failures import BadInput, Unproven
@@ -18,7 +20,8 @@ from domain.plan import Plan
 from sources.batch import Batch
 from storage import migration
 from storage.copying import in_schema, to_csv
-from storage.ledger import Chunk, Run, Written, proven_account, write_chunk
+from storage.ledger import Chunk, Written, proven_account, write_chunk
+from storage.run import Run
 from workflows import messages as m
 from workflows import steps
 
@@ -50,13 +53,14 @@ class Importing:
         date, or a backup that was restored. The last segment ends with the job's account.
         """
         job = await load_importing(self._database, input.job)
-        plan, run, paused = await self._plan(job, input.revision), _run(job, input), False
+        plan, paused = await self._plan(job, input.revision), False
+        run = replace(run_of(job, plan, input.options), epoch=input.epoch, repeats=_repeats(job))
         account = await proven_account(self._database, run)
         while not paused and (missing := account.missing(input.stop)):
             if activity.is_worker_shutdown():  # the next worker goes on from here
                 break
             _check_order(job, account, missing[0])
-            paused = await self._import(job, input, plan, missing)
+            paused = await self._import(job, input, (plan, run), missing)
             account = await proven_account(self._database, run)
         next = min(account.missing(input.stop), default=input.stop)
         if next == account.batches:
@@ -71,10 +75,10 @@ class Importing:
         return job.plan(mapping)
 
     async def _import(
-        self, job: LoadedJob, input: m.SegmentInput, plan: Plan, wanted: list[int]
+        self, job: LoadedJob, input: m.SegmentInput, how: tuple[Plan, Run], wanted: list[int]
     ) -> bool:
         """Import the wanted batches as far as it goes: whether a pause was met."""
-        run, per_chunk = _run(job, input), _batches_per_chunk(job, input.options)
+        (plan, run), per_chunk = how, _batches_per_chunk(job, input.options)
         needed = set(wanted)
 
         def prepare(number: int, batch: Batch) -> list[Chunk]:
@@ -127,18 +131,6 @@ def _expected(job: LoadedJob, options: Options) -> Written:
     return Written.KNOWN if _repeats(job) or options.update_existing else Written.NEW
 
 
-def _run(job: LoadedJob, input: m.SegmentInput) -> Run:
-    return Run(
-        tenant_id=job.tenant_id,
-        job_id=job.id,
-        epoch=input.epoch,
-        table=job.entity.table,
-        source_system=job.row["source_system"],
-        source_instance=job.row["source_instance"],
-        duplicates=input.options.duplicates,
-    )
-
-
 def _slices(batch: Batch, size: int, count: int) -> Iterator[Batch]:
     """The batch cut by record number, so that every record belongs to exactly one slice."""
     if count == 1:
@@ -151,16 +143,11 @@ def _slices(batch: Batch, size: int, count: int) -> Iterator[Batch]:
 
 
 def _chunks(run: Run, plan: Plan, first: int, slices: Iterator[Batch]) -> Iterator[Chunk]:
-    constants = {
-        "source_system": run.source_system,
-        "source_instance": run.source_instance,
-        "migration_job_id": str(run.job_id),
-    }
     keep: Literal["first", "last"] = "last" if run.duplicates == "update" else "first"
     for number, batch in enumerate(slices, first):
         mapped = map_columns(batch.frame, plan)
         failed = {each.row for each in (*batch.rejected, *mapped.rejected)}
-        rows = in_schema(mapped.rows, constants)
+        rows = in_schema(mapped.rows, run.constants)
         fresh = rows
         if rows["source_id"].n_unique() < rows.height:
             fresh = rows.unique("source_id", keep=keep, maintain_order=True)

@@ -8,6 +8,7 @@ import polars as pl
 
 from activities.chunks import prepared_chunks
 from activities.job import Connections, LoadedJob
+from activities.runs import run_of
 from domain.columns import Mapped, map_columns
 from domain.contradictions import contradictions
 from domain.date_rules import DateEvidence
@@ -15,17 +16,23 @@ from domain.dates import date_evidence
 from domain.entity import Entity
 from domain.failures import Rejected
 from domain.mapping import Mapping
+from domain.migration import Options
 from domain.oddities import oddities
 from domain.plan import Plan
 from domain.preview import SAMPLES, SampleRecord, Survey
 from domain.remark import Remark, gathered
 from domain.samples import sample_records
-from domain.tally import RecordTally
+from domain.tally import NOTHING_JUDGED, RecordTally
 from sources.batch import Batch
+from storage.copying import in_schema
 from storage.database import raw
-from storage.known import known_records
+from storage.known import has_records, known_records
+from storage.replacing import judge
+from storage.run import Run
 
 LISTED_ERRORS = 10_000
+_REPEATED = "duplicate_record"
+_WHY = "an earlier record, or one that the tenant has, has the same id; see skipDuplicates"
 
 
 @dataclass(slots=True)
@@ -41,14 +48,22 @@ class Findings:
     tally: RecordTally = field(default_factory=RecordTally)
     remarks: tuple[Remark, ...] = ()
 
-    def add(self, checked: "_Checked", existing: pl.Series | None) -> None:
+    def add(self, checked: "_Checked", judged: pl.DataFrame) -> None:
         self.valid += checked.rows.height
         self.invalid += checked.invalid
         self.rejected += checked.rejected[: LISTED_ERRORS - len(self.rejected)]
         self.samples = self.samples or checked.samples
         self.dates += checked.dates
         self.remarks = gathered([*self.remarks, *checked.remarks])
-        self.tally.add(checked.rows, existing)
+        self.tally.add(checked.rows, judged)
+
+    def refuse_repeated(self) -> None:
+        """Count records of an id that another one has as faulty: the user wants neither skipped."""
+        repeated = self.tally.repeated()
+        self.valid, self.invalid = self.valid - len(repeated), self.invalid + len(repeated)
+        listed = repeated.head(LISTED_ERRORS - len(self.rejected))
+        self.rejected += (Rejected(row=row, code=_REPEATED, detail=_WHY) for row in listed)
+        self.rejected.sort(key=lambda each: each.row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +82,7 @@ def check(batch: Batch, plan: Plan, entity: Entity) -> _Checked:
     mapped = map_columns(batch.frame, plan)
     rejected = sorted([*batch.rejected, *mapped.rejected], key=lambda each: each.row)
     return _Checked(
-        rows=mapped.rows.select("source_id", "content_hash"),
+        rows=mapped.rows,
         invalid=len({each.row for each in rejected}),
         rejected=rejected[:LISTED_ERRORS],
         samples=_samples(batch, mapped),
@@ -83,11 +98,16 @@ def _samples(batch: Batch, mapped: Mapped) -> tuple[SampleRecord, ...]:
 
 
 class Surveyor:
-    """Surveys a job's file; asks the database only when existing records matter (dry run)."""
+    """Surveys a job's file, for an execution with these options."""
 
-    def __init__(self, connections: Connections, job: LoadedJob, with_existing: bool) -> None:
+    def __init__(self, connections: Connections, job: LoadedJob, options: Options) -> None:
         self._connections, self._database = connections, connections.database
-        self.job, self._with_existing = job, with_existing
+        self.job, self._options = job, options
+
+    @property
+    def refuses(self) -> bool:
+        """Whether records with an id that another one has are counted as faulty."""
+        return self._options.duplicates == "refuse"
 
     async def survey(self, mapping: Mapping) -> tuple[Findings, Mapping]:
         """The findings, and the mapping with the date order that the whole file settled.
@@ -104,9 +124,14 @@ class Surveyor:
 
     async def _pass(self, mapping: Mapping) -> Findings:
         findings, plan = Findings(), self.job.plan(mapping)
+        run = run_of(self.job, plan, self._options)
+        is_first = not await self._has_records(run)
         async with aclosing(self._checked(plan)) as chunks:
             async for checked in chunks:
-                findings.add(checked, await self._existing(checked.rows["source_id"]))
+                judged = NOTHING_JUDGED if is_first else await self._judged(run, checked.rows)
+                findings.add(checked, judged)
+        if self.refuses:
+            findings.refuse_repeated()
         return findings
 
     def _checked(self, plan: Plan) -> AsyncGenerator[_Checked]:
@@ -117,20 +142,18 @@ class Surveyor:
         numbers = range(self.job.row["chunks"])
         return prepared_chunks(self._connections, self.job, numbers, prepare, ahead=2)
 
-    async def _existing(self, ids: pl.Series) -> pl.Series | None:
-        if not self._with_existing:
-            return None
-        job = self.job
-        async with self._database.tenant(job.tenant_id) as connection:
-            known = await known_records(
-                await raw(connection),
-                (job.tenant_id, job.entity.table),
-                (job.row["source_system"], job.row["source_instance"]),
-                ids,
-            )
-        return ids.to_frame().join(known, on="source_id", how="left", maintain_order="left")[
-            "known_hash"
-        ]
+    async def _judged(self, run: Run, rows: pl.DataFrame) -> pl.DataFrame:
+        """What would become of the records that the tenant has already."""
+        async with self._database.tenant(self.job.tenant_id) as connection:
+            driver = await raw(connection)
+            known = await known_records(driver, run, rows["source_id"])
+            if known.is_empty():
+                return NOTHING_JUDGED
+            return await judge(driver, run, in_schema(rows, run.constants), known)
+
+    async def _has_records(self, run: Run) -> bool:
+        async with self._database.tenant(self.job.tenant_id) as connection:
+            return await has_records(await raw(connection), run)
 
     def summary(self, findings: Findings) -> Survey:
         """The findings with what parsing learned, for the preview."""
@@ -141,6 +164,8 @@ class Surveyor:
             total_records=job.row["total_records"],
             invalid_records=findings.invalid,
             duplicate_records=findings.tally.duplicates,
+            known_records=findings.tally.known,
+            edited_records=findings.tally.kept,
             samples=findings.samples,
             errors=tuple(findings.rejected[:20]),
             encoding=profile["encoding"],

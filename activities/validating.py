@@ -34,9 +34,11 @@ class Validating:
             raise BadInput("not_parsed", "the file was not read to its end; upload it again")
         revision, mapping = await self._mapping(job, input.revision)
         known, options = job.row["validation"], input.options
-        if options and not options.dry_run and known and known["revision"] == revision:
-            return await self._decide(job, m.Validated(**known, accepted=False), options, None)
-        surveyor = Surveyor(self._connections, job, with_existing=bool(options))
+        if options and not options.dry_run and known:
+            found = m.Validated(**known, accepted=False)
+            if (found.revision, found.refuses) == (revision, options.duplicates == "refuse"):
+                return await self._decide(job, found, options, None)
+        surveyor = Surveyor(self._connections, job, options or Options())
         findings, mapping = await surveyor.survey(mapping)
         validated = await self._record(surveyor, findings, revision, mapping)
         predicted = _predicted(findings, options) if options else None
@@ -70,6 +72,7 @@ class Validating:
             invalid=findings.invalid,
             duplicates=findings.tally.duplicates,
             accepted=False,
+            refuses=surveyor.refuses,
         )
         preview = build_preview(
             job.ref.job_id, revision, surveyor.summary(findings), mapping, job.entity

@@ -8,7 +8,7 @@ import asyncpg
 
 from benchmarks.stack import Stack
 
-_DEFAULTED = ("id", "imported_at", "row_version")
+_DEFAULTED = ("id", "imported_at", "row_version", "imported_version")
 _TWIN = "floor_incidents"
 
 

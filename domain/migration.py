@@ -33,7 +33,7 @@ class Phase(StrEnum):
 
 FINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.ROLLED_BACK})
 
-Duplicates = Literal["skip", "update"]
+Duplicates = Literal["skip", "update", "refuse"]
 
 
 class _Model(BaseModel):
@@ -43,7 +43,9 @@ class _Model(BaseModel):
 class Options(_Model):
     """How to execute a job.
 
-    `batchSize` is the number of records committed together, at most one parsed chunk.
+    `batchSize` is the number of records committed together, at most one parsed chunk. An update
+    leaves a field as it is where the file has no value for it, unless `emptyOverwrites`, and a row
+    that somebody has edited since its import, unless `overwriteEdits`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -51,12 +53,16 @@ class Options(_Model):
     continue_on_error: bool = False
     skip_duplicates: bool = True
     update_existing: bool = False
+    empty_overwrites: bool = False
+    overwrite_edits: bool = False
     dry_run: bool = False
     batch_size: int = Field(default=10_000, ge=100, le=10_000)
 
     @property
     def duplicates(self) -> Duplicates:
-        return "update" if self.update_existing else "skip"
+        if self.update_existing:
+            return "update"
+        return "skip" if self.skip_duplicates else "refuse"
 
 
 class Counts(_Model):

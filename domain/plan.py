@@ -1,6 +1,6 @@
 """A mapping made ready for use on every batch of one job."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -84,6 +84,12 @@ class Plan:
     def dates_of(self, target: Target) -> DateRules:
         """How the dates of one field are to be read."""
         return replace(self.dates, format=target.date_format or self.dates.format)
+
+    def told_fields(self, columns: Collection[str]) -> Iterator[str]:
+        """The fields of which a file with these columns may say something."""
+        for each in self.targets:
+            if each.default is not None or {each.source, *each.fallbacks} & {*columns}:
+                yield each.field.name
 
     def used_sources(self) -> frozenset[str]:
         """The source fields that have a place of their own; the others go into `custom`."""

@@ -45,6 +45,8 @@ class Survey(_Model):
     total_records: int = 0
     invalid_records: int = 0
     duplicate_records: int = 0
+    known_records: int = 0
+    edited_records: int = 0
     samples: tuple[SampleRecord, ...] = ()
     errors: tuple[Rejected, ...] = ()
     encoding: str = "utf-8"
@@ -69,6 +71,8 @@ class Preview(Mapping):
     valid_records: int
     invalid_records: int
     duplicate_records: int
+    known_records: int
+    edited_records: int
     sample_records: tuple[SampleRecord, ...]
     suggestions: tuple[Suggestion, ...]
     unmapped_fields: tuple[str, ...]
@@ -94,6 +98,8 @@ def build_preview(
         valid_records=survey.total_records - survey.invalid_records,
         invalid_records=survey.invalid_records,
         duplicate_records=survey.duplicate_records,
+        known_records=survey.known_records,
+        edited_records=survey.edited_records,
         sample_records=survey.samples[:SAMPLES],
         suggestions=tuple(suggest(survey.columns, entity, mapping)),
         unmapped_fields=unmapped_fields(survey, mapping),
@@ -143,6 +149,13 @@ def _recommendations(survey: Survey, mapping: Mapping, entity: Entity) -> Iterat
             f"{_records(survey.duplicate_records)} the id of an earlier record. The first one "
             "counts, or with updateExisting the last one; a different sourceIdField may tell "
             "them apart."
+        )
+    if survey.known_records:
+        yield (
+            f"{_records(survey.known_records)} an id that the tenant has already, "
+            f"{survey.edited_records} of them edited here since. They are skipped; "
+            "updateExisting takes over what the file has values for, overwriteEdits also where "
+            "somebody edited."
         )
     if survey.invalid_records:
         yield (

@@ -7,24 +7,36 @@ import polars_hash as plh
 
 from domain.migration import Counts, Duplicates
 
+JUDGED = {"source_id": pl.String, "kept": pl.Boolean, "changes": pl.Boolean}
+NOTHING_JUDGED = pl.DataFrame(schema=JUDGED)
+
 
 @dataclass(slots=True)
 class RecordTally:
     """Gathers the mapped rows of a file in file order; however they are cut into batches.
 
-    24 bytes a row. Identities are compared by their 64-bit XXH3 (two of a million ids meet
+    34 bytes a row. Identities are compared by their 64-bit XXH3 (two of a million ids meet
     with a probability of 3e-8).
     """
 
     _seen: list[pl.DataFrame] = field(default_factory=list)
 
-    def add(self, rows: pl.DataFrame, existing: pl.Series | None = None) -> None:
-        """Count `Mapped.rows`; `existing` (Int64) is the content hash that each row's record
-        has in the target already, null where there is no such record."""
+    def add(self, rows: pl.DataFrame, judged: pl.DataFrame = NOTHING_JUDGED) -> None:
+        """Count `Mapped.rows`; `judged` has a row for each of their ids that the target has
+        already: whether that record is `kept` as it is, and whether the first row of this batch
+        `changes` it."""
         identity = plh.NonCryptographicHashingNameSpace(pl.col("source_id")).xxh3_64()
-        known = pl.lit(None, dtype=pl.Int64) if existing is None else pl.lit(existing)
-        content = pl.col("content_hash")
-        self._seen.append(rows.select(id=identity, content=content, existing=known))
+        known = rows.join(judged, on="source_id", how="left", maintain_order="left")
+        self._seen.append(
+            known.select(
+                row=pl.col("_row").cast(pl.Int64),
+                id=identity,
+                content="content_hash",
+                known=pl.col("kept").is_not_null(),
+                kept=pl.col("kept").fill_null(False),
+                changes=pl.col("changes").fill_null(False),
+            )
+        )
 
     @property
     def duplicates(self) -> int:
@@ -32,21 +44,45 @@ class RecordTally:
         ids = pl.concat([batch["id"] for batch in self._seen]) if self._seen else pl.Series()
         return len(ids) - ids.n_unique()
 
+    @property
+    def known(self) -> int:
+        """How many rows have a source_id that the target has."""
+        return sum(int(batch["known"].sum()) for batch in self._seen)
+
+    @property
+    def kept(self) -> int:
+        """How many rows would change nothing, since somebody has edited the target's record."""
+        return sum(int(batch["kept"].sum()) for batch in self._seen)
+
+    def repeated(self) -> pl.Series:
+        """The numbers of the rows whose source_id an earlier row or the target has."""
+        return self._rows().filter(~_INSERTED)["row"].sort()
+
     def counts(self, duplicates: Duplicates) -> Counts:
-        """The outcome if records that exist, or came before, are skipped or are updated.
+        """The outcome if records that exist, or came before, are skipped, updated or refused.
 
         An update that changes nothing is a skip: the row is like its predecessor, which is the
         row before it with the same id, or else the record that exists.
         """
+        changed = ~pl.col("kept") & pl.when("first").then("changes").otherwise("other")
+        rows = self._rows().select(a=_INSERTED.sum(), b=(~_INSERTED & changed).sum(), n=pl.len())
+        inserted, changes, total = rows.row(0)
+        if duplicates == "refuse":
+            return Counts(inserted=inserted, failed=total - inserted)
+        updated = changes if duplicates == "update" else 0
+        return Counts(inserted=inserted, updated=updated, skipped=total - inserted - updated)
+
+    def _rows(self) -> pl.DataFrame:
+        """All rows by id, with whether each is the `first` of its id or else is `other` than the
+        one before it."""
         if not self._seen:
-            return Counts()
-        identity, content, existing = pl.col("id"), pl.col("content"), pl.col("existing")
+            self.add(_NO_ROWS)
         rows = pl.concat(self._seen).sort("id", maintain_order=True)
-        is_first = identity.ne_missing(identity.shift(1))
-        before = pl.when(is_first).then(existing).otherwise(content.shift(1))
-        inserts = is_first & existing.is_null()
-        changes = ~inserts & content.ne(before)
-        inserted, changed = rows.select(a=inserts.sum(), b=changes.sum()).row(0)
-        updated = changed if duplicates == "update" else 0
-        skipped = rows.height - inserted - updated
-        return Counts(inserted=inserted, updated=updated, skipped=skipped)
+        return rows.with_columns(
+            first=pl.col("id").ne_missing(pl.col("id").shift(1)),
+            other=pl.col("content").ne_missing(pl.col("content").shift(1)),
+        )
+
+
+_INSERTED = pl.col("first") & ~pl.col("known")
+_NO_ROWS = pl.DataFrame(schema={"_row": pl.Int64, "source_id": pl.String, "content_hash": pl.Int64})

@@ -1,31 +1,41 @@
-"""Which of these records a tenant has already. Imports polars: not for the API."""
+"""Which of these records a tenant has already. Imports polars: not for workflows or the API."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 import polars as pl
 
-from domain.tenant import TenantId
+from storage.run import Run
 
-_SCHEMA = {"source_id": pl.String, "known_hash": pl.Int64}
+Driver: TypeAlias = "asyncpg.Connection[Any]"
+
+# A record that was never imported has no hash; it counts as different from anything (0).
+_KNOWN = """
+select source_id, coalesce(content_hash, 0) as known_hash,
+    row_version <> coalesce(imported_version, 1) as edited,
+    migration_job_id is not distinct from $4 as mine
+from {target} where source_id = any($1::text[]) and source_system = $2 and source_instance = $3
+"""
+_SCHEMA = {
+    "source_id": pl.String,
+    "known_hash": pl.Int64,
+    "edited": pl.Boolean,
+    "mine": pl.Boolean,
+}
 NOTHING_KNOWN = pl.DataFrame(schema=_SCHEMA)
 
 
-async def known_records(
-    driver: "asyncpg.Connection[Any]",
-    table: tuple[TenantId, str],
-    source: tuple[str, str],
-    ids: pl.Series,
-) -> pl.DataFrame:
-    """The ids among these that exist for the source (system, instance): `source_id`, `known_hash`.
+async def has_records(driver: Driver, run: Run) -> bool:
+    """Whether the tenant has any record of the run's source."""
+    query = f"select from {run.target} where source_system = $1 and source_instance = $2 limit 1"
+    return await driver.fetchrow(query, run.source_system, run.source_instance) is not None
 
-    A record that was never imported has no hash; it counts as different from anything (0).
-    """
-    tenant_id, name = table
-    found = await driver.fetch(
-        f"select source_id, coalesce(content_hash, 0) from {tenant_id.schema}.{name}"
-        " where source_id = any($1::text[]) and source_system = $2 and source_instance = $3",
-        ids.to_list(),
-        *source,
-    )
+
+async def known_records(driver: Driver, run: Run, ids: pl.Series) -> pl.DataFrame:
+    """The ids among these that the tenant has: `source_id`, `known_hash` (of the content that was
+    imported last), whether somebody has `edited` the record since, and whether it is `mine`: what
+    an earlier batch of the same job has written."""
+    source = run.source_system, run.source_instance
+    query = _KNOWN.format(target=run.target)
+    found = await driver.fetch(query, ids.to_list(), *source, run.job_id)
     return pl.DataFrame([tuple(row) for row in found], schema=_SCHEMA, orient="row")

@@ -5,7 +5,6 @@ One transaction: fence, claim, tell new from known, COPY the new, update the kno
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -15,32 +14,20 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.accounting import Account
-from domain.migration import Counts, Duplicates, Status
+from domain.migration import Counts, Status
+from domain.tally import NOTHING_JUDGED, RecordTally
 from domain.tenant import TenantId
 from storage.account import account_of
 from storage.copying import copy_columns, copy_rows, to_csv
 from storage.database import Database, raw
-from storage.known import NOTHING_KNOWN, known_records
+from storage.known import Driver, known_records
+from storage.replacing import judge, replace
+from storage.run import Run
 from storage.tables import import_chunks, migration_jobs
-
-Driver: TypeAlias = "asyncpg.Connection[Any]"
 
 
 class Superseded(Exception):
     """The job is no longer in the run this import belongs to; nothing may be written for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What stays the same over all chunks of one execution of a job."""
-
-    tenant_id: TenantId
-    job_id: UUID
-    epoch: int
-    table: str
-    source_system: str
-    source_instance: str
-    duplicates: Duplicates
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +169,12 @@ async def _write_rows(
 ) -> tuple[Counts, tuple[UUID, UUID], Written]:
     driver = await raw(connection)
     first: UUID = await driver.fetchval("select uuidv7()")
-    known = NOTHING_KNOWN
+    judged = NOTHING_JUDGED
     if expected is Written.KNOWN or not await _copied_as_new(driver, run, chunk):
-        known = await _write_apart(driver, run, chunk)
+        judged = await _write_apart(driver, run, chunk)
     last: UUID = await driver.fetchval("select uuidv7()")
-    written = Written.NEW if known.is_empty() else Written.KNOWN
-    return _count(run, chunk, known), (first, last), written
+    written = Written.NEW if judged.is_empty() else Written.KNOWN
+    return _count(run, chunk, judged), (first, last), written
 
 
 async def _copied_as_new(driver: Driver, run: Run, chunk: Chunk) -> bool:
@@ -202,17 +189,22 @@ async def _copied_as_new(driver: Driver, run: Run, chunk: Chunk) -> bool:
 
 
 async def _write_apart(driver: Driver, run: Run, chunk: Chunk) -> pl.DataFrame:
-    """Tell new rows from known ones, which stay or are updated; the known ones."""
-    target, source = (run.tenant_id, run.table), (run.source_system, run.source_instance)
-    known = await known_records(driver, target, source, chunk.fresh["source_id"])
+    """Tell new rows from known ones, which stay or are replaced; the known ones, judged."""
+    known = await known_records(driver, run, chunk.fresh["source_id"])
     if known.is_empty():
         await _copy(driver, run, chunk.fresh, chunk.csv)
-        return known
+        return NOTHING_JUDGED
     fresh = chunk.fresh.join(known, on="source_id", how="anti")
     await _copy(driver, run, fresh, to_csv(fresh))
+    judged = await judge(driver, run, chunk.rows, known)
     if run.duplicates == "update":
-        await _update(driver, run, chunk, known)
-    return known
+        # Where ids repeat, the next record of one is compared with this one, changes or none.
+        touched = pl.col("changes") | (pl.col("differs") & run.repeats)
+        ids = judged.filter(~pl.col("kept") & touched)["source_id"]
+        rows = chunk.fresh.filter(chunk.fresh["source_id"].is_in(ids.implode()))
+        if not rows.is_empty():
+            await replace(driver, run, rows, chunk.number)
+    return judged
 
 
 async def _copy(driver: Driver, run: Run, rows: pl.DataFrame, csv: bytes) -> None:
@@ -220,56 +212,11 @@ async def _copy(driver: Driver, run: Run, rows: pl.DataFrame, csv: bytes) -> Non
         await copy_rows(driver, (run.tenant_id.schema, run.table), copy_columns(rows), csv)
 
 
-async def _update(driver: Driver, run: Run, chunk: Chunk, known: pl.DataFrame) -> None:
-    """Replace known rows whose content differs, after keeping what they were."""
-    changed = (
-        chunk.fresh.join(known, on="source_id", how="inner")
-        .filter(pl.col("content_hash").ne_missing(pl.col("known_hash")))
-        .drop("known_hash")
-    )
-    if changed.is_empty():
-        return
-    target, columns = f"{run.tenant_id.schema}.{run.table}", copy_columns(changed)
-    named = ", ".join(f'"{name}"' for name in columns)
-    await driver.execute(
-        f"create temp table incoming on commit drop as select {named} from {target} limit 0"
-    )
-    await copy_rows(driver, (None, "incoming"), columns, to_csv(changed))
-    same = (
-        "t.source_id = i.source_id and t.source_system = i.source_system"
-        " and t.source_instance = i.source_instance"
-    )
-    await driver.execute(
-        f"insert into {run.tenant_id.schema}.import_before_images"
-        " (job_id, record_id, chunk, row_version, before)"
-        " select i.migration_job_id, t.id, $1, t.row_version + 1, to_jsonb(t)"
-        f" from {target} t join incoming i on {same}"
-        " where t.migration_job_id is distinct from i.migration_job_id",
-        chunk.number,
-    )
-    await driver.execute("select set_config('app.import', 'on', true)")
-    assignments = ", ".join(f'"{name}" = i."{name}"' for name in columns)
-    await driver.execute(
-        f"update {target} t set {assignments}, imported_at = now(), row_version ="
-        " t.row_version + (t.migration_job_id is distinct from i.migration_job_id)::int"
-        f" from incoming i where {same}"
-    )
-
-
-def _count(run: Run, chunk: Chunk, known: pl.DataFrame) -> Counts:
-    """A row is inserted if it is the first of its id, skipped if the content did not change since
-    its predecessor (the row before it in the file, or the tenant's), else updated."""
-    fresh = chunk.fresh.height - known.height
-    if run.duplicates == "skip":
-        skipped = chunk.rows.height - fresh
-        return Counts(inserted=fresh, skipped=skipped, failed=chunk.failed)
-    before = pl.col("content_hash").shift().over("source_id")
-    steps = chunk.rows.join(known, on="source_id", how="left", maintain_order="left").select(
-        before=pl.coalesce(before, pl.col("known_hash")), after=pl.col("content_hash")
-    )
-    updated = steps.filter(pl.col("before").is_not_null() & (pl.col("before") != pl.col("after")))
-    skipped = chunk.rows.height - fresh - updated.height
-    return Counts(inserted=fresh, updated=updated.height, skipped=skipped, failed=chunk.failed)
+def _count(run: Run, chunk: Chunk, judged: pl.DataFrame) -> Counts:
+    tally = RecordTally()
+    tally.add(chunk.rows, judged)
+    counts = tally.counts(run.duplicates)
+    return counts.model_copy(update={"failed": counts.failed + chunk.failed})
 
 
 async def _complete(

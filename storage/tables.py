@@ -69,6 +69,7 @@ def _entity(entity: Entity) -> Table:
         Column("content_hash", BigInteger),
         time_column("imported_at", nullable=False),
         Column("row_version", Integer, nullable=False, server_default="1"),
+        Column("imported_version", Integer),
     )
 
 

@@ -52,13 +52,15 @@ class ValidateInput(Message):
 
 
 class Validated(Message):
-    """`accepted`: nothing stands in the way of importing under the options given."""
+    """`accepted`: nothing stands in the way of importing under the options given. `refuses`:
+    records with an id that another one has count as invalid."""
 
     revision: int
     valid: int
     invalid: int
     duplicates: int
     accepted: bool
+    refuses: bool = False
 
 
 class BeginInput(Message):

@@ -1,6 +1,7 @@
 """Counting a file against a plain model of an import."""
 
 from collections import Counter
+from collections.abc import Collection
 from itertools import pairwise
 
 import polars as pl
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.migration import Counts, Duplicates
-from domain.tally import RecordTally
+from domain.tally import JUDGED, RecordTally
 
 IDS, CONTENTS = st.sampled_from("abc"), st.integers(1, 3)
 FILES = st.lists(st.tuples(IDS, CONTENTS), max_size=15)
@@ -17,22 +18,31 @@ CUTS = st.lists(st.integers(0, 15)).map(lambda cuts: sorted({0, 15, *cuts}))
 File = list[tuple[str, int]]
 
 
-def tally_of(file: File, target: dict[str, int], cuts: list[int]) -> RecordTally:
+def tally_of(
+    file: File, target: dict[str, int], cuts: list[int], kept: Collection[str] = ()
+) -> RecordTally:
     tally = RecordTally()
     for start, end in pairwise(cuts):
         part = file[start:end]
-        schema = {"source_id": pl.String, "content_hash": pl.Int64}
-        rows = pl.DataFrame(part, schema=schema, orient="row")
-        tally.add(rows, pl.Series([target.get(i) for i, _ in part], dtype=pl.Int64))
+        schema = {"_row": pl.Int64, "source_id": pl.String, "content_hash": pl.Int64}
+        numbered = [(start + place, *record) for place, record in enumerate(part)]
+        rows = pl.DataFrame(numbered, schema=schema, orient="row")
+        first = dict(reversed(part))
+        judged = [(i, i in kept, target[i] != c) for i, c in first.items() if i in target]
+        tally.add(rows, pl.DataFrame(judged, schema=JUDGED, orient="row"))
     return tally
 
 
-def modelled(file: File, target: dict[str, int], duplicates: Duplicates) -> Counts:
+def modelled(
+    file: File, target: dict[str, int], duplicates: Duplicates, kept: Collection[str] = ()
+) -> Counts:
     held, counts = dict(target), Counter[str]()
     for source_id, content in file:
         if source_id not in held:
             held[source_id], outcome = content, "inserted"
-        elif duplicates == "skip" or held[source_id] == content:
+        elif duplicates == "refuse":
+            outcome = "failed"
+        elif duplicates == "skip" or held[source_id] == content or source_id in kept:
             outcome = "skipped"
         else:
             held[source_id], outcome = content, "updated"
@@ -40,18 +50,21 @@ def modelled(file: File, target: dict[str, int], duplicates: Duplicates) -> Coun
     return Counts.model_validate(counts)
 
 
-@given(FILES, TARGETS, CUTS, st.sampled_from(["skip", "update"]))
+@given(FILES, TARGETS, CUTS, st.sampled_from(["skip", "update", "refuse"]), st.sets(IDS))
 def test_counts_are_those_of_a_row_by_row_import(
-    file: File, target: dict[str, int], cuts: list[int], duplicates: Duplicates
+    file: File, target: dict[str, int], cuts: list[int], duplicates: Duplicates, edited: set[str]
 ) -> None:
-    tally = tally_of(file, target, cuts)
-    assert tally.counts(duplicates) == modelled(file, target, duplicates)
+    kept = edited & target.keys()
+    tally = tally_of(file, target, cuts, kept)
+    counts = tally.counts(duplicates)
+    assert counts == modelled(file, target, duplicates, kept)
+    assert len(tally.repeated()) == len(file) - counts.inserted
     assert tally.duplicates == len(file) - len({source_id for source_id, _ in file})
 
 
 def test_nothing_exists_unless_said_so() -> None:
     tally = RecordTally()
-    tally.add(pl.DataFrame({"source_id": ["a", "b"], "content_hash": [1, 2]}))
+    tally.add(pl.DataFrame({"_row": [1, 2], "source_id": ["a", "b"], "content_hash": [1, 2]}))
     assert tally.counts("update") == Counts(inserted=2)
 
 

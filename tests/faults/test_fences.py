@@ -11,7 +11,8 @@ import pytest
 from storage import migration
 from storage.copying import to_csv
 from storage.database import Database
-from storage.ledger import Chunk, Run, Superseded, Written, proven_account, write_chunk
+from storage.ledger import Chunk, Superseded, Written, proven_account, write_chunk
+from storage.run import Replacing, Run
 from tests.faults.exports import export
 from tests.faults.stack import Ledger, ledger, rows
 from tests.service import Tenant
@@ -28,7 +29,10 @@ async def database(tenant: Tenant) -> AsyncIterator[Database]:
 async def run(tenant: Tenant) -> Run:
     """An execution of a job that nobody works on: it waits in preview."""
     job_id: str = (await tenant.upload(export(2))).json()["job"]["id"]
-    return Run(tenant.id, UUID(job_id), 0, "incidents", "generic_csv", "", "update")
+    return Run(tenant.id, UUID(job_id), 0, "incidents", "generic_csv", "", "update", _ALL)
+
+
+_ALL = Replacing(fields=("title", "status", "priority"))
 
 
 def batch(run: Run, title: str) -> Chunk:

@@ -1,0 +1,151 @@
+"""What a later file changes of records that the tenant has, and what it leaves."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.test_steering import roll_back
+from tests.service import Tenant
+
+FIRST = (
+    "Number,Title,Status,Priority,Description,Building,Floor\n"
+    "U1,Broken door,New,3,It does not close,North,2\n"
+    "U2,Cold office,New,3,Since Monday,South,\n"
+)
+
+
+async def imported(tenant: Tenant, text: str, **options: Any) -> dict[str, Any]:
+    uploaded = await tenant.upload(text.encode())
+    assert uploaded.status_code == 201, uploaded.text
+    return await tenant.execute(uploaded.json()["job"]["id"], continueOnError=True, **options)
+
+
+async def records(tenant: Tenant) -> dict[str, dict[str, Any]]:
+    return {each["source_id"]: each for each in await tenant.records()}
+
+
+def outcome(job: dict[str, Any]) -> tuple[int, int, int, int]:
+    names = ("successfulRecords", "updatedRecords", "skippedRecords", "failedRecords")
+    first, second, third, fourth = (job[name] for name in names)
+    return first, second, third, fourth
+
+
+async def test_a_column_that_the_file_lacks_changes_nothing(tenant: Tenant) -> None:
+    await imported(tenant, FIRST)
+    repair = "Number,Title,Status,Priority,Floor\nU1,Broken gate,Closed,3,3\n"
+    assert outcome(await imported(tenant, repair, updateExisting=True)) == (0, 1, 0, 0)
+    found = (await records(tenant))["U1"]
+    assert (found["title"], found["status"]) == ("Broken gate", "closed")
+    assert found["description"] == "It does not close"
+    assert found["custom"] == {"Building": "North", "Floor": "3"}
+
+
+async def test_fewer_columns_are_no_change(tenant: Tenant) -> None:
+    await imported(tenant, FIRST)
+    same = "Number,Title,Status,Priority\nU1,Broken door,New,3\nU2,Cold office,New,3\n"
+    assert outcome(await imported(tenant, same, updateExisting=True)) == (0, 0, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "description", "custom"),
+    [
+        ({}, "It does not close", {"Building": "North", "Floor": "2"}),
+        ({"emptyOverwrites": True}, None, {"Floor": "2"}),
+    ],
+)
+async def test_an_empty_value_overwrites_if_asked_to(
+    tenant: Tenant, options: Any, description: str | None, custom: dict[str, str]
+) -> None:
+    await imported(tenant, FIRST)
+    empty = "Number,Title,Status,Priority,Description,Building\nU1,Broken gate,New,3,,\n"
+    await imported(tenant, empty, updateExisting=True, **options)
+    found = (await records(tenant))["U1"]
+    assert (found["title"], found["description"]) == ("Broken gate", description)
+    assert found["custom"] == custom
+
+
+async def test_what_was_edited_here_stays_and_is_counted(tenant: Tenant) -> None:
+    await imported(tenant, FIRST)
+    await tenant.sql("update incidents set title = 'Edited' where source_id = 'U1'")
+    later = FIRST.replace("Broken door", "Broken gate").replace("Cold", "Warm")
+    uploaded = (await tenant.upload(later.encode())).json()
+    assert (uploaded["preview"]["knownRecords"], uploaded["preview"]["editedRecords"]) == (2, 1)
+    job = await tenant.execute(uploaded["job"]["id"], updateExisting=True)
+    assert outcome(job) == (0, 1, 1, 0)
+    found = await records(tenant)
+    assert (found["U1"]["title"], found["U2"]["title"]) == ("Edited", "Warm office")
+
+
+async def test_edits_are_overwritten_if_asked_to_even_by_the_same_file(tenant: Tenant) -> None:
+    await imported(tenant, FIRST)
+    await tenant.sql("update incidents set title = 'Edited' where source_id = 'U1'")
+    job = await imported(tenant, FIRST, updateExisting=True, overwriteEdits=True)
+    assert outcome(job) == (0, 1, 1, 0)
+    assert (await records(tenant))["U1"]["title"] == "Broken door"
+
+
+async def test_after_an_update_the_next_one_finds_no_edit(tenant: Tenant) -> None:
+    await imported(tenant, FIRST)
+    for title in ("Broken gate", "Broken fence"):
+        job = await imported(tenant, FIRST.replace("Broken door", title), updateExisting=True)
+        assert outcome(job) == (0, 1, 1, 0)
+    assert (await records(tenant))["U1"]["title"] == "Broken fence"
+
+
+async def test_an_update_is_undone_to_the_row_as_it_was(tenant: Tenant) -> None:
+    await imported(tenant, FIRST)
+    before = await tenant.sql("select to_jsonb(t)::text from incidents t order by id")
+    changed = "Number,Title,Status,Priority,Floor\nU1,Broken gate,Closed,3,9\n"
+    job = await imported(tenant, changed, updateExisting=True)
+    await roll_back(tenant, job["id"])
+    assert await tenant.sql("select to_jsonb(t)::text from incidents t order by id") == before
+
+
+@pytest.mark.parametrize("batch_size", [100, 10_000])
+async def test_repeated_ids_are_counted_as_predicted(tenant: Tenant, batch_size: int) -> None:
+    await imported(tenant, FIRST)
+    head = "Number,Title,Status,Priority,Description\n"
+    between = "".join(f"X{number},t,New,1,\n" for number in range(150))
+    later = (
+        f"{head}U1,Broken door,New,3,\nU1,Broken gate,New,3,\n{between}"
+        "U1,Broken gate,New,3,\nU2,Cold office,New,3,\nU1,Broken door,New,3,\nX1,t,New,1,\n"
+    )
+    options = {"updateExisting": True, "batchSize": batch_size}
+    predicted = await imported(tenant, later, dryRun=True, **options)
+    names = ("inserted", "updated", "skipped", "failed")
+    counts = tuple(predicted["report"]["predicted"][name] for name in names)
+    job = await imported(tenant, later, **options)
+    assert outcome(job) == counts == (150, 2, 4, 0)
+    assert (await records(tenant))["U1"]["description"] == "It does not close"
+
+
+class TestRefusedDuplicates:
+    """`skipDuplicates: false` without `updateExisting`: an error for each."""
+
+    TWICE = "Number,Title,Status,Priority\nU1,a,New,1\nU1,b,New,1\nU3,c,New,1\n"
+
+    async def test_each_is_an_error_and_the_first_is_imported(self, tenant: Tenant) -> None:
+        job = await imported(tenant, self.TWICE, skipDuplicates=False)
+        assert outcome(job) == (2, 0, 0, 1)
+        [error] = await tenant.errors(job["id"])
+        assert (error["row"], error["code"]) == (2, "duplicate_record")
+        assert (await records(tenant))["U1"]["title"] == "a"
+
+    async def test_what_the_tenant_has_counts_as_well(self, tenant: Tenant) -> None:
+        await imported(tenant, FIRST)
+        job = await imported(tenant, self.TWICE, skipDuplicates=False)
+        assert outcome(job) == (1, 0, 0, 2)
+        assert [each["row"] for each in await tenant.errors(job["id"])] == [1, 2]
+        assert (await records(tenant))["U1"]["title"] == "Broken door"
+
+    async def test_nothing_is_written_unless_errors_may_be(self, tenant: Tenant) -> None:
+        uploaded = (await tenant.upload(self.TWICE.encode())).json()["job"]["id"]
+        response = await tenant.post(f"/v1/migration/{uploaded}/execute", {"skipDuplicates": False})
+        assert response.status_code == 202
+        job = await tenant.settled(uploaded, "preview")
+        assert job["report"]["outcome"] == "validation_failed"
+        assert await tenant.records() == []
+
+    async def test_with_update_existing_none_is_refused(self, tenant: Tenant) -> None:
+        job = await imported(tenant, self.TWICE, skipDuplicates=False, updateExisting=True)
+        assert outcome(job) == (2, 1, 0, 0)
