@@ -20,18 +20,19 @@ from domain.migration import Options
 from domain.oddities import oddities
 from domain.plan import Plan
 from domain.preview import SAMPLES, SampleRecord, Survey
-from domain.remark import Remark, gathered
+from domain.remark import Remark, gathered, remark_on
 from domain.samples import sample_records
 from domain.tally import NOTHING_JUDGED, RecordTally
 from sources.batch import Batch
 from storage.copying import in_schema
 from storage.database import raw
-from storage.known import has_records, known_records
+from storage.known import has_records, known_otherwise, known_records
 from storage.replacing import judge
 from storage.run import Run
 
 LISTED_ERRORS = 10_000
 _REPEATED = "duplicate_record"
+_OTHERWISE = "the tenant has this number under another id; it would be a second record"
 _WHY = "an earlier record, or one that the tenant has, has the same id; see skipDuplicates"
 
 
@@ -48,14 +49,16 @@ class Findings:
     tally: RecordTally = field(default_factory=RecordTally)
     remarks: tuple[Remark, ...] = ()
 
-    def add(self, checked: "_Checked", judged: pl.DataFrame) -> None:
+    def add(self, checked: "_Checked") -> None:
         self.valid += checked.rows.height
         self.invalid += checked.invalid
         self.rejected += checked.rejected[: LISTED_ERRORS - len(self.rejected)]
         self.samples = self.samples or checked.samples
         self.dates += checked.dates
-        self.remarks = gathered([*self.remarks, *checked.remarks])
-        self.tally.add(checked.rows, judged)
+        self.remark(*checked.remarks)
+
+    def remark(self, *remarks: Remark) -> None:
+        self.remarks = gathered([*self.remarks, *remarks])
 
     def refuse_repeated(self) -> None:
         """Count records of an id that another one has as faulty: the user wants neither skipped."""
@@ -128,8 +131,11 @@ class Surveyor:
         is_first = not await self._has_records(run)
         async with aclosing(self._checked(plan)) as chunks:
             async for checked in chunks:
-                judged = NOTHING_JUDGED if is_first else await self._judged(run, checked.rows)
-                findings.add(checked, judged)
+                findings.add(checked)
+                if is_first:
+                    findings.tally.add(checked.rows)
+                else:
+                    await self._compare(run, checked.rows, findings)
         if self.refuses:
             findings.refuse_repeated()
         return findings
@@ -142,14 +148,18 @@ class Surveyor:
         numbers = range(self.job.row["chunks"])
         return prepared_chunks(self._connections, self.job, numbers, prepare, ahead=2)
 
-    async def _judged(self, run: Run, rows: pl.DataFrame) -> pl.DataFrame:
-        """What would become of the records that the tenant has already."""
+    async def _compare(self, run: Run, rows: pl.DataFrame, findings: Findings) -> None:
+        """Find out what would become of the records that the tenant has already."""
+        judged = NOTHING_JUDGED
         async with self._database.tenant(self.job.tenant_id) as connection:
             driver = await raw(connection)
             known = await known_records(driver, run, rows["source_id"])
-            if known.is_empty():
-                return NOTHING_JUDGED
-            return await judge(driver, run, in_schema(rows, run.constants), known)
+            if not known.is_empty():
+                judged = await judge(driver, run, in_schema(rows, run.constants), known)
+            otherwise = await known_otherwise(driver, run, rows)
+        findings.tally.add(rows, judged)
+        if not otherwise.is_empty():
+            findings.remark(remark_on(otherwise, "known_otherwise", _OTHERWISE, "external_id"))
 
     async def _has_records(self, run: Run) -> bool:
         async with self._database.tenant(self.job.tenant_id) as connection:

@@ -11,7 +11,7 @@ from domain.blanks import seen
 from domain.columns import ROW, source_texts
 from domain.conversions import convert
 from domain.plan import Plan, Target
-from domain.remark import LISTED_ROWS, Remark
+from domain.remark import Remark, remark_on
 
 # What programs write where there is nothing: SQL, JSON, pandas, Excel, mysqldump, and people.
 _NULL_WORDS = (
@@ -38,7 +38,7 @@ def _null_words(frame: pl.DataFrame, plan: Plan) -> Iterator[Remark]:
         found = words.filter(is_null & ~pl.col("word").is_in(plan.null_values))
         for (word,), part in found.group_by(["word"], maintain_order=True):
             detail = f"{name} is {word!r}; if that stands for nothing, add it to nullValues"
-            yield _remark("null_word", name, detail, part[ROW])
+            yield remark_on(part[ROW], "null_word", detail, name)
 
 
 def _compared(frame: pl.DataFrame, target: Target, name: str, plan: Plan) -> Iterator[Remark]:
@@ -48,15 +48,10 @@ def _compared(frame: pl.DataFrame, target: Target, name: str, plan: Plan) -> Ite
     filled = frame[ROW].filter(texts.is_null() & other.is_not_null())
     if not filled.is_empty():
         detail = f"{target.source} is empty; {field} was filled from {name}"
-        yield _remark("filled_from_another", field, detail, filled)
+        yield remark_on(filled, "filled_from_another", detail, field)
     if target.field.kind in ("status", "priority"):
         mine, others = (convert(seen(each), target, plan).values for each in (texts, other))
         contrary = frame[ROW].filter((mine != others).fill_null(False))
         if not contrary.is_empty():
             detail = f"{name} tells another {field} than {target.source}, which counts"
-            yield _remark("fields_disagree", field, detail, contrary)
-
-
-def _remark(code: str, field: str, detail: str, rows: pl.Series) -> Remark:
-    first = tuple(rows.head(LISTED_ROWS))
-    return Remark(code=code, field=field, detail=detail, count=len(rows), rows=first)
+            yield remark_on(contrary, "fields_disagree", detail, field)

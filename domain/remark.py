@@ -32,3 +32,10 @@ def gathered(remarks: Iterable[Remark]) -> tuple[Remark, ...]:
         key = each.code, each.field, each.detail
         found[key] = found[key] + each if key in found else each
     return tuple(found.values())
+
+
+def remark_on(rows: Iterable[int], code: str, detail: str, field: str) -> Remark:
+    """The remark on the records of these numbers."""
+    rows = tuple(rows)
+    first = rows[:LISTED_ROWS]
+    return Remark(code=code, detail=detail, count=len(rows), rows=first, field=field)

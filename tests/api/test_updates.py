@@ -119,6 +119,37 @@ async def test_repeated_ids_are_counted_as_predicted(tenant: Tenant, batch_size:
     assert (await records(tenant))["U1"]["description"] == "It does not close"
 
 
+class TestTheSameTicketUnderAnotherId:
+    """One export of ServiceNow has sys_ids, another has not."""
+
+    CSV = b"number,short_description,state,priority\nINC7,Broken,New,3\nINC8,Cold,New,3\n"
+    JSON = (
+        b'{"records": [{"sys_id": "%b", "number": "INC7", "short_description": "Broken",'
+        b' "state": "1", "priority": "3"}]}'
+    ) % (b"a" * 32)
+
+    async def preview(self, tenant: Tenant, content: bytes, name: str, **more: str) -> Any:
+        response = await tenant.upload(content, name, sourceSystem="servicenow", **more)
+        assert response.status_code == 201, response.text
+        return response.json()
+
+    async def test_is_pointed_out(self, tenant: Tenant) -> None:
+        await tenant.execute((await self.preview(tenant, self.CSV, "a.csv"))["job"]["id"])
+        preview = (await self.preview(tenant, self.JSON, "a.json"))["preview"]
+        [remark] = preview["remarks"]
+        assert (remark["code"], remark["count"], remark["rows"]) == ("known_otherwise", 1, [1])
+
+    async def test_is_no_matter_between_instances(self, tenant: Tenant) -> None:
+        await tenant.execute((await self.preview(tenant, self.CSV, "a.csv"))["job"]["id"])
+        other = await self.preview(tenant, self.JSON, "a.json", sourceInstance="other")
+        assert other["preview"]["remarks"] == []
+
+    async def test_nor_for_the_same_id(self, tenant: Tenant) -> None:
+        await tenant.execute((await self.preview(tenant, self.JSON, "a.json"))["job"]["id"])
+        again = (await self.preview(tenant, self.JSON, "a.json"))["preview"]
+        assert (again["remarks"], again["knownRecords"]) == ([], 1)
+
+
 class TestRefusedDuplicates:
     """`skipDuplicates: false` without `updateExisting`: an error for each."""
 
