@@ -25,6 +25,8 @@ def oddities(frame: pl.DataFrame, plan: Plan) -> Iterator[Remark]:
     """What is odd about the batch that `map_columns` maps by this plan."""
     yield from _null_words(frame, plan)
     for target in plan.targets:
+        if target.field.kind == "priority":
+            yield from _digits(frame, target, plan)
         for name in target.fallbacks:
             yield from _compared(frame, target, name, plan)
 
@@ -39,6 +41,18 @@ def _null_words(frame: pl.DataFrame, plan: Plan) -> Iterator[Remark]:
         for (word,), part in found.group_by(["word"], maintain_order=True):
             detail = f"{name} is {word!r}; if that stands for nothing, add it to nullValues"
             yield remark_on(part[ROW], "null_word", detail, name)
+
+
+def _digits(frame: pl.DataFrame, target: Target, plan: Plan) -> Iterator[Remark]:
+    """Digits alone: in Freshservice and Autotask 4 is urgent, here it is low."""
+    texts = source_texts(frame, target.source, plan).str.strip_chars()
+    unnamed = [word for word in "1234" if word not in plan.priorities.folded]
+    found = frame[ROW].filter(texts.is_in(unnamed).fill_null(False))
+    if not found.is_empty() and "*" not in plan.priorities.exact:
+        detail = f"{target.source} is a digit, read as 1 (critical) to 4 (low); pass " + (
+            "priorityMappings if the source counts the other way"
+        )
+        yield remark_on(found, "priority_scale", detail, target.field.name)
 
 
 def _compared(frame: pl.DataFrame, target: Target, name: str, plan: Plan) -> Iterator[Remark]:

@@ -11,7 +11,8 @@ STATE = to("status", "incident_state", fallbackFields=["state"])
 
 
 def found(plan: Plan, *records: dict[str, str]) -> list[Remark]:
-    return [*oddities(a_frame(*records), plan)]
+    frame = a_frame(*({"priority": "high"} | each for each in records))
+    return [*oddities(frame, plan)]
 
 
 def state_plan() -> Plan:
@@ -40,6 +41,24 @@ class TestNullWords:
     def test_nothing_is_said_of_what_the_mapping_names_or_does_not_use(self) -> None:
         plan = a_plan(to("category"), nullValues=["null"])
         assert found(plan, {"x": "null", "other": "null"}) == []
+
+
+class TestPriorityScales:
+    """`a_frame` gives every record the priority 1 unless told otherwise."""
+
+    @pytest.mark.parametrize("digits", [("1", "4"), (" 2 ", "3")])
+    def test_digits_alone_are_pointed_out(self, digits: tuple[str, str]) -> None:
+        remarks = [*oddities(a_frame(*({"priority": each} for each in digits)), a_plan())]
+        assert [(each.code, each.count) for each in remarks] == [("priority_scale", 2)]
+
+    @pytest.mark.parametrize("word", ["P1", "1 - Critical", "High", "low", ""])
+    def test_what_names_its_meaning_is_not(self, word: str) -> None:
+        assert [*oddities(a_frame({"priority": word}), a_plan())] == []
+
+    @pytest.mark.parametrize("named", [1, "*"])
+    def test_nor_is_what_the_mapping_names(self, named: int | str) -> None:
+        words = [{"sourcePriority": named, "targetPriority": 4}]
+        assert [*oddities(a_frame({"priority": "1"}), a_plan(priorityMappings=words))] == []
 
 
 class TestFieldsToldTwice:
