@@ -48,6 +48,7 @@ class Findings:
     dates: DateEvidence = field(default_factory=DateEvidence)
     tally: RecordTally = field(default_factory=RecordTally)
     remarks: tuple[Remark, ...] = ()
+    has_ids: bool = True
 
     def add(self, checked: "_Checked") -> None:
         self.valid += checked.rows.height
@@ -126,7 +127,8 @@ class Surveyor:
         return findings, mapping
 
     async def _pass(self, mapping: Mapping) -> Findings:
-        findings, plan = Findings(), self.job.plan(mapping)
+        plan = self.job.plan(mapping)
+        findings = Findings(has_ids=plan.file is None)
         run = run_of(self.job, plan, self._options)
         is_first = not await self._has_records(run)
         async with aclosing(self._checked(plan)) as chunks:
@@ -185,4 +187,5 @@ class Surveyor:
             remarks=findings.remarks,
             dates=findings.dates,
             zone_known=job.time_zone is not None,
+            has_ids=findings.has_ids,
         )

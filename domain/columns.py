@@ -79,7 +79,7 @@ def map_columns(frame: pl.DataFrame, plan: Plan) -> Mapped:
     """Map the records of `frame` (`_row` Int64, else String; absent and null are alike)."""
     source = _source(frame, plan)
     fields = [_field(source, target, plan) for target in plan.targets]
-    source_id = _source_id(source, plan)
+    source_id = _source_id(source, plan, frame[ROW])
     used = plan.used_sources()
     unmapped = {name: texts for name, texts in source.columns.items() if name not in used}
     content = pl.DataFrame([field.values.alias(field.name) for field in fields])
@@ -115,8 +115,17 @@ def _field(source: _Source, target: Target, plan: Plan) -> _Column:
     return _Column(target.field.name, texts, values, faults)
 
 
-def _source_id(source: _Source, plan: Plan) -> _Column:
+def _place(rows: pl.Series, file: str) -> _Column:
+    """What identifies a record in a file that has no ids: which file, and where in it."""
+    ids = (pl.lit(f"{file}/") + rows.cast(pl.String)).alias("source_id")
+    values = pl.select(ids).to_series()
+    return _Column("source_id", values, values, None)
+
+
+def _source_id(source: _Source, plan: Plan, rows: pl.Series) -> _Column:
     """The record's identity; a record without one of its own goes by its mapped number."""
+    if plan.file is not None:
+        return _place(rows, plan.file)
     ids = source.texts(plan.identity)
     number = plan.number()
     if number is not None and ids.null_count():

@@ -34,7 +34,8 @@ class Plan:
 
     `targets` are in the entity's order: the mapped fields, and the required ones that are not.
     `identity` is the source field that identifies a record; where it has no value and
-    `identity_or_number` is set, what maps to external_id does.
+    `identity_or_number` is set, what maps to external_id does. Where `file` (a hash of its bytes)
+    is set, no column identifies a record, and its place in the file does.
     """
 
     targets: tuple[Target, ...]
@@ -44,6 +45,7 @@ class Plan:
     dates: DateRules
     statuses: Words[str]
     priorities: Words[int]
+    file: str | None = None
 
     @classmethod
     def build(
@@ -75,6 +77,14 @@ class Plan:
         """What identifies a record whose own identity is empty: the field external_id."""
         numbers = (each for each in self.targets if each.field.name == "external_id")
         return next(numbers, None) if self.identity_or_number else None
+
+    def placed(self, columns: Collection[str], file: str) -> Self:
+        """The plan for a file with these columns: if none of them can identify a record, and the
+        mapping names none, its place in the file does."""
+        number = self.number()
+        named = {self.identity, number and number.source, *(number.fallbacks if number else ())}
+        known = not self.identity_or_number or named & {*columns}
+        return self if known else replace(self, file=file)
 
     def labelled(self) -> Self:
         """The plan for a source that displays priorities as ServiceNow does."""

@@ -56,6 +56,7 @@ class Survey(_Model):
     remarks: tuple[Remark, ...] = ()
     dates: DateEvidence = DateEvidence()
     zone_known: bool = False
+    has_ids: bool = True
 
 
 class Preview(Mapping):
@@ -144,6 +145,11 @@ def _recommendations(survey: Survey, mapping: Mapping, entity: Entity) -> Iterat
             "Map what should have a field of its own."
         )
     yield from _about_dates(survey, mapping, entity)
+    if not survey.has_ids:
+        yield (
+            "No column identifies a record: its place in this file does, so that only this very "
+            "file is known again. Map external_id or name a sourceIdField if there is one."
+        )
     if survey.duplicate_records:
         yield (
             f"{_records(survey.duplicate_records)} the id of an earlier record. The first one "

@@ -150,6 +150,26 @@ class TestTheSameTicketUnderAnotherId:
         assert (again["remarks"], again["knownRecords"]) == ([], 1)
 
 
+class TestFilesWithoutIds:
+    TEXT = "Title,Status,Priority\nBroken door,New,high\nBroken door,New,high\n"
+
+    async def test_are_imported_and_known_again(self, tenant: Tenant) -> None:
+        preview = (await tenant.upload(self.TEXT.encode())).json()["preview"]
+        assert any("place in this file" in each for each in preview["recommendations"])
+        assert outcome(await imported(tenant, self.TEXT)) == (2, 0, 0, 0)
+        assert outcome(await imported(tenant, self.TEXT)) == (0, 0, 2, 0)
+        assert outcome(await imported(tenant, self.TEXT + "Cold,New,low\n")) == (3, 0, 0, 0)
+
+    async def test_a_name_for_ids_that_is_wrong_is_an_error(self, tenant: Tenant) -> None:
+        uploaded = (await tenant.upload(self.TEXT.encode())).json()["job"]["id"]
+        names = ("title", "status", "priority")
+        fields = [{"sourceField": name.title(), "targetField": name} for name in names]
+        mapping = {"fieldMappings": fields, "sourceIdField": "Number"}
+        job = await tenant.execute(uploaded, continueOnError=True, mapping=mapping)
+        assert outcome(job) == (0, 0, 0, 2)
+        assert {each["code"] for each in await tenant.errors(uploaded)} == {"source_id_missing"}
+
+
 class TestRefusedDuplicates:
     """`skipDuplicates: false` without `updateExisting`: an error for each."""
 

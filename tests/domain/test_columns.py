@@ -229,6 +229,24 @@ class TestSourceId:
     def test_ids_are_compared_as_people_compare_them(self, written: str, id: str) -> None:
         assert value_of(mapped(a_plan(sourceIdField="x"), {"x": written}), "source_id") == id
 
+    def test_a_file_without_ids_has_places(self) -> None:
+        plan = Plan.build(a_mapping(), INCIDENT).placed(("title",), "f00")
+        assert mapped(plan, {}, {}).rows["source_id"].to_list() == ["f00/1", "f00/2"]
+
+    @pytest.mark.parametrize(
+        ("columns", "more"),
+        [
+            (("sys_id",), {}),
+            (("n",), {}),
+            (("title",), {"sourceIdField": "absent"}),
+        ],
+    )
+    def test_a_file_with_ids_or_a_name_for_them_has_none(
+        self, columns: tuple[str, ...], more: dict[str, str]
+    ) -> None:
+        plan = Plan.build(a_mapping(to("external_id", "n"), **more), INCIDENT, "sys_id")
+        assert plan.placed(columns, "f00").file is None
+
     def test_the_named_field_has_no_substitute(self) -> None:
         result = mapped(a_plan(to("external_id", "n"), sourceIdField="x"), {"x": "", "n": "INC1"})
         assert faults_of(result) == [(1, "source_id", "source_id_missing")]
