@@ -54,7 +54,7 @@ class Importing:
         """
         job = await load_importing(self._database, input.job)
         plan, paused = await self._plan(job, input.revision), False
-        run = replace(run_of(job, plan, input.options), epoch=input.epoch, repeats=_repeats(job))
+        run = _run(job, plan, input)
         account = await proven_account(self._database, run)
         while not paused and (missing := account.missing(input.stop)):
             if activity.is_worker_shutdown():  # the next worker goes on from here
@@ -129,6 +129,13 @@ def _repeats(job: LoadedJob) -> bool:
 
 def _expected(job: LoadedJob, options: Options) -> Written:
     return Written.KNOWN if _repeats(job) or options.update_existing else Written.NEW
+
+
+def _run(job: LoadedJob, plan: Plan, input: m.SegmentInput) -> Run:
+    run, checked = run_of(job, plan, input.options), job.row["validation"] or {}
+    known = checked.get("met_records", False)
+    match = input.options.match(checked.get("numbered", False)) if known else "never"
+    return replace(run, epoch=input.epoch, repeats=_repeats(job), match=match)
 
 
 def _slices(batch: Batch, size: int, count: int) -> Iterator[Batch]:

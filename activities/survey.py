@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -22,17 +22,19 @@ from domain.plan import Plan
 from domain.preview import SAMPLES, SampleRecord, Survey
 from domain.remark import Remark, gathered, remark_on
 from domain.samples import sample_records
-from domain.tally import NOTHING_JUDGED, RecordTally
+from domain.tally import NOTHING_JUDGED, NumberTally, RecordTally
 from sources.batch import Batch
 from storage.copying import in_schema
 from storage.database import raw
-from storage.known import has_records, known_otherwise, known_records
+from storage.known import has_records, known_records
+from storage.matching import matched
 from storage.replacing import judge
 from storage.run import Run
 
 LISTED_ERRORS = 10_000
 _REPEATED = "duplicate_record"
-_OTHERWISE = "the tenant has this number under another id; it would be a second record"
+_OTHERWISE = "the tenant has this number under another id; it would be a second record (matchBy)"
+_MATCHED = "the tenant has this number under another id, and it is taken for the same record"
 _WHY = "an earlier record, or one that the tenant has, has the same id; see skipDuplicates"
 
 
@@ -49,6 +51,8 @@ class Findings:
     tally: RecordTally = field(default_factory=RecordTally)
     remarks: tuple[Remark, ...] = ()
     has_ids: bool = True
+    numbers: NumberTally = field(default_factory=NumberTally)
+    met_records: bool = False
 
     def add(self, checked: "_Checked") -> None:
         self.valid += checked.rows.height
@@ -56,7 +60,13 @@ class Findings:
         self.rejected += checked.rejected[: LISTED_ERRORS - len(self.rejected)]
         self.samples = self.samples or checked.samples
         self.dates += checked.dates
+        self.numbers.add(checked.rows)
         self.remark(*checked.remarks)
+
+    @property
+    def matched(self) -> bool:
+        """Whether a record was found by its number."""
+        return any(each.code == "matched_by_number" for each in self.remarks)
 
     def remark(self, *remarks: Remark) -> None:
         self.remarks = gathered([*self.remarks, *remarks])
@@ -119,25 +129,28 @@ class Surveyor:
         Dates such as 5/3/2016 may only be told apart by another row of the file; where that is
         so, the file is read once more in the order that it proved.
         """
-        findings = await self._pass(mapping)
+        findings = await self._pass(mapping, unique=True)
         order = findings.dates.order
         if mapping.date_order is None and findings.dates.ambiguous and order is not None:
             mapping = mapping.model_copy(update={"date_order": order})
-            findings = await self._pass(mapping)
+            findings = await self._pass(mapping, unique=findings.numbers.are_unique)
+        elif findings.matched and not findings.numbers.are_unique:
+            findings = await self._pass(mapping, unique=False)
         return findings, mapping
 
-    async def _pass(self, mapping: Mapping) -> Findings:
+    async def _pass(self, mapping: Mapping, unique: bool) -> Findings:
+        """`unique`: no two records of the file have the same number, as far as is known."""
         plan = self.job.plan(mapping)
         findings = Findings(has_ids=plan.file is None)
-        run = run_of(self.job, plan, self._options)
-        is_first = not await self._has_records(run)
+        run = replace(run_of(self.job, plan, self._options), match=self._options.match(unique))
+        findings.met_records = await self._has_records(run)
         async with aclosing(self._checked(plan)) as chunks:
             async for checked in chunks:
                 findings.add(checked)
-                if is_first:
-                    findings.tally.add(checked.rows)
-                else:
+                if findings.met_records:
                     await self._compare(run, checked.rows, findings)
+                else:
+                    findings.tally.add(checked.rows)
         if self.refuses:
             findings.refuse_repeated()
         return findings
@@ -155,13 +168,19 @@ class Surveyor:
         judged = NOTHING_JUDGED
         async with self._database.tenant(self.job.tenant_id) as connection:
             driver = await raw(connection)
+            ids = rows["source_id"]
+            rows, otherwise = await matched(driver, run, rows)
             known = await known_records(driver, run, rows["source_id"])
             if not known.is_empty():
                 judged = await judge(driver, run, in_schema(rows, run.constants), known)
-            otherwise = await known_otherwise(driver, run, rows)
         findings.tally.add(rows, judged)
-        if not otherwise.is_empty():
-            findings.remark(remark_on(otherwise, "known_otherwise", _OTHERWISE, "external_id"))
+        found = rows["_row"].filter(rows["source_id"] != ids)
+        for those, code, detail in (
+            (otherwise, "known_otherwise", _OTHERWISE),
+            (found, "matched_by_number", _MATCHED),
+        ):
+            if not those.is_empty():
+                findings.remark(remark_on(those, code, detail, "external_id"))
 
     async def _has_records(self, run: Run) -> bool:
         async with self._database.tenant(self.job.tenant_id) as connection:

@@ -73,6 +73,8 @@ class Validating:
             duplicates=findings.tally.duplicates,
             accepted=False,
             refuses=surveyor.refuses,
+            numbered=findings.numbers.are_unique,
+            met_records=findings.met_records,
         )
         preview = build_preview(
             job.ref.job_id, revision, surveyor.summary(findings), mapping, job.entity

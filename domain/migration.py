@@ -34,6 +34,7 @@ class Phase(StrEnum):
 FINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.ROLLED_BACK})
 
 Duplicates = Literal["skip", "update", "refuse"]
+Match = Literal["never", "without_id", "number"]  # which records are found by their number
 
 
 class _Model(BaseModel):
@@ -45,7 +46,8 @@ class Options(_Model):
 
     `batchSize` is the number of records committed together, at most one parsed chunk. An update
     leaves a field as it is where the file has no value for it, unless `emptyOverwrites`, and a row
-    that somebody has edited since its import, unless `overwriteEdits`.
+    that somebody has edited since its import, unless `overwriteEdits`. `matchBy` settles whether a
+    record is known by its number as well: always, never (`id`), or where it has no other id.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -55,8 +57,15 @@ class Options(_Model):
     update_existing: bool = False
     empty_overwrites: bool = False
     overwrite_edits: bool = False
+    match_by: Literal["id", "number"] | None = None
     dry_run: bool = False
     batch_size: int = Field(default=10_000, ge=100, le=10_000)
+
+    def match(self, unique: bool) -> Match:
+        """Which records are found by their number; `unique`: the file has each number once."""
+        if self.match_by is None:
+            return "without_id" if unique else "never"
+        return "number" if self.match_by == "number" else "never"
 
     @property
     def duplicates(self) -> Duplicates:

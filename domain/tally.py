@@ -25,12 +25,11 @@ class RecordTally:
         """Count `Mapped.rows`; `judged` has a row for each of their ids that the target has
         already: whether that record is `kept` as it is, and whether the first row of this batch
         `changes` it."""
-        identity = plh.NonCryptographicHashingNameSpace(pl.col("source_id")).xxh3_64()
         known = rows.join(judged, on="source_id", how="left", maintain_order="left")
         self._seen.append(
             known.select(
                 row=pl.col("_row").cast(pl.Int64),
-                id=identity,
+                id=_hash("source_id"),
                 content="content_hash",
                 known=pl.col("kept").is_not_null(),
                 kept=pl.col("kept").fill_null(False),
@@ -86,3 +85,27 @@ class RecordTally:
 
 _INSERTED = pl.col("first") & ~pl.col("known")
 _NO_ROWS = pl.DataFrame(schema={"_row": pl.Int64, "source_id": pl.String, "content_hash": pl.Int64})
+
+
+@dataclass(slots=True)
+class NumberTally:
+    """Whether a file has each number (`external_id`) once, by 64-bit XXH3: 16 bytes a row."""
+
+    _seen: list[pl.DataFrame] = field(default_factory=list)
+
+    def add(self, rows: pl.DataFrame) -> None:
+        if "external_id" in rows.columns:
+            named = rows.filter(pl.col("external_id").is_not_null())
+            self._seen.append(named.select(number=_hash("external_id"), id=_hash("source_id")))
+
+    @property
+    def are_unique(self) -> bool:
+        """No two records have the same number, but those of one id."""
+        if not self._seen:
+            return True
+        pairs = pl.concat(self._seen).unique()
+        return pairs["number"].n_unique() == pairs.height
+
+
+def _hash(name: str) -> pl.Expr:
+    return plh.NonCryptographicHashingNameSpace(pl.col(name)).xxh3_64()

@@ -16,10 +16,6 @@ select source_id, coalesce(content_hash, 0) as known_hash,
     migration_job_id is not distinct from $4 as mine
 from {target} where source_id = any($1::text[]) and source_system = $2 and source_instance = $3
 """
-_NUMBERED = """
-select external_id, source_id as other from {target}
-where external_id = any($1::text[]) and source_system = $2 and source_instance = $3
-"""
 _SCHEMA = {
     "source_id": pl.String,
     "known_hash": pl.Int64,
@@ -43,18 +39,3 @@ async def known_records(driver: Driver, run: Run, ids: pl.Series) -> pl.DataFram
     query = _KNOWN.format(target=run.target)
     found = await driver.fetch(query, ids.to_list(), *source, run.job_id)
     return pl.DataFrame([tuple(row) for row in found], schema=_SCHEMA, orient="row")
-
-
-async def known_otherwise(driver: Driver, run: Run, rows: pl.DataFrame) -> pl.Series:
-    """The numbers of those rows whose `external_id` the tenant has under another id: the same
-    ticket twice, where one export has ids and another has not."""
-    if "external_id" not in rows.columns:
-        return rows["_row"].clear()
-    numbers = rows["external_id"].drop_nulls().to_list()
-    query = _NUMBERED.format(target=run.target)
-    found = await driver.fetch(query, numbers, run.source_system, run.source_instance)
-    schema = {"external_id": pl.String, "other": pl.String}
-    held = pl.DataFrame([tuple(row) for row in found], schema=schema, orient="row")
-    met = rows.join(held, on="external_id", how="inner", maintain_order="left")
-    same = met.filter(pl.col("source_id") == pl.col("other"))["_row"]
-    return met.filter(~pl.col("_row").is_in(same.implode()))["_row"].unique(maintain_order=True)

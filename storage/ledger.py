@@ -3,7 +3,7 @@
 One transaction: fence, claim, tell new from known, COPY the new, update the known, count.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from uuid import UUID
 
@@ -21,7 +21,8 @@ from storage.account import account_of
 from storage.copying import copy_columns, copy_rows, to_csv
 from storage.database import Database, raw
 from storage.known import Driver, known_records
-from storage.replacing import judge, replace
+from storage.matching import matched
+from storage.replacing import judge, replace_known
 from storage.run import Run
 from storage.tables import import_chunks, migration_jobs
 
@@ -168,6 +169,7 @@ async def _write_rows(
     connection: AsyncConnection, run: Run, chunk: Chunk, expected: Written
 ) -> tuple[Counts, tuple[UUID, UUID], Written]:
     driver = await raw(connection)
+    chunk = await _matched(driver, run, chunk)
     first: UUID = await driver.fetchval("select uuidv7()")
     judged = NOTHING_JUDGED
     if expected is Written.KNOWN or not await _copied_as_new(driver, run, chunk):
@@ -175,6 +177,17 @@ async def _write_rows(
     last: UUID = await driver.fetchval("select uuidv7()")
     written = Written.NEW if judged.is_empty() else Written.KNOWN
     return _count(run, chunk, judged), (first, last), written
+
+
+async def _matched(driver: Driver, run: Run, chunk: Chunk) -> Chunk:
+    """The chunk with the ids that the tenant has for tickets that are known by their number."""
+    if run.match == "never":
+        return chunk
+    rows, _ = await matched(driver, run, chunk.rows)
+    if rows["source_id"].equals(chunk.rows["source_id"]):
+        return chunk
+    fresh, _ = await matched(driver, run, chunk.fresh)
+    return replace(chunk, rows=rows, fresh=fresh, csv=to_csv(fresh))
 
 
 async def _copied_as_new(driver: Driver, run: Run, chunk: Chunk) -> bool:
@@ -203,7 +216,7 @@ async def _write_apart(driver: Driver, run: Run, chunk: Chunk) -> pl.DataFrame:
         ids = judged.filter(~pl.col("kept") & touched)["source_id"]
         rows = chunk.fresh.filter(chunk.fresh["source_id"].is_in(ids.implode()))
         if not rows.is_empty():
-            await replace(driver, run, rows, chunk.number)
+            await replace_known(driver, run, rows, chunk.number)
     return judged
 
 

@@ -59,7 +59,7 @@ async def judge(driver: Driver, run: Run, rows: pl.DataFrame, known: pl.DataFram
     )
 
 
-async def replace(driver: Driver, run: Run, rows: pl.DataFrame, chunk: int) -> None:
+async def replace_known(driver: Driver, run: Run, rows: pl.DataFrame, chunk: int) -> None:
     """Replace what the tenant has by these rows, one for each id, after keeping what it was."""
     await _bring(driver, run, rows)
     await driver.execute(_IMAGES.format(schema=run.tenant_id.schema, target=run.target), chunk)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from domain.migration import Duplicates
+from domain.migration import Duplicates, Match
 from domain.tenant import TenantId
 
 
@@ -25,7 +25,7 @@ class Replacing:
 @dataclass(frozen=True, slots=True)
 class Run:
     """What stays the same over all chunks of one execution of a job; `repeats` says that the file
-    has more than one record of some id."""
+    has more than one record of some id, and `match` which of them are found by their number."""
 
     tenant_id: TenantId
     job_id: UUID
@@ -36,6 +36,7 @@ class Run:
     duplicates: Duplicates
     replacing: Replacing = Replacing()
     repeats: bool = False
+    match: Match = "never"
 
     @property
     def constants(self) -> dict[str, str]:

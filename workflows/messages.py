@@ -52,8 +52,12 @@ class ValidateInput(Message):
 
 
 class Validated(Message):
-    """`accepted`: nothing stands in the way of importing under the options given. `refuses`:
-    records with an id that another one has count as invalid."""
+    """`accepted`: nothing stands in the way of importing under the options given.
+
+    `refuses`: records with an id that another one has count as invalid. `numbered`: no two records
+    have one number, so that a record may be known by it. `met_records`: the tenant had some of the
+    source.
+    """
 
     revision: int
     valid: int
@@ -61,6 +65,8 @@ class Validated(Message):
     duplicates: int
     accepted: bool
     refuses: bool = False
+    numbered: bool = False
+    met_records: bool = False
 
 
 class BeginInput(Message):

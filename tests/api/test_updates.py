@@ -1,5 +1,6 @@
 """What a later file changes of records that the tenant has, and what it leaves."""
 
+import json
 from typing import Any
 
 import pytest
@@ -133,11 +134,48 @@ class TestTheSameTicketUnderAnotherId:
         assert response.status_code == 201, response.text
         return response.json()
 
-    async def test_is_pointed_out(self, tenant: Tenant) -> None:
+    async def test_is_known_by_its_number(self, tenant: Tenant) -> None:
         await tenant.execute((await self.preview(tenant, self.CSV, "a.csv"))["job"]["id"])
-        preview = (await self.preview(tenant, self.JSON, "a.json"))["preview"]
-        [remark] = preview["remarks"]
-        assert (remark["code"], remark["count"], remark["rows"]) == ("known_otherwise", 1, [1])
+        found = await self.preview(tenant, self.JSON.replace(b"Broken", b"Mended"), "a.json")
+        [remark] = found["preview"]["remarks"]
+        assert (remark["code"], remark["count"], remark["rows"]) == ("matched_by_number", 1, [1])
+        job = await tenant.execute(found["job"]["id"], updateExisting=True)
+        assert outcome(job) == (0, 1, 0, 0)
+        again = await self.preview(tenant, self.CSV.replace(b"Broken", b"Gone"), "a.csv")
+        assert outcome(await tenant.execute(again["job"]["id"], updateExisting=True)) == (
+            0,
+            1,
+            1,
+            0,
+        )
+        assert {each["title"] for each in await tenant.records()} == {"Gone", "Cold"}
+
+    async def test_is_known_the_other_way_round(self, tenant: Tenant) -> None:
+        await tenant.execute((await self.preview(tenant, self.JSON, "a.json"))["job"]["id"])
+        found = await self.preview(tenant, self.CSV, "a.csv")
+        assert outcome(await tenant.execute(found["job"]["id"])) == (1, 0, 1, 0)
+
+    async def test_two_records_of_one_number_are_pointed_out_only(self, tenant: Tenant) -> None:
+        await tenant.execute((await self.preview(tenant, self.CSV, "a.csv"))["job"]["id"])
+        [record] = json.loads(self.JSON)["records"]
+        twice = json.dumps({"records": [record, record | {"sys_id": "b" * 32}]}).encode()
+        found = await self.preview(tenant, twice, "a.json")
+        assert [each["code"] for each in found["preview"]["remarks"]] == ["known_otherwise"]
+        assert outcome(await tenant.execute(found["job"]["id"])) == (2, 0, 0, 0)
+
+    async def test_two_ids_are_two_records_unless_the_user_says_otherwise(
+        self, tenant: Tenant
+    ) -> None:
+        await tenant.execute((await self.preview(tenant, self.JSON, "a.json"))["job"]["id"])
+        other = self.JSON.replace(b"a" * 32, b"c" * 32)
+        found = await self.preview(tenant, other, "a.json")
+        assert [each["code"] for each in found["preview"]["remarks"]] == ["known_otherwise"]
+        assert outcome(await tenant.execute(found["job"]["id"], matchBy="number")) == (0, 0, 1, 0)
+
+    async def test_is_a_second_record_if_the_user_says_so(self, tenant: Tenant) -> None:
+        await tenant.execute((await self.preview(tenant, self.CSV, "a.csv"))["job"]["id"])
+        found = await self.preview(tenant, self.JSON, "a.json")
+        assert outcome(await tenant.execute(found["job"]["id"], matchBy="id")) == (1, 0, 0, 0)
 
     async def test_is_no_matter_between_instances(self, tenant: Tenant) -> None:
         await tenant.execute((await self.preview(tenant, self.CSV, "a.csv"))["job"]["id"])
