@@ -1,6 +1,7 @@
 """From the stored upload to columnar chunks beside it."""
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 from temporalio import activity
@@ -16,6 +17,7 @@ from activities.job import (
 from domain.failures import BadInput
 from domain.migration import Phase, Status
 from settings import Settings
+from sources import Source
 from sources.batch import Profile
 from sources.parsing import ParseSpec
 from sources.sandbox import parsing
@@ -48,9 +50,7 @@ class Parsing:
         """Write the file's chunks and profile. Raises BadInput where the file is to blame."""
         job = await load_before_import(self._database, input.job)
         chunks, profile = await self._parse(job, input.etag)
-        warnings = list(profile.warnings)
-        if not profile.records:
-            warnings.append("the file holds no records")
+        warnings = [*profile.warnings, *_about(profile, job.source)]
         async with before_import(self._database, input.job) as connection:
             await migration.note(
                 connection,
@@ -86,6 +86,20 @@ class Parsing:
                     return len(event.chunks), event
                 await self._store.put_file(new_chunk_key(job.prefix, event.number), event.path)
         raise RuntimeError("the parser ended without a profile")
+
+
+def _about(profile: Profile, source: Source) -> Iterator[str]:
+    """What people should know of the file as a whole, wherever they look at the job."""
+    if profile.ignored:
+        counts = ", ".join(f"{count:,} {name}" for name, count in profile.ignored.items())
+        yield f"left out, as they are no records of this kind: {counts}"
+    if not profile.records:
+        yield "the file holds no records"
+    if profile.records == source.export_limit:
+        yield (
+            f"the file has exactly {profile.records:,} records, at which the source ends an export:"
+            " there may be more of them"
+        )
 
 
 def _as_json(profile: Profile) -> dict[str, Any]:

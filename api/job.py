@@ -59,6 +59,7 @@ def _shown(context: Context, job: Job, progress: Progress) -> dict[str, Any]:
         "options": job["options"],
         "report": job["report"],
         "failure": job["failure"],
+        "ignoredRecords": (job["profile"] or {}).get("ignored", {}),
         "warnings": job["warnings"],
         "createdAt": job["created_at"],
         "startedAt": job["started_at"],

@@ -16,6 +16,7 @@ _UNSUPPORTED = {
     b"%PDF": "a PDF document",
 }
 _MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_WEB_PAGE = re.compile(rb"<(!doctype\s+html|html[\s>])", re.IGNORECASE)
 _REFUSED_EXTENSIONS = {"xls", "xlsx", "xlsm", "xlsb", "ods", "pdf", "doc", "docx"}
 
 
@@ -36,6 +37,9 @@ def detect(file_name: str, head: bytes) -> str:
         return seen or "csv"
     if promised == "xml" and seen is None and head.strip():
         raise BadInput("format_mismatch", "the name ends in .xml, but the content is no markup")
+    if promised != "xml" and _WEB_PAGE.match(_visible(head)):
+        detail = "the content is a web page, perhaps the login page in place of the export"
+        raise BadInput("format_mismatch", detail)
     if seen is not None and seen != promised:
         detail = f"the name ends in .{extension}, but the content looks like {seen.upper()}"
         raise BadInput("format_mismatch", detail)
@@ -61,6 +65,7 @@ def _looks_like(head: bytes) -> str | None:
 
 def _visible(head: bytes) -> bytes:
     """The first characters without byte order mark, UTF-16's zero bytes and white space."""
+    head = head.replace(b"\x00", b"")
     for mark in _MARKS:
         head = head.removeprefix(mark)
-    return head.replace(b"\x00", b"").lstrip()
+    return head.lstrip()

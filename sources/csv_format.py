@@ -14,10 +14,12 @@ from sources.csv_records import Records
 from sources.csv_strict import StrictReader
 from sources.csv_window import Window
 from sources.rows import NAME_CHARS
+from sources.tables import Tables, only
 
 
 def read_csv(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> Iterator[Batch]:
-    """Read a CSV file with a header; see sources.batch.Reader.
+    """Read a CSV file with a header; see sources.batch.Reader. Records that name another table than
+    `table` are counted in `profile.ignored`.
 
     `profile.encoding` is on entry the declared charset, tried first, and then the one used.
     Header names are stripped of white space, values are kept as they are. Raises BadInput:
@@ -26,12 +28,13 @@ def read_csv(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> 
     than the header (`column_count_mismatch`) or a NUL (`nul_not_storable`) are rejected.
     A stream that cannot be read twice is copied to a temporary file first.
     """
+    tables = Tables(table, profile)
     if stream.seekable():
-        yield from _read(stream, profile, limits)
+        yield from in_chunks(only(_read(stream, profile, limits), tables, profile))
         return
     with tempfile.TemporaryFile() as copy:
         copyfileobj(stream, copy, encoding.BLOCK_BYTES)
-        yield from _read(copy, profile, limits)
+        yield from in_chunks(only(_read(copy, profile, limits), tables, profile))
 
 
 def _read(stream: BinaryIO, profile: Profile, limits: Limits) -> Iterator[Batch]:
@@ -43,7 +46,7 @@ def _read(stream: BinaryIO, profile: Profile, limits: Limits) -> Iterator[Batch]
     profile.delimiter = take_delimiter(window)
     strict = StrictReader(window, profile.delimiter, limits)
     profile.columns = dict.fromkeys(_header(strict, limits))
-    yield from in_chunks(Records(window, strict, profile, limits).batches())
+    yield from Records(window, strict, profile, limits).batches()
 
 
 def _header(strict: StrictReader, limits: Limits) -> list[str]:

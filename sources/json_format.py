@@ -1,7 +1,6 @@
 """ServiceNow's JSON: exports, and replies of its Table API.
 
-Shapes seen: `{"records": […]}` (export), `{"result": […]}` or `{"result": {…}}` (Table API),
-and the bare array. See the vendor's "Exporting JSON data" and "Table API".
+See the vendor's "Exporting JSON data" and "Table API"; json_envelope has the shapes.
 """
 
 import json
@@ -12,34 +11,53 @@ import polars as pl
 
 from domain.failures import Rejected
 from sources.batch import Batch, Limits, Profile
+from sources.json_envelope import runs
 from sources.json_text import JsonText, Number
 from sources.rows import Row, batches
+from sources.tables import Tables
 
-RECORDS = ("records", "result")
 _TEXT = frozenset((str,))
 _REFERENCE = {"value", "display_value", "link"}
 
 
 def read_json(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> Iterator[Batch]:
-    """Read every record; `table` does not matter, as a JSON export holds one table.
+    """Read the records of `table`, which may name several tables, separated by spaces; those that
+    name another one are counted in `profile.ignored`.
 
     Values become text: numbers as written, booleans `true` and `false`, arrays as JSON. A
     reference `{link, value, display_value}` fills `field` and `field.display_value`; other
     objects are flattened with dots. Raises BadInput with line, column and offset.
     """
     text = JsonText(stream, limits)
-    yield from batches(_records(text), profile, limits, oversize="json_field_too_large")
+    profile.encoding = text.encoding
+    tables = Tables(table, profile)
+    records = _records(text, tables, profile)
+    yield from batches(records, profile, limits, oversize="json_field_too_large")
+    tables.check()
 
 
-def _records(text: JsonText) -> Iterator[Row | Rejected | pl.DataFrame]:
-    for run in _runs(text):
+def _records(
+    text: JsonText, tables: Tables, profile: Profile
+) -> Iterator[Row | Rejected | pl.DataFrame]:
+    left_out = 0  # they have no number
+    for run in runs(text, profile):
         frame = _frame(run) if len(run) > 1 else None
         if frame is not None:
-            yield frame
+            kept = tables.kept(frame)
+            left_out += frame.height - kept.height
+            yield kept
             continue
         for row, value in enumerate(run, text.row - len(run) + 1):
-            yield _record(value, row, text.repeated)
-    text.end()
+            record = _record(value, row - left_out, text.repeated)
+            if isinstance(record, Rejected) or tables.takes(_table(record, tables)):
+                yield record
+            else:
+                left_out += 1
+
+
+def _table(record: Row, tables: Tables) -> str | None:
+    column = tables.column([*record])
+    return None if column is None else record[column]
 
 
 def _frame(run: list[dict[str, Any]]) -> pl.DataFrame | None:
@@ -52,39 +70,6 @@ def _frame(run: list[dict[str, Any]]) -> pl.DataFrame | None:
         return pl.DataFrame([*zip(*map(dict.values, run), strict=True)], schema, orient="col")
     except TypeError:  # a boolean, an object or an array
         return None
-
-
-def _runs(text: JsonText) -> Iterator[list[Any]]:
-    match text.peek():
-        case "":
-            raise text.error("file_empty", "the file is empty")
-        case "[":
-            yield from text.elements()
-        case "{":
-            yield from _members(text)
-        case _:
-            text.value()
-            raise text.error("no_records_found", "the file is a single JSON value, not records")
-
-
-def _members(text: JsonText) -> Iterator[list[Any]]:
-    others = []
-    found = False
-    for key in text.members():
-        kind = text.peek()
-        if key in RECORDS and kind == "[":
-            yield from text.elements()
-        elif key in RECORDS and kind == "{":
-            text.row += 1
-            yield [text.value()]
-        else:
-            text.value()
-            others.append(key)
-            continue
-        found = True
-    if not found:
-        detail = f"no records under {' or '.join(RECORDS)}; the file has {', '.join(others[:10])}"
-        raise text.error("no_records_found", detail)
 
 
 def _record(value: Any, row: int, repeated: str | None) -> Row | Rejected:

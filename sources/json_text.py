@@ -60,6 +60,11 @@ class JsonText:
         if self.peek() == "\ufeff":
             self._window.at += 1
 
+    @property
+    def encoding(self) -> str:
+        """How the text is encoded."""
+        return self._window.encoding
+
     def peek(self) -> str:
         """The next character that is not white space; "" where the text ends."""
         window = self._window

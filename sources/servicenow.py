@@ -124,6 +124,7 @@ SERVICENOW = Source(
     default_mapping=default_mapping,
     identity="sys_id",
     labels_priorities=True,
+    export_limit=10_000,  # glide.csv.export.limit and its like, as delivered
     # Vendor documentation: XML and JSON exports hold the stored UTC values; CSV and XLSX those
     # displayed to the exporting user.
     utc_formats=frozenset({"json", "xml"}),

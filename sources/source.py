@@ -34,7 +34,7 @@ class Source:
     them for a Reader. `utc_formats` hold UTC time stamps whatever the job's zone. `identity` is
     the source field that identifies a record. `default_mapping(entity, columns)` maps the columns
     that a file really has. `labels_priorities`: a priority is displayed as a digit with a word that
-    administrators choose.
+    administrators choose. `export_limit`: an export of so many records may have been cut there.
     """
 
     system: str
@@ -44,6 +44,7 @@ class Source:
     identity: str | None = None
     utc_formats: frozenset[str] = field(default_factory=frozenset)
     labels_priorities: bool = False
+    export_limit: int | None = None
 
     def table(self, entity: str) -> str:
         """The `table` argument of a Reader for this entity."""

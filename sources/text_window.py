@@ -1,11 +1,21 @@
-"""The part of a UTF-8 stream that is being read, as text."""
+"""The part of a stream that is being read, as text: UTF-8, or what else its first bytes show."""
 
 import codecs
+import re
 from typing import BinaryIO
 
 from domain.failures import BadInput
 
 READ_BYTES = 2**18
+
+# JSON begins with ASCII, so that zeros tell how wide a character is (RFC 4627 section 3); Windows
+# PowerShell's `>` writes UTF-16 with a mark.
+_WIDE = (
+    (re.compile(rb"\xff\xfe\0\0|[^\0]\0\0\0", re.DOTALL), "utf-32-le"),
+    (re.compile(rb"\0\0\xfe\xff|\0\0\0[^\0]", re.DOTALL), "utf-32-be"),
+    (re.compile(rb"\xff\xfe|[^\0]\0", re.DOTALL), "utf-16-le"),
+    (re.compile(rb"\xfe\xff|\0[^\0]", re.DOTALL), "utf-16-be"),
+)
 
 
 class TextWindow:
@@ -17,9 +27,12 @@ class TextWindow:
     def __init__(self, stream: BinaryIO) -> None:
         self.text, self.at, self.ended = "", 0, False
         self._stream = stream
-        self._utf8 = codecs.getincrementaldecoder("utf-8")()
+        head = stream.read(4)
+        self.encoding = next((name for wide, name in _WIDE if wide.match(head)), "utf-8")
+        self._decoder = codecs.getincrementaldecoder(self.encoding)()
         self._read = 0
         self._line, self._column, self._offset = 1, 1, 0  # where `text` begins
+        self.text = self._decode(head + stream.read(READ_BYTES)) if head else ""
 
     def grow(self) -> None:
         """Drop what has been used and read at least as much as is left.
@@ -39,7 +52,7 @@ class TextWindow:
         return {
             "line": self._line + lines,
             "column": at - before.rfind("\n") if lines else self._column + at,
-            "offset": self._offset + len(before.encode()),
+            "offset": self._offset + len(before.encode(self.encoding)),
         }
 
     def _drop_used(self) -> None:
@@ -48,15 +61,15 @@ class TextWindow:
         self.text, self.at = self.text[self.at :], 0
 
     def _decode(self, piece: bytes) -> str:
-        unfinished, _ = self._utf8.getstate()
+        unfinished, _ = self._decoder.getstate()
         if not piece and unfinished:
             return "\ufffd"  # the file was cut inside a character
         try:
-            decoded = self._utf8.decode(piece)
+            decoded = self._decoder.decode(piece)
         except UnicodeDecodeError as error:
             offset = self._read - len(unfinished) + error.start
             line = self.place(len(self.text))["line"] + error.object.count(b"\n", 0, error.start)
-            detail = f"byte {error.object[error.start]:#04x} is not UTF-8"
+            detail = f"byte {error.object[error.start]:#04x} is not {self.encoding.upper()}"
             raise BadInput("encoding_invalid", detail, line=line, offset=offset) from None
         self._read += len(piece)
         return decoded

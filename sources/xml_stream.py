@@ -31,6 +31,18 @@ _CODES = {
     _TYPES.ERR_INVALID_CHAR: "xml_char_invalid",
     _TYPES.ERR_RESOURCE_LIMIT: "xml_text_too_large",
 }
+# In place of libxml2's sentences, which nobody can act on who has not programmed with it.
+_WORDS = {
+    "encoding_invalid": "a byte is not valid in the encoding that the file declares",
+    "xml_char_invalid": "a character stands here that XML forbids, mostly a control character from"
+    " a copied text; take it out at the source, or export as JSON or CSV",
+    "xml_text_too_large": "a value is longer than 10,000,000 characters, as attachments are; export"
+    " without it, or as JSON",
+    "xml_too_deep": "elements are nested more than 256 deep",
+    "xml_truncated": "the file ends before its last element does; export it again",
+    "xml_malformed": "the markup is broken here, as by a stray < or & or an element that is not"
+    " closed; export it again, or as JSON or CSV",
+}
 # Bytes that can be read as "<?xml" are not UTF-16, whatever they declare.
 _FALSE_WIDE = re.compile(
     rb"""(\xef\xbb\xbf)?<\?xml[^>]*encoding\s*=\s*["'](utf-?16|utf-?32|ucs-?[24])""", re.IGNORECASE
@@ -189,4 +201,4 @@ def _refusal(
     if message.startswith("Excessive depth"):
         code = "xml_too_deep"
     found = code or _CODES.get(first.type if first else 0, "xml_malformed")
-    return BadInput(found, message.strip(), line=line or None, column=column or None)
+    return BadInput(found, _WORDS[found], line=line or None, column=column or None)

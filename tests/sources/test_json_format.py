@@ -130,7 +130,6 @@ def test_a_bad_record_is_rejected_alone(record: str, code: str, field: str | Non
         ("[" * 100_000, "json_too_deep"),
         ('[{"a":' * 100_000, "json_too_deep"),
         ('[{"a": 1}] x', "json_trailing_data"),
-        ('[{"a": 1}][{"a": 2}]', "json_trailing_data"),
         ('[{"a": 1} {"a": 2}]', "json_malformed"),
         ('[{"a": 1},]', "json_malformed"),
         ('[{"a": "x\ty"}]', "json_malformed"),
@@ -222,3 +221,134 @@ def test_the_size_of_reads_changes_nothing(size: int, monkeypatch: pytest.Monkey
     monkeypatch.setattr(text_window, "READ_BYTES", size)
     assert read(read_json, EXPORT).rows == whole.rows
     assert refusal(read_json, bad) == refused
+
+
+class TestAroundTheRecords:
+    """Pages, lines, and what the sender says beside the records."""
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            '{"number": "1"}\n{"number": "2"}\n',
+            '{"number": "1"}\r\n\r\n{"number": "2"}',
+            '\ufeff{"number": "1"} {"number": "2"}',
+            '[{"number": "1"}][{"number": "2"}]',
+            '{"result": [{"number": "1"}]}\n{"result": [{"number": "2"}]}',
+            '{"result": {"number": "1"}}{"records": [{"number": "2"}]}',
+            '[{"number": "1"}]\n{"result": [{"number": "2"}]}',
+        ],
+    )
+    def test_pages_and_lines_are_read_one_after_another(self, content: str) -> None:
+        found = read(read_json, content.encode())
+        assert found.values == [{"number": "1"}, {"number": "2"}]
+        assert [each["_row"] for each in found.rows] == [1, 2]
+
+    @pytest.mark.parametrize(
+        ("content", "code", "line"),
+        [
+            ('{"a": "1"}\n{"a": "2"}\n[1]', "json_malformed", 3),
+            ('{"a": "1"}\n{"a": "2"\n', "json_truncated", None),
+            ('{"a": "1"}\n{"a": }\n', "json_malformed", 2),
+            ('{"a": "1"}\n{"records": [{"a": "2"}]}\nx', "json_malformed", 3),
+            ('{"a": "1"}', "no_records_found", 1),
+            ('{"a": "1", "a": "2"}\n{"a": "3"}', "json_malformed", 2),
+            ('{"result": [{"a": "1"}]}\n{"a": "2"}', "no_records_found", 2),
+        ],
+    )
+    def test_a_broken_line_is_named(self, content: str, code: str, line: int | None) -> None:
+        problem = refusal(read_json, content.encode())
+        assert (problem.code, line) == (code, line and problem.line)
+
+    def test_a_line_with_a_key_twice_is_rejected(self) -> None:
+        found = read(read_json, b'{"a": "1"}\n{"a": "2", "a": "3"}\n{"a": "4"}')
+        assert [(each.row, each.code) for each in found.rejected] == [(2, "json_duplicate_key")]
+        assert len(found.rows) == 2
+
+    @pytest.mark.parametrize(
+        ("beside", "words"),
+        [
+            (
+                '"error": {"message": "Query stopped", "detail": "time limit"}',
+                "Query stopped: time",
+            ),
+            ('"error": "Result set truncated"', "Result set truncated"),
+            ('"status": "failure"', "status failure"),
+            ('"error": {"message": "M", "detail": null}, "status": "failure"', "M"),
+        ],
+    )
+    def test_what_the_sender_says_of_a_failure_is_a_warning(self, beside: str, words: str) -> None:
+        found = read(read_json, f'{{"result": [{{"a": "1"}}], {beside}}}'.encode())
+        assert len(found.rows) == 1
+        [warning] = found.profile.warnings
+        assert words in warning
+        assert words in refusal(read_json, f"{{{beside}}}".encode()).detail
+
+    @pytest.mark.parametrize("beside", ['"status": "success"', '"error": null', '"error": ""'])
+    def test_what_says_nothing_of_a_failure_is_none(self, beside: str) -> None:
+        found = read(read_json, f'{{"result": [{{"a": "1"}}], {beside}}}'.encode())
+        assert found.profile.warnings == []
+
+
+class TestOtherTables:
+    @pytest.mark.parametrize("name", ["change_request", "Change Request", " problem "])
+    def test_are_left_out_and_counted(self, name: str) -> None:
+        records = [
+            {"sys_class_name": "incident", "number": "1"},
+            {"sys_class_name": name, "number": "2"},
+            {"number": "3"},
+            {"sys_class_name": "Incident", "number": "4"},
+        ]
+        found = read(read_json, json.dumps(records).encode())
+        assert [each["number"] for each in found.rows] == ["1", "3", "4"]
+        assert [each["_row"] for each in found.rows] == [1, 2, 3]
+        assert found.profile.ignored == {"_".join(name.split()).lower(): 1}
+        assert found.profile.records == 3
+
+    def test_a_table_may_be_told_with_its_label(self) -> None:
+        table = {"value": "problem", "display_value": "Problem"}
+        records = [{"sys_class_name": table, "n": "1"}, {"sys_class_name": "incident", "n": "2"}]
+        found = read(read_json, json.dumps(records).encode())
+        assert [each["n"] for each in found.rows] == ["2"]
+
+    def test_many_at_once_or_one_by_one_is_the_same(self) -> None:
+        tables = ["incident", "problem", "incident"] * 400
+        records = [{"sys_class_name": each, "n": str(n)} for n, each in enumerate(tables)]
+        at_once = read(read_json, json.dumps(records).encode())
+        by_line = read(read_json, "\n".join(map(json.dumps, records)).encode())
+        assert at_once.rows == by_line.rows
+        assert at_once.profile.ignored == by_line.profile.ignored == {"problem": 400}
+
+    def test_a_file_of_other_tables_alone_is_refused(self) -> None:
+        records = [{"sys_class_name": "problem"}, {"sys_class_name": "problem"}]
+        problem = refusal(read_json, json.dumps(records).encode())
+        assert problem.code == "no_records_found"
+        assert "2 problem" in problem.detail
+
+    def test_a_rejected_record_has_its_number(self) -> None:
+        content = b'[{"sys_class_name": "problem"}, 7, {"sys_class_name": "incident", "n": "1"}]'
+        found = read(read_json, content)
+        assert [each.row for each in found.rejected] == [1]
+        assert [each["_row"] for each in found.rows] == [2]
+
+
+class TestEncodings:
+    @pytest.mark.parametrize(
+        "encoding",
+        ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"],
+    )
+    @pytest.mark.parametrize(
+        "text", ['{"result": [{"a": "Zürich – 😀"}]}', '[{"a": "Zürich – 😀"}]']
+    )
+    def test_every_width_is_read_with_a_mark_and_without(self, encoding: str, text: str) -> None:
+        found = read(read_json, text.encode(encoding))
+        assert found.values == [{"a": "Zürich – 😀"}]
+        assert found.profile.encoding.startswith(encoding[:6].removesuffix("-"))
+
+    def test_a_bad_byte_is_named_by_its_place(self) -> None:
+        good = '[{"a": "x"},\n {"a": "'.encode("utf-16-le")
+        problem = refusal(read_json, good + b"\x00\xd8\x20\x00" + '"}]'.encode("utf-16-le"))
+        assert (problem.code, problem.line, problem.offset) == ("encoding_invalid", 2, len(good))
+
+    def test_a_file_cut_inside_a_character_is_truncated(self) -> None:
+        content = '[{"a": "Zürich'.encode("utf-16-le")[:-1]
+        assert refusal(read_json, content).code == "json_truncated"
