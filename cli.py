@@ -88,6 +88,8 @@ def migrate(
     mapping: Annotated[Path | None, typer.Option(help="A mapping as JSON.")] = None,
     instance: Annotated[str, typer.Option(help="Which instance of the source.")] = "",
     timezone: Annotated[str | None, typer.Option(help="Zone of dates without one.")] = None,
+    charset: Annotated[str | None, typer.Option(help="How a CSV file is encoded.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Of CSV; `tab` for tabs.")] = None,
     continue_on_error: Annotated[bool, typer.Option("--continue-on-error")] = False,
     update_existing: Annotated[bool, typer.Option("--update-existing")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run")] = False,
@@ -106,6 +108,8 @@ def migrate(
         "sourceInstance": instance,
         **({"mapping": mapping.read_text()} if mapping else {}),
         **({"sourceTimezone": timezone} if timezone else {}),
+        **({"charset": charset} if charset else {}),
+        **({"delimiter": delimiter} if delimiter else {}),
     }
     options = {
         "continueOnError": continue_on_error,

@@ -75,11 +75,9 @@ class LoadedJob:
 
     @property
     def time_zone(self) -> str | None:
-        """The zone of time stamps that name none; the format's own where that prescribes UTC."""
-        if self.row["format"] in self.source.utc_formats:
-            return "UTC"
+        """The zone of time stamps that name none: the user's, else that of the format."""
         zone: str | None = self.row["source_timezone"]
-        return zone
+        return zone or ("UTC" if self.row["format"] in self.source.utc_formats else None)
 
     @property
     def prefix(self) -> str:

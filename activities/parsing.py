@@ -72,6 +72,7 @@ class Parsing:
             format=job.row["format"],
             table=job.source.table(job.entity.name),
             charset=job.row["charset"],
+            delimiter=job.row["delimiter"],
             skip_chunks=frozenset(stored),
             memory_bytes=self._settings.parse_memory_bytes,
             data_bytes=memory.process_bytes,

@@ -24,6 +24,7 @@ from domain.format import HEAD_BYTES, detect
 from domain.mapping import Mapping, mapping_problems
 from domain.zones import check_place
 from sources import SOURCES
+from sources.encoding import check_charset
 from storage import migration, template
 from storage.migration import NewJob
 
@@ -35,6 +36,15 @@ def _json(value: object) -> object:
         return json.loads(value)
     except (json.JSONDecodeError, RecursionError):
         raise ValueError("not valid JSON") from None
+
+
+def delimiter_of(value: object) -> object:
+    """The character, or the one that a word names."""
+    found = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}.get(str(value))
+    found = found or str(value)
+    if len(found) != 1 or found in '"\r\n\0' or found.isalnum():
+        raise ValueError("one character that is no letter, digit, quote or line end, or `tab`")
+    return found
 
 
 class UploadFields(BaseModel):
@@ -52,6 +62,8 @@ class UploadFields(BaseModel):
     mapping: Annotated[Mapping | None, BeforeValidator(_json)] = None
     dry_run: bool = False
     source_timezone: Annotated[str, AfterValidator(check_place)] | None = None
+    charset: Annotated[str, AfterValidator(check_charset)] | None = None
+    delimiter: Annotated[str, BeforeValidator(delimiter_of)] | None = None
     sha256: str | None = Field(default=None, pattern="^[0-9a-fA-F]{64}$")
     wait: float = Field(default=10, ge=0, le=60)
 
@@ -90,6 +102,17 @@ def check_mapping(mapping: Mapping, entity_type: str) -> None:
         raise ApiError(422, "mapping_invalid", "the mapping cannot work", errors=faults)
 
 
+def _check_zone(fields: UploadFields, format: str) -> None:
+    """Raises BadInput for a zone that the format's values are never in."""
+    named = fields.source_timezone not in (None, "UTC", "Etc/UTC")
+    if named and format in SOURCES[fields.source_system].only_utc:
+        detail = (
+            f"{format.upper()} of {fields.source_system} holds UTC, so sourceTimezone contradicts"
+            " the file; leave it out, or insist in mapping.sourceTimezone"
+        )
+        raise BadInput("time_zone_contradicted", detail)
+
+
 async def chosen_mapping(context: Context, caller: Caller, fields: UploadFields) -> Mapping | None:
     """The mapping that comes with the upload: in full, or as the name of a template."""
     if fields.mapping is not None or fields.mapping_template_id is None:
@@ -113,6 +136,7 @@ async def store_file(context: Context, caller: Caller, fields: UploadFields, for
     if format not in SOURCES[fields.source_system].readers:
         detail = f"{fields.source_system} exports are not read as {format.upper()}"
         raise BadInput("format_unsupported", detail)
+    _check_zone(fields, format)
     room = await _room(context, caller)
     digest = hashlib.sha256()
     key = f"{caller.slug}/migrations/{str(ULID()).lower()}.{format}"
@@ -123,7 +147,8 @@ async def store_file(context: Context, caller: Caller, fields: UploadFields, for
         source_instance=fields.source_instance,
         entity_type=fields.entity_type,
         format=format,
-        charset=form.charset,
+        charset=fields.charset or form.charset,
+        delimiter=fields.delimiter,
         file_name=name,
         object_key=stored.key,
         object_size=stored.size,

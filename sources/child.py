@@ -43,6 +43,7 @@ def main(order: Order) -> None:
 def _batches(spec: ParseSpec, profile: Profile) -> Iterator[Batch]:
     if spec.charset:
         profile.encoding = spec.charset
+    profile.delimiter = spec.delimiter
     read = SOURCES[spec.source].readers[spec.format]
     return read(sys.stdin.buffer, profile, spec.table, Limits())
 

@@ -15,8 +15,9 @@ SAMPLE_RECORDS = 50
 _DECLARED = re.compile(rb'"?sep=([^\r\n"])"?(?:\r\n?|\n)', re.IGNORECASE)
 
 
-def take_delimiter(window: Window) -> str:
-    """The delimiter of the file; consumes a first line that only declares it (`sep=;`).
+def take_delimiter(window: Window, told: str | None = None) -> str:
+    """The delimiter of the file: the one that the user told, or that a first line declares
+    (`sep=;`), which is consumed.
 
     Otherwise the one that cuts the header into most fields in whose number the first records
     agree; a comma where nothing speaks for another.
@@ -24,9 +25,40 @@ def take_delimiter(window: Window) -> str:
     window.fill(SAMPLE_BYTES)
     if declared := _DECLARED.match(window.buffer):
         window.start = declared.end()
-        return declared[1].decode()
+        return told or declared[1].decode()
+    if told:
+        return told
     sample = window.buffer[:SAMPLE_BYTES].decode(errors="ignore")
     return max(DELIMITERS, key=lambda delimiter: _agreement(sample, delimiter))
+
+
+def is_spaced(window: Window, delimiter: str) -> bool:
+    """Whether blanks stand between delimiters and quotes (`a, "b, c"`), by the first records: some
+    fields begin so, and without the blanks all records have one width."""
+    sample = window.buffer[window.start : SAMPLE_BYTES].decode(errors="ignore")
+    if not re.search(rf'{re.escape(delimiter)} +"', sample):
+        return False
+    bare, spaced = (_widths(sample, delimiter, skip) for skip in (False, True))
+    return len(set(spaced)) == 1 and (len(set(bare)) > 1 or _quotes_begin(sample, delimiter))
+
+
+def _quotes_begin(sample: str, delimiter: str) -> bool:
+    """Whether every quote that follows a blank behind a delimiter is closed before one."""
+    mark = re.escape(delimiter)
+    opened = re.findall(rf'{mark} +"', sample)
+    closed = re.findall(rf'{mark} +"[^"]*(?:""[^"]*)*" *(?={mark}|[\r\n]|\Z)', sample)
+    return len(opened) == len(closed)
+
+
+def _widths(sample: str, delimiter: str, spaced: bool) -> list[int]:
+    """The number of fields of the first records that are whole."""
+    text = io.StringIO(sample, newline="")
+    reader = csv.reader(text, delimiter=delimiter, skipinitialspace=spaced)
+    try:
+        widths = [len(fields) for fields in islice(reader, SAMPLE_RECORDS) if fields]
+    except csv.Error:
+        return []
+    return widths[:-1] if len(widths) > 2 and len(sample) >= SAMPLE_BYTES - 3 else widths
 
 
 def _agreement(sample: str, delimiter: str) -> float:

@@ -2,6 +2,9 @@
 
 import re
 
+from sources.encoding import BAD
+
+_ODD = (b"\0", BAD.encode())
 _QUOTED = r'"[^"]*+(?:""[^"]*+)*+"'
 
 
@@ -23,13 +26,14 @@ class Grammar:
         self._regular = re.compile(rf"(?:{record})*+".encode())
         self._field = re.compile(rf"(?:^|{mark})({_QUOTED}|[^{mark}]*)")
 
-    def regular_end(self, text: bytes, start: int) -> int:
+    def regular_end(self, text: bytes, start: int, damaged: bool = False) -> int:
         """Where the run of regular records that begins at `start` ends; `start` if there is none.
 
-        A record with a NUL is not regular: no database can store it.
+        A record with a NUL is not regular: no database can store it. Nor is one with a byte that
+        its encoding does not have, where the file is `damaged` so.
         """
-        nul = text.find(b"\0", start)
-        match = self._regular.match(text, start, len(text) if nul < 0 else nul)
+        odd = [place for mark in _ODD[: 1 + damaged] if (place := text.find(mark, start)) >= 0]
+        match = self._regular.match(text, start, min(odd, default=len(text)))
         return match.end() if match else start
 
     def is_backslash_escaped(self, record: str) -> bool:

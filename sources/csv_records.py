@@ -8,6 +8,7 @@ in the time.
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import NoReturn
 
 import polars as pl
@@ -15,28 +16,44 @@ import polars as pl
 from domain.failures import BadInput, Rejected
 from sources.batch import ROW, Batch, Limits, Profile
 from sources.csv_grammar import Grammar
+from sources.csv_header import Header
 from sources.csv_strict import StrictReader
 from sources.csv_window import Window
-from sources.encoding import BLOCK_BYTES
+from sources.encoding import BAD, BLOCK_BYTES
 
 # Enough to pay for going back to the fast way, few enough not to lose much to one odd record.
 _STRICT_RUN = 1_000
 _BYTE_ORDER_MARK = "\ufeff".encode()
+_REPEATED = "repeated header"
+_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How the records of one file are written. `damaged`: some bytes are not valid in its encoding;
+    `spaced`: blanks stand between delimiters and quotes."""
+
+    header: Header
+    damaged: bool = False
+    spaced: bool = False
 
 
 class Records:
     """The records of a window that stands behind the header, numbered from 1."""
 
     def __init__(
-        self, window: Window, strict: StrictReader, profile: Profile, limits: Limits
+        self, window: Window, strict: StrictReader, profile: Profile, limits: Limits, shape: Shape
     ) -> None:
         self._window = window
         self._strict = strict
         self._profile = profile
         self._limits = limits
-        self._columns = [*profile.columns]
+        self._shape, self._header = shape, shape.header
+        self._columns = [*shape.header.names]
         self._delimiter = profile.delimiter or ","
         self._grammar = Grammar(self._delimiter, len(self._columns))
+        self._short = 0  # records that lack cells at their end
+        self._lines_left = _LINES
 
     def batches(self) -> Iterator[Batch]:
         """Batches of any size that account for every record."""
@@ -57,11 +74,19 @@ class Records:
                     yield batch
             for last in parsing:
                 yield self._numbered(last)
+        if self._short:
+            self._profile.warnings.append(
+                f"{self._short:,} records have fewer cells than the header; what they lack at their"
+                " end was read as empty"
+            )
 
     def _regular_block(self) -> bytes:
         """The regular records next in the window; empty if the next one is not (or is cut)."""
         window = self._window
-        start, end = window.start, self._grammar.regular_end(window.buffer, window.start)
+        if self._shape.spaced or not self._delimiter.isascii():  # polars wants it in one byte
+            return b""
+        start, damaged = window.start, self._shape.damaged
+        end = self._grammar.regular_end(window.buffer, start, damaged)
         # polars would take this for the file's byte order mark and drop it.
         if window.buffer.startswith(_BYTE_ORDER_MARK, start):
             return b""
@@ -80,50 +105,110 @@ class Records:
         )
 
     def _numbered(self, parsed: Future[pl.DataFrame]) -> Batch:
-        frame = parsed.result()
+        frame = self._without_headers(parsed.result())
         first = self._profile.records + 1
         self._profile.records += frame.height
         for name, size in frame.select(pl.all().str.len_bytes().max()).row(0, named=True).items():
-            if size > self._limits.field_bytes:
+            if size is not None and size > self._limits.field_bytes:
                 row = first + int(frame[name].str.len_bytes().arg_max() or 0)
                 self._refuse_length(row, name, size)
         numbers = pl.int_range(first, first + frame.height, dtype=pl.Int64, eager=True)
-        return Batch(frame.insert_column(0, numbers.alias(ROW)))
+        return Batch(self._named(frame).insert_column(0, numbers.alias(ROW)))
+
+    def _without_headers(self, frame: pl.DataFrame) -> pl.DataFrame:
+        place, name = self._header.mark
+        like = frame.to_series(place).str.strip_prefix("\ufeff").str.strip_chars() == name
+        if not like.any():
+            return frame
+        rows = like.arg_true()
+        repeated = [row for row in rows if self._header.is_repeated(frame.row(row))]
+        self._ignore_header(len(repeated))
+        return frame.filter(~pl.int_range(pl.len()).is_in(repeated)) if repeated else frame
+
+    def _ignore_header(self, times: int) -> None:
+        if times:
+            ignored = self._profile.ignored
+            ignored[_REPEATED] = ignored.get(_REPEATED, 0) + times
+
+    def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The frame without columns that have neither a name nor, here, a value."""
+        for name in self._header.unnamed:
+            if (frame[name] == "").all():
+                frame = frame.drop(name)
+            elif name not in self._profile.columns:
+                self._profile.columns[name] = None
+                self._profile.warnings.append(f"a column has no name; it was called {name!r}")
+        return frame
 
     def _irregular(self) -> Batch | None:
         """The next records one by one, whatever their shape; None if only blank lines are left."""
         good: dict[int, list[str]] = {}
         rejected: list[Rejected] = []
-        number = self._profile.records
+        number, before = self._profile.records, 0  # the fields of a short record just before
         stop, end = number + _STRICT_RUN, self._window.position + BLOCK_BYTES
-        while number < stop and self._window.position < end:
+        while before or (number < stop and self._window.position < end):
             fields = self._strict.record(number + 1)
             if fields is None:
                 break
-            number += 1
-            if fault := self._fault(fields, number):
+            if self._header.is_repeated(fields):
+                self._ignore_header(1)
+                continue
+            number, fields = number + 1, self._without_tail(fields)
+            if before and before + len(fields) == self._header.width + 1:
+                # A line break that nothing quotes has split one record into two.
+                del good[number - 1]
+                rejected.append(self._other_width(number - 1, before))
+                rejected.append(self._other_width(number, len(fields)))
+            elif fault := self._fault(fields, number):
                 rejected.append(fault)
             else:
                 good[number] = fields
+            before = len(fields) if number in good and self._lacks(fields) else 0
         self._profile.records = number
         if not good and not rejected:
             return None
-        columns = dict.fromkeys(self._columns, pl.String)
-        frame = pl.DataFrame([*good.values()], schema=columns, orient="row")
-        numbers = pl.Series(ROW, [*good], pl.Int64)
-        return Batch(frame.insert_column(0, numbers), tuple(rejected))
+        return Batch(self._framed(good), tuple(rejected))
+
+    def _framed(self, good: dict[int, list[str]]) -> pl.DataFrame:
+        width = len(self._columns)
+        self._short += sum(map(self._lacks, good.values()))
+        rows = [fields + [""] * (width - len(fields)) for fields in good.values()]
+        frame = pl.DataFrame(rows, schema=dict.fromkeys(self._columns, pl.String), orient="row")
+        return self._named(frame).insert_column(0, pl.Series(ROW, [*good], pl.Int64))
+
+    def _lacks(self, fields: list[str]) -> bool:
+        return len(fields) < self._header.width
+
+    def _without_tail(self, fields: list[str]) -> list[str]:
+        """Without empty cells beyond the header: a line that ends in a delimiter has one."""
+        width = len(self._columns)
+        return fields if any(map(str.strip, fields[width:])) else fields[:width]
 
     def _fault(self, fields: list[str], number: int) -> Rejected | None:
-        if len(fields) != len(self._columns):
-            detail = f"the record has {len(fields)} fields, the header {len(self._columns)}"
-            return Rejected(row=number, code="column_count_mismatch", detail=detail)
-        for name, value in zip(self._columns, fields, strict=True):
+        count = len(fields)
+        doubtful = self._lacks(fields) and (count == 1 or self._strict.is_cut)
+        if count > len(self._columns) or doubtful:
+            return self._other_width(number, count)
+        for name, value in zip(self._columns, fields, strict=False):
             if (size := len(value.encode())) > self._limits.field_bytes:
                 self._refuse_length(number, name, size)
             if "\0" in value:
                 detail = f"NUL in {name!r}"
                 return Rejected(row=number, field=name, code="nul_not_storable", detail=detail)
+            if self._shape.damaged and BAD in value:
+                return self._undecodable(number, name)
         return None
+
+    def _undecodable(self, number: int, name: str) -> Rejected:
+        # To count lines the file is read again, so only the first ones have theirs.
+        self._lines_left -= 1
+        place = f" (line {self._strict.line})" if self._lines_left >= 0 else ""
+        detail = f"{name!r} holds bytes that are not UTF-8{place}"
+        return Rejected(row=number, field=name, code="encoding_invalid", detail=detail)
+
+    def _other_width(self, number: int, count: int) -> Rejected:
+        detail = f"the record has {count} fields, the header {len(self._columns)}"
+        return Rejected(row=number, code="column_count_mismatch", detail=detail)
 
     def _refuse_length(self, row: int, name: str, size: int) -> NoReturn:
         limit = self._limits.field_bytes

@@ -13,7 +13,9 @@ from sources.csv_window import Window
 class StrictReader:
     """Reads records of any shape from a window that stands at the start of one."""
 
-    def __init__(self, window: Window, delimiter: str, limits: Limits) -> None:
+    def __init__(
+        self, window: Window, delimiter: str, limits: Limits, spaced: bool = False
+    ) -> None:
         # Process-wide, and 131,072 characters unless told otherwise.
         csv.field_size_limit(limits.record_bytes)
         self._window = window
@@ -23,7 +25,19 @@ class StrictReader:
         self._record: list[str] = []
         self._begin = window.position
         self._exhausted = False
-        self._reader = csv.reader(self._lines(), delimiter=delimiter, strict=True)
+        self._reader = csv.reader(
+            self._lines(), delimiter=delimiter, strict=True, skipinitialspace=spaced
+        )
+
+    @property
+    def line(self) -> int:
+        """The line, from 1, where the last record begins; reads the file again, so for errors."""
+        return self._window.line_number(self._begin)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the last record's line has no end, as where a file was cut."""
+        return bool(self._record) and not self._record[-1].endswith(("\n", "\r"))
 
     def record(self, number: int) -> list[str] | None:
         """The next record's fields, none at the end; `number` is what errors call it.

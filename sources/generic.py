@@ -80,6 +80,6 @@ def default_mapping(entity: str, columns: Sequence[str]) -> Mapping:
 GENERIC_CSV = Source(
     system="generic_csv",
     readers={"csv": LazyReader("sources.csv_format:read_csv")},
-    tables={"incident": (), "request": ()},
+    tables={"incident": ("incident",), "request": ("request",)},
     default_mapping=default_mapping,
 )

@@ -14,10 +14,10 @@ TOO_MUCH = "reading the file took more memory or time than it may"
 class ParseSpec(BaseModel):
     """One file to parse: a format of a source, for one of its tables.
 
-    `charset` is what the uploader declared. Chunks in `skip_chunks` are stored already; they are
-    read over and not announced. `memory_bytes` bounds the address space, of which libraries
-    reserve half a gigabyte, `data_bytes` the memory that is really taken, `cpu_seconds` the CPU
-    time.
+    `charset` and `delimiter` are what the uploader declared. Chunks in `skip_chunks` are stored
+    already; they are read over and not announced. `memory_bytes` bounds the address space, of
+    which libraries reserve half a gigabyte, `data_bytes` the memory that is really taken,
+    `cpu_seconds` the CPU time.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -26,6 +26,7 @@ class ParseSpec(BaseModel):
     format: str
     table: str
     charset: str | None = None
+    delimiter: str | None = None
     skip_chunks: frozenset[int] = frozenset()
     memory_bytes: int
     data_bytes: int | None = None

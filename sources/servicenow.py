@@ -116,7 +116,7 @@ def default_mapping(entity: str, columns: Sequence[str]) -> Mapping:
 SERVICENOW = Source(
     system="servicenow",
     readers={
-        "csv": LazyReader("sources.csv_format:read_csv"),
+        "csv": LazyReader("sources.servicenow_csv:read_csv"),
         "json": LazyReader("sources.json_format:read_json"),
         "xml": LazyReader("sources.xml_format:read_xml"),
     },
@@ -126,6 +126,7 @@ SERVICENOW = Source(
     labels_priorities=True,
     export_limit=10_000,  # glide.csv.export.limit and its like, as delivered
     # Vendor documentation: XML and JSON exports hold the stored UTC values; CSV and XLSX those
-    # displayed to the exporting user.
+    # displayed to the exporting user, as does JSON of the Table API if it is asked for them.
     utc_formats=frozenset({"json", "xml"}),
+    only_utc=frozenset({"xml"}),
 )

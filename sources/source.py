@@ -31,7 +31,8 @@ class Source:
     """One source system: what it exports and what its fields mean.
 
     `readers` by format. `tables` are the source's own names for an entity; `table(entity)` joins
-    them for a Reader. `utc_formats` hold UTC time stamps whatever the job's zone. `identity` is
+    them for a Reader. `utc_formats` hold UTC time stamps unless the user names a zone, and those in
+    `only_utc` whatever he names. `identity` is
     the source field that identifies a record. `default_mapping(entity, columns)` maps the columns
     that a file really has. `labels_priorities`: a priority is displayed as a digit with a word that
     administrators choose. `export_limit`: an export of so many records may have been cut there.
@@ -43,6 +44,7 @@ class Source:
     default_mapping: Callable[[str, Sequence[str]], FieldsMapping]
     identity: str | None = None
     utc_formats: frozenset[str] = field(default_factory=frozenset)
+    only_utc: frozenset[str] = field(default_factory=frozenset)
     labels_priorities: bool = False
     export_limit: int | None = None
 

@@ -68,7 +68,9 @@ def only(batches: Iterator[Batch], tables: Tables, profile: Profile) -> Iterator
     for batch in batches:
         frame = tables.kept(batch.frame)
         dropped = batch.frame.height - frame.height
-        yield _numbered(frame, batch) if dropped else batch
+        left = _numbered(frame, batch) if dropped else batch
+        if left.records:
+            yield left
         profile.records -= dropped
     tables.check()
 

@@ -26,6 +26,7 @@ class NewJob:
     entity_type: str
     format: str
     charset: str | None
+    delimiter: str | None
     file_name: str
     object_key: str
     object_size: int

@@ -145,6 +145,7 @@ migration_jobs = Table(
     Column("entity_type", Text, nullable=False),
     Column("format", Text, nullable=False),
     Column("charset", Text),
+    Column("delimiter", Text),
     Column("file_name", Text, nullable=False),
     Column("object_key", Text, nullable=False),
     Column("object_size", BigInteger, nullable=False),

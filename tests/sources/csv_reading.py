@@ -35,7 +35,12 @@ class Read:
         return pl.concat(batch.frame for batch in self.batches)
 
 
-def read(content: bytes, charset: str = "utf-8", limits: Limits | None = None) -> Read:
-    profile = Profile(encoding=charset)
+def read(
+    content: bytes,
+    charset: str = "utf-8",
+    limits: Limits | None = None,
+    delimiter: str | None = None,
+) -> Read:
+    profile = Profile(encoding=charset, delimiter=delimiter)
     stream = io.BytesIO(content)
     return Read(profile, [*read_csv(stream, profile, "incident", limits or Limits())])

@@ -150,7 +150,7 @@ class TestRefusing:
 
     async def test_killed_by_somebody_it_says_so_and_where(self, tmp_path: Path) -> None:
         file = tmp_path / "long.csv"  # so long that it is not at its end when it is killed
-        file.write_bytes(b"a\n" * 300 * CHUNK_ROWS)
+        file.write_bytes(b"a\n" + b"b\n" * 300 * CHUNK_ROWS)
         async with parsing(spec(skip_chunks={0}), file) as events:
             await anext(events)
             children()[0].kill()

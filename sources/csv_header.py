@@ -1,0 +1,77 @@
+"""The header of a CSV file: the names of its columns, those that have none among them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from domain.failures import BadInput
+from sources.batch import ROW, Limits
+from sources.rows import NAME_CHARS
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """`cells` as they stand in the file, and the `names` of all columns, in file order. Those in
+    `unnamed` are called `column N` and kept only where they hold values: many tools end each line
+    with a delimiter."""
+
+    cells: tuple[str, ...]
+    names: tuple[str, ...]
+    unnamed: frozenset[str]
+
+    @property
+    def width(self) -> int:
+        """How many cells a record has at least: up to the last column with a name."""
+        named = (place for place, name in enumerate(self.names, 1) if name not in self.unnamed)
+        return max(named)
+
+    @property
+    def mark(self) -> tuple[int, str]:
+        """The place and the name of the first column with one: what a repeated header shows."""
+        place = next(n for n, name in enumerate(self.names) if name not in self.unnamed)
+        return place, self.names[place]
+
+    def is_repeated(self, fields: Sequence[str]) -> bool:
+        """Whether a record is the header once more, as where exports were joined."""
+        return [_plain(each) for each in fields] == [_plain(each) for each in self.cells]
+
+
+def read_header(fields: list[str] | None, limits: Limits) -> Header:
+    """The header of the first record. Raises BadInput: `file_empty`, `csv_header_invalid`,
+    `csv_duplicate_header`, `too_many_columns`."""
+    if fields is None:
+        raise BadInput("file_empty", "the file has no header and no records")
+    given = [name.strip() for name in fields]
+    if len(given) > limits.columns:
+        detail = f"the header has {len(given)} columns, more than {limits.columns}"
+        raise BadInput("too_many_columns", detail, limit=limits.columns, actual=len(given))
+    if not any(given):
+        _refuse(1, "is blank, as all others are")
+    seen: set[str] = set()
+    for position, name in enumerate(given, 1):
+        if name == ROW or "\0" in name or len(name) > NAME_CHARS:
+            _refuse(position, "is reserved, too long or has a NUL")
+        if name and name in seen:
+            detail = f"the header names {name!r} twice"
+            raise BadInput("csv_duplicate_header", detail, column=name)
+        seen.add(name)
+    names = [name or _free(position, seen) for position, name in enumerate(given, 1)]
+    return Header(tuple(fields), tuple(names), frozenset(names) - seen)
+
+
+def _plain(cell: str) -> str:
+    """A cell without blanks and without the byte order mark of the file that it began."""
+    return cell.removeprefix("\ufeff").strip()
+
+
+def _free(position: int, taken: set[str]) -> str:
+    """A name for the column at the position that no other has."""
+    name = f"column {position}"
+    while name in taken:
+        name += "'"
+    return name
+
+
+def _refuse(position: int, reason: str) -> NoReturn:
+    detail = f"cell {position} of the header {reason}"
+    raise BadInput("csv_header_invalid", detail, column=position)

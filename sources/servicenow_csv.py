@@ -1,0 +1,20 @@
+"""ServiceNow's CSV: lists that hold one table or several, with escapes against formulas.
+
+See the vendor's "Exporting CSV data" and "Escape formulas in exports".
+"""
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from sources.batch import Batch, Limits, Profile
+from sources.chunking import in_chunks
+from sources.csv_cells import without_escapes
+from sources.csv_format import read_rows
+from sources.tables import Tables, only
+
+
+def read_csv(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> Iterator[Batch]:
+    """Read the records of `table` as `sources.csv_format.read_csv` does; those that name another
+    table are counted in `profile.ignored`."""
+    batches = map(without_escapes, read_rows(stream, profile, limits))
+    yield from in_chunks(only(batches, Tables(table, profile), profile))

@@ -1,0 +1,153 @@
+"""CSV as tools write it that never read RFC 4180, and what is evidence of a broken file."""
+
+import pytest
+
+from domain.failures import BadInput
+from sources.servicenow_csv import read_csv as read_servicenow
+from tests.sources.csv_reading import read
+from tests.sources.reading import read as read_by
+
+HEAD = b"number,title,note\n"
+
+
+class TestTrailingDelimiters:
+    """GLPI ends every line with one; a column without name and value is none."""
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"a;b;\n1;x;\n2;y;\n",
+            b"a;b;;\n1;x;;\n2;y;;\n",
+            b"a;b\n1;x;\n2;y;\n",
+            b"a;b;\n1;x\n2;y\n",
+            b'"a";"b";\r\n"1";"x";\r\n"2";"y";\r\n',
+            b"a;b\n1;x; ;\n2;y\n",
+        ],
+    )
+    def test_make_no_column(self, content: bytes) -> None:
+        found = read(content)
+        assert (found.columns, found.rows) == (["a", "b"], [("1", "x"), ("2", "y")])
+        assert found.rejected == []
+
+    def test_a_value_beyond_the_header_is_no_trailing_delimiter(self) -> None:
+        found = read(b"a;b\n1;x;z\n2;y\n")
+        assert found.rejected == [(1, "column_count_mismatch")]
+        assert found.rows == [("2", "y")]
+
+    @pytest.mark.parametrize("rows", [1, 3, 12_000])
+    def test_a_column_without_a_name_is_kept_where_it_has_values(self, rows: int) -> None:
+        found = read(b"a,,b\n" + b"1,,x\n" * rows + b"2,odd,y\n")
+        assert [*found.profile.columns] == ["a", "b", "column 2"]
+        last = found.batches[-1].frame.rows(named=True)[-1]
+        assert (last["a"], last["column 2"], last["b"]) == ("2", "odd", "y")
+        assert [each for each in found.profile.warnings if "'column 2'" in each]
+
+    def test_its_name_is_nobody_elses(self) -> None:
+        found = read(b"column 2,,b\n1,odd,x\n")
+        assert [*found.profile.columns] == ["column 2", "b", "column 2'"]
+
+    def test_a_header_of_nothing_is_refused(self) -> None:
+        with pytest.raises(BadInput) as refused:
+            read(b",,\n1,2,3\n")
+        assert refused.value.problem.code == "csv_header_invalid"
+
+
+class TestShortRecords:
+    def test_what_lacks_at_the_end_is_empty(self) -> None:
+        """Excel leaves out the trailing empty cells of later rows."""
+        found = read(HEAD + b"1,a,n\n2,b\n3,c,\n4,d\n")
+        assert found.rows == [("1", "a", "n"), ("2", "b", ""), ("3", "c", ""), ("4", "d", "")]
+        assert any(each.startswith("2 records have fewer") for each in found.profile.warnings)
+
+    def test_a_record_that_a_line_break_splits_is_rejected(self) -> None:
+        found = read(HEAD + b"1,a,n\n2,bro\nken,n\n3,c,n\n")
+        assert found.rejected == [(2, "column_count_mismatch"), (3, "column_count_mismatch")]
+        assert found.numbers == [1, 4]
+
+    @pytest.mark.parametrize("more", [b"", b"5,e,n\n" * 3_000])
+    def test_also_where_many_records_follow(self, more: bytes) -> None:
+        found = read(HEAD + b"2,bro\nken,n\n" + more)
+        assert [each for each, _ in found.rejected] == [1, 2]
+
+    def test_a_line_of_one_cell_is_rejected(self) -> None:
+        assert read(HEAD + b"1,a,n\nTotal: 1\n").rejected == [(2, "column_count_mismatch")]
+
+    def test_a_file_that_is_cut_in_a_record_is_not_filled_up(self) -> None:
+        assert read(HEAD + b"1,a,n\n2,b").rejected == [(2, "column_count_mismatch")]
+
+
+class TestRepeatedHeaders:
+    """Two exports that were joined."""
+
+    @pytest.mark.parametrize(
+        "again",
+        [HEAD, b"\xef\xbb\xbf" + HEAD, b'"number","title","note"\n', b" number, title ,note\r\n"],
+    )
+    def test_are_left_out_and_counted(self, again: bytes) -> None:
+        found = read(HEAD + b"1,a,n\n" + again + b"2,b,n\n")
+        assert (found.rows, found.numbers) == ([("1", "a", "n"), ("2", "b", "n")], [1, 2])
+        assert found.profile.ignored == {"repeated header": 1}
+        assert found.profile.records == 2
+
+    def test_a_record_that_begins_like_it_is_none(self) -> None:
+        found = read(HEAD + b"number,title,other\n")
+        assert (len(found.rows), found.profile.ignored) == (1, {})
+
+
+class TestBlanksBeforeQuotes:
+    def test_are_the_dialect_of_the_file(self) -> None:
+        found = read(b'key, summary, note\n1, "Broken, and cold", "say ""hi"""\n2, x, y\n')
+        assert found.columns == ["key", "summary", "note"]
+        assert found.rows == [("1", "Broken, and cold", 'say "hi"'), ("2", "x", "y")]
+
+    def test_a_quote_in_a_value_is_no_dialect(self) -> None:
+        found = read(b'a,b\n1, "x" y\n2,z\n')
+        assert found.rows == [("1", ' "x" y'), ("2", "z")]
+
+    def test_blanks_without_quotes_are_values(self) -> None:
+        assert read(b"a,b\n1, x\n").rows == [("1", " x")]
+
+
+class TestEscapes:
+    def test_a_formula_of_a_text_is_the_text(self) -> None:
+        found = read(b'a,b\n"=""00042""","=""x"")"\n="7",=1+1\n')
+        assert found.rows == [("00042", '="x")'), ("7", "=1+1")]
+
+    def test_servicenow_writes_an_apostrophe_before_formulas(self) -> None:
+        content = b"number,title\n1,'- jam\n2,'+49 30\n3,'=x\n4,'@home\n5,'quoted'\n6,''-\n"
+        titles = [each["title"] for each in read_by(read_servicenow, content).rows]
+        assert titles == ["- jam", "+49 30", "=x", "@home", "'quoted'", "''-"]
+        assert read(content).rows[0] == ("1", "'- jam")  # elsewhere it may be meant
+
+
+class TestOtherTables:
+    @pytest.mark.parametrize("column", ["sys_class_name", "Task type"])
+    def test_are_left_out_of_servicenows_lists(self, column: str) -> None:
+        rows = "1,Incident\n2,Change Request\n3,incident\nx,y,z\n4,Problem\n5,\n"
+        found = read_by(read_servicenow, f"number,{column}\n{rows}".encode())
+        assert [each["number"] for each in found.rows] == ["1", "3", "5"]
+        assert [each["_row"] for each in found.rows] == [1, 2, 4]
+        assert [each.row for each in found.rejected] == [3]
+        assert found.profile.ignored == {"change_request": 1, "problem": 1}
+        assert found.profile.records == 4
+
+    def test_mean_nothing_elsewhere(self) -> None:
+        assert len(read(b"number,Task type\n1,Bug\n2,Story\n").rows) == 2
+
+
+class TestToldDelimiter:
+    def test_it_is_obeyed(self) -> None:
+        content = b"a,b\xc2\xa4c\n1,2\xc2\xa43\n"
+        assert read(content, delimiter="¤").rows == [("1,2", "3")]
+        assert read(b"sep=;\na,b\n1,2\n", delimiter=",").rows == [("1", "2")]
+
+
+def test_a_file_of_headers_alone_has_no_records() -> None:
+    found = read(HEAD * 30_000)
+    assert (found.profile.records, found.batches) == (0, [])
+
+
+def test_a_list_of_other_tables_alone_is_refused() -> None:
+    with pytest.raises(BadInput) as refused:
+        read_by(read_servicenow, b"number,sys_class_name\n" + b"1,problem\n" * 30_000)
+    assert refused.value.problem.code == "no_records_found"
