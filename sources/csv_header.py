@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from domain.failures import BadInput
 from sources.batch import ROW, Limits
+from sources.encoding import BAD
 from sources.rows import NAME_CHARS
 
 
@@ -51,6 +52,8 @@ def read_header(fields: list[str] | None, limits: Limits) -> Header:
     for position, name in enumerate(given, 1):
         if name == ROW or "\0" in name or len(name) > NAME_CHARS:
             _refuse(position, "is reserved, too long or has a NUL")
+        if BAD in name:
+            _refuse(position, "has bytes that are not UTF-8")
         if name and name in seen:
             detail = f"the header names {name!r} twice"
             raise BadInput("csv_duplicate_header", detail, column=name)

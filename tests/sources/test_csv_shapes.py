@@ -151,3 +151,34 @@ def test_a_list_of_other_tables_alone_is_refused() -> None:
     with pytest.raises(BadInput) as refused:
         read_by(read_servicenow, b"number,sys_class_name\n" + b"1,problem\n" * 30_000)
     assert refused.value.problem.code == "no_records_found"
+
+
+class TestReferences:
+    @pytest.mark.parametrize(
+        "cell",
+        [
+            "{'link': 'https://x/api/sys_user/7', 'value': '7'}",
+            '{"link": "https://x/api/sys_user/7", "value": "7"}',
+            "{'display_value': 'Ann', 'value': '7'}",
+        ],
+    )
+    def test_that_a_script_wrote_into_a_cell_are_read(self, cell: str) -> None:
+        quoted = cell.replace('"', '""')
+        content = f'number,caller\n1,"{quoted}"\n2,plain\n'.encode()
+        first, second = read_by(read_servicenow, content).rows
+        assert (first["caller"], second["caller"]) == ("7", "plain")
+        assert first.get("caller.display_value") == ("Ann" if "Ann" in cell else None)
+
+    @pytest.mark.parametrize(
+        "cell",
+        ["{}", "{not a dict", "{'value': 7}", "{'value': '7', 'more': 1}", "{'a', 'b'}", "{" * 50],
+    )
+    def test_any_other_text_stays(self, cell: str) -> None:
+        [row] = read_by(read_servicenow, f'number,note\n1,"{cell}"\n'.encode()).rows
+        assert row["note"] == cell
+
+
+def test_a_header_of_bad_bytes_is_refused() -> None:
+    with pytest.raises(BadInput) as refused:
+        read("a,b\xff\n".encode("latin-1") + "Büro,Zürich\n".encode())
+    assert refused.value.problem.code == "csv_header_invalid"
