@@ -25,7 +25,7 @@ class Tables:
         names = wanted.split()
         self._wanted = {*names, *(_LABELS[name] for name in names if name in _LABELS)}
         self._profile = profile
-        self._kept = 0
+        self._others = Counter[str]()
 
     def column(self, names: Collection[str]) -> str | None:
         """The one of these fields that names a record's table."""
@@ -39,7 +39,6 @@ class Tables:
         """The records of a frame that are wanted."""
         column = self.column(frame.columns)
         if column is None:
-            self._kept += frame.height
             return frame
         names = frame[column]
         found = names.value_counts(name="count").iter_rows()
@@ -49,17 +48,16 @@ class Tables:
     def _take(self, table: str | None, count: int) -> bool:
         name = "_".join((table or "").split()).lower()
         if not name or name in self._wanted:
-            self._kept += count
             return True
-        self._profile.ignored[name] = self._profile.ignored.get(name, 0) + count
+        self._others[name] += count
+        self._profile.ignored[name] = self._others[name]
         return False
 
     def check(self) -> None:
         """Raises BadInput if all records were of other tables."""
-        ignored = Counter(self._profile.ignored)
-        if ignored and not self._kept:
+        if self._others and not self._profile.records:
             wanted = " or ".join(sorted(self._wanted))
-            found = ", ".join(f"{count:,} {name}" for name, count in ignored.most_common(10))
+            found = ", ".join(f"{count:,} {name}" for name, count in self._others.most_common(10))
             raise BadInput("no_records_found", f"the file has no {wanted} records, but {found}")
 
 

@@ -1,0 +1,68 @@
+"""No record is imported with a value that contradicts its own evidence without being listed."""
+
+import io
+from typing import Any
+
+import polars as pl
+import pytest
+
+from domain.columns import ROW, map_columns
+from domain.contradictions import contradictions
+from domain.entity import INCIDENT
+from domain.fitting import fit
+from domain.oddities import oddities
+from domain.plan import Plan
+from domain.remark import Remark, gathered
+from sources import SOURCES
+from sources.batch import Limits, Profile
+from sources.source import LazyReader
+from tests.sources.lying import Lying, Told, lying
+from tests.sources.reading import refusal
+
+_SOURCE = SOURCES["servicenow"]
+_FILES, _AT_ONCE = 600, 20
+
+
+def imported(made: Lying) -> tuple[dict[str, dict[str, Any]], tuple[Remark, ...]]:
+    """The records of the file as they would be imported, by id, and what is remarked on them."""
+    profile = Profile(encoding=made.charset)
+    batches = [*_reader(made)(io.BytesIO(made.content), profile, "incident", Limits())]
+    words = _SOURCE.default_mapping("incident", [*profile.columns])
+    mapping = fit(words, [*profile.columns], words)
+    plan = Plan.build(mapping, INCIDENT, _SOURCE.identity).labelled()
+    remarks, rows = list[Remark](), list[pl.DataFrame]()
+    for batch in batches:
+        mapped = map_columns(batch.frame, plan)
+        rows.append(mapped.rows)
+        remarks += [*oddities(batch.frame, plan), *contradictions(mapped.rows, INCIDENT)]
+    found = {each["source_id"]: each for part in rows for each in part.iter_rows(named=True)}
+    return found, gathered(remarks)
+
+
+def _reader(made: Lying) -> LazyReader:
+    return _SOURCE.readers[made.name.rpartition(".")[2]]
+
+
+def check(told: Told, row: dict[str, Any] | None, remarks: tuple[Remark, ...]) -> None:
+    if told.fate != "kept":
+        assert row is None, f"{told.fate}: {row}"
+        return
+    assert row is not None, f"was not imported: {told}"
+    assert {name: row[name] for name in told.truth} == told.truth
+    if told.remark:
+        listed = {row for each in remarks if each.code == told.remark for row in each.rows}
+        assert row[ROW] in listed, f"is not listed: {told}"
+
+
+@pytest.mark.parametrize("first", range(0, _FILES, _AT_ONCE))
+def test_is_imported_as_it_is_or_listed(first: int) -> None:
+    for seed in range(first, first + _AT_ONCE):
+        made = lying(seed)
+        if all(each.fate == "left out" for each in made.told):
+            assert refusal(_reader(made), made.content).code == "no_records_found"
+            continue
+        rows, remarks = imported(made)
+        ids = {each.record["sys_id"] for each in made.told}
+        assert rows.keys() <= ids, f"seed {seed}"
+        for each in made.told:
+            check(each, rows.get(each.record["sys_id"]), remarks)
