@@ -87,9 +87,13 @@ def show_preview(preview: dict[str, Any], console: Console) -> None:
         counts.add_row(name, f"{preview[name]:,}")
     counts.add_row("encoding", preview["encoding"])
     console.print(counts)
-    odd = [f"{each['count']:,} records: {each['detail']}" for each in preview["remarks"]]
+    odd = [f"{_records(each['count'])}: {each['detail']}" for each in preview["remarks"]]
     for sentence in (*preview["warnings"], *odd, *preview["recommendations"]):
         console.print(f"  [yellow]·[/] {sentence}")
+
+
+def _records(count: int) -> str:
+    return "1 record" if count == 1 else f"{count:,} records"
 
 
 def show_report(job: dict[str, Any], console: Console) -> None:
