@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from storage.alembic.tenant.t0006_imported_version import UPDATED
 from tests.api.test_steering import roll_back
 from tests.service import Tenant
 
@@ -91,6 +92,19 @@ async def test_after_an_update_the_next_one_finds_no_edit(tenant: Tenant) -> Non
         job = await imported(tenant, FIRST.replace("Broken door", title), updateExisting=True)
         assert outcome(job) == (0, 1, 1, 0)
     assert (await records(tenant))["U1"]["title"] == "Broken fence"
+
+
+async def test_what_an_earlier_version_imported_is_no_edit(tenant: Tenant) -> None:
+    await imported(tenant, FIRST)
+    await imported(tenant, FIRST.replace("Broken door", "Broken gate"), updateExisting=True)
+    forget = "update incidents set imported_version = null;"
+    await tenant.run(f"begin; set local app.import = 'on'; {forget} {UPDATED} commit;")
+    versions = await tenant.sql(
+        "select source_id, row_version, imported_version from incidents order by source_id"
+    )
+    assert [tuple(each) for each in versions] == [("U1", 2, 2), ("U2", 1, None)]
+    job = await imported(tenant, FIRST, updateExisting=True)
+    assert outcome(job) == (0, 1, 1, 0)
 
 
 async def test_an_update_is_undone_to_the_row_as_it_was(tenant: Tenant) -> None:

@@ -5,12 +5,22 @@ from storage.ddl import run_script
 revision = "t0006"
 down_revision = "t0005"
 
-# Null stands for 1, in which every import inserts.
-_VERSIONS = """
+_COLUMNS = """
 alter table incidents add column imported_version integer;
 alter table requests add column imported_version integer;
+"""
+# Null stands for 1, in which every import inserts. What an import has updated has a before-image,
+# which knows the version that it made.
+UPDATED = """
+select set_config('app.import', 'on', true);
+update incidents t set imported_version = b.row_version from import_before_images b
+where b.record_id = t.id and b.job_id = t.migration_job_id;
+update requests t set imported_version = b.row_version from import_before_images b
+where b.record_id = t.id and b.job_id = t.migration_job_id;
+select set_config('app.import', '', true);
 """
 
 
 def upgrade() -> None:
-    run_script(_VERSIONS)
+    run_script(_COLUMNS)
+    run_script(UPDATED)
