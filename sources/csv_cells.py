@@ -10,7 +10,7 @@ _ESCAPED = "^'([-=+@])"
 
 def without_formulas(batch: Batch) -> Batch:
     """Cells that are a formula of nothing but a text, as that text."""
-    return _replaced(batch, '="', _FORMULA)
+    return _replaced(batch, '="', _FORMULA, '""')
 
 
 def without_escapes(batch: Batch) -> Batch:
@@ -19,10 +19,18 @@ def without_escapes(batch: Batch) -> Batch:
     return _replaced(batch, "'", _ESCAPED)
 
 
-def _replaced(batch: Batch, start: str, pattern: str) -> Batch:
+def _replaced(batch: Batch, start: str, pattern: str, doubled: str | None = None) -> Batch:
+    """The cells that match with what their group holds; in it, what is doubled stands for one."""
     texts = [c for c in batch.frame.get_columns() if c.dtype == pl.String]
     odd = [each.name for each in texts if each.str.starts_with(start).any()]
     if not odd:
         return batch
-    changed = (batch.frame[name].str.replace(pattern, "$1") for name in odd)
-    return Batch(batch.frame.with_columns(*changed), batch.rejected)
+    changed = [_without(batch.frame[name], pattern, doubled) for name in odd]
+    return Batch(batch.frame.with_columns(changed), batch.rejected)
+
+
+def _without(texts: pl.Series, pattern: str, doubled: str | None) -> pl.Series:
+    inner = texts.str.replace(pattern, "$1")
+    if doubled is not None:
+        inner = inner.str.replace_all(doubled, doubled[0], literal=True)
+    return inner.zip_with(texts.str.contains(pattern), texts)

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from itertools import islice
+from itertools import dropwhile, islice, takewhile
 
 from sources.csv_window import Window
 
@@ -29,7 +29,26 @@ def take_delimiter(window: Window, told: str | None = None) -> str:
     if told:
         return told
     sample = window.buffer[:SAMPLE_BYTES].decode(errors="ignore")
-    return max(DELIMITERS, key=lambda delimiter: _agreement(sample, delimiter))
+    agreed = {each: _agreement(sample, each) for each in DELIMITERS}
+    if not any(agreed.values()):  # a title stands before the header, or there is one column
+        agreed = {each: _agreement(sample, each, titled=True) for each in DELIMITERS}
+    return max(agreed, key=agreed.__getitem__)
+
+
+def titles(window: Window, delimiter: str) -> int:
+    """How many records before the header are none: of one cell, before a header of three and more
+    and at least two records that are all as wide."""
+    sample = window.buffer[window.start : SAMPLE_BYTES].decode(errors="ignore")
+    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
+    try:
+        rows = [fields for fields in islice(reader, SAMPLE_RECORDS) if fields]
+    except csv.Error:
+        return 0
+    count = len([*takewhile(lambda row: sum(map(bool, map(str.strip, row))) <= 1, rows)])
+    header, *records = rows[count:] or [[]]
+    complete = records[:-1] if len(records) > 2 else records
+    fits = len(complete) > 1 and {*map(len, complete)} == {len(header)}
+    return count if fits and sum(map(bool, map(str.strip, header))) > 2 else 0
 
 
 def is_spaced(window: Window, delimiter: str) -> bool:
@@ -61,13 +80,15 @@ def _widths(sample: str, delimiter: str, spaced: bool) -> list[int]:
     return widths[:-1] if len(widths) > 2 and len(sample) >= SAMPLE_BYTES - 3 else widths
 
 
-def _agreement(sample: str, delimiter: str) -> float:
+def _agreement(sample: str, delimiter: str, titled: bool = False) -> float:
     """How many delimiters the header has, times the share of records with as many."""
     reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
     try:
         widths = [len(fields) for fields in islice(reader, SAMPLE_RECORDS) if fields]
     except csv.Error:
         return 0
+    if titled:
+        widths = [*dropwhile(lambda width: width == 1, widths)]
     header, *records = widths or [1]
     # The sample may have cut its last record.
     complete = records[:-1] if len(records) < SAMPLE_RECORDS - 1 else records

@@ -9,11 +9,13 @@ from sources import encoding
 from sources.batch import Batch, Limits, Profile
 from sources.chunking import in_chunks
 from sources.csv_cells import without_formulas
-from sources.csv_dialect import is_spaced, take_delimiter
+from sources.csv_dialect import is_spaced, take_delimiter, titles
 from sources.csv_header import read_header
 from sources.csv_records import Records, Shape
 from sources.csv_strict import StrictReader
 from sources.csv_window import Window
+
+_SHOWN = 100  # characters of a title
 
 
 def read_csv(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> Iterator[Batch]:
@@ -48,6 +50,9 @@ def _read(stream: BinaryIO, profile: Profile, limits: Limits) -> Iterator[Batch]
     profile.delimiter = take_delimiter(window, profile.delimiter)
     spaced = is_spaced(window, profile.delimiter)
     strict = StrictReader(window, profile.delimiter, limits, spaced)
+    for _ in range(titles(window, profile.delimiter)):
+        words = " ".join(filter(None, strict.record(0) or []))
+        profile.warnings.append(f"a line before the header was left out: {words[:_SHOWN]!r}")
     header = read_header(strict.record(0), limits)
     profile.columns = dict.fromkeys(name for name in header.names if name not in header.unnamed)
     shape = Shape(header, chosen.damaged, spaced)

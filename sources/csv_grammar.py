@@ -4,7 +4,8 @@ import re
 
 from sources.encoding import BAD
 
-_ODD = (b"\0", BAD.encode())
+# A mark at the begin of a line may be that of a file that was joined to the one before.
+_ODD = (b"\0", "\n\ufeff".encode(), "\r\ufeff".encode(), BAD.encode())
 _QUOTED = r'"[^"]*+(?:""[^"]*+)*+"'
 
 
@@ -32,8 +33,9 @@ class Grammar:
         A record with a NUL is not regular: no database can store it. Nor is one with a byte that
         its encoding does not have, where the file is `damaged` so.
         """
-        odd = [place for mark in _ODD[: 1 + damaged] if (place := text.find(mark, start)) >= 0]
-        match = self._regular.match(text, start, min(odd, default=len(text)))
+        marks = _ODD if damaged else _ODD[:-1]
+        odd = [place for mark in marks if (place := text.find(mark, start)) >= 0]
+        match = self._regular.match(text, start, min(odd, default=len(text) - 1) + 1)
         return match.end() if match else start
 
     def is_backslash_escaped(self, record: str) -> bool:

@@ -1,5 +1,6 @@
 """The header of a CSV file: the names of its columns, those that have none among them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
@@ -8,6 +9,8 @@ from domain.failures import BadInput
 from sources.batch import ROW, Limits
 from sources.encoding import BAD
 from sources.rows import NAME_CHARS
+
+_FORMULA = re.compile(r'^="([^"]*)"$')
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,11 @@ class Header:
         return place, self.names[place]
 
     def is_repeated(self, fields: Sequence[str]) -> bool:
-        """Whether a record is the header once more, as where exports were joined."""
-        return [_plain(each) for each in fields] == [_plain(each) for each in self.cells]
+        """Whether a record is the header once more, as where exports were joined; one word alone
+        may be a value as well."""
+        return len(fields) > 1 and [_plain(each) for each in fields] == [
+            _plain(each) for each in self.cells
+        ]
 
 
 def read_header(fields: list[str] | None, limits: Limits) -> Header:
@@ -42,7 +48,7 @@ def read_header(fields: list[str] | None, limits: Limits) -> Header:
     `csv_duplicate_header`, `too_many_columns`."""
     if fields is None:
         raise BadInput("file_empty", "the file has no header and no records")
-    given = [name.strip() for name in fields]
+    given = [_FORMULA.sub(r"\1", _plain(name)) for name in fields]
     if len(given) > limits.columns:
         detail = f"the header has {len(given)} columns, more than {limits.columns}"
         raise BadInput("too_many_columns", detail, limit=limits.columns, actual=len(given))

@@ -133,7 +133,7 @@ class Records:
     def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The frame without columns that have neither a name nor, here, a value."""
         for name in self._header.unnamed:
-            if (frame[name] == "").all():
+            if (frame[name].str.strip_chars() == "").all():
                 frame = frame.drop(name)
             elif name not in self._profile.columns:
                 self._profile.columns[name] = None
@@ -144,9 +144,12 @@ class Records:
         """The next records one by one, whatever their shape; None if only blank lines are left."""
         good: dict[int, list[str]] = {}
         rejected: list[Rejected] = []
-        number, before = self._profile.records, 0  # the fields of a short record just before
+        short: list[list[str]] = []  # the records just before that all lack cells
+        number = self._profile.records
         stop, end = number + _STRICT_RUN, self._window.position + BLOCK_BYTES
-        while before or (number < stop and self._window.position < end):
+        while (short and len(short) < _STRICT_RUN) or (
+            number < stop and self._window.position < end
+        ):
             fields = self._strict.record(number + 1)
             if fields is None:
                 break
@@ -154,20 +157,33 @@ class Records:
                 self._ignore_header(1)
                 continue
             number, fields = number + 1, self._without_tail(fields)
-            if before and before + len(fields) == self._header.width + 1:
-                # A line break that nothing quotes has split one record into two.
-                del good[number - 1]
-                rejected.append(self._other_width(number - 1, before))
-                rejected.append(self._other_width(number, len(fields)))
-            elif fault := self._fault(fields, number):
+            if fault := self._fault(fields, number):
                 rejected.append(fault)
             else:
                 good[number] = fields
-            before = len(fields) if number in good and self._lacks(fields) else 0
+            if self._lacks(fields):
+                short.append(fields)
+            elif short:
+                rejected += self._pieces(short, number - len(short), good)
+                short = []
+        rejected += self._pieces(short, number + 1 - len(short), good)
         self._profile.records = number
         if not good and not rejected:
             return None
-        return Batch(self._framed(good), tuple(rejected))
+        return Batch(self._framed(good), tuple(sorted(rejected, key=lambda each: each.row)))
+
+    def _pieces(
+        self, short: list[list[str]], first: int, good: dict[int, list[str]]
+    ) -> Iterator[Rejected]:
+        """Take out of `good` those of a run of short records that are pieces of one: a line break
+        that nothing quotes has split it. Three of one length are what Excel makes of records that
+        are empty at their end."""
+        widths = [*map(len, short)]
+        if len(widths) > 2 and len(set(widths)) == 1 and widths[0] > 1:
+            return
+        for number in _broken(widths, self._header.width):
+            if good.pop(first + number, None) is not None:
+                yield self._other_width(first + number, widths[number])
 
     def _framed(self, good: dict[int, list[str]]) -> pl.DataFrame:
         width = len(self._columns)
@@ -215,3 +231,16 @@ class Records:
         detail = f"field {name!r} of record {row} is longer than {limit} bytes"
         place = {"row": row, "column": name, "limit": limit, "actual": size}
         raise BadInput("csv_field_too_large", detail, **place)
+
+
+def _broken(widths: list[int], width: int) -> set[int]:
+    """Which of neighbours with so many cells add up to a record of that width, with others."""
+    found: set[int] = set()
+    for start in range(len(widths)):
+        total = widths[start]
+        for end in range(start + 1, len(widths)):
+            total += widths[end] - 1
+            if total >= width:
+                found |= {*range(start, end + 1)} if total == width else set()
+                break
+    return found

@@ -66,7 +66,9 @@ class StrictReader:
         size = 0
         while line := self._window.line(self._limits.record_bytes):
             size = len(line) if not self._record else size + len(line)
-            self._record.append(line.decode(errors="replace"))
+            text = line.decode(errors="replace")
+            # Of the file that was joined to the one before.
+            self._record.append(text if self._record else text.removeprefix("\ufeff"))
             if size > self._limits.record_bytes:
                 raise _TooLong
             yield self._record[-1]

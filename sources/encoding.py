@@ -27,6 +27,10 @@ BAD = "\ufdd0"
 _ESCAPED = re.compile("[\udc80-\udcff]")
 _NOT_ASCII = re.compile("[^\x00-\x7f]")
 _WAY_OUT = "name its charset"
+_NO_CHANCE = 3  # valid characters of several bytes
+_USUAL = re.compile("[\u00a0-\u024f\u2000-\u20cf]")  # of western languages, and their punctuation
+# Windows-1252 has letters beyond ASCII amid others; whole words of them are another script.
+_FOREIGN = re.compile(r"[^\W\d_\x00-\x7f]{4,}")
 # What the web calls Latin-1 or ASCII is windows-1252 (WHATWG Encoding Standard, section 4.2).
 _ALIASES = {"iso8859-1": _WINDOWS, "ascii": _WINDOWS, "cp1252": _WINDOWS, "utf-16": "utf-16-le"}
 _DECLARABLE = {
@@ -71,6 +75,8 @@ def detect(stream: BinaryIO, declared: str) -> Encoding:
             return _proven(stream, Encoding(name, warning=f"the file was recognised as {name}"))
     names = [*_declared(declared)]
     first = _first_invalid(stream, Encoding(UTF8))
+    if first is None and names and UTF8 not in names and _is_chance(stream):
+        return _proven(stream, Encoding(names[0]))
     if first is None:
         return Encoding(UTF8, warning=_contradiction(stream, names))
     if _is_cut(stream, first):
@@ -138,6 +144,17 @@ def _contradiction(stream: BinaryIO, declared: list[str]) -> str | None:
     return f"the file is UTF-8, though {declared[0]} was declared"
 
 
+def _is_chance(stream: BinaryIO) -> bool:
+    """Whether so few characters make a file valid UTF-8 that text of another charset may do so:
+    `ß` and a quotation mark are one character of an African script."""
+    found = []
+    for block in _until(stream, -1):
+        found += _NOT_ASCII.findall(block.decode(UTF8, errors="ignore"))
+        if len(found) >= _NO_CHANCE:
+            return False
+    return any(not _USUAL.match(each) for each in found)
+
+
 def _is_mostly_utf8(stream: BinaryIO) -> bool:
     whole = bad = 0
     decoder = codecs.getincrementaldecoder(UTF8)("surrogateescape")
@@ -172,10 +189,15 @@ def _assumed(stream: BinaryIO, first: int, declared: list[str]) -> Encoding:
     not_utf8 = f"the file is not UTF-8 (the byte at offset {first}, line {line})"
     if any(name != UTF8 for name in declared):
         not_utf8 += f", and not {declared[0]}, which was declared"
-    if _first_invalid(stream, Encoding(_WINDOWS)) is not None:
+    if _first_invalid(stream, Encoding(_WINDOWS)) is not None or _is_foreign(stream):
         detail = f"{not_utf8}; {_WAY_OUT}"
         raise BadInput("encoding_invalid", detail, offset=first, line=line)
     return Encoding(_WINDOWS, warning=f"{not_utf8}; it was read as {_WINDOWS}, or {_WAY_OUT}")
+
+
+def _is_foreign(stream: BinaryIO) -> bool:
+    """Whether windows-1252 makes words of what is another alphabet."""
+    return any(_FOREIGN.search(block.decode(_WINDOWS)) for block in _until(stream, -1))
 
 
 def _declared(charset: str) -> Iterator[str]:

@@ -62,13 +62,13 @@ def _table(record: Row, tables: Tables) -> str | None:
 
 def _frame(run: list[dict[str, Any]]) -> pl.DataFrame | None:
     """Records of one shape that hold nothing but text and numbers, as columns; else None."""
-    fields = [*run[0]]
-    if not fields or any(map(fields.__ne__, map(list, run))):
-        return None
-    schema = dict.fromkeys(fields, pl.String)
     try:
+        fields = [*run[0]]
+        if not fields or any(map(fields.__ne__, map(list, run))):
+            return None
+        schema = dict.fromkeys(fields, pl.String)
         return pl.DataFrame([*zip(*map(dict.values, run), strict=True)], schema, orient="col")
-    except TypeError:  # a boolean, an object or an array
+    except TypeError:  # a boolean, an object, an array; or no record at all
         return None
 
 

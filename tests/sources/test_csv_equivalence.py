@@ -19,11 +19,30 @@ BLOCKS = st.integers(1, 40)
 
 def oracle(text: str) -> list[tuple[str, ...]] | None:
     """All records of two fields, and None where the text is not CSV."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    lines = _Lines(text)
+    reader, records = csv.reader(lines, strict=True), []
     try:
-        return [_without_tail(fields) for fields in reader if fields]
+        while (fields := next(reader, None)) is not None:
+            lines.begins = True
+            records.append(_without_tail(fields))
     except csv.Error:
         return None
+    return [each for each in records if each]
+
+
+class _Lines:
+    """The lines of a text, a byte order mark where a record begins taken off."""
+
+    def __init__(self, text: str) -> None:
+        self._text, self.begins = io.StringIO(text, newline=""), True
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._text)
+        begins, self.begins = self.begins, False
+        return line.removeprefix("\ufeff") if begins else line
 
 
 def _without_tail(fields: list[str]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ class TestTrailingDelimiters:
             b"a;b;\n1;x\n2;y\n",
             b'"a";"b";\r\n"1";"x";\r\n"2";"y";\r\n',
             b"a;b\n1;x; ;\n2;y\n",
+            b"a;b; \n1;x; \n2;y;\n",
         ],
     )
     def test_make_no_column(self, content: bytes) -> None:
@@ -69,6 +70,17 @@ class TestShortRecords:
         found = read(HEAD + b"2,bro\nken,n\n" + more)
         assert [each for each, _ in found.rejected] == [1, 2]
 
+    @pytest.mark.parametrize(
+        "lines", [b"2,bro\nken\nin three,n\n", b"2,bro\n\nken,n\n", b"2,bro\nk\nen\nx,n\n"]
+    )
+    def test_in_however_many_pieces(self, lines: bytes) -> None:
+        found = read(HEAD + b"1,a,n\n" + lines + b"9,c,n\n")
+        assert found.rows == [("1", "a", "n"), ("9", "c", "n")]
+
+    def test_many_of_one_length_are_excels(self) -> None:
+        found = read(b"a,b,c,d,e\n1,2,3,4,5\n" + b"1,2,3\n" * 4 + b"1,2,3,4,5\n")
+        assert (len(found.rows), found.rejected) == (6, [])
+
     def test_a_line_of_one_cell_is_rejected(self) -> None:
         assert read(HEAD + b"1,a,n\nTotal: 1\n").rejected == [(2, "column_count_mismatch")]
 
@@ -88,6 +100,13 @@ class TestRepeatedHeaders:
         assert (found.rows, found.numbers) == ([("1", "a", "n"), ("2", "b", "n")], [1, 2])
         assert found.profile.ignored == {"repeated header": 1}
         assert found.profile.records == 2
+
+    def test_one_word_is_a_value(self) -> None:
+        assert len(read(b"Status\nNew\nStatus\n").rows) == 2
+
+    def test_the_mark_of_a_joined_file_is_taken_off(self) -> None:
+        found = read(HEAD + b"1,a,n\n" + b'\xef\xbb\xbf"2","b, c",n\n\xef\xbb\xbf3,d,n\n')
+        assert found.rows == [("1", "a", "n"), ("2", "b, c", "n"), ("3", "d", "n")]
 
     def test_a_record_that_begins_like_it_is_none(self) -> None:
         found = read(HEAD + b"number,title,other\n")
@@ -110,8 +129,9 @@ class TestBlanksBeforeQuotes:
 
 class TestEscapes:
     def test_a_formula_of_a_text_is_the_text(self) -> None:
-        found = read(b'a,b\n"=""00042""","=""x"")"\n="7",=1+1\n')
-        assert found.rows == [("00042", '="x")'), ("7", "=1+1")]
+        found = read(b'="a",b\n"=""00042""","=""x"")"\n="7",=1+1\n"=""say """"x""""""",y\n')
+        assert found.columns == ["a", "b"]
+        assert found.rows == [("00042", '="x")'), ("7", "=1+1"), ('say "x"', "y")]
 
     def test_servicenow_writes_an_apostrophe_before_formulas(self) -> None:
         content = b"number,title\n1,'- jam\n2,'+49 30\n3,'=x\n4,'@home\n5,'quoted'\n6,''-\n"
@@ -182,3 +202,16 @@ def test_a_header_of_bad_bytes_is_refused() -> None:
     with pytest.raises(BadInput) as refused:
         read("a,b\xff\n".encode("latin-1") + "Büro,Zürich\n".encode())
     assert refused.value.problem.code == "csv_header_invalid"
+
+
+class TestTitles:
+    @pytest.mark.parametrize("title", [b"Open incidents\n", b"Open incidents;;\n", b"Of\n\nJuly\n"])
+    def test_a_line_before_the_header_is_left_out_and_said(self, title: bytes) -> None:
+        found = read(title + b"a;b;c\n1;2;3\n4;5;6\n7;8;9\n")
+        assert (found.columns, found.rows[0]) == (["a", "b", "c"], ("1", "2", "3"))
+        assert found.profile.warnings
+        assert all("left out" in each for each in found.profile.warnings)
+
+    @pytest.mark.parametrize("content", [b"a\n1\n2\n", b"a\nb;c;d\n1;2;3\n", b"a;b\n1;2\n3;4\n"])
+    def test_without_evidence_it_is_the_header(self, content: bytes) -> None:
+        assert read(content).columns[0] == "a"

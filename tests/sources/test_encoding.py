@@ -125,6 +125,22 @@ class TestEvidence:
         detail = refusal.value.problem.detail
         assert ("windows-1252" in detail, "name its charset" in detail) == (False, True)
 
+    @pytest.mark.parametrize("charset", ["cp1251", "koi8-r", "iso8859-7"])
+    def test_another_alphabet_is_not_read_as_western(self, charset: str) -> None:
+        words = "Ελλάδα, Πελάτης" if charset == "iso8859-7" else "Принтер, Клиент"
+        with pytest.raises(BadInput, match="name its charset"):
+            read(f"a,b\n{words}\n".encode(charset))
+        assert read(f"a,b\n{words}\n".encode(charset), charset).rows[0][0] == words.split(",")[0]
+
+    @pytest.mark.parametrize("words", ["Größe äöü,é", "œuvre,ça", "Ærø Åå,ÆØÅ", "ñandú,¿qué?"])
+    def test_western_words_are(self, words: str) -> None:
+        assert read(f"a,b\n{words}\n".encode("cp1252")).rows == [tuple(words.split(","))]
+
+    def test_one_pair_of_bytes_is_no_evidence_against_a_declaration(self) -> None:
+        content = "a,b\nGruß“,x\n".encode("cp1252")
+        assert read(content, "windows-1252").rows == [("Gruß“", "x")]
+        assert read("a,b\nß,x\n".encode(), "windows-1252").rows == [("ß", "x")]
+
     @pytest.mark.parametrize("name", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
     @pytest.mark.parametrize("marked", [True, False])
     def test_wide_characters_are_recognised_with_a_mark_and_without(

@@ -223,6 +223,13 @@ def test_the_size_of_reads_changes_nothing(size: int, monkeypatch: pytest.Monkey
     assert refusal(read_json, bad) == refused
 
 
+@pytest.mark.parametrize("content", ["[null,{},{}]", '[7,{"a": "1"},{"a": "2"}]', '["x",{},{}]'])
+def test_what_is_no_record_is_rejected_also_before_many(content: str) -> None:
+    found = read(read_json, content.encode())
+    assert [(each.row, each.code) for each in found.rejected] == [(1, "record_not_object")]
+    assert found.profile.records == 3
+
+
 class TestAroundTheRecords:
     """Pages, lines, and what the sender says beside the records."""
 
