@@ -61,12 +61,14 @@ class _Gathered:
             return None
         text = _size("".join(filter(None, record.values())))
         columns = self._profile.columns
-        new = 0 if record.keys() <= columns.keys() else len(record.keys() - columns.keys())
-        if not self.room.takes(text, len(columns) + new):
+        # A field without any value is none, here as where many records are read at once.
+        known = record.keys() <= columns.keys()
+        new = [] if known else [n for n in record if n not in columns and record[n] is not None]
+        if not self.room.takes(text, len(columns) + len(new)):
             self.full = True
             return record
         if new:
-            _add_columns(record, number, self._profile, self._limits)
+            _add_columns(new, number, self._profile, self._limits)
         self._rows[number] = record
         self._count(1, 1, text)
         return None

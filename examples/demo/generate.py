@@ -49,7 +49,8 @@ def incidents(first: int, count: int, seed: int) -> list[dict[str, str]]:
 
 
 def spoil(records: list[dict[str, str]]) -> None:
-    """What real exports hold: an unknown priority, an impossible date, an empty title."""
+    """What real exports hold: an unknown priority, an impossible date; and an empty title, which
+    the number fills."""
     records[41]["priority"] = "urgent!!"
     records[612]["opened_at"] = "31/31/2024"
     records[1204]["short_description"] = ""

@@ -137,14 +137,14 @@ CSV = _called(
             b"number,title,number\n1,a,b\n",
             {"code": "csv_duplicate_header", "column": "number"},
         ),
-        "blank header": (b"number,,title\n1,a,b\n", {"code": "csv_header_invalid", "column": 2}),
+        "blank header": (b",,\n1,a,b\n", {"code": "csv_header_invalid", "column": 1}),
         "2,001 columns": (
             ",".join(f"c{n}" for n in range(2_001)).encode() + b"\n",
             {"code": "too_many_columns", "limit": 2_000, "actual": 2_001},
         ),
         "undecodable": (
             b"number,title\n1,caf\xe9\n2,\x81\n",
-            {"code": "encoding_invalid", "offset": 22},
+            {"code": "encoding_invalid", "offset": 18, "line": 2},
         ),
         "cut UTF-16": (
             "number,title\n".encode("utf-16") + b"\x00",

@@ -69,7 +69,7 @@ async def test_a_failed_job_has_no_preview_but_says_why(tenant: Tenant) -> None:
 
 
 CSV_ROWS = {
-    "ragged": (b"INC2,short\n", "column_count_mismatch", None),
+    "ragged": (b"INC2,a,New,1,,more\n", "column_count_mismatch", None),
     "NUL": (b"INC2,a\0b,New,1,\n", "nul_not_storable", "title"),
     "year 99999": (b"INC2,a,New,1,99999-01-01\n", "date_out_of_range", "created_at"),
     "no date": (b"INC2,a,New,1,yesterday\n", "date_invalid", "created_at"),

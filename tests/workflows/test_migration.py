@@ -200,7 +200,9 @@ class TestPause:
         await steer.resume()
         assert job.status is Status.PROCESSING
         assert (await steer.result()).counts == Counts(inserted=3000)
-        assert [each.first for each in job.asked("import_segment")] == [0, 0]
+        # Once until the pause and once after it; on a busy machine a heartbeat may be missed.
+        asked = [each.first for each in job.asked("import_segment")]
+        assert (len(asked) >= 2, {*asked}) == (True, {0})
 
     async def test_the_row_keeps_the_pause_that_came_while_the_import_opened(
         self, steer: Steering, job: FakeJob
