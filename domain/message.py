@@ -51,6 +51,7 @@ class Message:
     facts: tuple[tuple[str, str], ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
     recipient: str | None = None  # the e-mail address of the user the event is for
+    user_name: str | None = None  # and what they are called
     latest: Latest | None = None
     repeated: bool = False
 
@@ -59,7 +60,7 @@ def render(delivery_id: str, notification: dict[str, Any], default: Severity) ->
     """A notification's row as a message; `default` is the integration's severity."""
     metadata = notification["metadata"]
     entity = notification["entity_type"], notification["entity_id"]
-    notification_id = str(notification["id"])
+    notification_id, user = str(notification["id"]), notification["recipient"] or {}
     return Message(
         delivery_id=delivery_id,
         notification_id=notification_id,
@@ -75,7 +76,8 @@ def render(delivery_id: str, notification: dict[str, Any], default: Severity) ->
         entity_id=entity[1],
         facts=tuple(_facts(metadata)),
         extra=metadata,
-        recipient=(notification["recipient"] or {}).get("email"),
+        recipient=user.get("email"),
+        user_name=user.get("name"),
     )
 
 
