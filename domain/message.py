@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.link import link
-from domain.notification import Action, Severity, action, alert_key, stated_severity
+from domain.notification import Action, Severity, User, action, alert_key, stated_severity
 from domain.severity import understood
 
 FACTS = 20
@@ -81,9 +81,15 @@ def render(delivery_id: str, notification: dict[str, Any], default: Severity) ->
     )
 
 
-def notes(metadata: dict[str, Any]) -> list[str]:
+def notes(metadata: dict[str, Any], user: dict[str, Any] | None = None) -> list[str]:
     """What of an event is not as its sender may have meant it; for the record."""
-    return [*_notes(metadata)]
+    return [*_notes(metadata), *_unknown(user or {})]
+
+
+def _unknown(user: dict[str, Any]) -> Iterator[str]:
+    names = ", ".join(name for name in user if name not in User.model_fields)
+    if names:
+        yield f"of user, {_cut(names)} is not known here: it is kept, and nothing goes by it"
 
 
 def _notes(metadata: dict[str, Any]) -> Iterator[str]:
