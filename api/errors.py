@@ -21,7 +21,6 @@ from storage.objects import StorageUnavailable
 # Refusals that are not simply "the content is wrong" (422).
 _STATUS = {
     "file_missing": 400,
-    "field_after_file": 400,
     "too_many_parts": 400,
     "multipart_invalid": 400,
     "quota_exceeded": 403,
