@@ -70,7 +70,8 @@ class User(_Body):
 
     @model_validator(mode="after")
     def _bound_rest(self) -> Self:
-        storable(bounded(self.model_extra, USER_BYTES))
+        if self.model_extra:
+            storable(bounded(self.model_extra, USER_BYTES))
         return self
 
 

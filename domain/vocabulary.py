@@ -13,6 +13,7 @@ _TRUE = "true 1 yes y on t active enabled vero wahr ja oui si sí sì verdadero 
 _FALSE = "false 0 no n off f inactive disabled falso falsch nein non não nao faux"
 _BOOLEANS = dict.fromkeys(_TRUE.split(), True) | dict.fromkeys(_FALSE.split(), False)
 
+_SPELLINGS = {"canceled": "cancelled"}
 PLANNING = 5  # the last of the platform's scale, and of ServiceNow's
 _PRIORITY_WORDS = {
     **{"critical": 1, "very high": 1, "highest": 1, "high": 2, "medium": 3, "moderate": 3},
@@ -73,13 +74,16 @@ def priority_kept(target: int) -> int:
 
 def status_spelt(status: str) -> str:
     """A status of ours in our spelling."""
-    return {"canceled": "cancelled"}.get(status, status)
+    return _SPELLINGS.get(status, status)
 
 
 def status_of(value: str, statuses: Iterable[str]) -> str | None:
     """The status of the entity that the value already is: `In Progress` is in_progress."""
-    folded = status_spelt(re.sub(r"[\s_]+", "_", fold(value)))
-    return folded if folded in statuses else None
+    folded = re.sub(r"[\s_]+", "_", fold(value))
+    if folded in statuses:
+        return folded
+    spelt = status_spelt(folded)
+    return spelt if spelt in statuses else None
 
 
 @dataclass(frozen=True, slots=True)
