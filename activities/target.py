@@ -103,6 +103,7 @@ class Unusable:
 
     kind = "unusable"
     title = "Unusable"
+    description = "Cannot be used"
     config = ChannelConfig
     options = ChannelOptions
     limits = Limits(schedule=PROMPT, keyed=True)

@@ -14,7 +14,7 @@ from api.context import InContext
 from api.durable import wake_requests
 from api.errors import existing, unique_name
 from api.idempotency import IdempotencyKey, once_within, request_hash, secret_request_hash
-from api.page import InPage
+from api.page import InNumberedPage
 from channels import CHANNELS
 from channels.options import misplaced
 from storage import channel
@@ -23,10 +23,15 @@ router = APIRouter(prefix="/v1/notification-channels", tags=["notification chann
 
 
 @router.get("")
-async def list_channels(context: InContext, caller: Reader, page: InPage) -> dict[str, Any]:
+async def list_channels(
+    context: InContext,
+    caller: Reader,
+    page: InNumberedPage,
+    type: Annotated[str | None, Query(max_length=100)] = None,
+) -> dict[str, Any]:
     async with context.database.tenant(caller.tenant_id) as connection:
-        rows = await channel.page(connection, page.wanted, page.after)
-    return page.answer(rows, [shown(row) for row in rows])
+        found = await channel.page(connection, type, page.span)
+    return page.answer_of(found, [shown(row) for row in found.rows])
 
 
 @router.post("", status_code=201)

@@ -124,6 +124,7 @@ def _own(kind: Channel[Any], config: Config) -> Config:
 
 def _name(kind: Channel[Any], name: str) -> str:
     """`bot_token` was taken as well as `botToken`, as everything was."""
+    name = kind.config.synonyms.get(name, name)
     return name if name in names_of(kind.config) else to_camel(name)
 
 

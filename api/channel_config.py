@@ -14,6 +14,7 @@ from pydantic_core import to_jsonable_python
 from api.auth import ADMIN, Caller
 from api.errors import ApiError, pointer, validation_errors
 from api.integration_config import Config
+from api.integration_view import condition
 from channels import CHANNELS
 from channels.channel import SAVING, Channel, ChannelOptions, names_of, secret_names
 from channels.options import misplaced, read
@@ -97,6 +98,7 @@ def shown(row: dict[str, Any]) -> dict[str, Any]:
     answer = {name: value for name, value in row.items() if name not in hidden}
     config = {name: _shown(channel, name, row["config"][name]) for name in row["config"]}
     config |= {**(row["own_config"] or {}), **(row["own_hints"] or {})}
+    answer |= condition(row["connection_status"])
     return answer | {"config": config, "warnings": list(_warnings(channel, row))}
 
 

@@ -22,7 +22,17 @@ from storage.notification import Notification
 router = APIRouter(prefix="/v1/deliveries", tags=["notifications"])
 
 _OF_NOTIFICATION = (
-    *("id", "event_type", "title", "body", "entity_type", "entity_id", "metadata", "dedup_key"),
+    *(
+        "id",
+        "event_id",
+        "event_type",
+        "title",
+        "body",
+        "entity_type",
+        "entity_id",
+        "metadata",
+        "dedup_key",
+    ),
     *("severity", "expires_at", "created_at"),
 )
 _OF_DELIVERY = (
@@ -104,7 +114,8 @@ async def _shown_now(context: InContext, caller: Operator, found: Delivery) -> d
 
 
 def _shown(row: Notification, deliveries: list[dict[str, Any]]) -> dict[str, Any]:
-    told = {"user": row["recipient"], "notes": notes(row["metadata"]), "deliveries": deliveries}
+    user = row["recipient"]
+    told = {"user": user, "notes": notes(row["metadata"], user), "deliveries": deliveries}
     return _part(row, _OF_NOTIFICATION) | told
 
 

@@ -21,7 +21,6 @@ from storage.objects import StorageUnavailable
 # Refusals that are not simply "the content is wrong" (422).
 _STATUS = {
     "file_missing": 400,
-    "field_after_file": 400,
     "too_many_parts": 400,
     "multipart_invalid": 400,
     "quota_exceeded": 403,
@@ -38,6 +37,7 @@ _UNAVAILABLE = ("08", "53", "57", "58")
 # And those that say another transaction was in the way: rolled back, or a lock not to be had.
 _BUSY = ("40", "55")
 _DATA = "22"
+_SAID = 5  # faults that a message names
 _OURS = "Value error, "  # what pydantic puts before a sentence of our own
 
 PROBLEM_SCHEMA = {
@@ -50,6 +50,7 @@ PROBLEM_SCHEMA = {
         "status": {"type": "integer"},
         "code": {"type": "string", "description": "Stable, for programs"},
         "detail": {"type": "string", "description": "A sentence for people"},
+        "message": {"type": "string", "description": "The same, with what is wrong where"},
     },
 }
 PROBLEM_RESPONSE = {
@@ -98,9 +99,18 @@ def problem_response(
         "status": status,
         "code": code,
         "detail": detail,
+        "message": _message(detail, more.get("errors", ())),
         **more,
     }
     return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def _message(detail: str, errors: Any) -> str:
+    """All that is wrong in one text, for clients that show no more than that."""
+    said = [f"{each['pointer']}: {each['detail']}" for each in errors if "detail" in each]
+    if len(said) > _SAID:
+        said[_SAID:] = [f"and {len(said) - _SAID} more"]
+    return f"{detail} ({'; '.join(said)})" if said else detail
 
 
 def bad_input_response(problem: Problem, **more: Any) -> JSONResponse:

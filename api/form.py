@@ -1,4 +1,4 @@
-"""A multipart/form-data body read as a stream: the small fields first, then one file.
+"""A multipart/form-data body read as a stream: small fields, and among them one file.
 
 FastAPI's UploadFile would spool the whole body to disk before the handler, and so before the
 check of the API key; here not a byte of the file is read until the handler asks for it.
@@ -36,7 +36,7 @@ class _Part:
 
 
 class Form:
-    """Iterate `fields()` first, then `file()`; each can be read once.
+    """Read `fields()` first, then `file()`, then `later()`; each can be read once.
 
     `file_name` and `charset` are what the file's part says of it, known after the fields.
     """
@@ -53,19 +53,41 @@ class Form:
         self._parts = _parts(request, boundary, max_bytes)
         self.file_name: str | None = None
         self.charset: str | None = None
+        self._count = 0
 
     async def fields(self) -> dict[str, str]:
         """The text fields before the file. Raises BadInput if there is no file after them."""
         values: dict[str, str] = {}
-        name, value, count = "", b"", 0
+        file = await self._read_into(values)
+        if file is None:
+            raise BadInput("file_missing", "the form has no file; its part must be named 'file'")
+        self.file_name, self.charset = file.file_name or "upload", file.charset
+        return values
+
+    async def file(self) -> AsyncIterator[bytes]:
+        """The file's bytes. Raises BadInput if the body is cut off within them."""
         async for part in self._parts:
+            if part.kind == "end":
+                return
+            yield part.data
+        raise BadInput("multipart_invalid", "the body ends in the middle of the file")
+
+    async def later(self, values: dict[str, str]) -> None:
+        """Add the text fields after the file. Raises BadInput for a second file."""
+        if await self._read_into(values) is not None:
+            raise BadInput("multipart_invalid", "the form has a second file; upload one at a time")
+
+    async def _read_into(self, values: dict[str, str]) -> _Part | None:
+        """Add the fields up to the next file, or to the end; the beginning of the file."""
+        name, value, is_open = "", b"", False
+        async for part in self._parts:
+            is_open = part.kind != "end"
             if part.kind == "begin":
-                count += 1
-                if count > _PARTS:
+                self._count += 1
+                if self._count > _PARTS:
                     raise BadInput("too_many_parts", "the form has too many parts", limit=_PARTS)
                 if part.file_name is not None or part.name == "file":
-                    self.file_name, self.charset = part.file_name or "upload", part.charset
-                    return values
+                    return part
                 name, value = part.name, b""
             elif part.kind == "data":
                 value += part.data
@@ -76,26 +98,10 @@ class Form:
                 raise BadInput("multipart_invalid", f"the form has the field {name!r} twice")
             else:
                 values[name] = _text(name, value)
-        raise BadInput("file_missing", "the form has no file; its part must be named 'file'")
-
-    async def file(self) -> AsyncIterator[bytes]:
-        """The file's bytes. Raises BadInput if the form goes on after them, or is cut off."""
-        ended = False
-        async for part in self._parts:
-            if part.kind == "begin":
-                detail = f"the field {part.name!r} comes after the file; send fields first"
-                raise BadInput("field_after_file", detail)
-            if part.kind == "data":
-                yield part.data
-            else:
-                ended = True
-        if not ended:
-            raise BadInput("multipart_invalid", "the body ends in the middle of the file")
-
-    async def skip_file(self) -> None:
-        """Read over the file. Raises BadInput as `file` does."""
-        async for _ in self.file():
-            pass
+        if is_open:
+            detail = f"the body ends in the middle of the field {name!r}"
+            raise BadInput("multipart_invalid", detail)
+        return None
 
 
 async def _parts(request: Request, boundary: bytes, max_bytes: int) -> AsyncIterator[_Part]:

@@ -1,32 +1,25 @@
-"""Takes an upload in: fields, then the file straight into storage, then a job and its workflow."""
+"""Takes an upload in: its fields and its file, in whichever order they come."""
 
-import hashlib
-import hmac
 import json
-import re
-import unicodedata
-from collections.abc import AsyncIterator
-from pathlib import PurePosixPath
-from typing import Annotated
-from uuid import UUID
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
-from ulid import ULID
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
 
 from api.auth import Caller
 from api.context import Context
 from api.errors import ApiError, validation_errors
 from api.form import Form
-from domain.entity import ENTITIES
-from domain.failures import BadInput
-from domain.format import HEAD_BYTES, detect
-from domain.mapping import Mapping, mapping_problems
+from api.given import MAPPING, Given, MappingConfig, check_source
+from api.stored_file import Named, StoredFile, check_format, check_sum, described, store_file
+from domain.mapping import Mapping
 from domain.zones import check_place
-from sources import SOURCES
 from sources.encoding import check_charset
-from storage import migration, template
 from storage.migration import NewJob
+from storage.objects import StorageUnavailable
+
+_REQUIRED = ("sourceSystem", "entityType")
 
 
 def _json(value: object) -> object:
@@ -47,25 +40,74 @@ def delimiter_of(value: object) -> object:
     return found
 
 
-class UploadFields(BaseModel):
-    """The form's fields before the file, named as the platform names them."""
+class UploadFields(Given):
+    """The form's fields beside the file, named as the platform names them."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    model_config = ConfigDict(frozen=True)
+
+    mapping: Annotated[MappingConfig | None, BeforeValidator(_json)] = Field(
+        None, validation_alias=MAPPING
     )
-
     source_system: str
     entity_type: str
     source_instance: str = Field(default="", max_length=200)
-    tenant_slug: str | None = None
-    mapping_template_id: UUID | None = None
-    mapping: Annotated[Mapping | None, BeforeValidator(_json)] = None
     dry_run: bool = False
     source_timezone: Annotated[str, AfterValidator(check_place)] | None = None
     charset: Annotated[str, AfterValidator(check_charset)] | None = None
     delimiter: Annotated[str, BeforeValidator(delimiter_of)] | None = None
     sha256: str | None = Field(default=None, pattern="^[0-9a-fA-F]{64}$")
     wait: float = Field(default=10, ge=0, le=60)
+
+    @property
+    def named(self) -> Named:
+        return Named(self.source_system, self.entity_type, self.source_timezone, self.sha256)
+
+
+class TakenIn(NamedTuple):
+    """An upload that can be a job."""
+
+    fields: UploadFields
+    mapping: Mapping | None
+    stored: NewJob
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Where one caller's upload arrives."""
+
+    context: Context
+    caller: Caller
+    form: Form
+
+    async def take(self) -> TakenIn:
+        """What stands before the file is judged before it is read, the rest when it has come.
+        Nothing stays behind of what is refused or breaks off."""
+        values = await self.form.fields()
+        fields, mapping = None, None
+        if all(name in values for name in _REQUIRED):
+            fields, mapping = await self._read(values)
+        early = fields.named if fields else None
+        stored = await store_file(self.context, self.caller, self.form, early)
+        try:
+            before = len(values)
+            await self.form.later(values)
+            if fields is None or len(values) > before:
+                fields, mapping = await self._read(values)
+                check_format(fields.named, stored.format)
+                check_sum(fields.named, stored.sha256)
+            if early is None:
+                stored = await described(self.context.store, stored, fields.named)
+        except BaseException:
+            with suppress(StorageUnavailable):  # then the reaper deletes it
+                await self.context.store.delete([stored.key])
+            raise
+        return TakenIn(fields, mapping, _job(self.caller, fields, stored))
+
+    async def _read(self, values: dict[str, str]) -> tuple[UploadFields, Mapping | None]:
+        fields = read_fields(values).of(self.caller)
+        async with self.context.database.tenant(self.caller.tenant_id) as connection:
+            asked = fields.entity_type, fields.source_system
+            return fields, await fields.chosen(connection, *asked)
 
 
 def read_fields(values: dict[str, str]) -> UploadFields:
@@ -77,130 +119,23 @@ def read_fields(values: dict[str, str]) -> UploadFields:
             422, "invalid_request", "a form field is not valid", errors=validation_errors(error)
         ) from error
     check_source(fields.source_system, fields.entity_type)
-    if fields.mapping is not None:
-        check_mapping(fields.mapping, fields.entity_type)
     return fields
 
 
-def check_source(system: str, entity_type: str) -> None:
-    """Raises ApiError 422 unless this source system is known and has such records."""
-    if system not in SOURCES:
-        raise _unknown("sourceSystem", f"{system!r} is none of {', '.join(SOURCES)}")
-    if entity_type not in SOURCES[system].tables:
-        known = ", ".join(SOURCES[system].tables)
-        raise _unknown("entityType", f"{entity_type!r} is none of what {system} has: {known}")
-
-
-def _unknown(field: str, detail: str) -> ApiError:
-    return ApiError(422, "invalid_request", detail, errors=[{"pointer": f"/{field}"}])
-
-
-def check_mapping(mapping: Mapping, entity_type: str) -> None:
-    """Raises ApiError 422 that lists every fault of the mapping."""
-    faults = [each.model_dump() for each in mapping_problems(mapping, ENTITIES[entity_type])]
-    if faults:
-        raise ApiError(422, "mapping_invalid", "the mapping cannot work", errors=faults)
-
-
-def _check_zone(fields: UploadFields, format: str) -> None:
-    """Raises BadInput for a zone that the format's values are never in."""
-    named = fields.source_timezone not in (None, "UTC", "Etc/UTC")
-    if named and format in SOURCES[fields.source_system].only_utc:
-        detail = (
-            f"{format.upper()} of {fields.source_system} holds UTC, so sourceTimezone contradicts"
-            " the file; leave it out, or insist in mapping.sourceTimezone"
-        )
-        raise BadInput("time_zone_contradicted", detail)
-
-
-async def chosen_mapping(context: Context, caller: Caller, fields: UploadFields) -> Mapping | None:
-    """The mapping that comes with the upload: in full, or as the name of a template."""
-    if fields.mapping is not None or fields.mapping_template_id is None:
-        return fields.mapping
-    async with context.database.tenant(caller.tenant_id) as connection:
-        found = await template.find(connection, fields.mapping_template_id)
-    if found is None:
-        raise _unknown("mappingTemplateId", "there is no such template")
-    mapping = template.mapping_of(found)
-    check_mapping(mapping, fields.entity_type)
-    return mapping
-
-
-async def store_file(context: Context, caller: Caller, fields: UploadFields, form: Form) -> NewJob:
-    """Stream the file into storage. Nothing stays behind if it is refused or breaks off."""
-    name = clean_name(form.file_name or "")
-    head, body = await _peek(form.file())
-    if not head:
-        raise BadInput("file_empty", "the file has no content")
-    format = detect(name, head)
-    if format not in SOURCES[fields.source_system].readers:
-        detail = f"{fields.source_system} exports are not read as {format.upper()}"
-        raise BadInput("format_unsupported", detail)
-    _check_zone(fields, format)
-    room = await _room(context, caller)
-    digest = hashlib.sha256()
-    key = f"{caller.slug}/migrations/{str(ULID()).lower()}.{format}"
-    about = {"sourcesystem": fields.source_system, "entitytype": fields.entity_type}
-    stored = await context.store.write(key, _checked(body, digest, fields.sha256, room), about)
+def _job(caller: Caller, fields: UploadFields, stored: StoredFile) -> NewJob:
     return NewJob(
         source_system=fields.source_system,
         source_instance=fields.source_instance,
         entity_type=fields.entity_type,
-        format=format,
-        charset=fields.charset or form.charset,
+        format=stored.format,
+        charset=fields.charset or stored.charset,
         delimiter=fields.delimiter,
-        file_name=name,
+        file_name=stored.name,
         object_key=stored.key,
         object_size=stored.size,
         object_etag=stored.etag,
-        sha256=digest.hexdigest(),
+        sha256=stored.sha256,
         source_timezone=fields.source_timezone,
         dry_run=fields.dry_run,
         created_by=caller.key_id,
     )
-
-
-def clean_name(name: str) -> str:
-    """The file's name for people to recognise: no path, no control or direction characters."""
-    base = PurePosixPath(name.replace("\\", "/")).name
-    visible = "".join(c for c in base if unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
-    return re.sub(r"\s+", " ", visible).strip()[-200:] or "upload"
-
-
-async def _peek(body: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes]]:
-    """The first bytes, and the body from its beginning again."""
-    first = b""
-    async for piece in body:
-        first += piece
-        if len(first) >= HEAD_BYTES:
-            break
-
-    async def whole() -> AsyncIterator[bytes]:
-        yield first
-        async for piece in body:
-            yield piece
-
-    return first[:HEAD_BYTES], whole()
-
-
-async def _room(context: Context, caller: Caller) -> int:
-    """How many bytes the tenant may still store; its unfinished jobs hold the others."""
-    async with context.database.tenant(caller.tenant_id) as connection:
-        held = await migration.stored_bytes(connection)
-    return context.settings.tenant_quota_bytes - held
-
-
-async def _checked(
-    body: AsyncIterator[bytes], digest: "hashlib._Hash", expected: str | None, room: int
-) -> AsyncIterator[bytes]:
-    received = 0
-    async for piece in body:
-        received += len(piece)
-        if received > room:
-            detail = "the tenant's unfinished migrations leave no room for this file"
-            raise BadInput("quota_exceeded", detail, limit=max(room, 0), actual=received)
-        digest.update(piece)
-        yield piece
-    if expected and not hmac.compare_digest(expected.lower(), digest.hexdigest()):
-        detail = "the bytes that arrived do not have the SHA-256 that was announced"
-        raise BadInput("checksum_mismatch", detail)

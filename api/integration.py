@@ -1,6 +1,5 @@
 """Integrations over HTTP: a tenant's connections to vendors. Secrets go in and never come out."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -17,31 +16,36 @@ from api.durable import wake_requests
 from api.errors import ApiError, existing, unique_name
 from api.idempotency import IdempotencyKey, once_within, request_hash, secret_request_hash
 from api.integration_change import Desk, IntegrationChange, NewIntegration
-from api.page import InPage
+from api.integration_view import is_draft, seen, type_of
+from api.page import InNumberedPage
 from channels import CHANNELS
-from channels.channel import Channel, secret_names
 from domain.notification import Text
 from storage import destination, integration, waiting
 from storage.integration import Integration
 
 router = APIRouter(prefix="/v1/integrations", tags=["integrations"])
 
-_HIDDEN = ("credentials", "credential_hints", "places")
-
 
 @router.get("/types")
 async def list_types(caller: Reader) -> dict[str, Any]:
     """What can be connected: the JSON schema of each type's config, which of it is secret, and
     the options of its notification channels."""
-    return {"data": [_type(channel) for channel in CHANNELS.values()], "nextCursor": None}
+    return {"data": [type_of(channel) for channel in CHANNELS.values()], "nextCursor": None}
 
 
 @router.get("")
-async def list_integrations(context: InContext, caller: Reader, page: InPage) -> dict[str, Any]:
+async def list_integrations(
+    context: InContext,
+    caller: Reader,
+    page: InNumberedPage,
+    type: Annotated[str | None, Query(max_length=100)] = None,
+    include_inactive: Annotated[bool, Query(alias="includeInactive")] = True,
+) -> dict[str, Any]:
+    wanted = {"type": type, "is_active": None if include_inactive else True}
     async with context.database.tenant(caller.tenant_id) as connection:
-        rows = await integration.page(connection, page.wanted, page.after)
-        rests = await destination.rests(connection, {row["id"] for row in rows})
-    return page.answer(rows, [_shown(row, rests.get(row["id"])) for row in rows])
+        found = await integration.page(connection, wanted, page.span)
+        rests = await destination.rests(connection, {row["id"] for row in found.rows})
+    return page.answer_of(found, [seen(row, rests.get(row["id"])) for row in found.rows])
 
 
 @router.post("", status_code=201)
@@ -51,7 +55,8 @@ async def create_integration(
     caller: Admin,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Connect a vendor. A signing secret that is made here is shown this once."""
+    """Connect a vendor. A signing secret that is made here is shown this once. Without a config it
+    is not active until it gets one."""
     hash = await secret_request_hash(body.model_dump(), idempotency_key)
     with unique_name("an integration", body.name):
         async with once_within(context.database, caller.tenant_id, idempotency_key) as (hold, tx):
@@ -59,7 +64,7 @@ async def create_integration(
             if earlier is not None:
                 return earlier
             written = await Desk(context, caller, tx).create(body)
-            answer = to_jsonable_python({"data": _shown(written.row)})
+            answer = to_jsonable_python({"data": seen(written.row), **_unfinished(written.row)})
             await hold.settle(tx, hash, 201, answer)
     return JSONResponse({**answer, **written.shown_once}, 201)
 
@@ -71,7 +76,7 @@ async def get_integration(
     async with context.database.tenant(caller.tenant_id) as connection:
         found = existing(await integration.find(connection, integration_id), "integration")
         rests = await destination.rests(connection, {integration_id})
-    return {"data": _shown(found, rests.get(integration_id))}
+    return {"data": seen(found, rests.get(integration_id))}
 
 
 @router.patch("/{integration_id}")
@@ -91,7 +96,7 @@ async def change_integration(
             silent = await _silenced(connection, written.row)
     if written.row["is_active"]:
         await wake_requests(context.temporal, caller.tenant_id, woken)
-    return {"data": _shown(written.row), **written.shown_once, **silent}
+    return {"data": seen(written.row), **written.shown_once, **silent}
 
 
 @router.post("/{integration_id}/rotate-secret")
@@ -110,7 +115,7 @@ async def rotate_secret(
         found = existing(await integration.find(tx, integration_id, lock=True), "integration")
         written = await Desk(context, caller, tx).rotate(found)
         await waiting.wake(tx, integration_id)
-        answer = to_jsonable_python({"data": _shown(written.row)})
+        answer = to_jsonable_python({"data": seen(written.row)})
         await hold.settle(tx, hash, 200, answer)
     return JSONResponse({**answer, **written.shown_once})
 
@@ -134,7 +139,7 @@ async def list_logs(
     integration_id: UUID,
     context: InContext,
     caller: Reader,
-    page: InPage,
+    page: InNumberedPage,
     level: Literal["info", "warning", "error"] | None = None,
     action: Annotated[Text | None, Query(max_length=100)] = None,
     since: AwareDatetime | None = None,
@@ -143,26 +148,8 @@ async def list_logs(
     wanted = {"level": level, "action": action, "since": since}
     async with context.database.tenant(caller.tenant_id) as connection:
         existing(await integration.find(connection, integration_id), "integration")
-        rows = await integration.logged(connection, integration_id, wanted, page.wanted, page.after)
-    return page.answer(rows, rows)
-
-
-def _type(channel: Channel[Any]) -> dict[str, Any]:
-    limits = channel.limits
-    rate = limits.rate and {"count": limits.rate.count, "seconds": limits.rate.seconds}
-    return {
-        "type": channel.kind,
-        "title": channel.title,
-        "config_schema": channel.config.model_json_schema(),
-        "options_schema": channel.options.model_json_schema(),
-        "secrets": sorted(secret_names(channel.config)),
-        "limits": {
-            "rate": rate,
-            "retry_seconds": limits.schedule.delays,
-            "deadline_seconds": limits.schedule.lasts,
-            "keyed": limits.keyed,
-        },
-    }
+        found = await integration.logged(connection, integration_id, wanted, page.span)
+    return page.answer_of(found, found.rows)
 
 
 def _listed(row: Integration) -> Integration:
@@ -174,14 +161,14 @@ def _listed(row: Integration) -> Integration:
     return row
 
 
+def _unfinished(row: Integration) -> dict[str, list[str]]:
+    """A warning for one without a config."""
+    said = "nothing is sent through it: it has no config yet, and is switched on with it"
+    return {"warnings": [said]} if is_draft(row) else {}
+
+
 async def _silenced(connection: AsyncConnection, row: Integration) -> dict[str, list[str]]:
     """Warnings for one that is switched off: which of the default channels lead through it."""
     names = [] if row["is_active"] else await integration.defaults_through(connection, row["id"])
     said = "nothing is sent through the default channel {!r}: its integration is switched off"
     return {"warnings": [said.format(name) for name in names]} if names else {}
-
-
-def _shown(row: Integration, rests_until: datetime | None = None) -> dict[str, Any]:
-    shown = {name: value for name, value in row.items() if name not in _HIDDEN}
-    shown["rests_until"] = rests_until
-    return shown | {"config": {**row["config"], **row["credential_hints"]}}

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Caller
@@ -17,12 +18,15 @@ from api.integration_config import (
     channel_of,
     check_resent,
     checked,
+    joined,
     masks,
-    merged,
+    patched,
+    placed,
     refuse,
     rotated,
     with_signing_secret,
 )
+from api.integration_view import check_configured, is_draft
 from channels.channel import Channel
 from domain.notification import Text
 from domain.storable import JsonObject, at_most
@@ -34,26 +38,41 @@ _JSON_BYTES = 64 * 2**10
 _YEAR = 365 * 24 * 60  # minutes
 
 Json = Annotated[JsonObject, at_most(_JSON_BYTES)]
-Name = Annotated[Text, Field(min_length=1, max_length=200)]
+Name = Annotated[Text, Field(min_length=1, max_length=255)]
 Description = Annotated[Text, Field(max_length=2_000)]
 Minutes = Annotated[int, Field(ge=1, le=_YEAR)]
 Direction = Literal["inbound", "outbound", "both"]
 
 
-class NewIntegration(BaseModel):
-    """`config` is as the type's schema says, secrets included (`GET /v1/integrations/types`)."""
+# In the words of the platform's client; its table has the minutes as `sync_interval`.
+_MINUTES = AliasChoices("syncInterval", "syncIntervalMinutes", "sync_interval_minutes")
+_NO_COLUMNS = {"config", "credentials", "type"}  # said in columns of their own, or fixed
 
-    model_config = ConfigDict(extra="forbid")
+
+class NewIntegration(BaseModel):
+    """`config` is as the type's schema says, secrets included (`GET /v1/integrations/types`), or
+    without those that are in `credentials`. Names may be written `isActive` or `is_active`.
+
+    Without a config it is a draft: not active until it gets one.
+    """
+
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
     name: Name
     type: str
     description: Description | None = None
-    config: Json
+    config: Json = Field(default_factory=dict)
+    credentials: Json = Field(default_factory=dict)
     is_active: bool = True
     sync_enabled: bool = False
-    sync_interval: Minutes = 60
+    sync_interval: Minutes = Field(60, validation_alias=_MINUTES)
     sync_direction: Direction = "both"
     field_mappings: Json = Field(default_factory=dict)
+
+    @property
+    def given(self) -> Config:
+        """The config with its secrets. Raises ApiError 422 for what is said in two ways."""
+        return joined(self.config, self.credentials)
 
 
 class IntegrationChange(NewIntegration):
@@ -64,7 +83,6 @@ class IntegrationChange(NewIntegration):
 
     name: Name = ""
     type: str = ""
-    config: Json = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,39 +108,60 @@ class Desk:
     async def create(self, body: NewIntegration, channel_id: UUID | None = None) -> Written:
         """`channel_id`: the notification channel whose own it is to be, not listed."""
         channel = channel_of(body.type)
-        config = checked(channel, merged({}, body.config), self.context.policy)
-        whole = with_signing_secret(channel, config)
+        check_sync(channel, body.sync_enabled)
         id = await integration.new_id(self.connection)
-        values = body.model_dump(exclude={"config"})
-        values |= {"id": id, "created_by": self.caller.key_id, "channel_id": channel_id}
-        row = await integration.create(self.connection, values | self._sealed(channel, id, whole))
+        values = body.model_dump(exclude=_NO_COLUMNS) | {"id": id, "type": body.type}
+        values |= {"created_by": self.caller.key_id, "channel_id": channel_id}
+        secret = None
+        if body.given:
+            config = self._checked(channel, {}, body)
+            whole = with_signing_secret(channel, config)
+            values |= self._sealed(channel, id, whole)
+            secret = _made(config, whole)
+        else:
+            values |= _off(wanted=body.is_active)
+        row = await integration.create(self.connection, values)
         await self._note(id, "create", "created")
-        return Written(row, _made(config, whole))
+        return Written(row, secret)
 
     async def change(self, row: Integration, body: IntegrationChange) -> Written:
-        values = body.model_dump(exclude_unset=True, exclude={"config", "type"})
+        values = body.model_dump(exclude_unset=True, exclude=_NO_COLUMNS)
         if "type" in body.model_fields_set and body.type != row["type"]:
             refuse("type_fixed", "the type of an integration cannot change", type="it is another")
+        channel = channel_of(row["type"])
+        check_sync(channel, body.sync_enabled)
         secret = None
-        if body.config:
-            channel, before = channel_of(row["type"]), self._opened(row)
-            config = checked(channel, merged(before, body.config), self.context.policy)
-            check_resent(channel, before, config, body.config)
+        if body.given:
+            before = self._opened(row)
+            config = self._checked(channel, before, body)
             whole = with_signing_secret(channel, config)
+            values = _switched(row) | values
             values |= self._sealed(channel, row["id"], whole, (before, row["credential_hints"]))
             secret = _made(config, whole)
+        elif is_draft(row) and "is_active" in values:
+            if body.is_active:
+                check_configured(row)
+            values |= _off(wanted=False)
         changed = await integration.change(self.connection, row["id"], values)
         await self._note(row["id"], "update", f"changed: {', '.join(_named(body))}")
         return Written(changed, secret)
 
     async def rotate(self, row: Integration) -> Written:
         """A new signing secret; the one before signs along for a day."""
+        check_configured(row)
         channel, before = channel_of(row["type"]), self._opened(row)
         config = rotated(channel, before)
         values = self._sealed(channel, row["id"], config, (before, row["credential_hints"]))
         changed = await integration.change(self.connection, row["id"], values)
         await self._note(row["id"], "rotate_secret", "a new signing secret")
         return Written(changed, _made(before, config))
+
+    def _checked(self, channel: Channel[Any], before: Config, body: NewIntegration) -> Config:
+        """What the config is to be. Raises ApiError 422."""
+        with placed(body.credentials):
+            config = checked(channel, patched(channel, before, body.given), self.context.policy)
+            check_resent(channel, before, config, body.given)
+        return config
 
     def _opened(self, row: Integration) -> Config:
         """The config with its secrets. Raises ApiError 409 if they cannot be opened."""
@@ -159,6 +198,28 @@ class Desk:
         await note(self.connection, self.caller, action, "integration", id)
 
 
+def check_sync(channel: Channel[Any], enabled: bool) -> None:
+    """Raises ApiError 422: what is told things has nothing to keep in step with."""
+    if enabled:
+        why = f"{channel.title} has no sync: leave it out, or false"
+        refuse(
+            "sync_unsupported", f"{channel.title} is told things, and has no sync", syncEnabled=why
+        )
+
+
+def _off(*, wanted: bool) -> Integration:
+    """A draft is off; `disabled` keeps that it is to be so with a config, too."""
+    status = "untested" if wanted else "disabled"
+    return {"is_active": False, "connection_status": status}
+
+
+def _switched(row: Integration) -> Integration:
+    """A draft that gets its config is switched on with it, unless it was made to be off."""
+    if not is_draft(row):
+        return {}
+    return {"is_active": row["connection_status"] != "disabled"}
+
+
 def _made(before: Config, after: Config) -> str | None:
     """The signing secret that a config got although its owner did not give it."""
     secret: str | None = after.get("secret")
@@ -167,5 +228,5 @@ def _made(before: Config, after: Config) -> str | None:
 
 def _named(body: IntegrationChange) -> list[str]:
     """What a change says something of."""
-    names = body.model_fields_set - {"config", "type"}
-    return sorted(names | {f"config.{name}" for name in body.config})
+    names = body.model_fields_set - _NO_COLUMNS
+    return sorted(names | {f"config.{name}" for name in body.given})

@@ -110,6 +110,22 @@ def _opened(value: Any) -> Any:
     return value
 
 
+def patched(channel: Channel[Any], config: Config, patch: Config) -> Config:
+    """The config with a patch applied, its members under their own names. Raises ApiError 422."""
+    return merged(_named(channel, config), _named(channel, patch))
+
+
+def _named(channel: Channel[Any], config: Config) -> Config:
+    """With each member that has a second name under its first."""
+    names = channel.config.synonyms
+    first = {names[name]: config[name] for name in config if name in names}
+    faults = sorted(name for name in first if config.get(name, first[name]) != first[name])
+    if faults:
+        detail = "this is said under two names, and differently: give it once"
+        raise _refusal("config_invalid", detail, [(("config", name), detail) for name in faults])
+    return {name: config[name] for name in config if name not in names} | first
+
+
 def merged(config: Config, patch: Config) -> Config:
     """The config with a JSON merge patch (RFC 7396) applied: null removes a member."""
     result = dict(config)
@@ -122,6 +138,31 @@ def merged(config: Config, patch: Config) -> Config:
         else:
             result[name] = value
     return result
+
+
+def joined(config: Config, credentials: Config) -> Config:
+    """One config of both: `credentials` holds members of it that are secret. Raises ApiError 422
+    for what is said twice, and differently."""
+    twice = sorted(name for name in config.keys() & credentials.keys())
+    faults = [name for name in twice if config[name] != credentials[name]]
+    if faults:
+        detail = "config and credentials say different things of one member"
+        why = "give it once"
+        raise _refusal("config_invalid", detail, [(("credentials", name), why) for name in faults])
+    return config | credentials
+
+
+@contextmanager
+def placed(credentials: Config) -> Iterator[None]:
+    """Has refusals of a joined config point at `credentials` where the member stands there."""
+    try:
+        yield
+    except ApiError as error:
+        for fault in error.more.get("errors", ()):
+            member = fault["pointer"].removeprefix("/config/")
+            if member.partition("/")[0] in credentials:
+                fault["pointer"] = f"/credentials/{member}"
+        raise
 
 
 def check_resent(channel: Channel[Any], before: Config, after: Config, patch: Config) -> None:

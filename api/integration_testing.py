@@ -5,14 +5,22 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from temporalio.client import WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.auth import Admin, Operator
 from api.context import Context, InContext
 from api.errors import ApiError, existing
-from api.integration_config import Parts, channel_of, checked, merged, with_signing_secret
+from api.integration_config import (
+    Parts,
+    channel_of,
+    checked,
+    joined,
+    patched,
+    with_signing_secret,
+)
+from api.integration_view import check_configured
 from domain.storable import JsonObject
 from domain.tenant import TenantId
 from storage import draft, integration
@@ -31,14 +39,15 @@ class Draft(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     type: str
-    config: JsonObject
+    config: JsonObject = Field(default_factory=dict)
+    credentials: JsonObject = Field(default_factory=dict)
 
 
 @router.post("/test")
 async def test_draft(body: Draft, context: InContext, caller: Admin) -> dict[str, Any]:
     """Test a config before it is saved. Nothing of it is kept; a failed test is an answer, too."""
-    channel = channel_of(body.type)
-    config = checked(channel, merged({}, body.config), context.policy)
+    channel, given = channel_of(body.type), joined(body.config, body.credentials)
+    config = checked(channel, patched(channel, {}, given), context.policy)
     parts = Parts.of(channel, with_signing_secret(channel, config))
     async with context.database.tenant(caller.tenant_id) as connection:
         id = await integration.new_id(connection)
@@ -54,7 +63,8 @@ async def test_integration(
 ) -> dict[str, Any]:
     """Test the connection and note what was found. A failed test is an answer, too."""
     async with context.database.tenant(caller.tenant_id) as connection:
-        existing(await integration.find(connection, integration_id), "integration")
+        found = existing(await integration.find(connection, integration_id), "integration")
+    check_configured(found)
     return await _outcome(context, caller.tenant_id, integration_id, saved=True)
 
 

@@ -44,6 +44,7 @@ def _shown(context: Context, job: Job, progress: Progress) -> dict[str, Any]:
         "entityType": job["entity_type"],
         "format": job["format"],
         "fileName": job["file_name"],
+        "filePath": job["file_path"],
         "fileSize": job["object_size"],
         "sha256": job["sha256"],
         "mappingRevision": job["mapping_revision"],

@@ -4,18 +4,17 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, Field
 
 from api.auth import Operator, Reader
+from api.change import note
 from api.context import InContext
 from api.durable import ask, roll_back
 from api.errors import ApiError
-from api.intake import check_mapping
+from api.given import Given, unknown
 from api.job import find_job, shown_jobs
 from api.page import InPage
-from domain.mapping import Mapping
-from domain.migration import Options, Status
+from domain.migration import SMALLEST_BATCH, Options, Status
 from storage import migration
 from storage.migration import Job
 from workflows.migration import MigrationWorkflow
@@ -24,18 +23,24 @@ from workflows.steering import ExecuteRequest
 router = APIRouter(prefix="/v1/migration", tags=["migration"])
 
 
-class NewPreview(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class Execute(Given, Options):
+    """The options of an execution, and optionally a mapping in place of the previewed one. A
+    `batchSize` below 100 is taken as 100, and `notes` say so."""
 
-    mapping: Mapping
+    model_config = ConfigDict(frozen=False)
 
+    batch_size: int = Field(default=10_000, ge=1, le=10_000)
 
-class Execute(Options):
-    """The options of an execution, and optionally a mapping in place of the previewed one."""
+    @property
+    def options(self) -> Options:
+        values = {name: getattr(self, name) for name in Options.model_fields}
+        return Options.model_validate(values | {"batch_size": max(self.batch_size, SMALLEST_BATCH)})
 
-    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-    mapping: Mapping | None = None
+    @property
+    def notes(self) -> list[str]:
+        if self.batch_size >= SMALLEST_BATCH:
+            return []
+        return [f"batchSize {self.batch_size} is taken as {SMALLEST_BATCH}, the smallest"]
 
 
 @router.get("")
@@ -66,10 +71,12 @@ async def get_preview(job_id: UUID, context: InContext, caller: Reader) -> dict[
 
 @router.post("/{job_id}/preview")
 async def new_preview(
-    job_id: UUID, body: NewPreview, context: InContext, caller: Operator
+    job_id: UUID, body: Given, context: InContext, caller: Operator
 ) -> dict[str, Any]:
     """Preview the file under another mapping, which is kept for the execution."""
-    revision = await _add_mapping(context, caller, job_id, body.mapping)
+    if not body.names_one:
+        raise unknown("mapping", "a mapping is needed, or the mappingTemplateId of one")
+    revision = await _add_mapping(context, caller, job_id, body)
     await ask(context.temporal, job_id, MigrationWorkflow.preview, revision)
     return await get_preview(job_id, context, caller)
 
@@ -79,33 +86,30 @@ async def execute(
     job_id: UUID, body: Execute, context: InContext, caller: Operator
 ) -> dict[str, Any]:
     """Import the file. All or nothing, unless `continueOnError`; see the job for its progress."""
-    revision = 0
-    if body.mapping is not None:
-        revision = await _add_mapping(context, caller, job_id, body.mapping)
-    else:
-        await get_migration(job_id, context, caller)
-    options = Options.model_validate(body.model_dump(exclude={"mapping"}))
-    request = ExecuteRequest(revision=revision, options=options)
+    revision = await _add_mapping(context, caller, job_id, body)
+    request = ExecuteRequest(revision=revision, options=body.options)
     await ask(context.temporal, job_id, MigrationWorkflow.execute, request)
-    return await get_migration(job_id, context, caller)
+    await _note(context, caller, "execute", job_id)
+    notes = {"notes": body.notes} if body.notes else {}
+    return await get_migration(job_id, context, caller) | notes
 
 
 @router.post("/{job_id}/pause", status_code=202)
 async def pause(job_id: UUID, context: InContext, caller: Operator) -> dict[str, Any]:
     """Pause the import between two batches."""
-    return await _steer(job_id, context, caller, MigrationWorkflow.pause)
+    return await _steer(job_id, context, caller, "pause")
 
 
 @router.post("/{job_id}/resume", status_code=202)
 async def resume(job_id: UUID, context: InContext, caller: Operator) -> dict[str, Any]:
     """Go on with a paused import."""
-    return await _steer(job_id, context, caller, MigrationWorkflow.resume)
+    return await _steer(job_id, context, caller, "resume")
 
 
 @router.post("/{job_id}/cancel", status_code=202)
 async def cancel(job_id: UUID, context: InContext, caller: Operator) -> dict[str, Any]:
     """Stop the job and take back everything it wrote."""
-    return await _steer(job_id, context, caller, MigrationWorkflow.cancel)
+    return await _steer(job_id, context, caller, "cancel")
 
 
 @router.delete("/{job_id}/rollback", status_code=202)
@@ -120,23 +124,35 @@ async def rollback(job_id: UUID, context: InContext, caller: Operator) -> dict[s
             f"only a completed job can be rolled back, not one that is {job['status']}",
         )
     await roll_back(context.temporal, job)
+    await _note(context, caller, "rollback", job_id)
     return await get_migration(job_id, context, caller)
 
 
-async def _steer(job_id: UUID, context: InContext, caller: Operator, update: Any) -> dict[str, Any]:
+async def _steer(job_id: UUID, context: InContext, caller: Operator, name: str) -> dict[str, Any]:
     """Ask the job's workflow, if the job is the tenant's own; the job as it is then."""
     await get_migration(job_id, context, caller)
-    await ask(context.temporal, job_id, update)
+    await ask(context.temporal, job_id, getattr(MigrationWorkflow, name))
+    await _note(context, caller, name, job_id)
     return await get_migration(job_id, context, caller)
 
 
-async def _add_mapping(context: InContext, caller: Operator, job_id: UUID, mapping: Mapping) -> int:
-    """Keep the mapping as the job's next revision; its number is what the workflow is told."""
+async def _note(context: InContext, caller: Operator, action: str, job_id: UUID) -> None:
+    """For the audit log, once it is under way; what is refused is not done."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        await note(connection, caller, action, "migration", job_id)
+
+
+async def _add_mapping(context: InContext, caller: Operator, job_id: UUID, given: Given) -> int:
+    """Keep the mapping as the job's next revision; its number is what the workflow is told, 0
+    where none is given."""
     async with context.database.tenant(caller.tenant_id) as connection:
         job = await find_job(connection, job_id)
+        if not given.of(caller).names_one:
+            return 0
         if job["status"] != Status.PREVIEW:
             raise ApiError(409, "invalid_state", f"the job is {job['status']}")
-        check_mapping(mapping, job["entity_type"])
+        mapping = await given.chosen(connection, job["entity_type"], job["source_system"])
+        assert mapping is not None, "it names one"
         return await migration.add_mapping(connection, caller.tenant_id, job_id, mapping)
 
 

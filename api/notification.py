@@ -60,7 +60,7 @@ async def notify(
             tx, caller.tenant_id, request_id, body.listed, caller.key_id
         )
         answer = {
-            "data": [{"id": str(each)} for each in accepted.ids],
+            "data": [*map(_taken, accepted.ids, body.listed)],
             "workflowId": workflow_id_of(request_id) if accepted.new else None,
         }
         await hold.settle(tx, hash, 202, answer)
@@ -68,6 +68,11 @@ async def notify(
         request = RequestRef(tenant_id=caller.tenant_id, request_id=str(request_id))
         await start_accepted(context.temporal, request, body.listed)
     return JSONResponse(answer, 202)
+
+
+def _taken(id: UUID, event: Event) -> dict[str, str]:
+    """What an event is called here, and what the platform calls it."""
+    return {"id": str(id), **({"eventId": event.id} if event.id else {})}
 
 
 def _request_of(workflow_id: str) -> UUID:

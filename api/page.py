@@ -1,4 +1,7 @@
-"""Lists a page at a time: `limit` and an opaque `cursor`, answered by `nextCursor`."""
+"""Lists a page at a time: `limit` and an opaque `cursor`, answered by `nextCursor`.
+
+Small lists have numbered pages, too: `page` and `limit`, answered by `pagination` as well.
+"""
 
 import base64
 import binascii
@@ -9,6 +12,7 @@ from uuid import UUID
 from fastapi import Depends, Query
 
 from api.errors import ApiError
+from storage.rows import Listing, Span
 
 
 class Page:
@@ -44,4 +48,35 @@ def _decode(cursor: str) -> UUID:
         raise ApiError(422, "cursor_invalid", "this cursor is not one of ours") from error
 
 
+class NumberedPage(Page):
+    """One page of a list that is small enough to be counted."""
+
+    def __init__(
+        self,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+        cursor: Annotated[str | None, Query(max_length=100)] = None,
+        page: Annotated[int | None, Query(ge=1, le=1_000_000)] = None,
+    ) -> None:
+        super().__init__(limit, cursor)
+        if page is not None and cursor is not None:
+            detail = "a page goes by its number or by a cursor: leave one of them out"
+            raise ApiError(422, "invalid_request", detail, errors=[{"pointer": "/page"}])
+        self.number = page
+
+    @property
+    def span(self) -> Span:
+        offset = None if self.number is None else (self.number - 1) * self.limit
+        return Span(self.wanted, self.after, offset)
+
+    def answer_of(self, found: Listing, shown: list[Any]) -> dict[str, Any]:
+        """As `answer`, with `pagination` where a page was asked for by its number."""
+        answer = self.answer(found.rows, shown)
+        if found.total is None:
+            return answer
+        pages = -(-found.total // self.limit)
+        counted = {"page": self.number, "perPage": self.limit, "total": found.total}
+        return answer | {"pagination": counted | {"totalPages": pages}}
+
+
 InPage = Annotated[Page, Depends()]
+InNumberedPage = Annotated[NumberedPage, Depends()]

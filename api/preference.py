@@ -1,9 +1,11 @@
 """Preferences over HTTP: what a user of the platform wants to be told, and where."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Depends, Path
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Operator, Reader
@@ -11,12 +13,29 @@ from api.change import note
 from api.context import InContext
 from api.errors import ApiError
 from domain.notification import Text
-from domain.preference import Preferences
+from domain.preference import CHOICES, ChannelType, Choice, Pattern, Preferences
 from storage import channel, preference
 
 router = APIRouter(prefix="/v1/notification-preferences", tags=["notification preferences"])
 
 UserId = Annotated[Text, Path(min_length=1, max_length=200)]
+
+
+class Enabled(BaseModel):
+    """Whether the user is told."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Which row of the platform's table of preferences."""
+
+    user_id: UserId
+    event_type: Annotated[Pattern, Path()]
+    channel_type: Annotated[ChannelType, Path()]
 
 
 @router.get("/{user_id}")
@@ -37,6 +56,26 @@ async def replace_preferences(
         at = await preference.put(connection, user_id, body)
         await note(connection, caller, "update", "notification_preferences", user_id)
     return _shown(user_id, body, at)
+
+
+@router.put("/{user_id}/{event_type}/{channel_type}")
+async def choose(
+    row: Annotated[Row, Depends()], body: Enabled, context: InContext, caller: Operator
+) -> dict[str, Any]:
+    """Choose for one type of events (or all below one, `incident.*`) and one type of channels; all
+    else that the user has chosen stays."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        before = await preference.lock(connection, row.user_id)
+        choice = Choice(
+            event_type=row.event_type, channel_type=row.channel_type, enabled=body.enabled
+        )
+        chosen = before.choosing(choice)
+        if len(chosen.choices) > CHOICES:
+            detail = f"a user has {CHOICES:,} choices at most: replace them all, with fewer"
+            raise ApiError(422, "too_many_choices", detail, limit=CHOICES)
+        at = await preference.put(connection, row.user_id, chosen)
+        await note(connection, caller, "update", "notification_preferences", row.user_id)
+    return _shown(row.user_id, chosen, at)
 
 
 async def _check_channels(connection: AsyncConnection, chosen: Preferences) -> None:

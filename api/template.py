@@ -1,45 +1,86 @@
 """Mapping templates over HTTP."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag
 from pydantic.alias_generators import to_camel
 from pydantic_core import to_jsonable_python
 
-from api.auth import Operator, Reader
+from api.auth import Caller, Operator, Reader
 from api.context import InContext
 from api.errors import existing, not_found, unique_name
+from api.given import MappingConfig, check_mapping, check_source, check_tenant, plain
 from api.idempotency import IdempotencyKey, once_within, request_hash
-from api.intake import check_mapping, check_source
 from api.page import InPage
 from domain.mapping import Mapping
 from storage import template
 
 router = APIRouter(prefix="/v1/migration/templates", tags=["templates"])
 
+_MAPPING = ("mapping", "mappingConfig")
+_MEMBERS = {name for field in Mapping.model_fields for name in (field, to_camel(field))}
+Name = Annotated[str, Field(min_length=1, max_length=200)]
 
-class TemplateBody(BaseModel):
+
+class Nested(BaseModel):
     """A mapping under a name, for one source system and one entity type."""
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
-    name: str = Field(min_length=1, max_length=200)
+    name: Name
     source_system: str
     entity_type: str
-    mapping: Mapping
+    tenant_slug: str | None = None
+    mapping: MappingConfig = Field(validation_alias=AliasChoices(*_MAPPING))
 
-    def values(self) -> dict[str, Any]:
+    def plain(self) -> Mapping:
+        return self.mapping.plain(self.entity_type, self.source_system)
+
+
+class Flat(Mapping):
+    """The same with the mapping's members beside its name, as the platform's client sends it."""
+
+    name: Name
+    source_system: str
+    entity_type: str
+    tenant_slug: str | None = None
+
+    def plain(self) -> Mapping:
+        mapping = plain(self)
+        check_mapping(mapping, self.entity_type)
+        return mapping
+
+
+def _form(body: Any) -> str:
+    members = body.keys() if isinstance(body, dict) else set()
+    is_flat = members & _MEMBERS and not members & set(_MAPPING)
+    return "<flat>" if is_flat else "<nested>"
+
+
+class TemplateBody(
+    RootModel[
+        Annotated[
+            Annotated[Nested, Tag("<nested>")] | Annotated[Flat, Tag("<flat>")],
+            Discriminator(_form),
+        ]
+    ]
+):
+    """A template in either form."""
+
+    def values(self, caller: Caller) -> dict[str, Any]:
         """The row's columns. Raises ApiError 422 for what cannot work."""
-        check_source(self.source_system, self.entity_type)
-        check_mapping(self.mapping, self.entity_type)
+        given = self.root
+        check_tenant(given.tenant_slug, caller)
+        check_source(given.source_system, given.entity_type)
+        mapping = given.plain()
         return {
-            "name": self.name,
-            "source_system": self.source_system,
-            "target_entity": self.entity_type,
-            "mapping": self.mapping.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+            "name": given.name,
+            "source_system": given.source_system,
+            "target_entity": given.entity_type,
+            "mapping": mapping.model_dump(mode="json", by_alias=True, exclude_defaults=True),
         }
 
 
@@ -57,9 +98,9 @@ async def create_template(
     caller: Operator,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    values = body.values()
+    values = body.values(caller)
     hash = request_hash(values)
-    with unique_name("a template", body.name):
+    with unique_name("a template", body.root.name):
         async with once_within(context.database, caller.tenant_id, idempotency_key) as (hold, tx):
             earlier = hold.replay(hash)
             if earlier is not None:
@@ -83,8 +124,8 @@ async def get_template(template_id: UUID, context: InContext, caller: Reader) ->
 async def replace_template(
     template_id: UUID, body: TemplateBody, context: InContext, caller: Operator
 ) -> dict[str, Any]:
-    values = body.values()
-    with unique_name("a template", body.name):
+    values = body.values(caller)
+    with unique_name("a template", body.root.name):
         async with context.database.tenant(caller.tenant_id) as connection:
             found = await template.replace(connection, template_id, values)
     return {"data": _shown(existing(found, "template"))}

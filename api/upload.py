@@ -12,12 +12,13 @@ from pydantic_core import to_jsonable_python
 from temporalio.service import RPCError
 
 from api.auth import Caller, Operator
+from api.change import note
 from api.context import Context, InContext
 from api.durable import reference
 from api.errors import ApiError, bad_input_response
 from api.form import Form
 from api.idempotency import IdempotencyKey, Once, once, request_hash
-from api.intake import UploadFields, chosen_mapping, read_fields, store_file
+from api.intake import Intake, UploadFields
 from api.job import find_job, shown_jobs
 from domain.failures import Problem
 from domain.mapping import Mapping
@@ -30,16 +31,13 @@ from workflows.starting import start_migration
 router = APIRouter(prefix="/v1/migration", tags=["migration"])
 
 
-_REQUIRED = ("sourceSystem", "entityType")
-
-
 def _form_schema() -> dict[str, Any]:
     """The form as OpenAPI wants it; the models it refers to are described with other routes."""
     schema = UploadFields.model_json_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)
     schema["properties"]["file"] = {"type": "string", "format": "binary"}
     schema["required"].append("file")
-    schema["description"] = "Send the fields first and the file last."
+    schema["description"] = "Fields before the file are judged before it is read."
     return schema
 
 
@@ -55,20 +53,14 @@ _FORM = {"required": True, "content": {"multipart/form-data": {"schema": _form_s
 async def upload(
     request: Request, context: InContext, caller: Operator, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    """Upload an export: multipart/form-data, the fields first, then the file in part `file`.
+    """Upload an export: multipart/form-data, the fields and the file in part `file`. What stands
+    before the file is judged before it is read.
 
     201 with the preview if it is ready within `wait` seconds, else 202 with the job.
     """
     form = Form(request, context.settings.upload_max_bytes)
-    values = await form.fields()
-    if any(name not in values for name in _REQUIRED):
-        await form.skip_file()  # to say so if they come after it
-    fields = read_fields(values)
-    if fields.tenant_slug not in (None, caller.slug):
-        raise ApiError(403, "forbidden", "this key belongs to another tenant")
     async with once(context.database, caller.tenant_id, idempotency_key) as hold:
-        mapping = await chosen_mapping(context, caller, fields)
-        stored = await store_file(context, caller, fields, form)
+        fields, mapping, stored = await Intake(context, caller, form).take()
         taken = _Taken(context, caller, hold, _hash(fields, stored))
         job = await taken.record(stored, mapping)
         if isinstance(job, Response):
@@ -109,6 +101,7 @@ class _Taken:
         # From the same commit on, a repeated request is answered with this job.
         async with self.hold.transaction() as connection:
             job = await migration.create(connection, self.caller.tenant_id, stored, mapping)
+            await note(connection, self.caller, "create", "migration", job["id"])
             shown = (await shown_jobs(self.context, connection, [job]))[0]
             await self.hold.settle(connection, self.hash, 202, to_jsonable_python({"job": shown}))
         return job

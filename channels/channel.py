@@ -42,6 +42,7 @@ class ChannelConfig(BaseModel):
         str_strip_whitespace=True,
     )
     destinations: ClassVar[frozenset[str]] = frozenset()
+    synonyms: ClassVar[Mapping[str, str]] = {}  # second names of fields, and their first
 
     severity: SeveritySetting = Severity.INFO  # of events that do not say
     rate_limit: RateLimit | None = None  # instead of the vendor's
@@ -156,7 +157,8 @@ class Channel(Protocol[Config]):
     """One vendor's way of being told things. Stateless; any number may run at once."""
 
     kind: str
-    title: str  # for people
+    title: str  # for people, as the platform lists it
+    description: str
     config: type[Config]
     limits: Limits
 

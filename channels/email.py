@@ -47,7 +47,8 @@ class Email:
     tokens: Tokens = field(default_factory=Tokens)
 
     kind = "email"
-    title = "E-mail"
+    title = "Email (SMTP)"
+    description = "Send email notifications"
     config = EmailConfig
     options = EmailOptions
     # No vendor, no rate: a server's own limit belongs into the integration's `rateLimit`.

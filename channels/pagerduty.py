@@ -7,10 +7,11 @@ one `dedup_key` join one open alert, so that a delivery may come twice.
 
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import uuid4
 
-from pydantic import Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr
 
 from channels.channel import BaseUrl, ChannelConfig, ChannelOptions, Limits, Outgoing, matching
 from channels.egress import Egress, Reply
@@ -28,12 +29,14 @@ from domain.delivery import (
 from domain.message import Message
 from domain.notification import Action
 from domain.redaction import Redactor
+from domain.severity import Severity, SeveritySetting
 
 SUMMARY_CHARS, DEDUP_KEY_CHARS = 1_024, 255
 EVENT_BYTES = 512_000  # "512 KB", with the key, in the stricter reading
 _KEY_BYTES = len(',"routing_key":""') + 32
 _DETAIL_CHARS, _URL_CHARS = 500, 2_048
 _FINAL = (400, 413)
+_LINK = "View in FireLater"
 _HOSTS = {"us": "pagerduty.com", "eu": "eu.pagerduty.com"}
 
 _PROVED = (
@@ -50,17 +53,24 @@ _TOKEN = matching(r"[!-~]{1,200}", "an API key has 1 to 200 characters of ASCII,
 class PagerDutyConfig(ChannelConfig):
     """A service's integration of type "Events API v2"; `source` names us in its alerts.
 
-    `restApiKey` is for `test` alone. `baseUrl` and `restBaseUrl` stand for the region's hosts.
+    `component` and `group` stand for the types of the entity and of the event. `restApiKey` is for
+    `test` alone. `baseUrl` and `restBaseUrl` stand for the region's hosts.
     """
 
     destinations: ClassVar[frozenset[str]] = frozenset({"region", "baseUrl", "restBaseUrl"})
+    synonyms: ClassVar[Mapping[str, str]] = {"severity": "defaultSeverity"}
 
+    severity: SeveritySetting = Field(
+        Severity.INFO,
+        alias="defaultSeverity",  # as the platform has it; `severity` in what was saved before
+        validation_alias=AliasChoices("defaultSeverity", "severity"),
+    )
     integration_key: Annotated[SecretStr, _KEY]
     rest_api_key: Annotated[SecretStr, _TOKEN] | None = None
     region: Literal["us", "eu"] = "us"
     base_url: BaseUrl | None = None
     rest_base_url: BaseUrl | None = None
-    source: str = Field("FireLater", min_length=1, max_length=255)
+    source: str = Field("FireLater ITSM", min_length=1, max_length=255)
     component: str | None = Field(None, min_length=1, max_length=255)
     group: str | None = Field(None, min_length=1, max_length=255)
     class_: str | None = Field(None, min_length=1, max_length=255, alias="class")
@@ -89,6 +99,7 @@ class PagerDuty:
 
     kind = "pagerduty"
     title = "PagerDuty"
+    description = "Trigger incidents in PagerDuty"
     config = PagerDutyConfig
     options = ChannelOptions
     limits = Limits(PROMPT, keyed=True, rate=Rate(120, 60.0), stateful=True)
@@ -134,7 +145,7 @@ def dedup_key(alert_key: str) -> str:
 
 
 def _trigger(message: Message, config: PagerDutyConfig) -> dict[str, Any]:
-    named = {"component": config.component, "group": config.group}
+    component = config.component or one_line(message.entity_type or "")
     url = link(message.url, _URL_CHARS)  # one that is none stays among the details
     return {
         "payload": {
@@ -142,25 +153,36 @@ def _trigger(message: Message, config: PagerDutyConfig) -> dict[str, Any]:
             "source": config.source,
             "severity": str(message.severity),
             "timestamp": message.created_at.isoformat(),
-            **{name: value for name, value in named.items() if value},
+            **({"component": component} if component else {}),
+            "group": config.group or message.event_type,
             "class": config.class_ or message.event_type,
             "custom_details": _details(message),
         },
         "client": "FireLater",
-        **({"client_url": url, "links": [{"href": url, "text": "Open"}]} if url else {}),
+        **({"client_url": url, "links": [{"href": url, "text": _LINK}]} if url else {}),
     }
 
 
 def _details(message: Message) -> dict[str, Any]:
-    parts = {"body": message.body, "facts": dict(message.facts), "metadata": message.extra}
-    return {name: part for name, part in parts.items() if part}
+    """Flat, as event rules read it (`custom_details.entity_type`). The metadata is the platform's
+    last word: a name of ours in it stands for what it says there."""
+    ours = {
+        "event_type": message.event_type,
+        "entity_type": message.entity_type,
+        "entity_id": message.entity_id,
+        "body": message.body,
+        "user_name": message.user_name,
+        "user_email": message.recipient,
+    }
+    return {name: said for name, said in ours.items() if said} | message.extra
 
 
 def _fitting(event: dict[str, Any]) -> dict[str, Any]:
-    """Only a body's text can make an event too large; it is what gives way."""
+    """Only our body's text can make an event too large (all metadata has 16 KiB at most); it is
+    what gives way."""
     excess = json_bytes(event) + _KEY_BYTES - EVENT_BYTES
     details = event["payload"]["custom_details"]
-    if excess > 0 and "body" in details:
+    if excess > 0 and isinstance(details.get("body"), str):
         details["body"] = cut(details["body"], json_bytes(details["body"]) - excess, json_bytes)
     return event
 

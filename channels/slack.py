@@ -46,6 +46,7 @@ class Slack:
 
     kind = "slack"
     title = "Slack"
+    description = "Send notifications to Slack channels"
     config = SlackConfig
     options = SlackOptions
     limits = Limits(PROMPT, keyed=False, rate=Rate(1, 1.0))

@@ -4,19 +4,21 @@ Limits: docs.slack.dev, "Reference: blocks". Slack does not document how it coun
 blocks together may have about 13,200 characters (slackapi/bolt-js#2509), so texts are measured in
 the strictest way, and the limits here add up to less than that.
 
-Untrusted text stands in `plain_text` objects, where nothing is read as markup. Only the fallback
-`text` is mrkdwn; there `&`, `<` and `>` are escaped, without which it has no links or mentions.
+The body and the entity are mrkdwn, as the platform documents: their formatting shows. There `&`,
+`<` and `>` are escaped, without which no link hides behind a text and nobody is mentioned, and
+`verbatim` keeps Slack from reading names and `@channel` into them ("Reference: text object"). The
+fallback `text` is escaped just so. All else stands in `plain_text`, where nothing is markup.
 """
 
 from typing import Any
 
-from channels.look import entity_of, remarks_on, time_of
+from channels.look import remarks_on, time_of
 from channels.text import cut, json_units, lines, link, one_line
 from domain.message import Message
 
 HEADER, SECTION, URL = 150, 3_000, 3_000
 FIELDS = 10  # in a section
-_NAME, _VALUE, _CONTEXT, _FALLBACK, _REMARK = 50, 150, 200, 1_000, 500
+_NAME, _VALUE, _CONTEXT, _FALLBACK, _REMARK, _TITLE = 50, 150, 200, 1_000, 500, 1_500
 
 Block = dict[str, Any]
 
@@ -27,14 +29,15 @@ def content(message: Message) -> dict[str, Any]:
     attachments"). A title that is too long for a header is repeated, whole, above the body."""
     title = one_line(message.title) or message.event_type
     body = lines(message.body).strip()[: SECTION + 1]  # of more, nothing can be shown
-    whole = f"{title}\n\n{body}".strip() if _units(title) > HEADER else body
+    whole = cut(title, _TITLE, _units) if _units(title) > HEADER else ""
     remarks = remarks_on(message)
     return {
         "text": escaped(cut("\n".join([title, *remarks, body]).strip(), _FALLBACK, _units)),
         "blocks": [
             {"type": "header", "text": _plain(title, HEADER)},
             *(_text(remark, _REMARK) for remark in remarks),
-            *([_text(whole, SECTION)] if whole else []),
+            *([_text(whole, _TITLE)] if whole else []),
+            *([_body(body, SECTION - _units(whole))] if body else []),
             *_facts(message),
             _context(message),
             *_button(message),
@@ -58,6 +61,15 @@ def _plain(text: str, size: int) -> Block:
     return {"type": "plain_text", "text": cut(text, size, _units), "emoji": False}
 
 
+def _mrkdwn(text: str, size: int) -> Block:
+    return {"type": "mrkdwn", "text": escaped(cut(text, size, _units)), "verbatim": True}
+
+
+def _body(text: str, size: int) -> Block:
+    """As `_text`, with the formatting that it has."""
+    return {"type": "section", "text": _mrkdwn(text, size), "expand": True}
+
+
 def _text(text: str, size: int) -> Block:
     """Text at its full length, without "See more"."""
     return {"type": "section", "text": _plain(text, size), "expand": True}
@@ -79,8 +91,12 @@ def _field(name: str, value: str) -> Block:
 
 
 def _context(message: Message) -> Block:
-    said = [message.event_type, str(message.severity), entity_of(message), time_of(message)]
-    return {"type": "context", "elements": [_plain(each, _CONTEXT) for each in said if each]}
+    """What it is about first, as `incident: INC-1042`."""
+    said = [message.event_type, str(message.severity), time_of(message)]
+    named = [one_line(name or "") for name in (message.entity_type, message.entity_id)]
+    about = ": ".join(filter(None, named))
+    entity = [_mrkdwn(about, _CONTEXT)] if about else []
+    return {"type": "context", "elements": [*entity, *(_plain(each, _CONTEXT) for each in said)]}
 
 
 def _button(message: Message) -> list[Block]:

@@ -16,6 +16,7 @@ from channels.channel import (
     matching,
     url_and_host,
 )
+from domain.event_type import closest
 
 API = "https://slack.com/api"
 _CHANNELS = 200
@@ -121,15 +122,8 @@ class SlackConfig(ChannelConfig):
 
     def channel_of(self, event_type: str) -> str:
         """The channel of an event; of several patterns that fit, the longest says which."""
-        if event_type in self.channel_map:
-            return self.channel_map[event_type]
-        fitting = [
-            pattern
-            for pattern in self.channel_map
-            if pattern.endswith(".*") and event_type.startswith(pattern[:-1])
-        ]
-        longest = max(fitting, key=len, default="")
-        return self.channel_map.get(longest, self.default_channel or "")
+        pattern = closest(self.channel_map, event_type)
+        return (self.channel_map[pattern] if pattern else self.default_channel) or ""
 
 
 class SlackOptions(ChannelOptions):

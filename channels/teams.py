@@ -85,6 +85,7 @@ class Teams:
 
     kind = "teams"
     title = "Microsoft Teams"
+    description = "Send notifications to Teams channels"
     config = TeamsConfig
     options = ChannelOptions
     limits = Limits(PROMPT, keyed=False, rate=Rate(4, 1.0))

@@ -120,4 +120,4 @@ def _short(text: str, size: int) -> str:
 def _actions(message: Message) -> list[Element]:
     url = link(message.url)
     fits = url is not None and len(url) <= _URL
-    return [{"type": "Action.OpenUrl", "title": "Open", "url": url}] if fits else []
+    return [{"type": "Action.OpenUrl", "title": "View Details", "url": url}] if fits else []

@@ -129,7 +129,8 @@ class Webhook:
     """The delivery's id is the message's: its receiver knows one that comes twice."""
 
     kind = "generic_webhook"
-    title = "Webhook"
+    title = "Generic Webhook"
+    description = "Custom webhook integration"
     config = WebhookConfig
     options = ChannelOptions
     limits = Limits(PERSISTENT, keyed=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from domain.entity import Field, Kind
-from domain.vocabulary import Words, boolean_of
+from domain.vocabulary import PLANNING, Words, boolean_of, priority_kept
 from domain.zones import instant
 
 Value = str | bool | int | datetime
@@ -27,7 +27,7 @@ class Defaults:
         readers: Mapping[Kind, Callable[[str], Value | None]] = {
             "text": str,
             "status": self.statuses.default,
-            "priority": self.priorities.default,
+            "priority": self._priority,
             "boolean": boolean_of,
             "timestamp": self._instant,
         }
@@ -35,6 +35,11 @@ class Defaults:
         if value is None or "\0" in text:
             raise ValueError(f"{raw!r} cannot be the default of the {field.kind} {field.name}")
         return value
+
+    def _priority(self, text: str) -> int | None:
+        """A default is said in the platform's scale, which ends with 5."""
+        found = self.priorities.default(text)
+        return priority_kept(PLANNING) if found is None and text == str(PLANNING) else found
 
     def _instant(self, text: str) -> datetime | None:
         try:

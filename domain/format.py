@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from domain.failures import BadInput
 
 FORMATS = ("csv", "json", "xml")
+CONTENT_TYPES = {"csv": "text/csv", "json": "application/json", "xml": "application/xml"}
 HEAD_BYTES = 1024  # how much of a file `detect` wants to see
 
 _EXTENSIONS = {"csv": "csv", "txt": "csv", "tsv": "csv", "json": "json", "xml": "xml"}

@@ -15,7 +15,14 @@ from domain.date_rules import DateOrder, checked_date_format
 from domain.defaults import Defaults
 from domain.entity import PRIORITIES, Entity
 from domain.entity import Field as TargetField
-from domain.vocabulary import Words, priority_words, status_words
+from domain.vocabulary import (
+    PLANNING,
+    Words,
+    priority_kept,
+    priority_words,
+    status_spelt,
+    status_words,
+)
 from domain.zones import check_known, check_place
 
 Transformation = Literal["uppercase", "lowercase", "trim", "date", "boolean"]
@@ -53,14 +60,17 @@ class StatusMapping(_Model):
     """One status of the source into one of the entity; `sourceStatus: "*"` takes all others."""
 
     source_status: Text
-    target_status: str
+    target_status: Annotated[str, AfterValidator(status_spelt)]
 
 
 class PriorityMapping(_Model):
-    """One priority of the source into 1 (critical) to 4 (low); `"*"` takes all others."""
+    """One priority of the source into 1 (critical) to 4 (low); `"*"` takes all others. The 5 of
+    the platform's own scale, planning, is kept as 4."""
 
     source_priority: Text
-    target_priority: int = Field(ge=PRIORITIES[0], le=PRIORITIES[-1])
+    target_priority: Annotated[
+        int, Field(ge=PRIORITIES[0], le=PLANNING), AfterValidator(priority_kept)
+    ]
 
 
 class Mapping(_Model):

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.link import link
-from domain.notification import Action, Severity, action, alert_key, stated_severity
+from domain.notification import Action, Severity, User, action, alert_key, stated_severity
 from domain.severity import understood
 
 FACTS = 20
@@ -51,6 +51,7 @@ class Message:
     facts: tuple[tuple[str, str], ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
     recipient: str | None = None  # the e-mail address of the user the event is for
+    user_name: str | None = None  # and what they are called
     latest: Latest | None = None
     repeated: bool = False
 
@@ -59,7 +60,7 @@ def render(delivery_id: str, notification: dict[str, Any], default: Severity) ->
     """A notification's row as a message; `default` is the integration's severity."""
     metadata = notification["metadata"]
     entity = notification["entity_type"], notification["entity_id"]
-    notification_id = str(notification["id"])
+    notification_id, user = str(notification["id"]), notification["recipient"] or {}
     return Message(
         delivery_id=delivery_id,
         notification_id=notification_id,
@@ -75,13 +76,20 @@ def render(delivery_id: str, notification: dict[str, Any], default: Severity) ->
         entity_id=entity[1],
         facts=tuple(_facts(metadata)),
         extra=metadata,
-        recipient=(notification["recipient"] or {}).get("email"),
+        recipient=user.get("email"),
+        user_name=user.get("name"),
     )
 
 
-def notes(metadata: dict[str, Any]) -> list[str]:
+def notes(metadata: dict[str, Any], user: dict[str, Any] | None = None) -> list[str]:
     """What of an event is not as its sender may have meant it; for the record."""
-    return [*_notes(metadata)]
+    return [*_notes(metadata), *_unknown(user or {})]
+
+
+def _unknown(user: dict[str, Any]) -> Iterator[str]:
+    names = ", ".join(name for name in user if name not in User.model_fields)
+    if names:
+        yield f"of user, {_cut(names)} is not known here: it is kept, and nothing goes by it"
 
 
 def _notes(metadata: dict[str, Any]) -> Iterator[str]:

@@ -33,6 +33,7 @@ class Phase(StrEnum):
 
 FINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.ROLLED_BACK})
 
+SMALLEST_BATCH = 100  # records
 Duplicates = Literal["skip", "update", "refuse"]
 Match = Literal["never", "without_id", "number"]  # which records are found by their number
 
@@ -59,7 +60,7 @@ class Options(_Model):
     overwrite_edits: bool = False
     match_by: Literal["id", "number"] | None = None
     dry_run: bool = False
-    batch_size: int = Field(default=10_000, ge=100, le=10_000)
+    batch_size: int = Field(default=10_000, ge=SMALLEST_BATCH, le=10_000)
 
     def match(self, unique: bool) -> Match:
         """Which records are found by their number; `unique`: the file has each number once."""

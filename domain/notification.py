@@ -2,17 +2,28 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
+from domain.event_type import folded
 from domain.severity import Severity as Severity  # who notifies asks for it here
 from domain.severity import understood
-from domain.storable import JsonObject, at_most, storable
+from domain.storable import JsonObject, at_most, bounded, storable
 
 TITLE_CHARS, BODY_CHARS = 1_000, 100_000
-METADATA_BYTES = 16 * 2**10
+METADATA_BYTES, USER_BYTES = 16 * 2**10, 4 * 2**10
 
 
 class Action(StrEnum):
@@ -24,6 +35,13 @@ class Action(StrEnum):
 
 
 Text = Annotated[str, AfterValidator(storable)]
+
+
+def _or(empty: Any, taken: Any) -> BeforeValidator:
+    """Null as what is empty."""
+    return BeforeValidator(
+        lambda value: empty if value is None else value, json_schema_input_type=taken
+    )
 
 
 def _in_utc(time: datetime) -> datetime:
@@ -41,25 +59,55 @@ class _Body(BaseModel):
 
 
 class User(_Body):
-    """Whom an event is for; their preferences decide the channels."""
+    """Whom an event is for; their preferences decide the channels. What else is said of them is
+    kept, and nothing goes by it."""
+
+    model_config = ConfigDict(extra="allow")
 
     id: Text = Field(min_length=1, max_length=200)
     email: Text | None = Field(None, max_length=2_000)  # one that is none is said by its delivery
     name: Text | None = Field(None, max_length=200)
 
+    @model_validator(mode="after")
+    def _bound_rest(self) -> Self:
+        if self.model_extra:
+            storable(bounded(self.model_extra, USER_BYTES))
+        return self
+
 
 class Event(_Body):
-    """What happened, as the platform tells it: `POST /v1/notifications`."""
+    """What happened, as the platform tells it: `POST /v1/notifications`.
 
+    `id` is the platform's own, and goes on record; a repetition is known by `dedupKey`. `userId`
+    stands for a `user` of whom no more is said.
+    """
+
+    id: Text | None = Field(None, min_length=1, max_length=200)
     event_type: Text = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.:-]+$")
     title: Text = Field(min_length=1, max_length=TITLE_CHARS)
-    body: Text = Field("", max_length=BODY_CHARS)
+    body: Annotated[Text, _or("", str | None)] = Field("", max_length=BODY_CHARS)
     entity_type: Text | None = Field(None, min_length=1, max_length=100)
     entity_id: Text | None = Field(None, min_length=1, max_length=100)
-    metadata: Annotated[JsonObject, at_most(METADATA_BYTES)] = Field(default_factory=dict)
+    metadata: Annotated[JsonObject, at_most(METADATA_BYTES), _or({}, dict[str, Any] | None)] = (
+        Field(default_factory=dict)
+    )
     user: User | None = None
+    user_id: Text | None = Field(None, min_length=1, max_length=200)
     dedup_key: Text | None = Field(None, min_length=1, max_length=255)
     expires_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
+
+    @field_validator("user_id")
+    @classmethod
+    def _one_user(cls, id: str | None, info: ValidationInfo) -> str | None:
+        user = info.data.get("user")
+        if id is not None and user is not None and user.id != id:
+            raise ValueError("names another user than user.id: leave one of them out")
+        return id
+
+    @property
+    def addressee(self) -> User | None:
+        """Whom it is for, in whichever way that is said."""
+        return self.user or (User(id=self.user_id) if self.user_id else None)
 
 
 # What an event's name says of its urgency, when nobody else does.
@@ -80,13 +128,13 @@ def stated_severity(event_type: str, metadata: dict[str, Any]) -> Severity | Non
     stated = understood(metadata.get("severity"))
     if stated is not None:
         return stated
-    name = event_type.lower()
+    name = folded(event_type)
     return next((level for words, level in _BY_NAME if any(word in name for word in words)), None)
 
 
 def action(event_type: str) -> Action:
     """`….resolved` and `….closed` resolve, `….acknowledged` acknowledges, all else triggers."""
-    return _ACTIONS.get(event_type.lower().rpartition(".")[2], Action.TRIGGER)
+    return _ACTIONS.get(folded(event_type).rpartition(".")[2], Action.TRIGGER)
 
 
 def alert_key(notification_id: str, entity_type: str | None, entity_id: str | None) -> str:

@@ -1,19 +1,24 @@
 """What a user wants to be told, and through which channels."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from domain.delivery import Reason
+from domain.event_type import closest, fits, folded
 from domain.severity import Severity, SeveritySetting
 
 # An event type as it is written, or all below one: `incident.*` is `incident.created` and
 # `incident.sla.breached`, but neither `incident` nor `incidents.created`.
 Pattern = Annotated[str, Field(max_length=102, pattern=r"^[A-Za-z0-9_.:-]+(\.\*)?$")]
 Patterns = Annotated[tuple[Pattern, ...], Field(max_length=200)]
+# Also of a type that is told elsewhere: the platform shows things in its own pages, too.
+ChannelType = Annotated[str, Field(max_length=50, pattern=r"^[A-Za-z0-9_.-]+$")]
+
+CHOICES = 1_000  # of a user
 
 Row = Mapping[str, Any]
 
@@ -31,6 +36,30 @@ class EventTypes(_Body):
     exclude: Patterns = ()
 
 
+class Choice(_Body):
+    """Whether to be told of such events through channels of one type: a row of the platform's
+    table. Of several rows that fit, the closest counts, and goes before `eventTypes`."""
+
+    event_type: Pattern
+    channel_type: ChannelType
+    enabled: bool
+
+
+def _place(choice: Choice) -> tuple[str, str]:
+    return folded(choice.event_type), choice.channel_type
+
+
+def _once(choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    seen: set[tuple[str, str]] = set()
+    for choice in choices:
+        if _place(choice) in seen:
+            raise ValueError(
+                f"{choice.event_type} through {choice.channel_type} is chosen twice: keep one"
+            )
+        seen.add(_place(choice))
+    return choices
+
+
 class Preferences(_Body):
     """A user's choice; what it leaves out is as for users who have made none.
 
@@ -41,15 +70,22 @@ class Preferences(_Body):
     channels: Annotated[tuple[UUID, ...], Field(max_length=200)] | None = None
     event_types: EventTypes = EventTypes()
     min_severity: SeveritySetting | None = None
+    choices: Annotated[tuple[Choice, ...], Field(max_length=CHOICES), AfterValidator(_once)] = ()
+
+    def choosing(self, choice: Choice) -> Self:
+        """With one choice more, in the place of one for the same if there is such."""
+        others = (each for each in self.choices if _place(each) != _place(choice))
+        return self.model_copy(update={"choices": (*others, choice)})
 
 
-def unwanted(preferences: Preferences, event_type: str, severity: Severity) -> Reason | None:
-    """Why the user is not to be told of such an event; None if they are."""
-    include, exclude = preferences.event_types.include, preferences.event_types.exclude
+def unwanted(
+    preferences: Preferences, event_type: str, severity: Severity, channel_type: str | None = None
+) -> Reason | None:
+    """Why the user is not to be told of such an event through such a channel; None if they are."""
     least = preferences.min_severity or Severity.INFO
     if preferences.muted:
         return Reason.MUTED
-    if (include and not _matches(include, event_type)) or _matches(exclude, event_type):
+    if not _chosen(preferences, event_type, channel_type):
         return Reason.EVENT_TYPE_EXCLUDED
     return Reason.BELOW_MIN_SEVERITY if severity.rank > least.rank else None
 
@@ -63,8 +99,19 @@ def targets(preferences: Preferences | None, channels: Iterable[Row]) -> list[UU
     return [channel["id"] for channel in channels if channel["is_default"]]
 
 
+def _chosen(preferences: Preferences, event_type: str, channel_type: str | None) -> bool:
+    include, exclude = preferences.event_types.include, preferences.event_types.exclude
+    rows = {
+        each.event_type: each.enabled
+        for each in preferences.choices
+        if each.channel_type == channel_type
+    }
+    row = closest(rows, event_type)
+    if row is not None:
+        return rows[row]
+    included = not include or _matches(include, event_type)
+    return included and not _matches(exclude, event_type)
+
+
 def _matches(patterns: Iterable[str], event_type: str) -> bool:
-    return any(
-        event_type.startswith(pattern[:-1]) if pattern.endswith(".*") else event_type == pattern
-        for pattern in patterns
-    )
+    return any(fits(pattern, event_type) for pattern in patterns)

@@ -32,9 +32,9 @@ class Decision:
 def routes(
     notifications: Iterable[Row], channels: Sequence[Row], preferences: Mapping[str, Preferences]
 ) -> Iterator[Decision]:
-    """One decision at least for each notification. A channel has `id`, `is_default`, `is_active`,
-    `integration` (a row with `is_active`, or None) and `severity`, that of events that do not
-    say theirs."""
+    """One decision at least for each notification. A channel has `id`, `channel_type`,
+    `is_default`, `is_active`, `integration` (a row with `is_active`, or None) and `severity`, that
+    of events that do not say theirs."""
     known = {channel["id"]: channel for channel in channels}
     for notification in notifications:
         own = preferences_of(notification, preferences)
@@ -53,7 +53,8 @@ def decide(
         severity, reason = _stated(notification), Reason.CHANNEL_DELETED
         return Decision(notification, None, channel_id, severity, reason)
     severity = _stated(notification, channel["severity"])
-    refused = unwanted(own, notification["event_type"], severity) if own else None
+    about = notification["event_type"], severity, channel.get("channel_type")
+    refused = unwanted(own, *about) if own else None
     return Decision(notification, channel, channel_id, severity, refused or _unusable(channel))
 
 

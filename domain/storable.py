@@ -45,13 +45,15 @@ def _check_text(text: str) -> None:
 def at_most(limit: int) -> AfterValidator:
     """Bounds the length of a value's JSON, in bytes of UTF-8."""
 
-    def check(value: Any) -> Any:
-        length = len(json.dumps(value, ensure_ascii=False).encode())
-        if length > limit:
-            raise ValueError(f"{length} bytes of JSON are too many; {limit} are taken")
-        return value
+    return AfterValidator(lambda value: bounded(value, limit))
 
-    return AfterValidator(check)
+
+def bounded(value: Any, limit: int) -> Any:
+    """The value itself. Raises ValueError if its JSON is longer than that."""
+    length = len(json.dumps(value, ensure_ascii=False).encode())
+    if length > limit:
+        raise ValueError(f"{length} bytes of JSON are too many; {limit} are taken")
+    return value
 
 
 JsonObject = Annotated[dict[str, Any], AfterValidator(storable)]

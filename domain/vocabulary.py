@@ -13,6 +13,8 @@ _TRUE = "true 1 yes y on t active enabled vero wahr ja oui si sí sì verdadero 
 _FALSE = "false 0 no n off f inactive disabled falso falsch nein non não nao faux"
 _BOOLEANS = dict.fromkeys(_TRUE.split(), True) | dict.fromkeys(_FALSE.split(), False)
 
+_SPELLINGS = {"canceled": "cancelled"}
+PLANNING = 5  # the last of the platform's scale, and of ServiceNow's
 _PRIORITY_WORDS = {
     **{"critical": 1, "very high": 1, "highest": 1, "high": 2, "medium": 3, "moderate": 3},
     **{"normal": 3, "low": 4, "lowest": 4, "very low": 4, "planning": 4},
@@ -65,10 +67,23 @@ def _priority_label(value: str) -> tuple[int | None, str | None]:
     return None if digit is None else int(digit), found["word"]
 
 
+def priority_kept(target: int) -> int:
+    """A priority of the platform's scale, 1 to 5, as it is kept: 1 to 4."""
+    return min(target, PLANNING - 1)
+
+
+def status_spelt(status: str) -> str:
+    """A status of ours in our spelling."""
+    return _SPELLINGS.get(status, status)
+
+
 def status_of(value: str, statuses: Iterable[str]) -> str | None:
     """The status of the entity that the value already is: `In Progress` is in_progress."""
     folded = re.sub(r"[\s_]+", "_", fold(value))
-    return folded if folded in statuses else None
+    if folded in statuses:
+        return folded
+    spelt = status_spelt(folded)
+    return spelt if spelt in statuses else None
 
 
 @dataclass(frozen=True, slots=True)

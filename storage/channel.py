@@ -12,7 +12,7 @@ from storage.notification_tables import delivery_rates as rates
 from storage.notification_tables import integrations
 from storage.notification_tables import notification_channels as channels
 from storage.notification_tables import notification_deliveries as deliveries
-from storage.rows import create_row, find_row
+from storage.rows import Listing, Span, create_row, find_row, listing
 from storage.waiting import note_wakes
 
 NotificationChannel = dict[str, Any]  # a row of notification_channels
@@ -53,14 +53,10 @@ async def see(connection: AsyncConnection, id: UUID) -> NotificationChannel | No
     return dict(found._mapping) if found else None
 
 
-async def page(
-    connection: AsyncConnection, limit: int, after: UUID | None
-) -> list[NotificationChannel]:
-    """As `see`, those after one of them or from the first."""
-    query = _seen().order_by(channels.c.id).limit(limit)
-    if after is not None:
-        query = query.where(channels.c.id > after)
-    return [dict(row._mapping) for row in await connection.execute(query)]
+async def page(connection: AsyncConnection, type: str | None, span: Span) -> Listing:
+    """As `see`, those of the type, or of any."""
+    query = _seen() if type is None else _seen().where(channels.c.type == type)
+    return await listing(connection, query, channels.c.id, span)
 
 
 async def remove(connection: AsyncConnection, id: UUID) -> UUID | None:

@@ -4,17 +4,18 @@ The config and the secrets are apart: `credentials` holds the secrets sealed by 
 `credential_hints` what may be shown of them.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Select, Table, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.notification_tables import integration_logs as logs
 from storage.notification_tables import integrations
 from storage.notification_tables import notification_channels as channels
-from storage.rows import create_row, find_row, page_of, remove_row
+from storage.rows import Listing, Span, create_row, find_row, listing, remove_row
 
 Integration = dict[str, Any]  # a row of integrations
 Log = dict[str, Any]  # a row of integration_logs
@@ -59,10 +60,11 @@ async def find(connection: AsyncConnection, id: UUID, *, lock: bool = False) -> 
     return await find_row(connection, integrations, id, lock=lock)
 
 
-async def page(connection: AsyncConnection, limit: int, after: UUID | None) -> list[Integration]:
-    """Those that are listed: a notification channel's own is seen through its channel."""
-    listed = integrations.c.channel_id.is_(None)
-    return await page_of(connection, integrations, limit, after, listed)
+async def page(connection: AsyncConnection, wanted: Integration, span: Span) -> Listing:
+    """Those that are listed: a notification channel's own is seen through its channel. `wanted`:
+    type, is_active."""
+    query = select(integrations).where(integrations.c.channel_id.is_(None))
+    return await listing(connection, _only(query, integrations, wanted), integrations.c.id, span)
 
 
 async def remove(connection: AsyncConnection, id: UUID) -> bool:
@@ -81,17 +83,19 @@ async def log(connection: AsyncConnection, id: UUID, entry: Log) -> None:
     await connection.execute(insert(logs).values(integration_id=id, **entry))
 
 
-async def logged(
-    connection: AsyncConnection, id: UUID, wanted: Log, limit: int, before: UUID | None
-) -> list[Log]:
+async def logged(connection: AsyncConnection, id: UUID, wanted: Log, span: Span) -> Listing:
     """The integration's log, newest first. `wanted`: level, action, since (a datetime)."""
-    query = select(logs).where(logs.c.integration_id == id).order_by(logs.c.id.desc()).limit(limit)
-    if before is not None:
-        query = query.where(logs.c.id < before)
-    for name in ("level", "action"):
-        if wanted.get(name) is not None:
-            query = query.where(logs.c[name] == wanted[name])
-    since: datetime | None = wanted.get("since")
+    equal = {name: wanted[name] for name in ("level", "action")}
+    query = _only(select(logs).where(logs.c.integration_id == id), logs, equal)
+    since: datetime | None = wanted["since"]
     if since is not None:
         query = query.where(logs.c.created_at >= since)
-    return [dict(row._mapping) for row in await connection.execute(query)]
+    return await listing(connection, query, logs.c.id, span, newest_first=True)
+
+
+def _only(query: Select[Any], table: Table, wanted: Mapping[str, Any]) -> Select[Any]:
+    """What has these values; None asks for nothing."""
+    for name, value in wanted.items():
+        if value is not None:
+            query = query.where(table.c[name] == value)
+    return query

@@ -21,13 +21,13 @@ OUTBOX_KIND = "notification"
 
 # uuidv7 only grows within one statement, so ids in their order are events in theirs.
 _INSERT = """
-insert into tenant.notifications (request_id, event_type, title, body, entity_type, entity_id,
-    metadata, recipient, dedup_key, severity, expires_at, created_by)
-select $1, e.event_type, e.title, e.body, e.entity_type, e.entity_id,
+insert into tenant.notifications (request_id, event_id, event_type, title, body, entity_type,
+    entity_id, metadata, recipient, dedup_key, severity, expires_at, created_by)
+select $1, e.event_id, e.event_type, e.title, e.body, e.entity_type, e.entity_id,
     coalesce(e.metadata, '{}'), e.recipient, e.dedup_key, e.severity, e.expires_at, $3
-from jsonb_to_recordset($2) as e (event_type text, title text, body text, entity_type text,
-    entity_id text, metadata jsonb, recipient jsonb, dedup_key text, severity text,
-    expires_at timestamptz)
+from jsonb_to_recordset($2) as e (event_id text, event_type text, title text, body text,
+    entity_type text, entity_id text, metadata jsonb, recipient jsonb, dedup_key text,
+    severity text, expires_at timestamptz)
 on conflict (dedup_key) where dedup_key is not null do nothing
 returning id, dedup_key
 """
@@ -63,9 +63,9 @@ async def accept(
 
 def _values(event: Event) -> dict[str, Any]:
     severity = stated_severity(event.event_type, event.metadata)
-    user = event.user.model_dump(mode="json", by_alias=True) if event.user else None
-    values = event.model_dump(mode="json", by_alias=False, exclude={"user"})
-    return values | {"recipient": user, "severity": severity}
+    user = event.addressee.model_dump(mode="json", by_alias=True) if event.addressee else None
+    values = event.model_dump(mode="json", by_alias=False, exclude={"id", "user", "user_id"})
+    return values | {"event_id": event.id, "recipient": user, "severity": severity}
 
 
 async def _ids_of_keys(connection: AsyncConnection, keys: list[str]) -> dict[str, UUID]:

@@ -93,6 +93,7 @@ notifications = Table(
     Column("created_by", Text, nullable=False),
     time_column("created_at", nullable=False),
     time_column("routed_at"),
+    Column("event_id", Text),
 )
 
 notification_deliveries = Table(

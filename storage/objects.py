@@ -16,6 +16,9 @@ _METADATA_NAME = re.compile(r"[A-Za-z0-9-]+")
 _METADATA_VALUE = re.compile(r"[\x21-\x7e]+( +[\x21-\x7e]+)*")
 
 
+CONTENT_TYPE = "content-type"  # in the metadata, and to S3 the object's own as well
+
+
 class ObjectNotFound(LookupError):
     """No object, or no unfinished write, has this key."""
 

@@ -24,6 +24,14 @@ async def put(connection: AsyncConnection, user_id: str, chosen: Preferences) ->
     return at
 
 
+async def lock(connection: AsyncConnection, user_id: str) -> Preferences:
+    """The user's choice, to be changed: nobody else changes it before this transaction ends."""
+    values = {"user_id": user_id, "preferences": Preferences().model_dump(by_alias=True)}
+    await connection.execute(insert(preferences).values(values).on_conflict_do_nothing())
+    query = select(preferences.c.preferences).where(preferences.c.user_id == user_id)
+    return Preferences.model_validate(await connection.scalar(query.with_for_update()))
+
+
 async def find(connection: AsyncConnection, user_id: str) -> tuple[Preferences, datetime] | None:
     """The user's choice and when it was made; None if there is none."""
     rows = await connection.execute(select(preferences).where(preferences.c.user_id == user_id))

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError
 from storage.bucket import Bucket, UnfinishedWriteGone, open_bucket
 from storage.location import S3Location
 from storage.objects import (
+    CONTENT_TYPE,
     StorageUnavailable,
     StoredObject,
     checked_key,
@@ -45,7 +46,10 @@ class S3Store:
     async def write(
         self, key: str, body: AsyncIterator[bytes], metadata: Mapping[str, str] | None = None
     ) -> StoredObject:
-        headers = {"Key": checked_key(key), "Metadata": checked_metadata(metadata)}
+        about = checked_metadata(metadata)
+        headers: dict[str, Any] = {"Key": checked_key(key), "Metadata": about}
+        if CONTENT_TYPE in about:
+            headers["ContentType"] = about[CONTENT_TYPE]
         parts = regrouped(body, PART_BYTES)
         first = await anext(parts, b"")
         size = len(first)

@@ -35,7 +35,7 @@ _QUOTED = f"{SECRET} {base64.b64encode(SECRET.encode()).decode()} {UNKEPT}"
 class Quoting:
     """A vendor that says all it was told; it refuses where it is to."""
 
-    kind = title = "quoting"
+    kind = title = description = "quoting"
     config = ChannelConfig
     options = ChannelOptions
     limits = Limits(PROMPT, keyed=True)

@@ -20,9 +20,9 @@ def rate(count: Any) -> dict[str, Any]:
 BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "unknown type": (pagerduty(type="pigeon"), "unknown_type", "/type"),
     "no name": (pagerduty(name=""), "invalid_request", "/name"),
-    "no config": ({"name": "x", "type": "pagerduty"}, "invalid_request", "/config"),
-    "camel case": (pagerduty(isActive=True), "invalid_request", "/isActive"),
-    "missing key": (pagerduty(config={}), "config_invalid", "/config/integrationKey"),
+    "no object": ({"name": "x", "type": "pagerduty", "config": []}, "invalid_request", "/config"),
+    "twice": (pagerduty(isActive=True, is_active=True), "invalid_request", "/is_active"),
+    "missing key": (pagerduty(config={"region": "eu"}), "config_invalid", "/config/integrationKey"),
     "null for a key": (
         pagerduty(config={"integrationKey": None}),
         "config_invalid",

@@ -88,6 +88,9 @@ RULES = {
     "DELETE /v1/notification-channels/{channel_id}": Rule(OPERATE, foreign=404),
     "GET /v1/notification-preferences/{user_id}": Rule(READ),
     "PUT /v1/notification-preferences/{user_id}": Rule(OPERATE, {"muted": True}),
+    "PUT /v1/notification-preferences/{user_id}/{event_type}/{channel_type}": Rule(
+        OPERATE, {"enabled": True}
+    ),
     "POST /v1/notifications": Rule(NOTIFY, EVENT),
     "GET /v1/notifications": Rule(READ),
     "GET /v1/notifications/{notification_id}": Rule(READ, foreign=404),
@@ -103,7 +106,10 @@ LISTS = [
     for name, rule in RULES.items()
     if name.startswith("GET /v1") and not rule.foreign and not name.endswith("/types")
 ]
-WORDS = {"entity_type": "incident", "user_id": "u-1"}  # in paths, and the same for every tenant
+WORDS = {
+    **{"entity_type": "incident", "user_id": "u-1"},
+    **{"event_type": "sla-breach", "channel_type": "email"},
+}  # in paths, and the same for every tenant
 IDS = (
     *("key_id", "job_id", "template_id", "record_id", "integration_id", "channel_id"),
     *("notification_id", "delivery_id"),

@@ -80,7 +80,7 @@ async def test_of_every_type_and_spelling(
     assert await adopted(tenant) == 1
     row = await seen(tenant, id)
     assert row["config"][masked]["set"] is True
-    assert (row["warnings"], row["connection_status"]) == ([], "untested")
+    assert (row["warnings"], row["health"]) == ([], "untested")
     secret = config.get(masked) or config["bot_token"]
     assert secret not in await everything(tenant)
     assert (await patch(tenant, id, {"config": {"severity": "error"}})).status_code == 200
@@ -102,11 +102,11 @@ async def test_what_cannot_work_is_sealed_too_and_says_so(
     assert await adopted(tenant) == 1
     assert TOKEN not in await everything(tenant)
     row = await seen(tenant, id)
-    assert row["connection_status"] == "misconfigured"
+    assert row["health"] == "misconfigured"
     assert "not valid" in row["last_error"]
     mended = {"config": {"botToken": TOKEN, "defaultChannel": "#a", "channel": None}}
     response = await patch(tenant, id, mended)
-    assert response.json()["data"]["connection_status"] == "untested", response.text
+    assert response.json()["data"]["health"] == "untested", response.text
 
 
 async def test_beside_an_integration_it_is_dropped_and_said(tenant: Tenant) -> None:

@@ -25,7 +25,7 @@ class TestSecrets:
         row = await made(tenant, slack())
         assert row["config"]["botToken"]["hint"] == "…sOwn"
         assert row["config"]["defaultChannel"] == "#ops"
-        assert row["connection_status"] == "untested"
+        assert row["health"] == "untested"
         assert row["warnings"] == []
         assert await seen(tenant, row["id"]) == row
         assert (await tenant.get(PATH)).json()["data"] == [row]
@@ -218,7 +218,7 @@ class TestSending:
             [id] = await n.notify(tenant)
             [delivery] = await n.deliveries(tenant, id)
         assert delivery["status"] == "delivered"
-        assert (await seen(tenant, row["id"]))["connection_status"] == "connected"
+        assert (await seen(tenant, row["id"]))["health"] == "connected"
         assert "TokenOfAChannel" not in await everything(tenant)
 
     async def test_a_change_wakes_what_waits_for_it(self, tenant: Tenant) -> None:
@@ -227,7 +227,7 @@ class TestSending:
             [id] = await n.notify(tenant)
             await n.deliveries(tenant, id, lambda found: any(d["lastClass"] for d in found))
             known = await seen(tenant, row["id"])
-            assert known["connection_status"] == "misconfigured"
+            assert known["health"] == "misconfigured"
             assert "invalid_auth" in known["last_error"]
             await patch(tenant, row["id"], {"config": {"botToken": OTHER}})
             [delivery] = await n.deliveries(tenant, id)
@@ -238,10 +238,10 @@ class TestSending:
             row = await made(tenant, slack(config=at(receiver.url)))
             path = f"{INTEGRATIONS}/{row['integration_id']}/test"
             assert (await tenant.post(path)).json()["data"]["success"] is True
-            assert (await seen(tenant, row["id"]))["connection_status"] == "connected"
+            assert (await seen(tenant, row["id"]))["health"] == "connected"
             receiver.tokens = ()
             assert (await tenant.post(path)).json()["data"]["success"] is False
-        assert (await seen(tenant, row["id"]))["connection_status"] == "misconfigured"
+        assert (await seen(tenant, row["id"]))["health"] == "misconfigured"
 
     async def test_one_that_its_vendor_ended_is_switched_on_again(self, tenant: Tenant) -> None:
         async with n.receiving(tenant, WebhookReceiver()) as receiver:
@@ -252,7 +252,7 @@ class TestSending:
             [id] = await n.notify(tenant)
             await n.deliveries(tenant, id)
             ended = await seen(tenant, row["id"])
-            assert ended["connection_status"] == "disabled"
+            assert ended["health"] == "disabled"
             assert "switched off" in ended["warnings"][0]
             again = await patch(tenant, row["id"], {"is_active": True})
             assert again.json()["data"]["warnings"] == []

@@ -136,7 +136,7 @@ class TestSavedUnchecked:
         assert waiting["lastClass"] == "misconfigured"
         assert "config is not valid: channel" in waiting["lastError"]
         assert "config is not valid: channel" in row["warnings"][0]
-        assert row["connection_status"] == "untested"  # which is not to blame
+        assert row["health"] == "untested"  # which is not to blame
         assert delivery["status"] == "delivered"
         assert json.loads(receiver.received[0].body)["channel"] == "#night"
 

@@ -130,7 +130,7 @@ async def test_what_cannot_work_is_pointed_at(tenant: Tenant, name: str) -> None
 async def test_what_nothing_goes_through_says_so(tenant: Tenant) -> None:
     id = await integration(tenant)
     made = await created(tenant, integration_id=id, is_default=True)
-    assert (made["connection_status"], made["warnings"]) == ("untested", [])
+    assert (made["health"], made["warnings"]) == ("untested", [])
     http, path = tenant.service.http, f"/v1/integrations/{id}"
     off = await http.patch(path, json={"is_active": False}, headers=tenant.headers)
     assert "default channel 'on call'" in off.json()["warnings"][0]

@@ -32,7 +32,7 @@ class TestChanging:
         changed = (await patch(tenant, made["id"], change)).json()["data"]
         kept = made["config"]["integrationKey"]
         assert changed["config"] == {"integrationKey": kept, "component": "db"}
-        assert changed["connection_status"] == "untested"
+        assert changed["health"] == "untested"
 
     async def test_a_new_secret_has_a_new_mask(self, tenant: Tenant) -> None:
         made = await created(tenant, pagerduty())
@@ -209,7 +209,7 @@ class TestWaking:
             id = await self.hooked(tenant, webhook(url=f"{receiver.url}/", secret=wrong))
             await self.ended(tenant, "retrying")
             row = (await tenant.get(f"{PATH}/{id}")).json()["data"]
-            assert row["connection_status"] == "misconfigured"
+            assert row["health"] == "misconfigured"
             assert (await patch(tenant, id, {"config": {"secret": SECRET}})).status_code == 200
             await self.ended(tenant, "delivered")
             assert [each.status for each in receiver.received] == [401, 204]

@@ -49,7 +49,7 @@ class TestTesting:
         assert "error" not in outcome
         assert [each.keys() for each in outcome["checks"]] == [{"name", "ok", "detail"}] * 3
         row = (await tenant.get(f"{PATH}/{made['id']}")).json()["data"]
-        assert (row["connection_status"], row["last_error"]) == ("connected", None)
+        assert (row["health"], row["last_error"]) == ("connected", None)
         assert row["version"] == made["version"]
         (log, _) = (await tenant.get(f"{PATH}/{made['id']}/logs")).json()["data"]
         assert (log["level"], log["action"]) == ("info", "test")
@@ -82,7 +82,7 @@ class TestTesting:
         first = next(each for each in outcome["checks"] if not each["ok"])
         assert (first["name"], outcome["error"]) == (wrong, f"{wrong}: {first['detail']}")
         row = (await tenant.get(f"{PATH}/{made['id']}")).json()["data"]
-        assert (row["connection_status"], row["last_error"]) == (status, outcome["error"])
+        assert (row["health"], row["last_error"]) == (status, outcome["error"])
         failures = await tenant.get(f"{PATH}/{made['id']}/logs", level="error")
         (log,) = failures.json()["data"]
         assert (log["detail"], len(log["context"]["checks"])) == (outcome["error"], 3)
@@ -151,7 +151,7 @@ class TestTesting:
         receiver.released.set()
         assert not (await testing).json()["data"]["success"]
         row = (await tenant.get(f"{PATH}/{made['id']}")).json()["data"]
-        assert (row["connection_status"], row["last_error"]) == ("untested", None)
+        assert (row["health"], row["last_error"]) == ("untested", None)
 
 
 @pytest.mark.parametrize("stem", STEMS)
@@ -162,6 +162,6 @@ async def test_every_example_is_saved_and_tested(tenant: Tenant, stem: str) -> N
     made = await created(tenant, body)
     outcome = (await tenant.post(f"{PATH}/{made['id']}/test")).json()["data"]
     row = (await tenant.get(f"{PATH}/{made['id']}")).json()["data"]
-    assert (outcome["success"], row["connection_status"]) == (False, "failing"), outcome
+    assert (outcome["success"], row["health"]) == (False, "failing"), outcome
     held = f"{made}{outcome}{row}{await everything(tenant)}"
     assert not [secret for secret in secrets_of(stem, url) if secret in held]

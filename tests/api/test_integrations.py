@@ -35,7 +35,7 @@ class TestTypes:
 class TestSaving:
     async def test_an_integration_is_made_read_changed_and_deleted(self, tenant: Tenant) -> None:
         made = await created(tenant, pagerduty(description="night shift"))
-        assert (made["connection_status"], made["version"]) == ("untested", 1)
+        assert (made["health"], made["version"]) == ("untested", 1)
         assert (made["sync_interval"], made["sync_direction"]) == (60, "both")
         assert (await tenant.get(f"{PATH}/{made['id']}")).json()["data"] == made
         assert (await tenant.get(PATH)).json()["data"] == [made]

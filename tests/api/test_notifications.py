@@ -69,7 +69,7 @@ class TestFailures:
         assert 4 <= receiver.received[1].at - receiver.received[0].at <= 7.5
         assert {each.headers["webhook-id"] for each in receiver.received} == {delivery["id"]}
         found = (await tenant.get(f"/v1/integrations/{made}")).json()["data"]
-        assert (found["connection_status"], found["last_error"]) == ("connected", None)
+        assert (found["health"], found["last_error"]) == ("connected", None)
         logs = (await tenant.get(f"/v1/integrations/{made}/logs")).json()["data"]
         assert [each["action"] for each in logs][:2] == ["delivery_connected", "delivery_failing"]
 
@@ -94,7 +94,7 @@ class TestFailures:
             [delivery] = await n.deliveries(tenant, id)
             assert delivery["status"] == "failed"
             found = (await tenant.get(f"/v1/integrations/{made}")).json()["data"]
-            assert (found["is_active"], found["connection_status"]) == (False, "disabled")
+            assert (found["is_active"], found["health"]) == (False, "disabled")
             [later] = await n.notify(tenant)
             [unsent] = await n.deliveries(tenant, later)
         assert (unsent["status"], unsent["reason"]) == ("not_sent", "integration_off")

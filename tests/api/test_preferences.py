@@ -15,6 +15,7 @@ DEFAULTS: dict[str, Any] = {
     "channels": None,
     "eventTypes": {"include": [], "exclude": []},
     "minSeverity": None,
+    "choices": [],
 }
 
 

@@ -15,7 +15,7 @@ import pytest
 
 import api.form
 from tests.api.conftest import UPLOAD_BYTES, Live
-from tests.api.wire import END, Answer, field, file, form
+from tests.api.wire import END, Answer, field, file, file_first, form
 from tests.service import Service, Tenant
 
 GOOD = b"number,title,status,priority\nINC1,Printer on fire,New,1\n"
@@ -118,10 +118,44 @@ class TestAuthentication:
 
 FORMS = {
     "no file": (form(), 400, "file_missing"),
-    "file first": (file(GOOD) + b"\r\n" + form(), 400, "field_after_file"),
+    "file first, unknown records": (
+        file_first(GOOD, entityType="nothing"),
+        422,
+        "invalid_request",
+    ),
+    "file first, a format that is not read": (
+        file_first(b'[{"a": 1}]', "a.json"),
+        415,
+        "format_unsupported",
+    ),
+    "file first, another checksum": (
+        file_first(GOOD, sha256="0" * 64),
+        422,
+        "checksum_mismatch",
+    ),
+    "file first, field twice": (
+        file(GOOD) + b"\r\n" + field("entityType", "incident") + form(),
+        400,
+        "multipart_invalid",
+    ),
+    "file first, another tenant": (
+        file_first(GOOD, tenantSlug="somebody-else"),
+        403,
+        "forbidden",
+    ),
+    "file first, cut off": (file_first(GOOD)[:-20], 400, "multipart_invalid"),
     "file alone": (file(GOOD) + END, 422, "invalid_request"),
-    "field after file": (form(file(GOOD) + b"\r\n", field("wait", "5")), 400, "field_after_file"),
-    "second file": (form(file(GOOD) + b"\r\n", file(GOOD)), 400, "field_after_file"),
+    "field after file": (
+        form(file(GOOD) + b"\r\n", field("wait", "61")),
+        422,
+        "invalid_request",
+    ),
+    "second file": (form(file(GOOD) + b"\r\n", file(GOOD)), 400, "multipart_invalid"),
+    "21 parts after the file": (
+        form(file(GOOD) + b"\r\n", *(field(f"x{n}", "") for n in range(19))),
+        400,
+        "too_many_parts",
+    ),
     "empty file": (form(file(b"")), 422, "file_empty"),
     "21 parts": (
         form(*(field(f"x{n}", "") for n in range(19)), file(GOOD)),

@@ -69,7 +69,7 @@ class TestDoubt:
         assert [each["class"] for each in delivery["log"]] == ["misconfigured", None]
         assert 4 <= receiver.received[1].at - receiver.received[0].at <= 9
         found = (await tenant.get(f"/v1/integrations/{made}")).json()["data"]
-        assert found["connection_status"] == "connected"
+        assert found["health"] == "connected"
 
     async def test_the_next_that_arrives_wakes_it(self, tenant: Tenant) -> None:
         async with n.receiving(tenant, SlackReceiver()) as receiver:

@@ -36,6 +36,12 @@ def form(*parts: bytes, **fields: str) -> bytes:
     return usual + b"".join(parts) + END
 
 
+def file_first(content: bytes, name: str = "incidents.csv", **fields: str) -> bytes:
+    """A whole form: the file, then the usual fields and others."""
+    usual = b"".join(field(name, value) for name, value in (FIELDS | fields).items())
+    return file(content, name) + b"\r\n" + usual.removesuffix(b"\r\n") + END
+
+
 END = f"\r\n--{BOUNDARY}--\r\n".encode()
 
 

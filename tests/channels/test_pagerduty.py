@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
-from channels.channel import Outgoing
+from channels.channel import ChannelOptions, Outgoing
 from channels.egress import egress
 from channels.pagerduty import PagerDuty, PagerDutyConfig, dedup_key
 from channels.text import compact
@@ -56,27 +56,60 @@ def test_a_trigger_says_all_that_is_known() -> None:
         "dedup_key": "incident_INC-1042",
         "payload": {
             "summary": "Database is slow",
-            "source": "FireLater",
+            "source": "FireLater ITSM",
             "severity": "error",
             "timestamp": "2026-11-23T10:00:00+00:00",
             "component": "integrations",
             "group": "platform",
             "class": "incident.created",
             "custom_details": {
+                "event_type": "incident.created",
+                "entity_type": "incident",
+                "entity_id": "INC-1042",
                 "body": "Queries take 20 s.\n*Who* can <look>?",
-                "facts": {"service": "orders", "impact": "2", "path": "eu, db"},
-                "metadata": message().extra,
+                **message().extra,
             },
         },
         "client": "FireLater",
         "client_url": "https://firelater.example/incidents/INC-1042",
-        "links": [{"href": "https://firelater.example/incidents/INC-1042", "text": "Open"}],
+        "links": [
+            {"href": "https://firelater.example/incidents/INC-1042", "text": "View in FireLater"}
+        ],
     }
 
 
 def test_the_config_names_source_and_class() -> None:
     payload = event(message(), source="itsm-eu", **{"class": "ticket"})["payload"]
     assert (payload["source"], payload["class"]) == ("itsm-eu", "ticket")
+
+
+def test_the_entity_and_the_event_say_what_no_config_does() -> None:
+    going = Outgoing(message(), PagerDutyConfig(integration_key=SecretStr(KEY)), ChannelOptions())
+    payload = CHANNEL.request(going)["payload"]
+    assert (payload["component"], payload["group"]) == ("incident", "incident.created")
+    plain = message(entity_type=None, entity_id=None)
+    payload = CHANNEL.request(replace(going, message=plain))["payload"]
+    assert payload.keys() >= {"group", "class"}
+    assert "component" not in payload
+    assert payload["custom_details"].keys().isdisjoint({"entity_type", "user_name"})
+
+
+def test_details_are_flat_and_the_metadata_has_the_last_word() -> None:
+    extra = {"host": "db-1", "load": 0.5, "tags": ["eu"], "entity_id": "INC-7", "none": None}
+    said = message(recipient="jo@acme.example", user_name="Jo", body="", extra=extra)
+    assert event(said)["payload"]["custom_details"] == {
+        "event_type": "incident.created",
+        "entity_type": "incident",
+        "user_name": "Jo",
+        "user_email": "jo@acme.example",
+        **extra,
+    }
+
+
+@pytest.mark.parametrize("name", ["defaultSeverity", "severity"])
+def test_the_default_severity_has_two_names(name: str) -> None:
+    config = PagerDutyConfig.model_validate({"integrationKey": KEY, name: "P2"})
+    assert (config.severity, config.model_dump(by_alias=True)["defaultSeverity"]) == ("error",) * 2
 
 
 @pytest.mark.parametrize("action", [Action.ACKNOWLEDGE, Action.RESOLVE])
@@ -114,7 +147,7 @@ def test_a_body_too_large_is_cut_and_the_rest_is_whole() -> None:
         made = event(message(body=text))
         details = made["payload"]["custom_details"]
         assert details["body"].endswith("…")
-        assert details["metadata"] == message().extra
+        assert details.items() >= message().extra.items()
         assert 511_900 < len(compact({"routing_key": KEY, **made})) <= 512_000
 
 
@@ -347,5 +380,6 @@ def test_a_message_without_a_link_or_words_has_no_empty_members() -> None:
     said = replace(message(), url=None, body="", facts=(), extra={})
     made = event(said, component=None, group=None)
     assert made.keys() == {"event_action", "dedup_key", "payload", "client"}
-    assert made["payload"]["custom_details"] == {}
-    assert not {"component", "group"} & made["payload"].keys()
+    assert made["payload"]["custom_details"] == {
+        **{"event_type": "incident.created", "entity_type": "incident", "entity_id": "INC-1042"}
+    }

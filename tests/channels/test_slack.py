@@ -70,17 +70,20 @@ def test_a_message_has_all_that_is_known() -> None:
     assert str(UUID(made["client_msg_id"])) == message().delivery_id
     header, body, facts, context, actions = made["blocks"]
     assert header["text"]["text"] == "Database is slow"
-    assert body["text"]["text"] == "Queries take 20 s.\n*Who* can <look>?"
-    assert body["text"]["type"] == "plain_text"  # of which nothing is markup
+    assert body["text"] == {
+        "type": "mrkdwn",
+        "text": "Queries take 20 s.\n*Who* can &lt;look&gt;?",
+        "verbatim": True,
+    }
     assert [each["text"] for each in facts["fields"]] == [
         "service\norders",
         "impact\n2",
         "path\neu, db",
     ]
     assert [each["text"] for each in context["elements"]] == [
+        "incident: INC-1042",
         "incident.created",
         "error",
-        "incident INC-1042",
         "2026-11-23 10:00:00 UTC",
     ]
     [button] = actions["elements"]
@@ -98,18 +101,40 @@ def test_nothing_is_where_slack_folds_it() -> None:
 
 
 def test_a_message_without_words_has_no_empty_blocks() -> None:
-    said = message(title=" \u202e\n", body=" \n", url=None, facts=(), entity_type=None)
-    header, context = content(said)["blocks"]
+    nothing: dict[str, Any] = {"url": None, "facts": (), "entity_type": None, "entity_id": None}
+    header, context = content(message(title=" \u202e\n", body=" \n", **nothing))["blocks"]
     assert header["text"]["text"] == "incident.created"
-    assert context["type"] == "context"
+    assert [each["type"] for each in context["elements"]] == ["plain_text"] * 3
+
+
+def test_formatting_shows_and_nothing_else_is_read_into_a_body() -> None:
+    body = "*bold* <!channel> <@U1> <https://evil.example|https://bank.example> @here a&b `x`"
+    [section] = blocks_of(message(body=body, facts=()), "section")
+    assert section["text"] == {
+        "type": "mrkdwn",
+        "text": "*bold* &lt;!channel&gt; &lt;@U1&gt;"
+        " &lt;https://evil.example|https://bank.example&gt; @here a&amp;b `x`",
+        "verbatim": True,
+    }
+    context = blocks_of(message(entity_type="<!here>", entity_id="a\n<@U1>"), "context")[0]
+    about = {"type": "mrkdwn", "text": "&lt;!here&gt;: a &lt;@U1&gt;", "verbatim": True}
+    assert context["elements"][0] == about
+
+
+def test_an_escape_is_whole_where_a_body_is_cut() -> None:
+    for length in range(2_990, 3_001):
+        shown = body_of(message(body="b" * length + "<&>" * 10))
+        assert not re.search("[<>]|&(?!(amp|lt|gt);)", shown)
+        assert len(shown) <= 3_000
 
 
 def test_what_is_too_long_is_cut_and_says_so() -> None:
     said = message(title="t" * 151, body="b" * 3_001, facts=(("n", "v" * 200),))
     assert blocks_of(said, "header")[0]["text"]["text"] == "t" * 149 + "…"
-    assert body_of(said) == "t" * 151 + "\n\n" + "b" * 2_844 + "…"  # the title once more, whole
+    title, body = (block["text"]["text"] for block in blocks_of(said, "section")[:2])
+    assert (title, body) == ("t" * 151, "b" * 2_848 + "…")  # the title once more, whole
     assert body_of(message(body="b" * 3_001)) == "b" * 2_999 + "…"
-    assert blocks_of(said, "section")[1]["fields"][0]["text"] == "n\n" + "v" * 149 + "…"
+    assert blocks_of(said, "section")[2]["fields"][0]["text"] == "n\n" + "v" * 149 + "…"
 
 
 def test_what_just_fits_is_whole() -> None:

@@ -79,7 +79,7 @@ def test_a_card_has_all_that_is_known() -> None:
     assert made["actions"] == [
         {
             "type": "Action.OpenUrl",
-            "title": "Open",
+            "title": "View Details",
             "url": "https://firelater.example/incidents/INC-1042",
         }
     ]

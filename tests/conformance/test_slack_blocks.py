@@ -49,8 +49,13 @@ def check(made: dict[str, Any]) -> None:
     assert len(every) <= 50
     assert len(json.dumps(every, ensure_ascii=False, separators=(",", ":"))) <= 13_000
     shown = [*texts(every)]
-    assert sum(len(escaped(each["text"]).encode("utf-16-le")) // 2 for each in shown) <= 13_000
-    assert all(each["type"] == "plain_text" and each["emoji"] is False for each in shown)
+    plain = [each for each in shown if each["type"] == "plain_text"]
+    marked = [each for each in shown if each not in plain]
+    read = [*(escaped(each["text"]) for each in plain), *(each["text"] for each in marked)]
+    assert sum(len(each.encode("utf-16-le")) // 2 for each in read) <= 13_000
+    assert all(each["emoji"] is False for each in plain)
+    assert all(each["verbatim"] is True for each in marked)
+    assert not [each for each in marked if re.search(r"[<>]|&(?!(amp|lt|gt);)", each["text"])]
     for block in every:
         assert len(block.get("fields", [])) <= 10
         assert len(block.get("elements", [])) <= 10

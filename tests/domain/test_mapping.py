@@ -18,7 +18,7 @@ from tests.domain.mapping_cases import a_mapping, to
     ("target", "default"),
     [
         ("status", "Mañana"),
-        ("priority", 5),
+        ("priority", 6),
         ("priority", "urgent"),
         ("active", "maybe"),
         ("created_at", "5/3/2016"),

@@ -238,9 +238,7 @@ async def _is_known(scene: Scene, mood: Mood) -> None:
 
         async def is_so(id: str = id, is_said: Any = is_said) -> bool:
             row = (await scene.tenant.get(f"{c.PATH}/{id}")).json()["data"]
-            return row["connection_status"] == mood.status and bool(
-                is_said(row["last_error"] or "")
-            )
+            return row["health"] == mood.status and bool(is_said(row["last_error"] or ""))
 
         await until(is_so)
         logs = (await scene.tenant.get(f"{c.PATH}/{id}/logs", limit=100)).json()["data"]

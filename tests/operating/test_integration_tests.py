@@ -58,5 +58,5 @@ async def test_one_that_is_ended_says_so_and_can_be_done_again(operated: World, 
         again = await tenant.post(f"/v1/integrations/{made}/test")
         assert again.json()["data"]["success"], again.text
         row = (await tenant.get(f"/v1/integrations/{made}")).json()["data"]
-        assert row["connection_status"] == "connected"
+        assert row["health"] == "connected"
     await operated.forget(tenant)

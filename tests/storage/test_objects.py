@@ -285,6 +285,24 @@ class TestMetadata:
         assert (await store.write(key, stream_of([b"b"]), {"a": "3"})).metadata == {"a": "3"}
         assert (await store.write(key, stream_of([b"c"]))).metadata == {}
 
+    @pytest.mark.parametrize("size", [3, PART_BYTES + 1])
+    async def test_can_be_added_by_writing_the_object_anew(
+        self, store: ObjectStore, key: str, size: int
+    ) -> None:
+        plain = await store.write(key, stream_of([b"a" * size]))
+        about = {"content-type": "text/csv", "originalName": "a b.csv"}
+        told = await store.write(key, store.stream(key, plain.etag), about)
+        assert told.size == size
+        assert told.metadata == {"content-type": "text/csv", "originalname": "a b.csv"}
+        assert await store.read(key) == b"a" * size
+
+    async def test_has_the_objects_content_type_for_s3(self, location: S3Location) -> None:
+        async with s3_store(location) as store, bucket.open_bucket(location) as opened:
+            key = f"tests/{uuid4()}"
+            await store.write(key, stream_of([b"a"]), {"content-type": "text/csv"})
+            head = await opened.call("head_object", Key=key)
+        assert head["ContentType"] == "text/csv"
+
     @pytest.mark.parametrize(
         ("name", "value"),
         [("a", "ä"), ("a", "1\r\nx-evil: 2"), ("a b", "1"), ("ä", "1"), ("a", " 1"), ("", "1")],
