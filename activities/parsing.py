@@ -96,10 +96,12 @@ def _about(profile: Profile, source: Source) -> Iterator[str]:
         yield f"left out, as they are no records of this kind: {counts}"
     if not profile.records:
         yield "the file holds no records"
-    if profile.records == source.export_limit:
+    read = (profile.records, profile.records + sum(profile.ignored.values()))
+    ends = [count for count in read if source.export_limit and count % source.export_limit == 0]
+    if profile.records and ends:
         yield (
-            f"the file has exactly {profile.records:,} records, at which the source ends an export:"
-            " there may be more of them"
+            f"the file has exactly {ends[0]:,} records, and the source ends an export at"
+            f" {source.export_limit:,} of them: there may be more"
         )
 
 
