@@ -94,6 +94,8 @@ def _about(profile: Profile, source: Source) -> Iterator[str]:
     if profile.ignored:
         counts = ", ".join(f"{count:,} {name}" for name, count in profile.ignored.items())
         yield f"left out, as they are no records of this kind: {counts}"
+        if any(name.endswith("(deleted)") for name in profile.ignored):
+            yield "what the file says is deleted was not imported from it; nothing is deleted here"
     if not profile.records:
         yield "the file holds no records"
     read = (profile.records, profile.records + sum(profile.ignored.values()))
