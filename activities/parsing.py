@@ -94,12 +94,16 @@ def _about(profile: Profile, source: Source) -> Iterator[str]:
     if profile.ignored:
         counts = ", ".join(f"{count:,} {name}" for name, count in profile.ignored.items())
         yield f"left out, as they are no records of this kind: {counts}"
+        if any(name.endswith("(deleted)") for name in profile.ignored):
+            yield "what the file says is deleted was not imported from it; nothing is deleted here"
     if not profile.records:
         yield "the file holds no records"
-    if profile.records == source.export_limit:
+    read = (profile.records, profile.records + sum(profile.ignored.values()))
+    ends = [count for count in read if source.export_limit and count % source.export_limit == 0]
+    if profile.records and ends:
         yield (
-            f"the file has exactly {profile.records:,} records, at which the source ends an export:"
-            " there may be more of them"
+            f"the file has exactly {ends[0]:,} records, and the source ends an export at"
+            f" {source.export_limit:,} of them: there may be more"
         )
 
 

@@ -5,82 +5,101 @@ Table API), the bare array; several of these one after another, as pages are sav
 line (NDJSON, as Airbyte, Singer and `jq -c` write it).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-from sources.batch import Profile
+from domain.failures import BadInput
+from sources.batch import Limits, Profile
 from sources.json_text import JsonText
+from sources.sender import failure_of
 
 RECORDS = ("records", "result")
-_FAILED = ("failure", "error", "failed")
-_WORDS = 500  # characters of a vendor's sentence that are shown
+_MOST_FAILURES = 10  # of different words that are told
+_OF_TICKETS = {"number", "sys_id"}  # what tells of a failure and has none of these is no ticket
 
 
-def runs(text: JsonText, profile: Profile) -> Iterator[list[Any]]:
-    """The records, many at once where nothing is odd; `text.row` is the number of the last one.
+class Envelopes:
+    """The values of a file one after another, and the records in them.
 
     What the sender says of a failure becomes a warning in the profile, or the refusal of a file
     without records.
     """
-    kind = text.peek()
-    if not kind:
-        raise text.error("file_empty", "the file is empty")
-    if kind not in "[{":
-        text.value()
-        raise text.error("no_records_found", "the file is a single JSON value, not records")
-    while kind in ("[", "{"):
-        yield from text.elements() if kind == "[" else _object(text, profile)
-        kind = text.peek()
-    text.end()
 
+    def __init__(self, text: JsonText, profile: Profile, limits: Limits) -> None:
+        self._text, self._profile, self._limits = text, profile, limits
+        self._failures = list[str]()
 
-def _object(text: JsonText, profile: Profile) -> Iterator[list[Any]]:
-    """The records of an envelope, or those that stand one on a line."""
-    others: dict[str, Any] = {}
-    found = repeated = False
-    for key in text.members():
-        kind = text.peek()
-        if key in RECORDS and kind == "[":
-            found = True
-            yield from text.elements()
-        elif key in RECORDS and kind == "{":
-            found = True
-            text.row += 1
-            yield [text.value()]
-        else:
-            repeated = repeated or key in others
-            others[key] = text.value()
-    words = _failure(others)
-    if found and words:
-        profile.warnings.append(f"the sender says that the export failed: {words}")
-    elif not found:
-        yield from _lines(text, others, repeated, words)
+    def runs(self) -> Iterator[list[Any]]:
+        """The records, many at once where nothing is odd; `text.row` is the number of the last."""
+        kind = self._text.begin()
+        if not kind:
+            raise self._text.error("file_empty", "the file is empty")
+        if kind not in "[{":
+            self._text.value()
+            raise self._none("the file is a single JSON value, not records")
+        is_first = True
+        while kind in ("[", "{"):
+            yield from self._text.elements() if kind == "[" else self._object(is_first)
+            kind, is_first = self._text.begin(), False
+        self._text.end()
+        if self._failures and not self._text.row:
+            raise self._none("the file holds no records")
 
+    def _object(self, is_first: bool) -> Iterator[list[Any]]:
+        """The records of an envelope, or those that stand one on a line."""
+        others: dict[str, Any] = {}
+        found, repeated, size = False, None, 0
+        for key in self._text.members():
+            kind = self._text.peek()
+            if key in RECORDS and kind in ("[", "{"):
+                found = True
+                yield from self._text.elements() if kind == "[" else self._single()
+                continue
+            value = self._text.value()
+            size += len(str(value))
+            repeated = repeated or self._text.repeated or (key if key in others else None)
+            others[key] = value if size <= self._limits.record_bytes else None
+        if not self._note_failure(others, found) and not found:
+            self._check_line(others, is_first)
+            self._text.repeated = repeated
+            yield from self._lines(others)
 
-def _lines(
-    text: JsonText, first: dict[str, Any], repeated: bool, words: str | None
-) -> Iterator[list[Any]]:
-    """The object that holds no records, if it is one itself, and the next ones."""
-    if text.peek() != "{" or words:
-        reason = f"; the sender says: {words}" if words else ""
-        names = ", ".join([*first][:10])
-        detail = f"no records under {' or '.join(RECORDS)}; the file has {names}{reason}"
-        raise text.error("no_records_found", detail)
-    if repeated:
-        raise text.error("json_malformed", "the first line has a key twice")
-    text.row += 1
-    yield [first]
-    while text.peek() == "{":
-        text.row += 1
-        yield [text.value()]
-    if text.peek():
-        raise text.error("json_malformed", "a line is no object, though the first ones are")
+    def _single(self) -> Iterator[list[Any]]:
+        value = self._text.value()
+        if not isinstance(value, dict) or not self._note_failure(value):
+            self._text.row += 1
+            yield [value]
 
+    def _note_failure(self, members: dict[str, Any], surely: bool = False) -> bool:
+        """Warn if the members tell of a failure, and are `surely` those of no ticket."""
+        words = failure_of(members) if surely or not _OF_TICKETS & members.keys() else None
+        if words and words not in self._failures and len(self._failures) < _MOST_FAILURES:
+            self._failures.append(words)
+            self._profile.warnings.append(f"the sender says that the export failed: {words}")
+        return bool(words)
 
-def _failure(members: Mapping[str, Any]) -> str | None:
-    """The words for it, if the members that stand beside the records say that something failed."""
-    error, status = members.get("error"), members.get("status")
-    if not error and str(status).lower() not in _FAILED:
-        return None
-    said = [*error.values()] if isinstance(error, dict) else [error or f"status {status}"]
-    return ": ".join(str(each) for each in said if each)[:_WORDS] or "no reason given"
+    def _check_line(self, members: dict[str, Any], is_first: bool) -> None:
+        """Raises BadInput if the object that holds no records is not the first of several."""
+        if not is_first or self._text.peek() != "{":
+            names = ", ".join([*members][:10])
+            where = "the file has" if is_first else "after others there is an object with"
+            raise self._none(f"no records under {' or '.join(RECORDS)}; {where} {names}")
+
+    def _lines(self, first: dict[str, Any]) -> Iterator[list[Any]]:
+        self._text.row += 1
+        yield [first]
+        while self._text.peek() == "{":
+            value = self._text.value()
+            if any(isinstance(value.get(key), list | dict) for key in RECORDS):
+                detail = "a page of records stands among lines that are records; split the file"
+                raise self._text.error("json_malformed", detail)
+            if not self._note_failure(value):
+                self._text.row += 1
+                yield [value]
+        if self._text.peek():
+            raise self._text.error("json_malformed", "a line is no object, though the first are")
+
+    def _none(self, detail: str) -> BadInput:
+        """The refusal of a file without records, in the sender's words if there are any."""
+        said = "".join(f"; the sender says: {each}" for each in self._failures[:1])
+        return self._text.error("no_records_found", detail + said)

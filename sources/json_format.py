@@ -11,9 +11,11 @@ import polars as pl
 
 from domain.failures import Rejected
 from sources.batch import Batch, Limits, Profile
-from sources.json_envelope import runs
+from sources.json_envelope import Envelopes
 from sources.json_text import JsonText, Number
+from sources.references import REFERENCES, with_references
 from sources.rows import Row, batches
+from sources.sender import failure_in, may_fail
 from sources.tables import Tables
 
 _TEXT = frozenset((str,))
@@ -25,22 +27,24 @@ def read_json(stream: BinaryIO, profile: Profile, table: str, limits: Limits) ->
     name another one are counted in `profile.ignored`.
 
     Values become text: numbers as written, booleans `true` and `false`, arrays as JSON. A
-    reference `{link, value, display_value}` fills `field` and `field.display_value`; other
-    objects are flattened with dots. Raises BadInput with line, column and offset.
+    reference `{link, value, display_value}`, also one that a script made text of, fills `field` and
+    `field.display_value`; other objects are flattened with dots. A record in whose place the
+    sender tells of a failure is rejected. Raises BadInput with line, column and offset.
     """
     text = JsonText(stream, limits)
     profile.encoding = text.encoding
     tables = Tables(table, profile)
-    records = _records(text, tables, profile)
-    yield from batches(records, profile, limits, oversize="json_field_too_large")
+    records = _records(text, Envelopes(text, profile, limits).runs(), tables)
+    for batch in batches(records, profile, limits, oversize="json_field_too_large"):
+        yield with_references(batch, profile) if text.quotes_braces else batch
     tables.check()
 
 
 def _records(
-    text: JsonText, tables: Tables, profile: Profile
+    text: JsonText, runs: Iterator[list[Any]], tables: Tables
 ) -> Iterator[Row | Rejected | pl.DataFrame]:
     left_out = 0  # they have no number
-    for run in runs(text, profile):
+    for run in runs:
         frame = _frame(run) if len(run) > 1 else None
         if frame is not None:
             kept = tables.kept(frame)
@@ -66,6 +70,8 @@ def _frame(run: list[dict[str, Any]]) -> pl.DataFrame | None:
         fields = [*run[0]]
         if not fields or any(map(fields.__ne__, map(list, run))):
             return None
+        if may_fail(run[0]) and any(map(failure_in, run)):
+            return None
         schema = dict.fromkeys(fields, pl.String)
         return pl.DataFrame([*zip(*map(dict.values, run), strict=True)], schema, orient="col")
     except TypeError:  # a boolean, an object, an array; or no record at all
@@ -75,6 +81,9 @@ def _frame(run: list[dict[str, Any]]) -> pl.DataFrame | None:
 def _record(value: Any, row: int, repeated: str | None) -> Row | Rejected:
     if not isinstance(value, dict):
         return Rejected(row=row, code="record_not_object", detail="the record is not an object")
+    if words := failure_in(value):
+        detail = f"the sender says that it could not export the record: {words}"
+        return Rejected(row=row, code="record_not_exported", detail=detail)
     if repeated is None:
         if _TEXT.issuperset(map(type, value.values())):
             return value
@@ -98,7 +107,7 @@ def _fields(record: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str
         elif isinstance(value, dict) and value:
             yield from _fields(value, f"{field}.")
         else:
-            yield field, _as_json(value)
+            yield field, "" if not value and name in REFERENCES else _as_json(value)
 
 
 def _reference(field: str, value: dict[str, Any]) -> Iterator[tuple[str, str | None]]:

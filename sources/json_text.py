@@ -39,13 +39,15 @@ class JsonText:
     """A cursor over one JSON text. Numbers are read as `Number`, the rest as `json` does.
 
     `row` counts the array elements begun so far; `repeated` is a key that stands twice in one
-    object of the value read last. Every method raises BadInput, with line, column and byte
+    object of the value read last; `quotes_braces` says that a string read so far may begin with a
+    brace. Every method raises BadInput, with line, column and byte
     offset, where the text is not JSON or beyond the limits.
     """
 
     def __init__(self, stream: BinaryIO, limits: Limits) -> None:
         self.row = 0
         self.repeated: str | None = None
+        self.quotes_braces = False
         self._limits = limits
         self._window = TextWindow(stream)
         self._depth = 0
@@ -57,13 +59,17 @@ class JsonText:
             parse_float=self._number,
             parse_constant=self._constant,
         )
-        if self.peek() == "\ufeff":
-            self._window.at += 1
 
     @property
     def encoding(self) -> str:
         """How the text is encoded."""
         return self._window.encoding
+
+    def begin(self) -> str:
+        """Pass the byte order mark with which each of joined files may begin; see `peek`."""
+        while (found := self.peek()) == "\ufeff":
+            self._window.at += 1
+        return found
 
     def peek(self) -> str:
         """The next character that is not white space; "" where the text ends."""
@@ -109,6 +115,7 @@ class JsonText:
             self._window.grow()
         value, end = found
         self._check(value, end)
+        self._note_braces(self._window.text, self._window.at, end)
         self._window.at = end
         return value
 
@@ -175,6 +182,8 @@ class JsonText:
         except (RecursionError, json.JSONDecodeError):
             return []
         flat = "[" not in text[1:] and text.count("{") == len(values)
+        if not flat:
+            self._note_braces(text, 0, len(text))
         depth = self._depth + (1 if flat else max(map(_depth, values)))
         odd = self._bad_number or self.repeated or depth > self._limits.json_depth
         return [] if odd else values
@@ -208,6 +217,9 @@ class JsonText:
             raise self._too_deep()
         if _may_hold_half_a_pair(text, start, end) and not _is_unicode(value):
             raise self.error("json_string_invalid", "half of a surrogate pair stands alone")
+
+    def _note_braces(self, text: str, start: int, end: int) -> None:
+        self.quotes_braces = self.quotes_braces or text.find('"{', start, end) >= 0
 
     def _size(self, end: int) -> int:
         """The bytes up to `end`, exact where it can matter."""

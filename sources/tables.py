@@ -13,7 +13,7 @@ import polars as pl
 from domain.failures import BadInput
 from sources.batch import ROW, Batch, Profile
 
-COLUMNS = ("sys_class_name", "sys_class_name.display_value", "Task type")
+COLUMNS = ("sys_class_name", "sys_class_name.display_value", "Task type", "Task Type")
 # Labels of the vendor's own tables, where they are not the name in other letters.
 _LABELS = {"sc_request": "request", "sc_req_item": "requested_item"}
 
@@ -56,9 +56,14 @@ class Tables:
     def check(self) -> None:
         """Raises BadInput if all records were of other tables."""
         if self._others and not self._profile.records:
-            wanted = " or ".join(sorted(self._wanted))
-            found = ", ".join(f"{count:,} {name}" for name, count in self._others.most_common(10))
-            raise BadInput("no_records_found", f"the file has no {wanted} records, but {found}")
+            raise others_alone(self._wanted, self._others)
+
+
+def others_alone(wanted: Collection[str], others: Counter[str]) -> BadInput:
+    """The refusal of a file that holds records of other tables alone."""
+    found = ", ".join(f"{count:,} {name}" for name, count in others.most_common(10))
+    detail = f"the file has no {' or '.join(sorted(wanted))} records, but {found}"
+    return BadInput("no_records_found", detail)
 
 
 def only(batches: Iterator[Batch], tables: Tables, profile: Profile) -> Iterator[Batch]:

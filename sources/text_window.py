@@ -38,7 +38,8 @@ class TextWindow:
         """Drop what has been used and read at least as much as is left.
 
         Doubling keeps the work linear where a long value is tried again after each growth.
-        Raises BadInput `encoding_invalid` with the line and the byte offset.
+        Raises BadInput `encoding_invalid` with the line and the byte offset, and `json_truncated`
+        where the file ends inside a character.
         """
         self._drop_used()
         piece = self._stream.read(max(READ_BYTES, len(self.text)))
@@ -63,13 +64,17 @@ class TextWindow:
     def _decode(self, piece: bytes) -> str:
         unfinished, _ = self._decoder.getstate()
         if not piece and unfinished:
-            return "\ufffd"  # the file was cut inside a character
+            place = self.place(len(self.text))
+            raise BadInput("json_truncated", "the file ends inside a character", **place)
         try:
             decoded = self._decoder.decode(piece)
         except UnicodeDecodeError as error:
             offset = self._read - len(unfinished) + error.start
             line = self.place(len(self.text))["line"] + error.object.count(b"\n", 0, error.start)
-            detail = f"byte {error.object[error.start]:#04x} is not {self.encoding.upper()}"
+            detail = (
+                f"byte {error.object[error.start]:#04x} is not {self.encoding.upper()}; "
+                "save the file as UTF-8"
+            )
             raise BadInput("encoding_invalid", detail, line=line, offset=offset) from None
         self._read += len(piece)
         return decoded

@@ -14,9 +14,13 @@ from lxml import etree
 from domain.failures import BadInput, Rejected
 from sources.batch import Batch, Limits, Profile
 from sources.rows import Row, batches
+from sources.tables import others_alone
 from sources.xml_blocks import contents
-from sources.xml_shapes import SHOWN, Run
+from sources.xml_seen import IDENTITY, Seen
+from sources.xml_shapes import SHOWN, Run, is_deletion
 from sources.xml_stream import local_name, too_many_attributes
+
+_DELETED = " (deleted)"
 
 
 def read_xml(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> Iterator[Batch]:
@@ -27,36 +31,58 @@ def read_xml(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> 
     `profile.ignored`. Raises BadInput; any DOCTYPE is refused.
     """
     tables = frozenset(table.split())
-    records = _records(contents(stream, tables, profile, limits), tables, profile, limits)
+    records = _Records(tables, profile, limits).of(contents(stream, tables, profile, limits))
     yield from batches(records, profile, limits, oversize="xml_text_too_large")
 
 
-def _records(
-    found: Iterator[etree._Element | Run],
-    tables: frozenset[str],
-    profile: Profile,
-    limits: Limits,
-) -> Iterator[Row | Rejected | pl.DataFrame]:
-    row = 0
-    ignored = Counter[str]()
-    for element in found:
-        if isinstance(element, Run):
-            row += element.frame.height
-            ignored.update(element.ignored)
-            yield element.frame
-            continue
+class _Records:
+    """The records of some tables among the elements of a file, and the others counted."""
+
+    def __init__(self, tables: frozenset[str], profile: Profile, limits: Limits) -> None:
+        self._tables, self._profile, self._limits = tables, profile, limits
+        self._row = 0
+        self._ignored = Counter[str]()
+        self._seen = Seen()
+
+    def of(self, found: Iterator[etree._Element | Run]) -> Iterator[Row | Rejected | pl.DataFrame]:
+        for element in found:
+            if isinstance(element, Run):
+                self._row += element.frame.height
+                self._ignored.update(element.ignored)
+                self._seen.add_all(element.frame)
+                yield element.frame
+            else:
+                yield from self._single(element)
+        self._profile.ignored.update(self._ignored)
+        others = not any(name.endswith(_DELETED) for name in self._ignored)
+        if not self._row and self._ignored and others:
+            raise others_alone(self._tables, self._ignored)
+
+    def _single(self, element: etree._Element) -> Iterator[Row | Rejected]:
         name = local_name(element.tag)
-        _check_attributes(element, limits)
-        if name in tables and element.get("action") != "DELETE":
-            row += 1
-            yield _record(element, row, limits)
+        _check_attributes(element, self._limits)
+        if name not in self._tables:
+            self._ignored[name] += 1
+        elif is_deletion(element):
+            self._ignored[name + _DELETED] += 1
+            self._check_deletion(element)
         else:
-            ignored[f"{name} (deleted)" if name in tables else name] += 1
-    profile.ignored.update(ignored)
-    if not row and ignored and not any(name.endswith("(deleted)") for name in ignored):
-        wanted = " or ".join(sorted(tables))
-        detail = f"the file has no {wanted} records, but {', '.join([*ignored][:10])}"
-        raise BadInput("no_records_found", detail)
+            self._row += 1
+            self._seen.add(element.findtext(IDENTITY))
+            yield _record(element, self._row, self._limits)
+
+    def _check_deletion(self, element: etree._Element) -> None:
+        """Raises BadInput where a record is deleted that has been read: a file is a sequence of
+        changes, and after this one the record is gone, but its chunk may be stored."""
+        deleted = element.findtext(IDENTITY)
+        if deleted and deleted in self._seen:
+            what = f"the record with {IDENTITY} {deleted}"
+        elif element.get("query") is not None and self._row:
+            what = f"what meets {element.get('query')!r}, perhaps records that came before"
+        else:
+            return
+        detail = f"after record {self._row} the file deletes {what}; take out what is deleted"
+        raise BadInput("record_deleted", detail, row=self._row)
 
 
 def _record(element: etree._Element, row: int, limits: Limits) -> Row | Rejected:

@@ -58,10 +58,9 @@ _ATTRIBUTE = _value(r'"\x00-\x1f')
 class Shape:
     """One kind of record: the attributes that each of its fields may have, in their order.
 
-    Records of a `kept` shape are read, others are counted under `name`.
+    Records of a `kept` shape are read, others are counted.
     """
 
-    name: str
     tag: str
     start: str
     kept: bool
@@ -124,9 +123,10 @@ class Shapes:
         self._expression: re.Pattern[bytes] | None = None
 
     def learn(self, record: etree._Element) -> None:
-        """Take in the shape of a record that was read, if it is simple and came before."""
+        """Take in the shape of a record that was read, if it is simple and came before. What is
+        deleted has none: its reader wants to know which record it is."""
         names = tuple(each.tag for each in record)
-        if not _is_simple(record, names):
+        if not _is_simple(record, names) or is_deletion(record):
             return
         key = (record.tag, record.get("action"), names)
         if key not in self._known and key in self._seen and len(self._known) < _SHAPES:
@@ -166,17 +166,20 @@ class Shapes:
                 values = [*zip(*mine, strict=True)][group + 1 : group + width]
                 frames.append(shape.frame(values).with_columns(pl.Series(_PLACE, places)))
             elif places:
-                ignored[shape.name] += len(places)
+                ignored[shape.tag] += len(places)
             group += width
         return Run(_in_order(frames), ignored, end)
 
     def _shape(self, record: etree._Element) -> Shape:
         action = record.get("action")
         start = f"<{record.tag}>" if action is None else f'<{record.tag} action="{action}">'
-        wanted = record.tag in self._tables
-        name = f"{record.tag} (deleted)" if wanted else record.tag
         fields: dict[str, list[str]] = {each.tag: [] for each in record}
-        return Shape(name, record.tag, start, wanted and action != "DELETE", fields)
+        return Shape(record.tag, start, record.tag in self._tables, fields)
+
+
+def is_deletion(record: etree._Element) -> bool:
+    """Whether it says that a record is gone: DELETE, or delete_multiple of update sets."""
+    return record.get("action", "").lower().startswith("delete")
 
 
 def _is_simple(record: etree._Element, names: tuple[str, ...]) -> bool:

@@ -256,9 +256,10 @@ class TestAroundTheRecords:
             ('{"a": "1"}\n{"a": "2"}\n[1]', "json_malformed", 3),
             ('{"a": "1"}\n{"a": "2"\n', "json_truncated", None),
             ('{"a": "1"}\n{"a": }\n', "json_malformed", 2),
-            ('{"a": "1"}\n{"records": [{"a": "2"}]}\nx', "json_malformed", 3),
+            ('{"a": "1"}\n{"records": [{"a": "2"}]}\nx', "json_malformed", 2),
             ('{"a": "1"}', "no_records_found", 1),
-            ('{"a": "1", "a": "2"}\n{"a": "3"}', "json_malformed", 2),
+            ('{"a": "1"}\n{"result": [{"a": "2"}]}\n', "json_malformed", 2),
+            ('[{"a": "1"}]\n{"a": "2"}\n{"a": "3"}', "no_records_found", 2),
             ('{"result": [{"a": "1"}]}\n{"a": "2"}', "no_records_found", 2),
         ],
     )
@@ -266,10 +267,18 @@ class TestAroundTheRecords:
         problem = refusal(read_json, content.encode())
         assert (problem.code, line) == (code, line and problem.line)
 
-    def test_a_line_with_a_key_twice_is_rejected(self) -> None:
-        found = read(read_json, b'{"a": "1"}\n{"a": "2", "a": "3"}\n{"a": "4"}')
-        assert [(each.row, each.code) for each in found.rejected] == [(2, "json_duplicate_key")]
+    @pytest.mark.parametrize("twice", ['{"a": "2", "a": "3"}', '{"a": {"b": 1, "b": 2}, "c": 3}'])
+    @pytest.mark.parametrize("row", [1, 2, 3])
+    def test_a_line_with_a_key_twice_is_rejected(self, row: int, twice: str) -> None:
+        lines = ['{"a": "1"}', '{"a": "4"}']
+        lines.insert(row - 1, twice)
+        found = read(read_json, "\n".join(lines).encode())
+        assert [(each.row, each.code) for each in found.rejected] == [(row, "json_duplicate_key")]
         assert len(found.rows) == 2
+
+    def test_a_mark_before_each_page_is_no_text(self) -> None:
+        page = '\ufeff[{"a": "1"}]\n'
+        assert values(page * 3) == [{"a": "1"}] * 3
 
     @pytest.mark.parametrize(
         ("beside", "words"),
@@ -281,6 +290,10 @@ class TestAroundTheRecords:
             ('"error": "Result set truncated"', "Result set truncated"),
             ('"status": "failure"', "status failure"),
             ('"error": {"message": "M", "detail": null}, "status": "failure"', "M"),
+            ('"error": ["Query stopped", {"code": "time limit"}]', "Query stopped: time limit"),
+            ('"error": {"message": {"text": "Query stopped"}}', "Query stopped"),
+            ('"error": true, "message": "Query stopped"', "Query stopped"),
+            ('"status": "503", "detail": "maintenance"', "maintenance"),
         ],
     )
     def test_what_the_sender_says_of_a_failure_is_a_warning(self, beside: str, words: str) -> None:
@@ -290,10 +303,110 @@ class TestAroundTheRecords:
         assert words in warning
         assert words in refusal(read_json, f"{{{beside}}}".encode()).detail
 
-    @pytest.mark.parametrize("beside", ['"status": "success"', '"error": null', '"error": ""'])
+    @pytest.mark.parametrize(
+        "beside",
+        [
+            '"status": "success"',
+            '"error": null',
+            '"error": ""',
+            '"error": false',
+            '"error": 0',
+            '"errors": []',
+            '"error": {"message": ""}',
+            '"status": "200", "message": "done"',
+        ],
+    )
     def test_what_says_nothing_of_a_failure_is_none(self, beside: str) -> None:
         found = read(read_json, f'{{"result": [{{"a": "1"}}], {beside}}}'.encode())
         assert found.profile.warnings == []
+
+    def test_a_page_that_failed_leaves_those_that_did_not(self) -> None:
+        page, failed = (
+            '{"result": [{"a": "1"}]}',
+            '{"error": {"message": "Stop"}, "status": "failure"}',
+        )
+        for content in (page + failed, failed + page, page + failed + page, page + failed * 9):
+            found = read(read_json, content.encode())
+            assert len(found.rows) == content.count(page)
+            assert found.profile.warnings == ["the sender says that the export failed: Stop"]
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            '{"result": [], "error": {"message": "Stop"}}',
+            '{"result": {"error": {"message": "Stop"}, "status": "failure"}}',
+            '{"result": null, "status": "failure", "error": "Stop"}',
+            '{"error": "Stop"}{"error": "Stop"}',
+        ],
+    )
+    def test_a_failure_alone_is_the_refusal(self, content: str) -> None:
+        problem = refusal(read_json, content.encode())
+        assert problem.code == "no_records_found"
+        assert problem.detail.endswith("the sender says: Stop")
+
+    @pytest.mark.parametrize("field", ["error", "status", "message"])
+    def test_a_ticket_that_has_such_a_field_is_a_ticket(self, field: str) -> None:
+        lines = f'{{"number": "1", "{field}": "failed"}}\n{{"number": "2", "{field}": "failed"}}'
+        found = read(read_json, lines.encode())
+        assert [each["number"] for each in found.rows] == ["1", "2"]
+        assert found.profile.warnings == []
+
+    @pytest.mark.parametrize(
+        ("failed", "words"),
+        [
+            (
+                {"__status": "failure", "__error": {"message": "No access", "reason": None}},
+                "No acc",
+            ),
+            ({"number": "2", "__status": "failure"}, "status failure"),
+            ({"number": "2", "__error": "No access", "__status": "success"}, "No access"),
+        ],
+    )
+    @pytest.mark.parametrize("count", [1, 200])
+    def test_a_record_that_was_not_exported_is_rejected(
+        self, failed: dict[str, object], words: str, count: int
+    ) -> None:
+        good = {"number": "1", "__status": "success"}
+        content = json.dumps({"records": [*[good] * count, failed, *[good] * count]}).encode()
+        found = read(read_json, content)
+        assert [(each.row, each.code) for each in found.rejected] == [
+            (count + 1, "record_not_exported")
+        ]
+        assert words in found.rejected[0].detail
+        assert found.rows[0] == {"_row": 1, "number": "1", "__status": "success"}
+        assert len(found.rows) == 2 * count
+
+
+class TestReferences:
+    """Cells that a script turned into text, and those that say that there is nothing."""
+
+    @pytest.mark.parametrize(
+        ("cell", "expected"),
+        [
+            ("{'link': 'https://x/7a', 'value': '7a'}", {"u": "7a"}),
+            ('{"link": "https://x/7a", "value": "7a"}', {"u": "7a"}),
+            ("{'value': '7a', 'display_value': 'Mira'}", {"u": "7a", "u.display_value": "Mira"}),
+            ("{'display_value': 'Mira', 'link': 'x'}", {"u": "", "u.display_value": "Mira"}),
+            ("{'value': '7a', 'more': '1'}", {"u": "{'value': '7a', 'more': '1'}"}),
+            ("{'value': 7}", {"u": "{'value': 7}"}),
+            ("{see attachment}", {"u": "{see attachment}"}),
+        ],
+    )
+    @pytest.mark.parametrize("count", [1, 100])
+    def test_text_of_exactly_a_reference_is_one(
+        self, cell: str, expected: dict[str, str], count: int
+    ) -> None:
+        assert values(json.dumps([{"u": cell}] * count)) == [expected] * count
+
+    def test_labels_stand_beside_those_of_references_that_are_none_of_text(self) -> None:
+        people = [{"value": "1", "display_value": "Ana"}, "{'value': '2', 'display_value': 'Bo'}"]
+        found = values(json.dumps([{"u": each} for each in people]))
+        assert [each["u.display_value"] for each in found] == ["Ana", "Bo"]
+
+    @pytest.mark.parametrize("nothing", [{}, [], "{}", "[]"])
+    def test_an_empty_reference_is_empty(self, nothing: object) -> None:
+        content = json.dumps([{"assigned_to": nothing, "u": "{"}] * 3)
+        assert values(content) == [{"assigned_to": "", "u": "{"}] * 3
 
 
 class TestOtherTables:
@@ -357,5 +470,9 @@ class TestEncodings:
         assert (problem.code, problem.line, problem.offset) == ("encoding_invalid", 2, len(good))
 
     def test_a_file_cut_inside_a_character_is_truncated(self) -> None:
-        content = '[{"a": "Zürich'.encode("utf-16-le")[:-1]
-        assert refusal(read_json, content).code == "json_truncated"
+        for text in ('[{"a": "Zürich', '[{"a": "1"}', '[{"a": "1"},', '[{"a": "1"}]\n'):
+            for encoding in ("utf-16-le", "utf-16-be", "utf-16", "utf-32"):
+                problem = refusal(read_json, text.encode(encoding)[:-1])
+                assert problem.code == "json_truncated"
+                assert "inside a character" in problem.detail
+        assert refusal(read_json, '[{"a": "Zü'.encode()[:-1]).code == "json_truncated"

@@ -89,6 +89,42 @@ def test_other_tables_and_deleted_records_are_counted_and_not_read() -> None:
     assert result.profile.ignored == {"sys_journal_field": 2, "incident (deleted)": 1}
 
 
+@pytest.mark.parametrize("count", [1, 3_000])
+@pytest.mark.parametrize("action", ["DELETE", "delete"])
+def test_a_record_that_is_deleted_further_on_is_not_imported(count: int, action: str) -> None:
+    """Whether a run of regular records or a single one holds it."""
+    records = [f"<incident><sys_id>{n:032x}</sys_id><a>{n}</a></incident>" for n in range(count)]
+    deleted = f'<incident action="{action}"><sys_id>{0:032x}</sys_id></incident>'
+    problem = refusal(read_xml, unload(*records, deleted))
+    assert (problem.code, problem.row) == ("record_deleted", count)
+    assert f"{0:032x}" in problem.detail
+
+
+def test_what_an_update_set_deletes_by_a_query_may_have_been_read() -> None:
+    deletion = '<incident action="delete_multiple" query="active=true"/>'
+    record = "<incident><sys_id>1</sys_id></incident>"
+    assert refusal(read_xml, unload(record, deletion)).code == "record_deleted"
+    found = read(read_xml, unload(deletion, record))
+    assert found.profile.ignored == {"incident (deleted)": 1}
+    assert found.values == [{"sys_id": "1"}]
+
+
+@pytest.mark.parametrize("count", [1, 3_000])
+def test_a_record_that_was_deleted_before_or_never_was_there_stops_nothing(count: int) -> None:
+    records = [f"<incident><sys_id>{n:032x}</sys_id><a>{n}</a></incident>" for n in range(count)]
+    again = f'<incident action="DELETE"><sys_id>{0:032x}</sys_id></incident>'
+    unknown = '<incident action="DELETE"><sys_id>f</sys_id></incident>'
+    problem = '<problem action="DELETE"><sys_id>1</sys_id></problem>'
+    found = read(read_xml, unload(again, *records, unknown, problem))
+    assert found.profile.records == count
+    assert found.profile.ignored == {"incident (deleted)": 2, "problem": 1}
+
+
+def test_a_file_of_other_tables_alone_is_refused_with_their_counts() -> None:
+    content = unload(*["<u_incident_ext><a>1</a></u_incident_ext>"] * 1_200, "<sc_task/>")
+    assert "1,200 u_incident_ext, 1 sc_task" in refusal(read_xml, content).detail
+
+
 def test_several_tables_can_be_one_entity() -> None:
     content = unload("<sc_request><a>1</a></sc_request>", "<sc_req_item><a>2</a></sc_req_item>")
     assert read(read_xml, content, "sc_request sc_req_item").values == [{"a": "1"}, {"a": "2"}]

@@ -1,0 +1,54 @@
+"""What the sender of records says of a failure: beside them, or in place of one.
+
+ServiceNow's Table API answers 200 with records and `error` where a query was stopped on the way
+(sndml3 issue 38, servicenow.itsm issue 76); its JSON web service puts `__status` and `__error` into
+a record.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_FAILED = re.compile(r"failure|failed|error|[45]\d\d", re.IGNORECASE)  # HTTP's numbers, too
+_NOTHING = {"", "false", "0", "no", "none", "null"}
+_ERRORS = ("error", "errors")
+_WORDS = ("message", "detail", "error_description")
+_LONGEST = 500  # characters of a sentence that are shown
+_MARKS = {"__status", "__error"}
+
+
+def failure_of(members: Mapping[str, Any]) -> str | None:
+    """The words for it, if the members of an envelope say that something failed."""
+    errors = [words for name in _ERRORS for words in _texts(members.get(name))]
+    return _said(members.get("status"), errors, [members.get(name) for name in _WORDS])
+
+
+def failure_in(record: Mapping[str, Any]) -> str | None:
+    """The words for it, if a record is none, but tells why."""
+    if _MARKS.isdisjoint(record):
+        return None
+    return _said(record.get("__status"), [*_texts(record.get("__error"))], [])
+
+
+def may_fail(names: Mapping[str, Any]) -> bool:
+    """Whether records of these fields may tell of failures."""
+    return not _MARKS.isdisjoint(names)
+
+
+def _said(status: Any, errors: list[str], words: list[Any]) -> str | None:
+    failed = isinstance(status, str) and _FAILED.fullmatch(status.strip())
+    if not errors and not failed:
+        return None
+    said = [*errors, *_texts(words)] or [f"status {status}"]
+    return ": ".join(said)[:_LONGEST]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a value, whatever its shape, that says something."""
+    if isinstance(value, dict):
+        value = [*value.values()]
+    if isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+    elif str(value).strip().lower() not in _NOTHING:
+        yield str(value).strip()
