@@ -205,9 +205,11 @@ async def release(sql: Statements, claimed: list[Claimed]) -> None:
 
 # Deliveries of an earlier version have no lease of their own.
 _LEASE_END = f"coalesce(d.lease_until, d.updated_at + interval '{LEASE_SECONDS} s')"
+# Materialized, as the planner would look at all that is open for each attempt that is, where it
+# knows nothing of the tables yet.
 _RECLAIM = f"""
-with due as (
-    select d.id, make_interval(secs =>
+with due as materialized (
+    select d.id, d.attempts as no, make_interval(secs =>
         ($2::float8[])[least(d.doubts + 1, cardinality($2::float8[]))]) as wait
     from tenant.notification_deliveries d
     where d.integration_id = $1 and d.status = 'sending' and d.completed_at is null
@@ -216,8 +218,7 @@ with due as (
     update tenant.delivery_attempts a set completed_at = now(), class = 'unknown',
         maybe_sent = true, next_attempt_at = now() + due.wait,
         error = 'outcome unknown: the worker stopped before it recorded the answer'
-    from tenant.notification_deliveries d join due on due.id = d.id
-    where a.delivery_id = d.id and a.no = d.attempts and a.completed_at is null
+    from due where a.delivery_id = due.id and a.no = due.no and a.completed_at is null
     returning a.delivery_id, due.wait
 )
 update tenant.notification_deliveries d set status = 'retrying',
