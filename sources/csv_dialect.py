@@ -15,6 +15,25 @@ SAMPLE_RECORDS = 50
 _DECLARED = re.compile(rb'"?sep=([^\r\n"])"?(?:\r\n?|\n)', re.IGNORECASE)
 
 
+class _Sample:
+    """The beginning of what a window has not consumed yet."""
+
+    def __init__(self, window: Window) -> None:
+        self.text = window.buffer[window.start : SAMPLE_BYTES].decode(errors="ignore")
+        self._is_whole = window.ended and len(window.buffer) <= SAMPLE_BYTES
+
+    def rows(self, delimiter: str, spaced: bool = False) -> list[list[str]]:
+        """Its first records, without one that its end has cut; none if this is no CSV."""
+        text = io.StringIO(self.text, newline="")
+        reader = csv.reader(text, delimiter=delimiter, skipinitialspace=spaced)
+        try:
+            rows = [fields for fields in islice(reader, SAMPLE_RECORDS) if fields]
+        except csv.Error:
+            return []
+        may_be_cut = not self._is_whole and 1 < len(rows) < SAMPLE_RECORDS
+        return rows[:-1] if may_be_cut else rows
+
+
 def take_delimiter(window: Window, told: str | None = None) -> str:
     """The delimiter of the file: the one that the user told, or that a first line declares
     (`sep=;`), which is consumed.
@@ -28,69 +47,52 @@ def take_delimiter(window: Window, told: str | None = None) -> str:
         return told or declared[1].decode()
     if told:
         return told
-    sample = window.buffer[:SAMPLE_BYTES].decode(errors="ignore")
-    agreed = {each: _agreement(sample, each) for each in DELIMITERS}
+    sample = _Sample(window)
+    widths = {each: [*map(len, sample.rows(each))] for each in DELIMITERS}
+    agreed = {each: _agreement(found) for each, found in widths.items()}
     if not any(agreed.values()):  # a title stands before the header, or there is one column
-        agreed = {each: _agreement(sample, each, titled=True) for each in DELIMITERS}
+        agreed = {each: _agreement([*dropwhile(_is_1, found)]) for each, found in widths.items()}
     return max(agreed, key=agreed.__getitem__)
 
 
 def titles(window: Window, delimiter: str) -> int:
     """How many records before the header are none: of one cell, before a header of three and more
     and at least two records that are all as wide."""
-    sample = window.buffer[window.start : SAMPLE_BYTES].decode(errors="ignore")
-    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
-    try:
-        rows = [fields for fields in islice(reader, SAMPLE_RECORDS) if fields]
-    except csv.Error:
-        return 0
-    count = len([*takewhile(lambda row: sum(map(bool, map(str.strip, row))) <= 1, rows)])
+    rows = _Sample(window).rows(delimiter)
+    count = len([*takewhile(lambda row: _filled(row) <= 1, rows)])
     header, *records = rows[count:] or [[]]
-    complete = records[:-1] if len(records) > 2 else records
-    fits = len(complete) > 1 and {*map(len, complete)} == {len(header)}
-    return count if fits and sum(map(bool, map(str.strip, header))) > 2 else 0
+    fits = len(records) > 1 and {*map(len, records)} == {len(header)}
+    return count if fits and _filled(header) > 2 else 0
 
 
 def is_spaced(window: Window, delimiter: str) -> bool:
     """Whether blanks stand between delimiters and quotes (`a, "b, c"`), by the first records: some
     fields begin so, and without the blanks all records have one width."""
-    sample = window.buffer[window.start : SAMPLE_BYTES].decode(errors="ignore")
-    if not re.search(rf'{re.escape(delimiter)} +"', sample):
+    sample, mark = _Sample(window), re.escape(delimiter)
+    if not re.search(rf'{mark} +"', sample.text):
         return False
-    bare, spaced = (_widths(sample, delimiter, skip) for skip in (False, True))
-    return len(set(spaced)) == 1 and (len(set(bare)) > 1 or _quotes_begin(sample, delimiter))
+    bare, spaced = ({*map(len, sample.rows(delimiter, skip))} for skip in (False, True))
+    return len(spaced) == 1 and (len(bare) > 1 or _quotes_begin(sample.text, mark))
 
 
-def _quotes_begin(sample: str, delimiter: str) -> bool:
+def _quotes_begin(text: str, mark: str) -> bool:
     """Whether every quote that follows a blank behind a delimiter is closed before one."""
-    mark = re.escape(delimiter)
-    opened = re.findall(rf'{mark} +"', sample)
-    closed = re.findall(rf'{mark} +"[^"]*(?:""[^"]*)*" *(?={mark}|[\r\n]|\Z)', sample)
+    opened = re.findall(rf'{mark} +"', text)
+    closed = re.findall(rf'{mark} +"[^"]*(?:""[^"]*)*" *(?={mark}|[\r\n]|\Z)', text)
     return len(opened) == len(closed)
 
 
-def _widths(sample: str, delimiter: str, spaced: bool) -> list[int]:
-    """The number of fields of the first records that are whole."""
-    text = io.StringIO(sample, newline="")
-    reader = csv.reader(text, delimiter=delimiter, skipinitialspace=spaced)
-    try:
-        widths = [len(fields) for fields in islice(reader, SAMPLE_RECORDS) if fields]
-    except csv.Error:
-        return []
-    return widths[:-1] if len(widths) > 2 and len(sample) >= SAMPLE_BYTES - 3 else widths
+def _filled(row: list[str]) -> int:
+    """How many of its cells hold anything."""
+    return sum(bool(cell.strip()) for cell in row)
 
 
-def _agreement(sample: str, delimiter: str, titled: bool = False) -> float:
+def _is_1(width: int) -> bool:
+    return width == 1
+
+
+def _agreement(widths: list[int]) -> float:
     """How many delimiters the header has, times the share of records with as many."""
-    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
-    try:
-        widths = [len(fields) for fields in islice(reader, SAMPLE_RECORDS) if fields]
-    except csv.Error:
-        return 0
-    if titled:
-        widths = [*dropwhile(lambda width: width == 1, widths)]
     header, *records = widths or [1]
-    # The sample may have cut its last record.
-    complete = records[:-1] if len(records) < SAMPLE_RECORDS - 1 else records
-    agreeing = sum(width == header for width in complete)
-    return (header - 1) * (agreeing + 1) / (len(complete) + 1)
+    agreeing = sum(width == header for width in records)
+    return (header - 1) * (agreeing + 1) / (len(records) + 1)

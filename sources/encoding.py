@@ -75,10 +75,8 @@ def detect(stream: BinaryIO, declared: str) -> Encoding:
             return _proven(stream, Encoding(name, warning=f"the file was recognised as {name}"))
     names = [*_declared(declared)]
     first = _first_invalid(stream, Encoding(UTF8))
-    if first is None and names and UTF8 not in names and _is_chance(stream):
-        return _proven(stream, Encoding(names[0]))
     if first is None:
-        return Encoding(UTF8, warning=_contradiction(stream, names))
+        return _utf8(stream, names)
     if _is_cut(stream, first):
         detail = "the file ends inside a character: it was cut; export it again"
         raise BadInput("encoding_invalid", detail, offset=first, line=_line(stream, first))
@@ -137,22 +135,28 @@ def _is_wide(head: bytes, name: str) -> bool:
     return narrow > 0.7 * len(units)
 
 
-def _contradiction(stream: BinaryIO, declared: list[str]) -> str | None:
-    """What to say where another charset was declared than every character shows."""
-    if not declared or UTF8 in declared or not _has_wide(stream, -1):
-        return None
-    return f"the file is UTF-8, though {declared[0]} was declared"
+def _utf8(stream: BinaryIO, declared: list[str]) -> Encoding:
+    """A file that is valid UTF-8, and may all the same be what was declared: so few characters make
+    it valid that they may be so by chance (`ß` and a quotation mark are one of an African script).
+    """
+    found = [] if UTF8 in declared else _first_wide(stream)
+    if not declared or not found:
+        return Encoding(UTF8)
+    by_chance = len(found) < _NO_CHANCE and not all(map(_USUAL.match, found))
+    if by_chance and _first_invalid(stream, Encoding(declared[0])) is None:
+        return Encoding(declared[0])
+    return Encoding(UTF8, warning=f"the file is UTF-8, though {declared[0]} was declared")
 
 
-def _is_chance(stream: BinaryIO) -> bool:
-    """Whether so few characters make a file valid UTF-8 that text of another charset may do so:
-    `ß` and a quotation mark are one character of an African script."""
-    found = []
+def _first_wide(stream: BinaryIO) -> list[str]:
+    """The first characters that are not ASCII, up to _NO_CHANCE of them."""
+    found: list[str] = []
     for block in _until(stream, -1):
-        found += _NOT_ASCII.findall(block.decode(UTF8, errors="ignore"))
+        if not block.isascii():
+            found += _NOT_ASCII.findall(block.decode(UTF8, errors="ignore"))
         if len(found) >= _NO_CHANCE:
-            return False
-    return any(not _USUAL.match(each) for each in found)
+            break
+    return found[:_NO_CHANCE]
 
 
 def _is_mostly_utf8(stream: BinaryIO) -> bool:
@@ -166,7 +170,7 @@ def _is_mostly_utf8(stream: BinaryIO) -> bool:
 
 
 def _has_wide(stream: BinaryIO, end: int) -> bool:
-    """Whether any byte before the end is not ASCII; -1 for that of the file."""
+    """Whether any byte before the end is not ASCII."""
     return any(not block.isascii() for block in _until(stream, end))
 
 

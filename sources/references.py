@@ -2,6 +2,7 @@
 
 import ast
 import json
+from contextlib import suppress
 from typing import Any
 
 import polars as pl
@@ -71,11 +72,7 @@ def _reference(text: str) -> tuple[str, str | None] | None:
 
 
 def _as_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
-        return None
+    for read in (json.loads, ast.literal_eval):
+        with suppress(ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+            return read(text)
+    return None
