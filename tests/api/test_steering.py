@@ -51,9 +51,12 @@ async def steered(tenant: Tenant, job_id: str, verb: str) -> dict[str, Any]:
     return job
 
 
-async def refused(tenant: Tenant, job_id: str, verb: str) -> None:
+_REFUSED = (409, "invalid_state")
+
+
+async def refusal(tenant: Tenant, job_id: str, verb: str) -> tuple[int, str]:
     response = await tenant.post(f"/v1/migration/{job_id}/{verb}")
-    assert (response.status_code, response.json()["code"]) == (409, "invalid_state")
+    return response.status_code, response.json()["code"]
 
 
 async def content(tenant: Tenant) -> list[Any]:
@@ -97,28 +100,28 @@ class TestPause:
             await asyncio.sleep(0.02)
         assert (await tenant.job(job_id))["processedRecords"] == paused["processedRecords"]
         assert len(await content(tenant)) == paused["processedRecords"]
-        await refused(tenant, job_id, "pause")
+        assert await refusal(tenant, job_id, "pause") == _REFUSED
 
         assert (await steered(tenant, job_id, "resume"))["status"] == "processing"
-        await refused(tenant, job_id, "resume")
+        assert await refusal(tenant, job_id, "resume") == _REFUSED
         job = await tenant.settled(job_id)
         assert (job["status"], job["successfulRecords"]) == ("completed", ROWS)
         assert len(await content(tenant)) == ROWS
 
     async def test_is_refused_before_the_import_and_after_it(self, tenant: Tenant) -> None:
         job_id = await uploaded(tenant, export(1))
-        await refused(tenant, job_id, "pause")
-        await refused(tenant, job_id, "resume")
+        assert await refusal(tenant, job_id, "pause") == _REFUSED
+        assert await refusal(tenant, job_id, "resume") == _REFUSED
         await tenant.execute(job_id)
-        await refused(tenant, job_id, "pause")
-        await refused(tenant, job_id, "cancel")
+        assert await refusal(tenant, job_id, "pause") == _REFUSED
+        assert await refusal(tenant, job_id, "cancel") == _REFUSED
 
     async def test_execute_twice_is_refused(self, tenant: Tenant) -> None:
         job_id = await uploaded(tenant, export(ROWS))
         await importing(tenant, job_id)
-        await refused(tenant, job_id, "execute")
+        assert await refusal(tenant, job_id, "execute") == _REFUSED
         await cancel(tenant, job_id)
-        await refused(tenant, job_id, "execute")
+        assert await refusal(tenant, job_id, "execute") == _REFUSED
 
 
 class TestCancel:
@@ -166,7 +169,8 @@ class TestCancel:
         assert await content(tenant) == []
 
     async def test_before_the_workflow_has_begun(self, tenant: Tenant) -> None:
-        await cancel(tenant, await uploaded(tenant, export(ROWS), wait=0))
+        job = await cancel(tenant, await uploaded(tenant, export(ROWS), wait=0))
+        assert job["status"] == "cancelled"
 
     async def test_leaves_what_was_edited_meanwhile_and_says_so(self, tenant: Tenant) -> None:
         await earlier_import(tenant)
@@ -293,20 +297,21 @@ class TestTwoJobsAtOnce:
 class TestExpiry:
     async def test_of_a_job_that_nobody_executes(self, short_lived: Tenant) -> None:
         job_id = await uploaded(short_lived, export(100))
-        await expired(short_lived, job_id)
+        assert await expiry(short_lived, job_id) == ("failed", "expired")
 
     async def test_of_a_job_that_stays_paused(self, short_lived: Tenant) -> None:
         job_id = await uploaded(short_lived, export(ROWS))
         await importing(short_lived, job_id)
         await steered(short_lived, job_id, "pause")
-        await expired(short_lived, job_id)
+        assert await expiry(short_lived, job_id) == ("failed", "expired")
 
 
-async def expired(tenant: Tenant, job_id: str) -> None:
+async def expiry(tenant: Tenant, job_id: str) -> tuple[str, str]:
+    """How the job ended, of which nothing is left."""
     job = await tenant.settled(job_id)
-    assert (job["status"], job["failure"]["code"]) == ("failed", "expired")
     assert tenant.stored_files() == []
     assert await content(tenant) == []
+    return job["status"], job["failure"]["code"]
 
 
 @pytest.fixture

@@ -67,7 +67,9 @@ def check(made: dict[str, Any]) -> None:
 @example(message(title=" ", body="", url=None, facts=()))
 @slow
 def test_slack_takes_every_message(said: Message) -> None:
-    check(content(said))
+    made = content(said)
+    check(made)
+    assert made["text"]
 
 
 @given(HOSTILE)
