@@ -3,8 +3,10 @@
 import asyncio
 import random
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -204,6 +206,13 @@ class TestOneAtATime:
         assert sorted(done) == sorted(added)
 
 
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A plan's nodes, from the top down."""
+    yield plan
+    for each in plan.get("Plans", []):
+        yield from nodes(each)
+
+
 class TestFences:
     """An attempt's row is the permission to send; whoever lost it changes nothing any more."""
 
@@ -249,6 +258,21 @@ class TestFences:
         )
         assert row["started_at"] >= released
         assert row["lease_until"] >= released + timedelta(seconds=LEASE_SECONDS)
+
+    async def test_the_lost_are_looked_for_once_however_many_are_on_their_way(
+        self, due: Due
+    ) -> None:
+        """A hundred hanging sends amid 20,000 deliveries slowed everybody else's."""
+        await due.add(*[4] * 60)
+        assert len(await due.claim(50)) == 50
+        how = f"explain (analyze, format json) {claim._RECLAIM}"
+        [row] = await due.rows(how, due.integration_id, [1.0])
+        [plan] = row["QUERY PLAN"]
+        read = [e for e in nodes(plan["Plan"]) if "Scan" in e["Node Type"]]
+        table = "notification_deliveries"
+        loops = [each["Actual Loops"] for each in read if each.get("Relation Name") == table]
+        assert loops
+        assert max(loops) <= 1
 
     async def test_a_worker_that_comes_back_ends_nothing(self, due: Due) -> None:
         [id] = await due.add()
