@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from domain.mapping import FieldMapping, Mapping
-from domain.vocabulary import ANY, fold
+from domain.vocabulary import ANY, fold, underscored
 
 
 def fit(mapping: Mapping, columns: Sequence[str], words: Mapping) -> Mapping:
@@ -42,7 +42,7 @@ def column_of(name: str, columns: Iterable[str]) -> str | None:
     columns = tuple(columns)
     if name in columns:
         return name
-    alike = [each for each in columns if _phrase(each) == _phrase(name)]
+    alike = [each for each in columns if underscored(each) == underscored(name)]
     return alike[0] if len(alike) == 1 else None
 
 
@@ -54,7 +54,3 @@ def _fitted(each: FieldMapping, columns: Sequence[str]) -> FieldMapping:
             "fallback_fields": tuple(column_of(other, columns) or other for other in others),
         }
     )
-
-
-def _phrase(name: str) -> str:
-    return "_".join(fold(name).split())

@@ -32,6 +32,11 @@ def fold(value: str) -> str:
     return value.strip().casefold()
 
 
+def underscored(value: str) -> str:
+    """Several words as one name: `In  Progress` and ` in_progress` are in_progress."""
+    return re.sub(r"[\s_]+", "_", fold(value))
+
+
 def boolean_of(value: str) -> bool | None:
     """The truth that a word states in English, German, French, Italian, Spanish, Portuguese."""
     return _BOOLEANS.get(fold(value))
@@ -79,7 +84,7 @@ def status_spelt(status: str) -> str:
 
 def status_of(value: str, statuses: Iterable[str]) -> str | None:
     """The status of the entity that the value already is: `In Progress` is in_progress."""
-    folded = re.sub(r"[\s_]+", "_", fold(value))
+    folded = underscored(value)
     if folded in statuses:
         return folded
     spelt = status_spelt(folded)

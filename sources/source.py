@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from domain.mapping import FieldMapping
 from domain.mapping import Mapping as FieldsMapping
+from domain.vocabulary import underscored
 
 if TYPE_CHECKING:  # polars and lxml must not come into the API process
     from sources.batch import Batch, Limits, Profile, Reader
@@ -64,7 +65,7 @@ def fill_targets(
     Case and the choice of space or underscore do not count, so a header `Short description`
     is short_description.
     """
-    present = {"_".join(name.lower().split()): name for name in reversed(columns)}
+    present = {underscored(name): name for name in reversed(columns)}
 
     def found(names: Iterable[str]) -> tuple[str, ...]:
         return tuple(present[name] for name in names if name in present)

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 import polars as pl
 
 from domain.failures import BadInput
+from domain.vocabulary import underscored
 from sources.batch import ROW, Batch, Profile
 
 COLUMNS = ("sys_class_name", "sys_class_name.display_value", "Task type", "Task Type")
@@ -46,7 +47,7 @@ class Tables:
         return frame.filter(~names.is_in(other).fill_null(False)) if other else frame
 
     def _take(self, table: str | None, count: int) -> bool:
-        name = "_".join((table or "").split()).lower()
+        name = underscored(table or "")
         if not name or name in self._wanted:
             return True
         self._others[name] += count
