@@ -3,7 +3,7 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from domain.delivery import OPEN
@@ -68,12 +68,15 @@ async def deliveries(
     def over(found: list[dict[str, Any]]) -> bool:
         return bool(found) and not any(each["status"] in OPEN for each in found)
 
-    async with asyncio.timeout(120):
-        while True:
-            found: list[dict[str, Any]] = (await notification(tenant, id))["deliveries"]
-            if (until or over)(found):
-                return found
-            await asyncio.sleep(0.02)
+    found: list[dict[str, Any]] = []
+    with suppress(TimeoutError):
+        async with asyncio.timeout(120):
+            while True:
+                found = (await notification(tenant, id))["deliveries"]
+                if (until or over)(found):
+                    return found
+                await asyncio.sleep(0.02)
+    raise AssertionError(f"after two minutes still {found}")
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -207,17 +208,24 @@ def _believe(endpoint: Endpoint, config: dict[str, Any]) -> None:
 
 async def _notify(scene: Scene, mood: Mood) -> None:
     """Send one event to all, and wait until each has been tried. A mail server may be silent for
-    minutes, so that its mail is on its way until it is well again."""
+    minutes, so that its mail is on its way until it is well again. Where it refused an earlier
+    mail a moment ago, this one waits for a time that is to come."""
     [id] = await n.notify(scene.tenant, title=f"control {mood.name}")
 
     def tried(found: list[dict[str, Any]]) -> bool:
         return bool(found) and all(is_tried(each) for each in found)
 
     def is_tried(each: dict[str, Any]) -> bool:
-        waits = mood.name == "silent" and each["channelType"] == "email"
-        return bool(each["log"]) and (waits or bool(each["log"][0]["completedAt"]))
+        is_mail = each["channelType"] == "email"
+        if not each["log"]:
+            return is_mail and mood.name == "refusing" and _is_to_come(each["nextAttemptAt"])
+        return (is_mail and mood.name == "silent") or bool(each["log"][0]["completedAt"])
 
     await n.deliveries(scene.tenant, id, tried)
+
+
+def _is_to_come(time: str | None) -> bool:
+    return bool(time) and datetime.fromisoformat(str(time)) > datetime.now(UTC)
 
 
 async def _test(scene: Scene) -> None:
