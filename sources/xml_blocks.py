@@ -1,27 +1,31 @@
 """The records of an XML export: at the speed of columns while they are regular.
 
-Three readers take turns, and each gives what the last one would:
+Four readers take turns, and each gives what the last one would:
 
 1. regular expressions (sources/xml_shapes.py) read runs of records of known shape;
 2. the next records beyond go to lxml, alone in the file's own prolog and root. If that is a
    well-formed document then they are whole records: nothing they opened is left open;
-3. otherwise lxml reads all the rest of the file, and names what is wrong. What has been read
+3. a record alone that is no document for a character or reference in it is Broken, and the next
+   one is read (sources/xml_defects.py);
+4. otherwise lxml reads all the rest of the file, and names what is wrong. What has been read
    before stands there as white space, so that lines and columns are the file's.
 
-The first two begin and end directly below the root, where what stands before has no influence
+The first three begin and end directly below the root, where what stands before has no influence
 on what follows: there are no entities (a DOCTYPE is refused) and no namespaces (or lxml gets the
 whole file, as it does if the file is not in UTF-8).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import chain, islice
 from typing import BinaryIO
 
 from lxml import etree
 
-from domain.failures import BadInput
+from domain.failures import BadInput, Problem
 from sources.batch import Limits, Profile
+from sources.xml_defects import Broken, Stuck, examine
 from sources.xml_shapes import Run, Shapes
 from sources.xml_stream import Document, elements, local_name, pieces_of, read_prolog
 
@@ -29,6 +33,7 @@ BLOCK_BYTES = 2**21
 FRAGMENT_BYTES = 2**14  # enough to pay for a parser, few enough not to lose much to one odd record
 
 _PATIENCE = 64
+_BEHIND = 2  # columns by which libxml2 may name a place behind a tag
 _PAD = 2**16
 _PAD_END = b"<_/>"  # libxml2 bounds the length of one text
 _PROLOG = re.compile(
@@ -41,13 +46,16 @@ _NAME = re.compile(rb"<([A-Za-z_][\w.-]*)")
 _IRREGULAR = etree.XPath("boolean(*/*/* | descendant::*[count(@*) > $attributes])")
 _NO_CHARACTERS = ("\ufffe".encode(), "\uffff".encode())
 
+Content = etree._Element | Run | Broken | Stuck
+
 
 def contents(
     stream: BinaryIO, tables: frozenset[str], profile: Profile, limits: Limits
-) -> Iterator[etree._Element | Run]:
+) -> Iterator[Content]:
     """The children of the root in their order, or the root itself if `tables` names it.
 
-    Raises BadInput with line and column where the file is not well-formed XML within the limits.
+    What is not well-formed XML within the limits is Broken where it is one record's fault; else
+    raises BadInput with line and column.
     """
     pieces = pieces_of(stream)
     root_tag, head = read_prolog(pieces, limits)
@@ -73,13 +81,14 @@ class _Blocks:
     ) -> None:
         self._prolog, self._root_tag, self._pieces = prolog, root_tag, pieces
         self._tables, self._profile, self._limits = tables, profile, limits
+        self._end_tag = f"</{root_tag}>".encode()
         self._shapes = Shapes(tables)
         self._fragment_bytes = FRAGMENT_BYTES
         self._block_bytes = min(BLOCK_BYTES, limits.record_bytes)
         self._text, self._at, self._sound, self._ended = b"", 0, 0, False
         self._lines, self._column = 0, 0  # what has been consumed since the prolog
 
-    def contents(self) -> Iterator[etree._Element | Run]:
+    def contents(self) -> Iterator[Content]:
         while True:
             if run := self._shapes.read(self._text, self._at, self._sound):
                 if run.end - self._at > FRAGMENT_BYTES:
@@ -89,31 +98,60 @@ class _Blocks:
             elif self._fragment_bytes > _PATIENCE * FRAGMENT_BYTES:
                 break  # where most records are odd, short runs cost more than they save
             elif end := self._fragment_end():
-                closed = self._text[self._at : end] + f"</{self._root_tag}>".encode()
-                records = self._alone(closed)
-                if records is None:
+                if (found := self._read(end)) is None:
                     break
-                yield from self._learned(records, end)
-            elif self._ended or len(self._text) - self._at >= self._block_bytes:
+                yield from found
+            elif self._ended or len(self._text) - self._at >= self._limits.record_bytes:
                 break
             else:
                 self._fill()
         yield from self._rest()
 
+    def _read(self, end: int) -> Iterable[Content] | None:
+        """The records up to there, or the first of them; none where only the rest can tell."""
+        try:
+            records = self._alone(self._text[self._at : end] + self._end_tag)
+        except BadInput:
+            return self._fewer(end)
+        return None if records is None else self._learned(records, end)
+
+    def _fewer(self, end: int) -> Iterable[Content] | None:
+        """The first of records of which one is no XML."""
+        self._fragment_bytes = FRAGMENT_BYTES
+        first = self._record_end()
+        if first < end:
+            return self._read(first)
+        examined = examine(self._text[self._at : first])
+        if examined.wrong or not examined.defects:
+            return None
+        try:
+            root = self._alone(examined.text + self._end_tag)
+        except BadInput:
+            return None
+        if root is None or len(root) != 1:
+            return None
+        line, _ = self._place(examined.defects[0].at)
+        self._pass(first)
+        return [Broken(root[0], examined.defects, line)]
+
     def _learned(self, records: etree._Element, end: int) -> Iterator[etree._Element]:
         if len(records):
             self._shapes.learn(records[0])  # this one was new to the shapes
             self._shapes.learn(records[-1])
+        self._pass(end)
+        self._fragment_bytes *= 2
+        yield from records
+
+    def _pass(self, end: int) -> None:
         self._consume(end)
         if end > self._sound:
             self._sound = _sound_end(self._text, end)
-        self._fragment_bytes *= 2
-        yield from records
 
     def _fill(self) -> None:
         blocks = [self._text[self._at :]]
         have = len(blocks[0])
-        while have < self._block_bytes and not self._ended:
+        enough = self._block_bytes if have < self._block_bytes else have + self._block_bytes
+        while have < enough and not self._ended:
             block = next(self._pieces, b"")
             self._ended = not block
             blocks.append(block)
@@ -139,34 +177,69 @@ class _Blocks:
             return 0
         tag = b"</" + name[1] + b">"
         end = self._text.rfind(tag, name.end(), self._at + self._fragment_bytes)
-        if end < 0:
-            end = self._text.find(tag, name.end())
+        return end + len(tag) if end >= 0 else self._record_end()
+
+    def _record_end(self) -> int:
+        """Where the next record ends, if no other one is in it; 0 if there is no telling."""
+        name = _NAME.search(self._text, self._at)
+        if name is None:
+            return 0
+        tag = b"</" + name[1] + b">"
+        end = self._text.find(tag, name.end())
         return end + len(tag) if end >= 0 else 0
 
+    def _place(self, at: int) -> tuple[int, int]:
+        """The line and column in the file of a byte of what is not consumed yet."""
+        before = self._text[self._at : self._at + at]
+        lines = self._lines + before.count(b"\n")
+        column = len(before.rpartition(b"\n")[2].decode(errors="replace")) + 1
+        if b"\n" not in before:
+            column += self._column
+        if not lines:
+            column += len(self._prolog.rpartition(b"\n")[2].decode(errors="replace"))
+        return 1 + self._prolog.count(b"\n") + lines, column
+
     def _alone(self, text: bytes) -> etree._Element | None:
-        """The root with this text in it; none if that is no document, or has elements in fields
-        or too many attributes, which are for the reader that knows where it is in the file."""
+        """The root with this text in it; none if it has elements in fields or too many attributes,
+        which are for the reader that knows where it is in the file. Raises BadInput if that is no
+        document."""
         document = Document(self._root_tag)
-        try:
-            document.feed(self._prolog + text)
-            root = document.close()
-        except BadInput:
-            return None
+        document.feed(self._prolog + text)
+        root = document.close()
         if _IRREGULAR(root, attributes=self._limits.xml_attributes):
             return None
         self._profile.encoding = document.encoding or self._profile.encoding
         return root
 
-    def _rest(self) -> Iterator[etree._Element]:
-        rest = self._text[self._at :]
-        last = self._alone(rest) if self._ended else None
+    def _rest(self) -> Iterator[Content]:
+        rest, last = self._text[self._at :], None
+        if self._ended:
+            with suppress(BadInput):
+                last = self._alone(rest)
         if last is not None:
             yield from last
             return
         pads = _padding(self._lines, self._column)
         pieces = chain([self._prolog], pads, [rest], self._pieces)
         found = elements(pieces, self._root_tag, self._tables, self._profile, self._limits)
-        yield from islice(found, sum(pad.endswith(_PAD_END) for pad in pads), None)
+        try:
+            yield from islice(found, sum(pad.endswith(_PAD_END) for pad in pads), None)
+        except BadInput as error:
+            yield self._stuck(error.problem)
+
+    def _stuck(self, problem: Problem) -> Stuck:
+        """Where the first record of the rest is to blame, it is named."""
+        text, end = self._text[self._at :], self._record_end() - self._at
+        name = _NAME.match(text.lstrip())
+        examined = examine(text[:end] if end > 0 else text)
+        beyond = end > 0 and _place_of(problem) > self._place(end + _BEHIND)
+        if name is None or examined.wrong is None or beyond:
+            return Stuck(problem)
+        return Stuck(examined.told(problem), name[1].decode())
+
+
+def _place_of(problem: Problem) -> tuple[int, int]:
+    return problem.line or 0, problem.column if isinstance(problem.column, int) else 0
 
 
 def _sound_end(text: bytes, start: int = 0) -> int:

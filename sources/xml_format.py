@@ -15,7 +15,8 @@ from domain.failures import BadInput, Rejected
 from sources.batch import Batch, Limits, Profile
 from sources.rows import Row, batches
 from sources.tables import others_alone
-from sources.xml_blocks import contents
+from sources.xml_blocks import Content, contents
+from sources.xml_defects import Broken, Stuck
 from sources.xml_seen import IDENTITY, Seen
 from sources.xml_shapes import SHOWN, Run, is_deletion
 from sources.xml_stream import local_name, too_many_attributes
@@ -44,13 +45,17 @@ class _Records:
         self._ignored = Counter[str]()
         self._seen = Seen()
 
-    def of(self, found: Iterator[etree._Element | Run]) -> Iterator[Row | Rejected | pl.DataFrame]:
+    def of(self, found: Iterator[Content]) -> Iterator[Row | Rejected | pl.DataFrame]:
         for element in found:
             if isinstance(element, Run):
                 self._row += element.frame.height
                 self._ignored.update(element.ignored)
                 self._seen.add_all(element.frame)
                 yield element.frame
+            elif isinstance(element, Broken):
+                yield from self._broken(element)
+            elif isinstance(element, Stuck):
+                raise self._refusal(element)
             else:
                 yield from self._single(element)
         self._profile.ignored.update(self._ignored)
@@ -59,17 +64,49 @@ class _Records:
             raise others_alone(self._tables, self._ignored)
 
     def _single(self, element: etree._Element) -> Iterator[Row | Rejected]:
-        name = local_name(element.tag)
         _check_attributes(element, self._limits)
+        if not self._leaves_out(element):
+            self._row += 1
+            self._seen.add(element.findtext(IDENTITY))
+            yield _record(element, self._row, self._limits)
+
+    def _leaves_out(self, element: etree._Element) -> bool:
+        """Whether the record is of another table or deleted; it is counted then."""
+        name = local_name(element.tag)
         if name not in self._tables:
             self._ignored[name] += 1
         elif is_deletion(element):
             self._ignored[name + _DELETED] += 1
             self._check_deletion(element)
         else:
-            self._row += 1
-            self._seen.add(element.findtext(IDENTITY))
-            yield _record(element, self._row, self._limits)
+            return False
+        return True
+
+    def _broken(self, broken: Broken) -> Iterator[Rejected]:
+        if self._leaves_out(broken.record):
+            return
+        self._row += 1
+        first, *more = broken.defects
+        if first.code == "xml_text_too_large":
+            detail = f"in field {first.field!r}: {first.detail}"
+            raise BadInput(first.code, detail, row=self._row, line=broken.line)
+        rest = f", and {len(more)} more such places" if more else ""
+        yield Rejected(
+            row=self._row,
+            code=first.code,
+            field=first.field,
+            detail=f"{first.detail} (line {broken.line}{rest})",
+            value=first.value,
+        )
+
+    def _refusal(self, stuck: Stuck) -> BadInput:
+        """The refusal of the file, with the number of the record at which nothing goes on."""
+        told = stuck.problem.model_dump(exclude_none=True)
+        if stuck.tag in self._tables:
+            told["row"] = self._row + 1
+        elif stuck.tag:
+            told["detail"] = f"in a record of {stuck.tag}: {told['detail']}"
+        return BadInput(**told)
 
     def _check_deletion(self, element: etree._Element) -> None:
         """Raises BadInput where a record is deleted that has been read: a file is a sequence of

@@ -61,7 +61,10 @@ XML = _called(
             {"code": "xml_dtd_forbidden"},
         ),
         "too deep": (_incident("<a>" * 255 + "</a>" * 255), {"code": "xml_too_deep", "line": 1}),
-        "11 MB of text": (_incident(f"<a>{'x' * 11_000_000}</a>"), {"code": "xml_text_too_large"}),
+        "11 MB of text": (
+            _incident(f"<a>{'x' * 11_000_000}</a>"),
+            {"code": "xml_text_too_large", "row": 1},
+        ),
         "field over 1 MiB": (
             _incident(f"<number>1</number><a>{'x' * (2**20 + 1)}</a>"),
             {"code": "xml_text_too_large", "row": 1, "column": "a", "limit": 2**20},
@@ -72,14 +75,18 @@ XML = _called(
         ),
         "truncated": (b"<unload>\n<incident>\n<number>INC", {"code": "xml_truncated", "line": 3}),
         "bad UTF-8": (
-            b"<unload>\n<incident><a>caf\xe9 au lait</a></incident></unload>",
+            b"<unload>\ncaf\xe9 au lait<incident><a>1</a></incident></unload>",
             {"code": "encoding_invalid", "line": 2},
         ),
         "false UTF-16": (
             b'<?xml version="1.0" encoding="UTF-16"?><unload/>',
             {"code": "encoding_invalid"},
         ),
-        "NUL": (_incident("\n<a>&#0;</a>"), {"code": "xml_char_invalid", "line": 2}),
+        "NUL": (b"<unload>\n&#0;<incident/></unload>", {"code": "xml_char_invalid", "line": 2}),
+        "tags that do not fit": (
+            _incident("\n<a>1</b>"),
+            {"code": "xml_malformed", "line": 2, "row": 1},
+        ),
         "wrong root": (b"<rss><channel/></rss>", {"code": "no_records_found"}),
         "login page": (b"<html><body>Log in</body></html>", {"code": "no_records_found"}),
     },

@@ -87,6 +87,11 @@ JSON_ROWS = {
     "NUL": (r'"number": "\u0000"', "nul_not_storable", "number"),
     "no object": (None, "record_not_object", None),
 }
+XML_ROWS = {
+    "field twice": ("<state>1</state><state>2</state>", "xml_duplicate_field"),
+    "NUL": ("<state>&#0;</state>", "xml_char_invalid"),
+    "unknown entity": ("<state>&nbsp;1</state>", "xml_malformed"),
+}
 
 
 class TestOneBadRecord:
@@ -130,16 +135,17 @@ class TestOneBadRecord:
         response = await tenant.upload(content.encode(), "a.json", sourceSystem="servicenow")
         assert await self.fault(tenant, response.json()) == (code, field)
 
-    async def test_xml(self, tenant: Tenant) -> None:
+    @pytest.mark.parametrize("name", XML_ROWS)
+    async def test_xml(self, tenant: Tenant, name: str) -> None:
+        fields, code = XML_ROWS[name]
         sound = (
             "<incident><sys_id>{}</sys_id><short_description>a</short_description>"
             "<state>1</state><priority>1</priority></incident>"
         )
-        twice = "<incident><sys_id>2</sys_id><state>1</state><state>2</state></incident>"
-        content = f"<unload>{sound.format(1)}{twice}{sound.format(3)}</unload>"
+        bad = f"<incident><sys_id>2</sys_id>{fields}</incident>"
+        content = f"<unload>{sound.format(1)}{bad}{sound.format(3)}</unload>"
         response = await tenant.upload(content.encode(), "a.xml", sourceSystem="servicenow")
-        fault = await self.fault(tenant, response.json())
-        assert fault == ("xml_duplicate_field", "state")
+        assert await self.fault(tenant, response.json()) == (code, "state")
 
 
 class TestHarmless:

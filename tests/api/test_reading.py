@@ -119,9 +119,12 @@ async def test_a_login_page_is_called_one(tenant: Tenant, name: str) -> None:
     assert "login page" in refused["detail"]
 
 
-async def test_a_character_that_xml_forbids_is_told_in_plain_words(tenant: Tenant) -> None:
-    content = _XML.format(id="&#31;", more="").encode()
-    refused = await uploaded(tenant, content, "a.xml")
-    assert (refused["code"], refused["line"]) == ("xml_char_invalid", 2)
-    assert "control character" in refused["detail"]
-    assert "xmlParse" not in refused["detail"]
+async def test_a_character_that_xml_forbids_costs_its_record_alone(tenant: Tenant) -> None:
+    bell = "<incident><sys_id>b</sys_id><number>INC2</number><state>&#31;</state></incident>"
+    content = _XML.format(id="a" * 32, more=bell).encode()
+    found = (await uploaded(tenant, content, "a.xml"))["preview"]
+    [error] = found["errors"]
+    assert (error["row"], error["field"], error["code"]) == (2, "state", "xml_char_invalid")
+    assert "xmlParse" not in error["detail"]
+    job = await tenant.execute(found["jobId"], continueOnError=True)
+    assert (job["successfulRecords"], job["failedRecords"]) == (1, 1)
