@@ -1,6 +1,6 @@
 """A job as its activities need it: the row, its source, its entity, its mapping made ready."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -17,7 +17,9 @@ from domain.mapping import Mapping
 from domain.migration import FINAL
 from domain.plan import Plan
 from domain.tenant import TenantId
+from domain.zones import UTC_NAMES
 from sources import SOURCES, Source
+from sources.source import Record, Values
 from storage import migration
 from storage.database import Database
 from storage.ledger import Superseded
@@ -78,6 +80,17 @@ class LoadedJob:
         """The zone of time stamps that name none: the user's, else that of the format."""
         zone: str | None = self.row["source_timezone"]
         return zone or ("UTC" if self.row["format"] in self.source.utc_formats else None)
+
+    @property
+    def names_another_zone(self) -> bool:
+        """Whether the user named a zone, of a file that holds UTC as a rule."""
+        is_utc = self.row["source_timezone"] in (None, *UTC_NAMES)
+        return self.row["format"] in self.source.utc_formats and not is_utc
+
+    def values_of(self, records: Iterable[Record]) -> Values | None:
+        """How a file that holds UTC as a rule has its values, as far as these records show."""
+        is_utc = self.row["format"] in self.source.utc_formats
+        return self.source.values_of(self.columns, records) if is_utc else None
 
     @property
     def prefix(self) -> str:

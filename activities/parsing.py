@@ -50,6 +50,7 @@ class Parsing:
         """Write the file's chunks and profile. Raises BadInput where the file is to blame."""
         job = await load_before_import(self._database, input.job)
         chunks, profile = await self._parse(job, input.etag)
+        _check_zone(job, profile)
         warnings = [*profile.warnings, *_about(profile, job.source)]
         async with before_import(self._database, input.job) as connection:
             await migration.note(
@@ -87,6 +88,16 @@ class Parsing:
                     return len(event.chunks), event
                 await self._store.put_file(new_chunk_key(job.prefix, event.number), event.path)
         raise RuntimeError("the parser ended without a profile")
+
+
+def _check_zone(job: LoadedJob, profile: Profile) -> None:
+    """Raises BadInput for a zone in which what is read of the file is not, as it says itself."""
+    if job.names_another_zone and job.source.values_of([*profile.columns], ()) == "both":
+        detail = (
+            "the file holds values as stored, in UTC, beside those displayed, and the former are"
+            " read; leave sourceTimezone out, or insist in mapping.sourceTimezone"
+        )
+        raise BadInput("time_zone_contradicted", detail)
 
 
 def _about(profile: Profile, source: Source) -> Iterator[str]:

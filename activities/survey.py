@@ -189,6 +189,8 @@ class Surveyor:
     def summary(self, findings: Findings) -> Survey:
         """The findings with what parsing learned, for the preview."""
         job, profile = self.job, self.job.row["profile"]
+        named: str | None = job.row["source_timezone"]
+        values = job.values_of(each.source for each in findings.samples)
         return Survey(
             columns=job.columns,
             identity=job.identity,
@@ -205,6 +207,9 @@ class Surveyor:
             warnings=tuple(job.row["warnings"]),
             remarks=findings.remarks,
             dates=findings.dates,
-            zone_known=job.time_zone is not None,
+            time_zone=named,
+            zone_known=job.time_zone is not None
+            and (bool(job.row["source_timezone"]) or values != "displayed"),
+            is_stored=values in ("stored", "both"),
             has_ids=findings.has_ids,
         )

@@ -16,6 +16,7 @@ from api.context import Context
 from api.form import Form
 from domain.failures import BadInput
 from domain.format import CONTENT_TYPES, HEAD_BYTES, detect
+from domain.zones import UTC_NAMES
 from sources import SOURCES
 from storage import migration
 from storage.objects import ObjectStore
@@ -95,7 +96,7 @@ def check_format(named: Named, format: str) -> None:
     if format not in source.readers:
         detail = f"{named.source_system} exports are not read as {format.upper()}"
         raise BadInput("format_unsupported", detail)
-    is_zoned = named.source_timezone not in (None, "UTC", "Etc/UTC")
+    is_zoned = named.source_timezone not in (None, *UTC_NAMES)
     if is_zoned and format in source.only_utc:
         detail = (
             f"{format.upper()} of {named.source_system} holds UTC, so sourceTimezone contradicts"

@@ -14,6 +14,7 @@ from domain.fitting import absent_columns
 from domain.mapping import Mapping
 from domain.remark import Remark
 from domain.suggestion import Suggestion, suggest
+from domain.zones import UTC_NAMES
 
 SAMPLES = 10
 ERRORS = 20
@@ -36,8 +37,9 @@ class Survey(_Model):
     """What one pass over the whole file found, with the mapping at hand.
 
     `columns` are the source fields in file order, `identity` the one that the source identifies
-    its records by. `zone_known` says that time stamps without
-    a zone are in a zone that somebody named or that the format prescribes.
+    its records by. `time_zone` is what the upload names; `zone_known` says that time stamps without
+    a zone are in a zone that somebody named or that the format prescribes, `is_stored` that they
+    show themselves to be UTC.
     """
 
     columns: tuple[str, ...] = ()
@@ -55,7 +57,9 @@ class Survey(_Model):
     warnings: tuple[str, ...] = ()
     remarks: tuple[Remark, ...] = ()
     dates: DateEvidence = DateEvidence()
+    time_zone: str | None = None
     zone_known: bool = False
+    is_stored: bool = False
     has_ids: bool = True
 
 
@@ -133,6 +137,12 @@ def _warnings(survey: Survey, mapping: Mapping) -> Iterator[str]:
         yield (
             f"the file has no column {_listed(tuple(map(repr, absent)))}, which the mapping names: "
             "what it would fill stays empty"
+        )
+    zone = mapping.source_timezone or survey.time_zone
+    if survey.is_stored and zone not in (None, *UTC_NAMES):
+        yield (
+            f"values are as the source stores them, in UTC; time stamps are read in {zone}, as you"
+            " say: leave sourceTimezone out if they are UTC"
         )
 
 

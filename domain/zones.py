@@ -13,6 +13,8 @@ from importlib.resources import files
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+UTC_NAMES = ("UTC", "Etc/UTC")
+
 _PACKAGE = "tzdata"
 _NO_PLACES = {"Factory"}  # stands in the table for "not set up yet"
 

@@ -7,6 +7,7 @@ Codes and labels are those of the incident, sc_request and sc_req_item tables as
 from collections.abc import Sequence
 
 from domain.mapping import Mapping, PriorityMapping, StatusMapping
+from sources.servicenow_values import values_of
 from sources.source import LazyReader, Source, fill_targets
 
 
@@ -129,4 +130,5 @@ SERVICENOW = Source(
     # displayed to the exporting user, as does JSON of the Table API if it is asked for them.
     utc_formats=frozenset({"json", "xml"}),
     only_utc=frozenset({"xml"}),
+    values_of=values_of,
 )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pkgutil import resolve_name
 from types import MappingProxyType
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from domain.mapping import FieldMapping
 from domain.mapping import Mapping as FieldsMapping
@@ -12,6 +12,9 @@ from domain.vocabulary import underscored
 
 if TYPE_CHECKING:  # polars and lxml must not come into the API process
     from sources.batch import Batch, Limits, Profile, Reader
+
+Record = Mapping[str, str | None]
+Values = Literal["stored", "displayed", "both"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class Source:
     the source field that identifies a record. `default_mapping(entity, columns)` maps the columns
     that a file really has. `labels_priorities`: a priority is displayed as a digit with a word that
     administrators choose. `export_limit`: an export of so many records may have been cut there.
+    `values_of` columns and some records says how the file has its values, where they show it.
     """
 
     system: str
@@ -48,6 +52,7 @@ class Source:
     only_utc: frozenset[str] = field(default_factory=frozenset)
     labels_priorities: bool = False
     export_limit: int | None = None
+    values_of: Callable[[Sequence[str], Iterable[Record]], Values | None] = lambda _, __: None
 
     def table(self, entity: str) -> str:
         """The `table` argument of a Reader for this entity."""

@@ -48,6 +48,30 @@ async def test_the_zone_of_displayed_values_is_the_users(
     assert record["created_at"] == created_at
 
 
+async def test_displayed_values_without_a_zone_are_pointed_out(tenant: Tenant) -> None:
+    displayed = await uploaded(tenant, table_api("2025-07-25 09:00:00"), "a.json")
+    assert any("sourceTimezone" in each for each in displayed["preview"]["recommendations"])
+    stored = table_api("2025-07-25 09:00:00", state="2", priority="3")
+    found = (await uploaded(tenant, stored, "a.json"))["preview"]
+    assert not any("sourceTimezone" in each for each in found["recommendations"])
+    zoned = await uploaded(tenant, stored, "a.json", sourceTimezone="America/Los_Angeles")
+    assert any("read in America/Los_Angeles" in each for each in zoned["preview"]["warnings"])
+
+
+async def test_of_values_that_are_both_stored_and_displayed_the_stored_are_utc(
+    tenant: Tenant,
+) -> None:
+    opened = {"display_value": "07/25/2025 09:00:00", "value": "2025-07-25 16:00:00"}
+    content = table_api("", opened_at=opened)
+    refused = await uploaded(tenant, content, "a.json", sourceTimezone="America/Los_Angeles")
+    assert refused["code"] == "time_zone_contradicted"
+    for fields in ({}, {"sourceTimezone": "UTC"}):
+        job = (await uploaded(tenant, content, "a.json", **fields))["job"]
+        await tenant.execute(job["id"])
+    [record] = await tenant.records()
+    assert record["created_at"] == "2025-07-25T16:00:00Z"
+
+
 async def test_a_zone_that_contradicts_the_format_is_refused(tenant: Tenant) -> None:
     content = _XML.format(id="a" * 32, more="").encode()
     refused = await uploaded(tenant, content, "a.xml", sourceTimezone="Europe/Berlin")
@@ -66,6 +90,20 @@ async def test_what_is_left_out_is_said_in_the_job(tenant: Tenant) -> None:
     assert job["ignoredRecords"] == {"u_vip": 1, "sys_journal_field": 1}
     assert "1 u_vip, 1 sys_journal_field" in job["warnings"][0]
     assert job["totalRecords"] == job["successfulRecords"] == 1
+
+
+async def test_what_the_sender_says_of_a_failure_is_said_in_preview_and_job(
+    tenant: Tenant,
+) -> None:
+    record = json.loads(table_api("2025-07-25 09:00:00"))["result"][0]
+    failed = {"error": {"message": "Query stopped"}, "status": "failure"}
+    content = json.dumps({"result": [record], **failed}).encode()
+    found = await uploaded(tenant, content, "a.json")
+    for shown in (found["preview"], await tenant.execute(found["job"]["id"])):
+        assert any("Query stopped" in each for each in shown["warnings"])
+    refused = await uploaded(tenant, json.dumps(failed).encode(), "a.json")
+    assert refused["code"] == "no_records_found"
+    assert "Query stopped" in refused["detail"]
 
 
 async def test_an_export_at_the_vendors_limit_is_pointed_out(tenant: Tenant) -> None:

@@ -62,6 +62,19 @@ class TestRecommendations:
         assert preview(times, zone_known=True).recommendations == ()
         assert preview(named).recommendations == ()
 
+    def test_a_zone_that_stored_values_are_not_in(self) -> None:
+        times = a_mapping(to("due_at"))
+        zoned = a_mapping(to("due_at"), sourceTimezone="Europe/Berlin")
+
+        def told(mapping: Mapping, **found: Any) -> list[str]:
+            return [each for each in preview(mapping, **found).warnings if " are read in " in each]
+
+        assert "in Europe/Berlin" in told(zoned, is_stored=True)[0]
+        assert "in Asia/Tokyo" in told(times, is_stored=True, time_zone="Asia/Tokyo")[0]
+        assert told(times, is_stored=True, time_zone="UTC") == []
+        assert told(times, is_stored=True) == []
+        assert told(zoned, time_zone="Asia/Tokyo") == []
+
     def test_a_column_that_the_file_does_not_have_is_a_warning(self) -> None:
         mapping = a_mapping(to("due_at", "Opened"), sourceIdField="Key")
         columns = ("title", "status", "priority")
