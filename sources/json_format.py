@@ -15,7 +15,7 @@ from sources.json_envelope import Envelopes
 from sources.json_text import JsonText, Number
 from sources.references import REFERENCES, with_references
 from sources.rows import Row, batches
-from sources.sender import failure_in, may_fail
+from sources.sender import failure_in, has_failures
 from sources.tables import Tables
 
 _TEXT = frozenset((str,))
@@ -53,15 +53,10 @@ def _records(
             continue
         for row, value in enumerate(run, text.row - len(run) + 1):
             record = _record(value, row - left_out, text.repeated)
-            if isinstance(record, Rejected) or tables.takes(_table(record, tables)):
+            if isinstance(record, Rejected) or tables.takes(record):
                 yield record
             else:
                 left_out += 1
-
-
-def _table(record: Row, tables: Tables) -> str | None:
-    column = tables.column([*record])
-    return None if column is None else record[column]
 
 
 def _frame(run: list[dict[str, Any]]) -> pl.DataFrame | None:
@@ -70,12 +65,11 @@ def _frame(run: list[dict[str, Any]]) -> pl.DataFrame | None:
         fields = [*run[0]]
         if not fields or any(map(fields.__ne__, map(list, run))):
             return None
-        if may_fail(run[0]) and any(map(failure_in, run)):
-            return None
         schema = dict.fromkeys(fields, pl.String)
-        return pl.DataFrame([*zip(*map(dict.values, run), strict=True)], schema, orient="col")
+        frame = pl.DataFrame([*zip(*map(dict.values, run), strict=True)], schema, orient="col")
     except TypeError:  # a boolean, an object, an array; or no record at all
         return None
+    return None if has_failures(frame) else frame
 
 
 def _record(value: Any, row: int, repeated: str | None) -> Row | Rejected:

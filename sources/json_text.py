@@ -51,6 +51,7 @@ class JsonText:
         self._limits = limits
         self._window = TextWindow(stream)
         self._depth = 0
+        self._objects = 0  # in the run read last
         self._tried = ""  # the window that was last read as a run
         self._bad_number: tuple[str, str] | None = None
         self._decoder = json.JSONDecoder(
@@ -174,15 +175,16 @@ class JsonText:
 
     def _decoded(self, text: str) -> list[Any]:
         """The objects of an array in which nothing is beyond what records may be, or []."""
-        self._bad_number = self.repeated = None
+        self._bad_number, self.repeated, self._objects = None, None, 0
         if 4 * len(text) > self._limits.record_bytes or _may_hold_half_a_pair(text):
             return []
         try:
             values: list[Any] = self._decoder.decode(text)
         except (RecursionError, json.JSONDecodeError):
             return []
-        flat = "[" not in text[1:] and text.count("{") == len(values)
-        if not flat:
+        braces = text.count("{")
+        flat = "[" not in text[1:] and braces == len(values)
+        if braces > self._objects:  # some are in strings
             self._note_braces(text, 0, len(text))
         depth = self._depth + (1 if flat else max(map(_depth, values)))
         odd = self._bad_number or self.repeated or depth > self._limits.json_depth
@@ -238,6 +240,7 @@ class JsonText:
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
+        self._objects += 1
         if len(made) < len(pairs):
             names = [name for name, _ in pairs]
             self.repeated = next(name for name in names if names.count(name) > 1)

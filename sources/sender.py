@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import polars as pl
+
 _FAILED = re.compile(r"failure|failed|error|[45]\d\d", re.IGNORECASE)  # HTTP's numbers, too
 _NOTHING = {"", "false", "0", "no", "none", "null"}
 _ERRORS = ("error", "errors")
 _WORDS = ("message", "detail", "error_description")
 _LONGEST = 500  # characters of a sentence that are shown
-_MARKS = {"__status", "__error"}
+_STATUS, _ERROR, _SUCCESS = "__status", "__error", "success"
 
 
 def failure_of(members: Mapping[str, Any]) -> str | None:
@@ -25,14 +27,16 @@ def failure_of(members: Mapping[str, Any]) -> str | None:
 
 def failure_in(record: Mapping[str, Any]) -> str | None:
     """The words for it, if a record is none, but tells why."""
-    if _MARKS.isdisjoint(record):
+    status, error = record.get(_STATUS), record.get(_ERROR)
+    if error is None and (status is None or status == _SUCCESS):  # as mostly
         return None
-    return _said(record.get("__status"), [*_texts(record.get("__error"))], [])
+    return _said(status, [*_texts(error)], [])
 
 
-def may_fail(names: Mapping[str, Any]) -> bool:
-    """Whether records of these fields may tell of failures."""
-    return not _MARKS.isdisjoint(names)
+def has_failures(records: pl.DataFrame) -> bool:
+    """Whether any of the records may be none."""
+    statuses = records[_STATUS] if _STATUS in records.columns else None
+    return _ERROR in records.columns or (statuses is not None and (statuses != _SUCCESS).any())
 
 
 def _said(status: Any, errors: list[str], words: list[Any]) -> str | None:

@@ -13,8 +13,10 @@ import polars as pl
 from domain.failures import BadInput
 from domain.vocabulary import underscored
 from sources.batch import ROW, Batch, Profile
+from sources.rows import Row
 
 COLUMNS = ("sys_class_name", "sys_class_name.display_value", "Task type", "Task Type")
+_COLUMNS = frozenset(COLUMNS)
 # Labels of the vendor's own tables, where they are not the name in other letters.
 _LABELS = {"sc_request": "request", "sc_req_item": "requested_item"}
 
@@ -30,11 +32,16 @@ class Tables:
 
     def column(self, names: Collection[str]) -> str | None:
         """The one of these fields that names a record's table."""
-        return next((name for name in COLUMNS if name in names), None) if self._wanted else None
+        if not self._wanted or _COLUMNS.isdisjoint(names):
+            return None
+        return next(name for name in COLUMNS if name in names)
 
-    def takes(self, table: str | None) -> bool:
-        """Whether a record of that table is wanted; counts it if not. Without a table, it is."""
-        return self._take(table, 1)
+    def takes(self, record: Row) -> bool:
+        """Whether the record is wanted; counts it if not. Without a table, it is."""
+        if record.get(COLUMNS[0]) in self._wanted:  # as mostly
+            return True
+        column = self.column(record)
+        return column is None or self._take(record[column], 1)
 
     def kept(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The records of a frame that are wanted."""
