@@ -62,7 +62,17 @@ _CANDIDATES = {
     },
 }
 # Without these a record cannot be imported: 3 of 7,044 real incidents have no short description.
-_FALLBACKS = {"title": ("cat_item.display_value", "number"), "status": ("state",)}
+_FALLBACKS = {
+    "title": ("cat_item.display_value", "number"),
+    "status": ("state",),
+    # Some records of a file may have a name where others have a reference with what it displays.
+    "assigned_to": ("assigned_to",),
+    "assigned_group": ("assignment_group",),
+    "reporter": ("caller_id",),
+    "location": ("location",),
+    "configuration_item": ("cmdb_ci",),
+    "requested_for": ("requested_for",),
+}
 # States 2 to 5 as Active and Awaiting … are those of instances older than the Geneva release.
 _STATUSES = {
     "incident": {

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from commands.client import Api, Refused
-from commands.migrate import show_report
+from commands.migrate import show_preview, show_report
 
 COUNTS = ("successfulRecords", "updatedRecords", "skippedRecords", "failedRecords")
 
@@ -29,3 +29,13 @@ def test_the_way_on_is_told_where_bad_records_kept_all_from_being_imported(
     job = {"status": "preview", "report": {"outcome": outcome}, "warnings": []}
     show_report(job | dict.fromkeys(COUNTS, 0), console)
     assert ("--continue-on-error" in console.export_text()) is told
+
+
+def test_what_was_left_out_is_told_with_the_preview_and_with_the_report() -> None:
+    console = Console(width=200, record=True)
+    told = {"warnings": ["left out, as they are no records of this kind: 1 u_incident_ext"]}
+    counts = ("totalRecords", "validRecords", "invalidRecords", "duplicateRecords")
+    nothing = {"encoding": "utf-8", "remarks": [], "recommendations": []}
+    show_preview(told | nothing | dict.fromkeys(counts, 0), console)
+    show_report(told | {"status": "completed", "report": {}} | dict.fromkeys(COUNTS, 0), console)
+    assert console.export_text().count("1 u_incident_ext") == 2

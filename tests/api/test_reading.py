@@ -72,6 +72,18 @@ async def test_of_values_that_are_both_stored_and_displayed_the_stored_are_utc(
     assert record["created_at"] == "2025-07-25T16:00:00Z"
 
 
+async def test_a_name_counts_where_other_records_have_references(tenant: Tenant) -> None:
+    [first] = json.loads(table_api("2025-07-25 09:00:00"))["result"]
+    people = ({"value": "7a", "display_value": "Ana"}, "Bo", {"value": "7c"}, "")
+    records = [
+        first | {"sys_id": str(number), "assigned_to": each} for number, each in enumerate(people)
+    ]
+    job = (await uploaded(tenant, json.dumps({"result": records}).encode(), "a.json"))["job"]
+    await tenant.execute(job["id"])
+    named = {each["source_id"]: each["assigned_to"] for each in await tenant.records()}
+    assert named == {"0": "Ana", "1": "Bo", "2": "7c", "3": None}
+
+
 async def test_a_zone_that_contradicts_the_format_is_refused(tenant: Tenant) -> None:
     content = _XML.format(id="a" * 32, more="").encode()
     refused = await uploaded(tenant, content, "a.xml", sourceTimezone="Europe/Berlin")

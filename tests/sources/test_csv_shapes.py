@@ -141,7 +141,7 @@ class TestEscapes:
 
 
 class TestOtherTables:
-    @pytest.mark.parametrize("column", ["sys_class_name", "Task type"])
+    @pytest.mark.parametrize("column", ["sys_class_name", "Task type", "Task Type"])
     def test_are_left_out_of_servicenows_lists(self, column: str) -> None:
         rows = "1,Incident\n2,Change Request\n3,incident\nx,y,z\n4,Problem\n5,\n"
         found = read_by(read_servicenow, f"number,{column}\n{rows}".encode())
@@ -188,6 +188,13 @@ class TestReferences:
         first, second = read_by(read_servicenow, content).rows
         assert (first["caller"], second["caller"]) == ("7", "plain")
         assert first.get("caller.display_value") == ("Ann" if "Ann" in cell else None)
+
+    @pytest.mark.parametrize("nothing", ["{}", "[]"])
+    def test_that_are_empty_are_none(self, nothing: str) -> None:
+        content = f"number,caller_id,description\n1,{nothing},{nothing}\n2,7,a\n".encode()
+        first, second = read_by(read_servicenow, content).rows
+        assert (first["caller_id"], first["description"]) == ("", nothing)
+        assert second["caller_id"] == "7"
 
     @pytest.mark.parametrize(
         "cell",
