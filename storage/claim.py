@@ -11,6 +11,7 @@ from uuid import UUID
 
 from domain.backoff import LOST
 from storage import destination as destinations
+from storage import places
 from storage.delivery import LEASE_SECONDS
 from storage.order import BLOCKED, BLOCKED_BY_STATE, LATEST, latest_of, supersede
 from storage.statement import Row, Statements
@@ -93,7 +94,9 @@ _UNPACED = """not exists (
             select 1 from tenant.delivery_rates r where r.integration_id = d.integration_id
                 and r.destination = d.destination
                 and (r.free_at > now() or r.rests_until > now() or r.probe_at is not null))"""
-_AT = "d.destination = $4"
+# Nothing is sent under a name that is known by now to be another place: that has the rate.
+_AT = """d.destination = $4 and not exists (
+            select 1 from tenant.integrations i where i.id = $1 and i.places ? $4)"""
 _ALONE = f"""{_AT} and not exists (
             select 1 from tenant.notification_deliveries s where s.integration_id = $1
                 and s.destination = $4 and s.status = 'sending' and s.completed_at is null)"""
@@ -129,13 +132,13 @@ async def claim(sql: Statements, lane: Lane, want: int) -> list[Claimed]:
         found = await sql.rows(_FREELY, lane.integration_id, want, lane.worker)
         if found:
             return [_claimed(row, 0.0) for row in found]
-        places = await destinations.to_probe(sql, lane.integration_id)
+        names = await destinations.to_probe(sql, lane.integration_id)
     else:
         busy = await sql.rows(_DESTINATIONS, lane.integration_id, want, lane.keyed)
-        places = sorted(row["destination"] for row in busy)
+        names = sorted(row["destination"] for row in busy)
     claimed: list[Claimed] = []
     # In one order for everybody: each of them is locked.
-    for destination in places:
+    for destination in names:
         claimed += await _claim_at(sql, lane, destination, want - len(claimed))
     return claimed
 
@@ -154,6 +157,8 @@ async def _claim_at(sql: Statements, lane: Lane, destination: str, want: int) ->
         await supersede(sql, lane.integration_id, destination)
     slotted = _SLOTTED[not lane.keyed or probe is not None, lane.stateful]
     found = await sql.rows(slotted, lane.integration_id, len(slots), lane.worker, destination)
+    if not found:
+        await places.rename(sql, lane.integration_id, destination)
     if found and lane.interval is not None:
         taken = len(found) * lane.interval
         await destinations.pace(sql, lane.integration_id, destination, taken)

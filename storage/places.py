@@ -1,5 +1,7 @@
 """Destinations that have two names: what people call them, and what the vendor does."""
 
+from uuid import UUID
+
 from storage.statement import Row, Statements
 
 _MOST = 1_000  # names of an integration; more are not learnt
@@ -10,10 +12,17 @@ where id = $1 and version = $4 and places ->> $2 is distinct from $3
     and (places ? $2 or (select count(*) from jsonb_object_keys(places)) < {_MOST})
 returning id
 """
+# A claim holds the rate of its destination: one that is under way ends first, so that its slot
+# counts below; one that waits for this learns of the place before it claims anything.
+_HOLD = """
+select from tenant.delivery_rates where integration_id = $1 and destination = any($2)
+order by destination collate "C" for update
+"""
 # What waits under the one name goes on under the other, at the rate that both have used up.
 _RENAME = """
-update tenant.notification_deliveries set destination = $3
-where integration_id = $1 and destination = $2 and completed_at is null and status <> 'sending'
+update tenant.notification_deliveries d set destination = i.places ->> $2
+from tenant.integrations i where i.id = $1 and i.places ? $2 and d.integration_id = i.id
+    and d.destination = $2 and d.completed_at is null and d.status <> 'sending'
 """
 _PACE = """
 insert into tenant.delivery_rates as r (integration_id, destination, free_at, rests_until)
@@ -31,5 +40,12 @@ async def learn(sql: Statements, integration: Row, name: str, place: str) -> Non
     id, version = integration["id"], integration["version"]
     if await sql.row(_LEARN, id, name, place, version) is None:
         return
-    for statement in (_RENAME, _PACE):
-        await sql.run(statement, id, name, place)
+    await sql.run(_HOLD, id, sorted((name, place)))
+    await rename(sql, id, name)
+    await sql.run(_PACE, id, name, place)
+
+
+async def rename(sql: Statements, integration_id: UUID, name: str) -> None:
+    """Have what waits under a name wait under the place that it is known to be, if it is one: it
+    may have been routed by somebody who did not know yet, or was being sent under it."""
+    await sql.run(_RENAME, integration_id, name)

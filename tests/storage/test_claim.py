@@ -13,9 +13,10 @@ import pytest
 from sqlalchemy import text
 
 from domain.delivery import FailureClass
-from storage import claim, delivery
+from storage import claim, delivery, places
 from storage.claim import AHEAD_SECONDS, Claimed
 from storage.delivery import LEASE_SECONDS
+from storage.statement import Statements
 from tests.blocked import until_blocked
 from tests.storage.due import Due, ids
 
@@ -139,6 +140,61 @@ class TestRates:
             await due.end(each, "retrying", kind=throttled, wait=pause, pause=pause)
         [row] = await due.rows(_FREE)
         assert row["at"] > time.time() + 25
+
+
+class TestNames:
+    """A destination has one rate, though it has a name of the user's and one of the vendor's."""
+
+    async def learn(self, sql: Statements, due: Due) -> None:
+        await places.learn(sql, {"id": due.integration_id, "version": 1}, "#ops", "C1")
+
+    async def learnt(self, due: Due) -> None:
+        async with due.database.statements(due.tenant_id) as sql:
+            await self.learn(sql, due)
+
+    async def test_what_is_routed_by_an_old_name_goes_by_the_rate_of_the_new(
+        self, due: Due
+    ) -> None:
+        await due.add(4, to="#ops")
+        [first] = await due.claim(1, keyed=False, interval=60.0)
+        await self.learnt(due)
+        await due.end(first, "delivered")
+        await due.add(4, to="#ops")  # by a worker that has read the names before
+        assert await due.claim(1, keyed=False, interval=60.0) == []
+        free = "update tenant.delivery_rates set free_at = now()"
+        await due.rows(f"{free} where destination = '#ops' returning 1")
+        for _ in range(3):
+            assert await due.claim(1, keyed=False, interval=60.0) == []
+        await due.rows(f"{free} returning 1")
+        [second] = await due.claim(1, keyed=False, interval=60.0)
+        assert second.destination == "C1"
+
+    async def test_a_claim_and_a_new_name_see_each_other(self, due: Due) -> None:
+        await due.add(4, 4, to="#ops")
+        lane = due.lane(keyed=False, interval=60.0)
+        async with due.database.statements(due.tenant_id) as sql:
+            [backend] = await sql.rows("select pg_backend_pid() as pid")
+            [first] = await claim.claim(sql, lane, 1)
+            learning = asyncio.create_task(self.learnt(due))
+            await until_blocked(due.rows, backend["pid"])
+        await learning
+        await due.end(first, "delivered")
+        assert await due.claim(1, keyed=False, interval=60.0) == []
+
+    async def test_a_new_name_and_a_claim_see_each_other(self, due: Due) -> None:
+        await due.add(4, to="#ops")
+        [first] = await due.claim(1, keyed=False, interval=60.0)
+        await due.end(first, "delivered")
+        await due.add(4, to="#ops")
+        await due.rows("update tenant.delivery_rates set free_at = now() returning 1")
+        async with due.database.statements(due.tenant_id) as sql:
+            [backend] = await sql.rows("select pg_backend_pid() as pid")
+            await self.learn(sql, due)
+            claiming = asyncio.create_task(due.claim(1, keyed=False, interval=60.0))
+            await until_blocked(due.rows, backend["pid"])
+        assert await claiming == []
+        [second] = await due.claim(1, keyed=False, interval=60.0)
+        assert second.destination == "C1"
 
 
 _ROUTED = (
