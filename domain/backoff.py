@@ -71,7 +71,8 @@ def asks_too_much(failure: Failure) -> bool:
 def most_attempts(schedule: Schedule) -> int:
     """No delivery is attempted more often by itself, whatever it is answered: everything but the
     first attempt follows a wait, and only so many of each row's fit into its life."""
-    rows = (fastest(schedule, REFUSED), THROTTLED.delays, fastest(DOUBTFUL, LOST))
+    throttled = (0.0, *THROTTLED.delays)
+    rows = (fastest(schedule, REFUSED), throttled, fastest(DOUBTFUL, LOST))
     return 1 + sum(_fitting(waits, schedule.lasts) for waits in rows)
 
 
@@ -83,7 +84,9 @@ def fastest(one: Schedule, other: Schedule) -> Sequence[float]:
 
 def _own_delay(failure: Failure, failures: Failures, schedule: Schedule, keyed: bool) -> float:
     if failure.kind is FailureClass.THROTTLED:
-        return THROTTLED.delay(failures.throttled)
+        # The first time that the vendor names is believed; who names one again and again is not.
+        known = failures.throttled - (1 if _asked(failure) else 0)
+        return THROTTLED.delay(known) if known else 0.0
     if _is_doubtful(failure, keyed):
         row = LOST if failure.kind is FailureClass.UNKNOWN else DOUBTFUL
         return row.delay(failures.doubtful)

@@ -40,20 +40,21 @@ from tenant.integrations where id = $1
 on conflict (integration_id, destination) do update
 set free_at = greatest(r.free_at, excluded.free_at)
 """
-# Who says for how long rests so long at least; else for longer each time, until something arrives.
-# What was on its way when a rest began is no further evidence.
-_REST = """
+# Who says for how long rests so long; who says it again and again, or says nothing, for longer each
+# time, until something arrives. What was on its way when a rest began is no further evidence.
+_STEP = "($4::float8[])[least({0} + ($3::float8 <= 0)::int, cardinality($4::float8[]))]"  # 0: null
+_REST = f"""
 insert into tenant.delivery_rates as r
     (integration_id, destination, free_at, probes, rests_until)
 select id, $2, clock_timestamp(), 1,
-    clock_timestamp() + make_interval(secs => greatest(($4::float8[])[1], $3))
+    clock_timestamp() + make_interval(secs => greatest({_STEP.format(0)}, $3))
 from tenant.integrations where id = $1
 on conflict (integration_id, destination) do update
 set probes = r.probes + case when r.probe_at is not null or r.rests_until > clock_timestamp()
         then 0 else 1 end,
     rests_until = greatest(r.rests_until, clock_timestamp() + make_interval(secs =>
         case when r.rests_until > clock_timestamp() then $3
-        else greatest(($4::float8[])[least(r.probes + 1, cardinality($4::float8[]))], $3) end))
+        else greatest({_STEP.format("r.probes")}, $3) end))
 """
 # Only the probe itself, or what finds no probe yet, counts: what was on its way beside it is no
 # further evidence. What an integration's earlier version was answered says nothing of this one.

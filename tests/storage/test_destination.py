@@ -223,6 +223,17 @@ class TestRest:
         await due.end(claimed, "retrying", **_THROTTLED)
         assert (await due.place())["rest"] == pytest.approx(2, abs=1)
 
+    @lanes
+    async def test_a_time_that_is_named_is_believed_once(
+        self, due: Due, keyed: bool, interval: float | None
+    ) -> None:
+        await due.add(*[4] * 30)
+        for wait in (1, 2, 4, 8):
+            [claimed] = await due.claim(1, keyed=keyed, interval=interval)
+            await due.end(claimed, "retrying", **_THROTTLED | {"rest": 1.0})
+            assert (await due.place())["rest"] == pytest.approx(wait, abs=0.5)
+            await rested(due)
+
     async def test_one_event_that_is_always_too_much_does_not_hold_up_the_others(
         self, due: Due
     ) -> None:
