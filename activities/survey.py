@@ -19,14 +19,14 @@ from domain.mapping import Mapping
 from domain.migration import Options
 from domain.oddities import oddities
 from domain.plan import Plan
-from domain.preview import SAMPLES, SampleRecord, Survey
+from domain.preview import SAMPLES, Elsewhere, SampleRecord, Survey
 from domain.remark import Remark, gathered, remark_on
 from domain.samples import sample_records
 from domain.tally import NOTHING_JUDGED, NumberTally, RecordTally
 from sources.batch import Batch
 from storage.copying import in_schema
 from storage.database import raw
-from storage.known import has_records, known_records
+from storage.known import has_records, known_elsewhere, known_records
 from storage.matching import matched
 from storage.replacing import judge
 from storage.run import Run
@@ -53,6 +53,7 @@ class Findings:
     has_ids: bool = True
     numbers: NumberTally = field(default_factory=NumberTally)
     met_records: bool = False
+    elsewhere: Elsewhere | None = None
 
     def add(self, checked: "_Checked") -> None:
         self.valid += checked.rows.height
@@ -146,11 +147,14 @@ class Surveyor:
         findings.met_records = await self._has_records(run)
         async with aclosing(self._checked(plan)) as chunks:
             async for checked in chunks:
+                is_first = not findings.valid
                 findings.add(checked)
                 if findings.met_records:
                     await self._compare(run, checked.rows, findings)
-                else:
-                    findings.tally.add(checked.rows)
+                    continue
+                findings.tally.add(checked.rows)
+                if is_first:
+                    findings.elsewhere = await self._elsewhere(run, checked.rows["source_id"])
         if self.refuses:
             findings.refuse_repeated()
         return findings
@@ -182,6 +186,10 @@ class Surveyor:
             if not those.is_empty():
                 findings.remark(remark_on(those, code, detail, "external_id"))
 
+    async def _elsewhere(self, run: Run, ids: pl.Series) -> Elsewhere | None:
+        async with self._database.tenant(self.job.tenant_id) as connection:
+            return await known_elsewhere(await raw(connection), run, ids)
+
     async def _has_records(self, run: Run) -> bool:
         async with self._database.tenant(self.job.tenant_id) as connection:
             return await has_records(await raw(connection), run)
@@ -212,4 +220,5 @@ class Surveyor:
             and (bool(job.row["source_timezone"]) or values != "displayed"),
             is_stored=values in ("stored", "both"),
             has_ids=findings.has_ids,
+            elsewhere=findings.elsewhere,
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from collections.abc import Mapping as ReadOnly
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -33,6 +33,15 @@ class SampleRecord(_Model):
     mapped: dict[str, Any] | None
 
 
+class Elsewhere(NamedTuple):
+    """`known` of the first `of` ids are those of records of another source."""
+
+    source_system: str
+    source_instance: str
+    known: int
+    of: int
+
+
 class Survey(_Model):
     """What one pass over the whole file found, with the mapping at hand.
 
@@ -61,6 +70,7 @@ class Survey(_Model):
     zone_known: bool = False
     is_stored: bool = False
     has_ids: bool = True
+    elsewhere: Elsewhere | None = None
 
 
 class Preview(Mapping):
@@ -172,6 +182,13 @@ def _recommendations(survey: Survey, mapping: Mapping, entity: Entity) -> Iterat
             f"{survey.edited_records} of them edited here since. They are skipped; "
             "updateExisting takes over what the file has values for, overwriteEdits also where "
             "somebody edited."
+        )
+    if found := survey.elsewhere:
+        instance = f", instance {found.source_instance!r}" if found.source_instance else ""
+        yield (
+            f"{found.known} of the first {_records(found.of)} an id that the tenant has from "
+            f"{found.source_system}{instance}. If they are the same records, upload the file with "
+            "that sourceSystem and sourceInstance, or they are imported a second time."
         )
     if survey.invalid_records:
         yield (

@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 import asyncpg
 import polars as pl
 
+from domain.preview import Elsewhere
 from storage.run import Run
 
 Driver: TypeAlias = "asyncpg.Connection[Any]"
@@ -15,6 +16,11 @@ select source_id, coalesce(content_hash, 0) as known_hash,
     row_version <> coalesce(imported_version, 1) as edited,
     migration_job_id is not distinct from $4 as mine
 from {target} where source_id = any($1::text[]) and source_system = $2 and source_instance = $3
+"""
+_ELSEWHERE = """
+select source_system, source_instance, count(*) from {target}
+where source_id = any($1::text[]) and (source_system, source_instance) <> ($2, $3)
+group by source_system, source_instance order by count(*) desc, source_system limit 1
 """
 _SCHEMA = {
     "source_id": pl.String,
@@ -29,6 +35,16 @@ async def has_records(driver: Driver, run: Run) -> bool:
     """Whether the tenant has any record of the run's source."""
     query = f"select from {run.target} where source_system = $1 and source_instance = $2 limit 1"
     return await driver.fetchrow(query, run.source_system, run.source_instance) is not None
+
+
+async def known_elsewhere(driver: Driver, run: Run, ids: pl.Series) -> Elsewhere | None:
+    """The other source, of which the tenant has most of these ids; None if it has none of them."""
+    row = await driver.fetchrow(
+        _ELSEWHERE.format(target=run.target), ids.to_list(), run.source_system, run.source_instance
+    )
+    if row is None:
+        return None
+    return Elsewhere(row["source_system"], row["source_instance"], row["count"], len(ids))
 
 
 async def known_records(driver: Driver, run: Run, ids: pl.Series) -> pl.DataFrame:

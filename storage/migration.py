@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import and_, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.instance import spelled_as_before
 from domain.mapping import Mapping
 from domain.migration import FINAL, OUTCOMES, Counts, Phase, Status
 from storage.rows import create_row, find_row
@@ -51,11 +52,21 @@ async def create(
     connection: AsyncConnection, tenant_id: str, new: NewJob, mapping: Mapping | None
 ) -> Job:
     """Record a stored upload as a pending job, with revision 1 of its mapping if one was given."""
-    values = {name: getattr(new, name) for name in new.__slots__}
-    job = await create_row(connection, migration_jobs, values | {"tenant_id": tenant_id})
+    values = {name: getattr(new, name) for name in new.__slots__} | {"tenant_id": tenant_id}
+    known = await _instances(connection, new.source_system)
+    values["source_instance"] = spelled_as_before(new.source_instance, known)
+    job = await create_row(connection, migration_jobs, values)
     if mapping is not None:
         await add_mapping(connection, tenant_id, job["id"], mapping)
     return job
+
+
+async def _instances(connection: AsyncConnection, source_system: str) -> list[str]:
+    """The names of the source system's installations that the tenant has imported from."""
+    jobs = migration_jobs.c
+    query = select(jobs.source_instance).where(jobs.source_system == source_system)
+    named = query.group_by(jobs.source_instance).order_by(func.min(jobs.created_at))
+    return list(await connection.scalars(named))
 
 
 async def find(connection: AsyncConnection, job_id: UUID) -> Job | None:

@@ -1,5 +1,7 @@
 """What a later file changes of records that the tenant has, and what it leaves."""
 
+import csv
+import io
 import json
 from typing import Any
 
@@ -132,6 +134,69 @@ async def test_repeated_ids_are_counted_as_predicted(tenant: Tenant, batch_size:
     job = await imported(tenant, later, **options)
     assert outcome(job) == counts == (150, 2, 4, 0)
     assert (await records(tenant))["U1"]["description"] == "It does not close"
+
+
+async def test_an_installation_is_the_same_however_it_is_spelled(tenant: Tenant) -> None:
+    for instance in ("https://acme.example.com", "ACME.example.com/", "acme.example.com/other"):
+        uploaded = await tenant.upload(FIRST.encode(), sourceInstance=instance)
+        job = await tenant.execute(uploaded.json()["job"]["id"])
+        is_other = instance.endswith("other")
+        assert job["sourceInstance"] == (instance if is_other else "https://acme.example.com")
+    assert outcome(job) == (2, 0, 0, 0)
+    assert len(await tenant.records()) == 4
+
+
+@pytest.mark.parametrize("other", [{"sourceInstance": "prod"}, {"sourceSystem": "servicenow"}])
+async def test_ids_that_the_tenant_has_from_elsewhere_are_pointed_out(
+    tenant: Tenant, other: dict[str, str]
+) -> None:
+    await imported(tenant, FIRST)
+    later = FIRST + "U3,t,New,1,,,\n"
+    named = {"Title": "title", "Status": "status", "Priority": "priority"}
+    fields = [{"sourceField": name, "targetField": field} for name, field in named.items()]
+    mapping = json.dumps({"sourceIdField": "Number", "fieldMappings": fields})
+    uploaded = await tenant.upload(later.encode(), **other, mapping=mapping)
+    preview = uploaded.json()["preview"]
+    [said] = (each for each in preview["recommendations"] if "a second time" in each)
+    assert said.startswith("2 of the first 3 records have an id that the tenant has from generic")
+    again = (await tenant.upload(later.encode())).json()["preview"]
+    assert not any("a second time" in each for each in again["recommendations"])
+
+
+async def skipped(tenant: Tenant, text: str, **options: Any) -> list[tuple[int, str, str]]:
+    job = await imported(tenant, text, **options)
+    listed = await tenant.skipped(job["id"])
+    assert len(listed) == job["skippedRecords"]
+    text = (await tenant.get(f"/v1/migration/{job['id']}/skipped.csv")).text
+    head, *rows = csv.reader(io.StringIO(text, newline=""))
+    assert head == ["row", "sourceId", "reason"]
+    assert rows == [[str(value) for value in each.values()] for each in listed]
+    return [(each["row"], each["sourceId"], each["reason"]) for each in listed]
+
+
+class TestSkippedRecords:
+    """The list says of each what it is, and why it was left as it was."""
+
+    @pytest.mark.parametrize("batch_size", [100, 10_000])
+    async def test_that_exist_or_are_repeated(self, tenant: Tenant, batch_size: int) -> None:
+        await imported(tenant, FIRST)
+        between = "".join(f"X{number},t,New,1\n" for number in range(150))
+        later = f"Number,Title,Status,Priority\nU1,t,New,1\nX1,t,New,1\n{between}U2,t,New,1\n"
+        assert await skipped(tenant, later, batchSize=batch_size) == [
+            (1, "U1", "exists"),
+            (4, "X1", "repeated"),
+            (153, "U2", "exists"),
+        ]
+
+    async def test_that_are_like_before_or_edited_here(self, tenant: Tenant) -> None:
+        await imported(tenant, FIRST)
+        await tenant.sql("update incidents set title = 'Edited' where source_id = 'U1'")
+        later = FIRST.replace("Broken door", "Broken gate") + "U3,t,New,1,,,\n"
+        expected = [(1, "U1", "edited"), (2, "U2", "unchanged")]
+        assert await skipped(tenant, later, updateExisting=True) == expected
+
+    async def test_none_are_listed_of_a_new_file(self, tenant: Tenant) -> None:
+        assert await skipped(tenant, FIRST) == []
 
 
 class TestTheSameTicketUnderAnotherId:
