@@ -1,26 +1,55 @@
-"""What went wrong in a migration, and how far it is: errors, their CSV, progress as it happens."""
+"""What a migration did not import, and how far it is: errors and skipped records, as JSON and CSV,
+and progress as it happens."""
 
 import csv
 import io
 import json
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from pydantic_core import to_jsonable_python
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Caller, Reader
 from api.context import Context, InContext
 from api.job import find_job, shown_jobs
-from api.page import InPage
+from api.page import InPage, Page
 from domain.migration import FINAL, Status
 from storage import record
 
 router = APIRouter(prefix="/v1/migration", tags=["migration"])
 
-_COLUMNS = ("row", "sourceId", "field", "code", "detail", "value")
+List = Callable[[AsyncConnection, UUID, int, UUID | None], Awaitable[list[dict[str, Any]]]]
+
+
+class Listed(NamedTuple):
+    """Records of a job that are listed: as what, and each with which columns."""
+
+    name: str
+    find: List
+    columns: dict[str, str]  # names over HTTP: those of the table
+
+
+_ERRORS = Listed(
+    "errors",
+    record.errors,
+    {
+        "row": "source_row",
+        "sourceId": "source_id",
+        "field": "field",
+        "code": "code",
+        "detail": "detail",
+        "value": "value",
+    },
+)
+_SKIPPED = Listed(
+    "skipped",
+    record.skips,
+    {"row": "source_row", "sourceId": "source_id", "reason": "reason"},
+)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _BATCH = 1000
 
@@ -29,35 +58,67 @@ _BATCH = 1000
 async def list_errors(
     job_id: UUID, context: InContext, caller: Reader, page: InPage
 ) -> dict[str, Any]:
-    """The records that were rejected, or kept by an undo, each with its place and reason."""
-    async with context.database.tenant(caller.tenant_id) as connection:
-        await find_job(connection, job_id)
-        rows = await record.errors(connection, job_id, page.wanted, page.after)
-    return page.answer(rows, [_shown(row) for row in rows])
+    """The records that were rejected, or kept by an undo, each with its place and reason; once in
+    our words and once in the platform's."""
+    answer = await _page(context, caller, _ERRORS, job_id, page)
+    return answer | {"data": [each | _in_platform_words(each) for each in answer["data"]]}
 
 
 @router.get("/{job_id}/errors.csv")
 async def download_errors(job_id: UUID, context: InContext, caller: Reader) -> StreamingResponse:
     """The same as CSV. A cell that a spreadsheet would run as a formula is prefixed with '."""
+    return await _download(context, caller, _ERRORS, job_id)
+
+
+@router.get("/{job_id}/skipped")
+async def list_skipped(
+    job_id: UUID, context: InContext, caller: Reader, page: InPage
+) -> dict[str, Any]:
+    """The records that the import left as they were, each with the reason: the tenant had it
+    (`exists`), an earlier record of the file had its id (`repeated`), an update would have changed
+    nothing (`unchanged`), or somebody had edited it since its import (`edited`)."""
+    return await _page(context, caller, _SKIPPED, job_id, page)
+
+
+@router.get("/{job_id}/skipped.csv")
+async def download_skipped(job_id: UUID, context: InContext, caller: Reader) -> StreamingResponse:
+    """The same as CSV, as with errors."""
+    return await _download(context, caller, _SKIPPED, job_id)
+
+
+async def _page(
+    context: Context, caller: Caller, listed: Listed, job_id: UUID, page: Page
+) -> dict[str, Any]:
+    async with context.database.tenant(caller.tenant_id) as connection:
+        await find_job(connection, job_id)
+        rows = await listed.find(connection, job_id, page.wanted, page.after)
+    return page.answer(rows, [_shown(listed, row) for row in rows])
+
+
+async def _download(
+    context: Context, caller: Caller, listed: Listed, job_id: UUID
+) -> StreamingResponse:
     async with context.database.tenant(caller.tenant_id) as connection:
         await find_job(connection, job_id)
     headers = {
-        "Content-Disposition": f'attachment; filename="migration-{job_id}-errors.csv"',
+        "Content-Disposition": f'attachment; filename="migration-{job_id}-{listed.name}.csv"',
         "X-Content-Type-Options": "nosniff",
     }
-    body = _errors_csv(context, caller, job_id)
+    body = _csv(context, caller, listed, job_id)
     return StreamingResponse(body, headers=headers, media_type="text/csv; charset=utf-8")
 
 
-async def _errors_csv(context: Context, caller: Caller, job_id: UUID) -> AsyncIterator[str]:
-    yield _csv_lines([_COLUMNS])
+async def _csv(
+    context: Context, caller: Caller, listed: Listed, job_id: UUID
+) -> AsyncIterator[str]:
+    yield _csv_lines([listed.columns])
     after: UUID | None = None
     while True:
         async with context.database.tenant(caller.tenant_id) as connection:
-            rows = await record.errors(connection, job_id, _BATCH, after)
+            rows = await listed.find(connection, job_id, _BATCH, after)
         if not rows:
             return
-        yield _csv_lines([_safe(_shown(row)[name]) for name in _COLUMNS] for row in rows)
+        yield _csv_lines(map(_safe, _shown(listed, row).values()) for row in rows)
         after = rows[-1]["id"]
 
 
@@ -72,14 +133,18 @@ def _safe(cell: object) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
+def _shown(listed: Listed, row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[column] for name, column in listed.columns.items()}
+
+
+def _in_platform_words(error: dict[str, Any]) -> dict[str, Any]:
+    """The platform counts records from 0."""
     return {
-        "row": row["source_row"],
-        "sourceId": row["source_id"],
-        "field": row["field"],
-        "code": row["code"],
-        "detail": row["detail"],
-        "value": row["value"],
+        "recordIndex": error["row"] - 1 if error["row"] else None,
+        "recordId": error["sourceId"],
+        "errorType": error["code"],
+        "errorMessage": error["detail"],
+        "fieldName": error["field"],
     }
 
 

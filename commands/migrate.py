@@ -105,6 +105,9 @@ def show_report(job: dict[str, Any], console: Console) -> None:
     console.print(report)
     if job["report"].get("outcome") == "validation_failed":
         console.print(f"  [yellow]·[/] {_NOT_VALID}")
+    if job["skippedRecords"]:
+        listed = f"GET /v1/migration/{job['id']}/skipped"
+        console.print(f"  [yellow]·[/] which records were skipped, and why: {listed}")
     for warning in job["warnings"]:
         console.print(f"  [yellow]·[/] {warning}")
 

@@ -31,6 +31,15 @@ class Phase(StrEnum):
     DONE = "done"
 
 
+class Skip(StrEnum):
+    """Why an import left a record as it was."""
+
+    EXISTS = "exists"  # the tenant has it
+    REPEATED = "repeated"  # an earlier record of the file has its id
+    UNCHANGED = "unchanged"  # an update would change nothing
+    EDITED = "edited"  # somebody has edited it since it was imported
+
+
 FINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.ROLLED_BACK})
 
 SMALLEST_BATCH = 100  # records

@@ -24,7 +24,7 @@ from storage.known import Driver, known_records
 from storage.matching import matched
 from storage.replacing import judge, replace_known
 from storage.run import Run
-from storage.tables import import_chunks, migration_jobs
+from storage.tables import import_chunks, import_skips, migration_jobs
 
 
 class Superseded(Exception):
@@ -176,7 +176,10 @@ async def _write_rows(
         judged = await _write_apart(driver, run, chunk)
     last: UUID = await driver.fetchval("select uuidv7()")
     written = Written.NEW if judged.is_empty() else Written.KNOWN
-    return _count(run, chunk, judged), (first, last), written
+    tally = RecordTally()
+    tally.add(chunk.rows, judged)
+    await _note_skips(driver, run, chunk, tally.skipped(run.duplicates))
+    return _count(run, chunk, tally), (first, last), written
 
 
 async def _matched(driver: Driver, run: Run, chunk: Chunk) -> Chunk:
@@ -225,9 +228,18 @@ async def _copy(driver: Driver, run: Run, rows: pl.DataFrame, csv: bytes) -> Non
         await copy_rows(driver, (run.tenant_id.schema, run.table), copy_columns(rows), csv)
 
 
-def _count(run: Run, chunk: Chunk, judged: pl.DataFrame) -> Counts:
-    tally = RecordTally()
-    tally.add(chunk.rows, judged)
+async def _note_skips(driver: Driver, run: Run, chunk: Chunk, skips: pl.DataFrame) -> None:
+    """Put on record which records are left as they were, and why."""
+    if skips.is_empty():
+        return
+    ids = chunk.rows.select(row=pl.col("_row").cast(pl.Int64), source_id="source_id")
+    noted = skips.join(ids, on="row", maintain_order="left").select(
+        job_id=pl.lit(str(run.job_id)), source_row="row", source_id="source_id", reason="reason"
+    )
+    await copy_rows(driver, (run.tenant_id.schema, import_skips.name), noted.columns, to_csv(noted))
+
+
+def _count(run: Run, chunk: Chunk, tally: RecordTally) -> Counts:
     counts = tally.counts(run.duplicates)
     return counts.model_copy(update={"failed": counts.failed + chunk.failed})
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.rows import find_row, page_of
-from storage.tables import import_errors, records
+from storage.tables import import_errors, import_skips, records
 
 
 async def page(
@@ -34,3 +34,10 @@ async def errors(
     """The records of a job that were rejected or kept, in the order they were found."""
     of_job = import_errors.c.job_id == job_id
     return await page_of(connection, import_errors, limit, after, of_job)
+
+
+async def skips(
+    connection: AsyncConnection, job_id: UUID, limit: int, after: UUID | None
+) -> list[dict[str, Any]]:
+    """The records of a job that were left as they were, in the order of the file."""
+    return await page_of(connection, import_skips, limit, after, import_skips.c.job_id == job_id)

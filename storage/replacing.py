@@ -37,8 +37,8 @@ _ALWAYS = {name: f"i.{name}" for name in ("migration_job_id", "content_hash", "s
 
 
 async def judge(driver: Driver, run: Run, rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """The known records, each with `kept` (it stays, whatever the file says), `differs` (from what
-    was imported last) and `changes`: whether the first of the rows with its id would change it."""
+    """The known records, each with `mine`, `kept` (it stays, whatever the file says), `differs`
+    (from what was imported last) and `changes`: whether the first row with its id changes it."""
     how = run.replacing
     first = rows.unique("source_id", keep="first", maintain_order=True)
     contents = first.select("source_id", "content_hash")
@@ -54,7 +54,7 @@ async def judge(driver: Driver, run: Run, rows: pl.DataFrame, known: pl.DataFram
     changed = await _changed(driver, run, first.filter(first["source_id"].is_in(asked.implode())))
     would = pl.col("source_id").is_in(changed)
     return found.select(
-        *("source_id", "kept", "differs"),
+        *("source_id", "mine", "kept", "differs"),
         changes=pl.when("mine").then("differs").otherwise(would),
     )
 

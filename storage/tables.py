@@ -113,6 +113,16 @@ import_errors = Table(
     Column("value", Text),
 )
 
+import_skips = Table(
+    "import_skips",
+    tenant,
+    id_column(),
+    Column("job_id", UUID, nullable=False),
+    Column("source_row", BigInteger, nullable=False),
+    Column("source_id", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
 tenants = Table(
     "tenants",
     shared,

@@ -172,6 +172,11 @@ class Tenant:
         rows: list[dict[str, Any]] = response.json()["data"]
         return rows
 
+    async def skipped(self, job_id: str) -> list[dict[str, Any]]:
+        response = await self.get(f"/v1/migration/{job_id}/skipped", limit=1000)
+        rows: list[dict[str, Any]] = response.json()["data"]
+        return rows
+
     def stored_files(self) -> list[Path]:
         """What lies in this tenant's part of the object storage."""
         walk = os.walk(self.service.settings.local_storage_dir)  # others delete theirs meanwhile

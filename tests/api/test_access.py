@@ -68,6 +68,8 @@ RULES = {
     "DELETE /v1/migration/{job_id}/rollback": Rule(OPERATE, foreign=404),
     "GET /v1/migration/{job_id}/errors": Rule(READ, foreign=404),
     "GET /v1/migration/{job_id}/errors.csv": Rule(READ, foreign=404),
+    "GET /v1/migration/{job_id}/skipped": Rule(READ, foreign=404),
+    "GET /v1/migration/{job_id}/skipped.csv": Rule(READ, foreign=404),
     "GET /v1/migration/{job_id}/events": Rule(READ, foreign=404),
     "GET /v1/records/{entity_type}": Rule(READ),
     "GET /v1/records/{entity_type}/{record_id}": Rule(READ, foreign=404),

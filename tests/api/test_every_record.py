@@ -33,7 +33,8 @@ async def test_of_three_hundred_files_is_accounted_for(tenant: Tenant) -> None:
 
 
 async def became(tenant: Tenant, made: MadeFile) -> Counter[str]:
-    """What became of the file's records, on which job, report, command line and table agree."""
+    """What became of the file's records, on which job, report, command line, lists and
+    table agree."""
     kind = {"sourceSystem": "servicenow", "sourceInstance": made.content[:20].hex()}
     answer = await tenant.upload(made.content, made.name, **kind)
     if made.left_out and not sum(made.fates.values()):
@@ -51,6 +52,7 @@ async def became(tenant: Tenant, made: MadeFile) -> Counter[str]:
     assert _report(job) == found
     assert {k: v for k, v in job["report"]["imported"].items() if v} == dict(found)
     assert len({each["row"] for each in await tenant.errors(job["id"])}) == found["failed"]
+    assert len(await tenant.skipped(job["id"])) == found["skipped"]
     return found
 
 

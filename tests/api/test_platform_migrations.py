@@ -159,6 +159,16 @@ class TestWords:
         upload = await posted(tenant, fields(mapping=json.dumps(mapping)), file(CSV))
         assert upload.json()["preview"]["sampleRecords"][0]["mapped"]["priority"] == 4
 
+    async def test_errors_are_told_in_both_words(self, tenant: Tenant) -> None:
+        content = CSV + b"INC4,Broken,Unheard,1\n"
+        response = await tenant.upload(content, mapping=json.dumps(MAPPING))
+        [error] = await tenant.errors(response.json()["job"]["id"])
+        ours = ("row", "sourceId", "code", "detail", "field")
+        platforms = ("recordIndex", "recordId", "errorType", "errorMessage", "fieldName")
+        assert error["row"] == 4
+        told = {platform: error[own] for own, platform in zip(ours, platforms, strict=True)}
+        assert {name: error[name] for name in platforms} == told | {"recordIndex": 3}
+
 
 class TestForm:
     """The platform's guide sends the file before the fields."""
