@@ -131,9 +131,8 @@ class Surveyor:
         so, the file is read once more in the order that it proved.
         """
         findings = await self._pass(mapping, unique=True)
-        order = findings.dates.order
-        if mapping.date_order is None and findings.dates.ambiguous and order is not None:
-            mapping = mapping.model_copy(update={"date_order": order})
+        if mapping.date_order is None and findings.dates.is_decisive:
+            mapping = mapping.model_copy(update={"date_order": findings.dates.order})
             findings = await self._pass(mapping, unique=findings.numbers.are_unique)
         elif findings.matched and not findings.numbers.are_unique:
             findings = await self._pass(mapping, unique=False)

@@ -68,6 +68,13 @@ class _Source(NamedTuple):
             return seen(self.columns[name])
         return pl.repeat(None, self.height, dtype=pl.String, eager=True)
 
+    def of(self, target: Target) -> pl.Series:
+        """What a field is made of: its own column, and where that is empty, the next one."""
+        texts = self.texts(target.source)
+        for name in target.fallbacks:
+            texts = texts.zip_with(texts.is_not_null(), self.texts(name))
+        return texts
+
 
 def source_texts(frame: pl.DataFrame, name: str | None, plan: Plan) -> pl.Series:
     """One source field as the mapping sees it: what stands for nothing is null."""
@@ -101,15 +108,14 @@ def _source(frame: pl.DataFrame, plan: Plan) -> _Source:
 
 
 def _field(source: _Source, target: Target, plan: Plan) -> _Column:
-    texts = source.texts(target.source)
-    for name in target.fallbacks:
-        texts = texts.zip_with(texts.is_not_null(), source.texts(name))
+    texts = source.of(target)
     values, faults = convert(texts, target, plan)
     if target.default is not None:
         values = values.fill_null(pl.lit(target.default, dtype=values.dtype))
     elif target.required:
         faults = _merged(faults, fault_where(values.is_null(), "required_missing"))
     if target.field.indexed:
+        values = comparable(values)
         too_long = fault_where(values.str.len_bytes() > KEY_BYTES, "value_too_long")
         faults = _merged(faults, too_long)
     return _Column(target.field.name, texts, values, faults)
@@ -129,7 +135,7 @@ def _source_id(source: _Source, plan: Plan, rows: pl.Series) -> _Column:
     ids = source.texts(plan.identity)
     number = plan.number()
     if number is not None and ids.null_count():
-        numbers = convert(source.texts(number.source), number, plan).values
+        numbers = convert(source.of(number), number, plan).values
         ids = ids.zip_with(ids.is_not_null(), numbers)
     ids = comparable(ids)
     missing = fault_where(ids.is_null(), "source_id_missing")

@@ -51,12 +51,12 @@ def two_way_dates(texts: pl.Series) -> DateEvidence:
     # A source field may be named "*", which is a pattern to polars.
     parts = texts.alias("text").str.extract_groups(_TWO_WAYS).struct.unnest()
     first, second = parts["a"].cast(pl.Int8), parts["b"].cast(pl.Int8)
+    both_ways, dots = (first <= 12) & (second <= 12) & (first != second), parts["mark"] == "."
     return DateEvidence(
         dmy=int(((first > 12) & (second <= 12)).sum()),
         mdy=int(((first <= 12) & (second > 12)).sum()),
-        ambiguous=int(
-            ((first <= 12) & (second <= 12) & (first != second) & (parts["mark"] != ".")).sum()
-        ),
+        ambiguous=int((both_ways & ~dots).sum()),
+        dotted=int((both_ways & dots).sum()),
     )
 
 

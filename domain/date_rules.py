@@ -48,15 +48,20 @@ class DateRules:
 
 @dataclass(frozen=True, slots=True)
 class DateEvidence:
-    """How many nn/nn/yyyy dates can only be dmy, can only be mdy, or read both ways."""
+    """How many nn/nn/yyyy dates can only be dmy, can only be mdy, or read both ways; the latter
+    with dots, which are day first by themselves, count as `dotted`."""
 
     dmy: int = 0
     mdy: int = 0
     ambiguous: int = 0
+    dotted: int = 0
 
     def __add__(self, other: "DateEvidence") -> "DateEvidence":
         return DateEvidence(
-            self.dmy + other.dmy, self.mdy + other.mdy, self.ambiguous + other.ambiguous
+            self.dmy + other.dmy,
+            self.mdy + other.mdy,
+            self.ambiguous + other.ambiguous,
+            self.dotted + other.dotted,
         )
 
     @classmethod
@@ -72,6 +77,13 @@ class DateEvidence:
         if self.mdy and not self.dmy:
             return "mdy"
         return None
+
+    @property
+    def is_decisive(self) -> bool:
+        """Whether the order that the file shows makes another date of some."""
+        if self.order is None:
+            return False
+        return self.ambiguous > 0 or (self.dotted > 0 and self.order == "mdy")
 
     @property
     def undecided(self) -> bool:

@@ -28,7 +28,11 @@ def oddities(frame: pl.DataFrame, plan: Plan) -> Iterator[Remark]:
         if target.field.kind == "priority":
             yield from _digits(frame, target, plan)
         for name in target.fallbacks:
-            yield from _compared(frame, target, name, plan)
+            yield from _filled(frame, target, name, plan)
+        if target.field.kind in ("status", "priority"):
+            # An instance may have renamed its codes; what it displays of them says so.
+            for name in (*target.fallbacks, f"{target.source}.display_value"):
+                yield from _contrary(frame, target, name, plan)
 
 
 def _null_words(frame: pl.DataFrame, plan: Plan) -> Iterator[Remark]:
@@ -55,17 +59,23 @@ def _digits(frame: pl.DataFrame, target: Target, plan: Plan) -> Iterator[Remark]
         yield remark_on(found, "priority_scale", detail, target.field.name)
 
 
-def _compared(frame: pl.DataFrame, target: Target, name: str, plan: Plan) -> Iterator[Remark]:
+def _filled(frame: pl.DataFrame, target: Target, name: str, plan: Plan) -> Iterator[Remark]:
     """A field that is filled from another where its own column is empty."""
     field, texts = target.field.name, source_texts(frame, target.source, plan)
-    other = source_texts(frame, name, plan)
-    filled = frame[ROW].filter(texts.is_null() & other.is_not_null())
+    filled = frame[ROW].filter(texts.is_null() & source_texts(frame, name, plan).is_not_null())
     if not filled.is_empty():
         detail = f"{target.source} is empty; {field} was filled from {name}"
         yield remark_on(filled, "filled_from_another", detail, field)
-    if target.field.kind in ("status", "priority"):
-        mine, others = (convert(seen(each), target, plan).values for each in (texts, other))
-        contrary = frame[ROW].filter((mine != others).fill_null(False))
-        if not contrary.is_empty():
-            detail = f"{name} tells another {field} than {target.source}, which counts"
-            yield remark_on(contrary, "fields_disagree", detail, field)
+
+
+def _contrary(frame: pl.DataFrame, target: Target, name: str, plan: Plan) -> Iterator[Remark]:
+    """A field of which another column tells something else."""
+    field, columns = target.field.name, (target.source, name)
+    if not {*columns} <= {*frame.columns}:
+        return
+    texts = (seen(source_texts(frame, each, plan)) for each in columns)
+    mine, others = (convert(each, target, plan).values for each in texts)
+    contrary = frame[ROW].filter((mine != others).fill_null(False))
+    if not contrary.is_empty():
+        detail = f"{name} tells another {field} than {target.source}, which counts"
+        yield remark_on(contrary, "fields_disagree", detail, field)

@@ -34,10 +34,16 @@ def main(order: Order) -> None:
         _answer(Finished(profile=profile))
     except BadInput as error:
         _answer(Refused(failure=error.problem))
-    except (MemoryError, PanicException) as error:
-        if isinstance(error, PanicException) and "memory" not in str(error):
+    except (MemoryError, PanicException, RuntimeError) as error:
+        if not _is_for_want_of_memory(error):
             raise
         _answer(Refused(failure=Problem(code="resource_limit", detail=TOO_MUCH)))
+
+
+def _is_for_want_of_memory(error: BaseException) -> bool:
+    """polars panics, and a thread's stack is memory, too."""
+    words = "can't start new thread" if isinstance(error, RuntimeError) else "memory"
+    return isinstance(error, MemoryError) or words in str(error)
 
 
 def _batches(spec: ParseSpec, profile: Profile) -> Iterator[Batch]:

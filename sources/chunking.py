@@ -86,5 +86,7 @@ def _split(batch: Batch, last: int) -> tuple[Batch, Batch]:
 
 
 def _join(batches: list[Batch]) -> Batch:
-    frame = pl.concat([batch.frame for batch in batches], rechunk=True)
+    # Not every piece has every column: one without a name, or what is displayed of references, is
+    # there only where it has values.
+    frame = pl.concat([batch.frame for batch in batches], how="diagonal", rechunk=True)
     return Batch(frame, tuple(each for batch in batches for each in batch.rejected))

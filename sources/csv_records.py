@@ -6,6 +6,7 @@ it or names what is wrong. Both ways give the same records, so which one was tak
 in the time.
 """
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ _STRICT_RUN = 1_000
 _BYTE_ORDER_MARK = "\ufeff".encode()
 _REPEATED = "repeated header"
 _LINES = 20
+_LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +179,12 @@ class Records:
     ) -> Iterator[Rejected]:
         """Take out of `good` those of a run of short records that are pieces of one: a line break
         that nothing quotes has split it. Three of one length are what Excel makes of records that
-        are empty at their end."""
+        are empty at their end; where two of them are just as long as one record, that is so if all
+        begin alike, as with an id."""
         widths = [*map(len, short)]
-        if len(widths) > 2 and len(set(widths)) == 1 and widths[0] > 1:
+        alike = len(widths) > 2 and len(set(widths)) == 1 and widths[0] > 1
+        fit_together = alike and 2 * widths[0] - 1 == self._header.width
+        if alike and (not fit_together or len({_form(cells[0]) for cells in short}) == 1):
             return
         for number in _broken(widths, self._header.width):
             if good.pop(first + number, None) is not None:
@@ -244,3 +249,8 @@ def _broken(widths: list[int], width: int) -> set[int]:
                 found |= {*range(start, end + 1)} if total == width else set()
                 break
     return found
+
+
+def _form(cell: str) -> str:
+    """What kinds of characters a cell has, in which order."""
+    return _LETTERS.sub("a", _DIGITS.sub("0", cell))

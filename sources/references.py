@@ -3,13 +3,14 @@
 import ast
 import json
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from sources.batch import Batch, Profile
 
-# Of these an empty object or array says that there is none; of other fields it may be a value.
+# Of these an empty object or array says that there is none, and an object with a value alone is a
+# reference; of other fields that may be a text that somebody pasted.
 REFERENCES = frozenset(
     (
         *("assigned_to", "assignment_group", "caller_id", "requested_for", "opened_by"),
@@ -43,32 +44,52 @@ def with_references(batch: Batch, profile: Profile) -> Batch:
 
 
 def _read(texts: pl.Series, frame: pl.DataFrame, profile: Profile) -> dict[str, pl.Series]:
-    """The column with the values of its references, and one of what they display, if any does."""
+    """The column with the values of its references, and those of what they display, and of the
+    links of those without a value, if there are any."""
     cells = texts.filter(texts.str.starts_with("{")).unique()
-    found = {text: each for text in cells if (each := _reference(text)) is not None}
-    if not found:
-        return {}
-    values = texts.replace({text: value for text, (value, _) in found.items()})
-    shown = {text: label for text, (_, label) in found.items() if label}
-    if not shown:
-        return {texts.name: values}
-    name = f"{texts.name}.display_value"
-    profile.columns[name] = None
-    labels = texts.replace_strict(shown, default=None, return_dtype=pl.String).alias(name)
-    if name in frame.columns:
-        labels = frame[name].zip_with(frame[name].is_not_null(), labels)
-    return {texts.name: values, name: labels}
+    found = {
+        text: each
+        for text in cells
+        if (each := _reference(text)) is not None
+        and (texts.name in REFERENCES or each.shown is not None or each.is_linked)
+    }
+    columns = {texts.name: texts.replace({text: each.value for text, each in found.items()})}
+    for member, told in (
+        ("display_value", {text: each.shown for text, each in found.items() if each.shown}),
+        ("link", {text: each.link for text, each in found.items() if each.link and not each.value}),
+    ):
+        if told:
+            name = f"{texts.name}.{member}"
+            profile.columns[name] = None
+            told_of = texts.replace_strict(told, default=None, return_dtype=pl.String).alias(name)
+            if name in frame.columns:
+                told_of = frame[name].zip_with(frame[name].is_not_null(), told_of)
+            columns[name] = told_of
+    return columns if found else {}
 
 
-def _reference(text: str) -> tuple[str, str | None] | None:
-    """Its value and what is displayed of it; None of any other text."""
+class _Reference(NamedTuple):
+    value: str
+    shown: str | None
+    link: str | None
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether the link leads to the value."""
+        return bool(self.value) and (self.link or "").endswith(f"/{self.value}")
+
+
+def _reference(text: str) -> _Reference | None:
+    """What the text is as a reference; None if it is none."""
     if len(text) > _LONGEST or not text.rstrip().endswith("}"):
         return None
     read = _as_json(text)
     if not isinstance(read, dict) or read.keys() not in _SHAPES:
         return None
-    value, shown = read.get("value", ""), read.get("display_value")
-    return (value, shown) if isinstance(value, str) and isinstance(shown, str | None) else None
+    value, shown, link = read.get("value", ""), read.get("display_value"), read.get("link")
+    if not isinstance(value, str) or not all(isinstance(e, str | None) for e in (shown, link)):
+        return None
+    return _Reference(value, shown, link)
 
 
 def _as_json(text: str) -> Any:

@@ -78,9 +78,10 @@ class _Gathered:
         part, text = self._fitting(frame.head(CHUNK_ROWS - self.room.records))
         if part.height:
             self._add_new_columns(part, number)
-            present = [name for name in part.columns if name in self._profile.columns]
+            # As columns: a field may be named "*", which is a pattern to polars.
+            present = [each for each in part if each.name in self._profile.columns]
             numbers = pl.int_range(number, number + part.height, dtype=pl.Int64, eager=True)
-            self._frames.append(part.select(numbers.alias(ROW), *present))
+            self._frames.append(pl.DataFrame([numbers.alias(ROW), *present]))
             self._count(part.height, part.height, text)
         rest = frame.slice(part.height)
         self.full = self.full or rest.height > 0

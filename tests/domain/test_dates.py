@@ -253,7 +253,7 @@ class TestEvidence:
 
     def test_dates_with_dots_tell_their_order_and_need_none(self) -> None:
         found = self.evidence("25.03.2016", "03.25.2016 10:00", "5.3.2016", "5.5.2016")
-        assert found == DateEvidence(dmy=1, mdy=1)
+        assert found == DateEvidence(dmy=1, mdy=1, dotted=1)
 
     def test_a_field_with_a_format_of_its_own_is_none(self) -> None:
         plan = a_plan(to("due_at", date_format="%m/%d/%Y"))

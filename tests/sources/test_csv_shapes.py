@@ -77,6 +77,11 @@ class TestShortRecords:
         found = read(HEAD + b"1,a,n\n" + lines + b"9,c,n\n")
         assert found.rows == [("1", "a", "n"), ("9", "c", "n")]
 
+    def test_of_one_length_and_together_as_long_as_a_record(self) -> None:
+        broken = b"INC2,b,bro\nken,x,y\nINC3,c,bro\nken too,x,y\n"
+        found = read(b"a,b,c,d,e\nINC1,2,3,4,5\n" + broken + b"INC4,2,3,4,5\n")
+        assert [each[0] for each in found.rows] == ["INC1", "INC4"]
+
     def test_many_of_one_length_are_excels(self) -> None:
         found = read(b"a,b,c,d,e\n1,2,3,4,5\n" + b"1,2,3\n" * 4 + b"1,2,3,4,5\n")
         assert (len(found.rows), found.rejected) == (6, [])
@@ -188,6 +193,27 @@ class TestReferences:
         first, second = read_by(read_servicenow, content).rows
         assert (first["caller"], second["caller"]) == ("7", "plain")
         assert first.get("caller.display_value") == ("Ann" if "Ann" in cell else None)
+
+    @pytest.mark.parametrize(
+        "text", ['{"value": "42"}', '{"value": "42", "link": "https://x/pages/other"}']
+    )
+    def test_a_text_that_somebody_pasted_is_none(self, text: str) -> None:
+        quoted = text.replace('"', '""')
+        content = f'number,description,caller_id\n1,"{quoted}","{quoted}"\n'.encode()
+        [record] = read_by(read_servicenow, content).rows
+        assert (record["description"], record["caller_id"]) == (text, "42")
+
+    def test_of_one_without_a_value_the_link_is_kept(self) -> None:
+        cell = "{'display_value': 'Ann', 'link': 'https://x/sys_user/7'}"
+        [record] = read_by(read_servicenow, f'number,caller\n1,"{cell}"\n'.encode()).rows
+        assert (record["caller"], record["caller.display_value"]) == ("", "Ann")
+        assert record["caller.link"] == "https://x/sys_user/7"
+
+    def test_that_are_only_in_some_pieces_of_a_chunk(self) -> None:
+        cell = "\"{'display_value': 'Ann', 'value': '7'}\""
+        content = f"number,caller\n1,{cell}\n2,x,\n3,{cell}\n".encode()
+        found = read_by(read_servicenow, content).rows
+        assert [each["caller"] for each in found] == ["7", "x", "7"]
 
     @pytest.mark.parametrize("nothing", ["{}", "[]"])
     def test_that_are_empty_are_none(self, nothing: str) -> None:

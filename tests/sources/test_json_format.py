@@ -386,7 +386,10 @@ class TestReferences:
             ("{'link': 'https://x/7a', 'value': '7a'}", {"u": "7a"}),
             ('{"link": "https://x/7a", "value": "7a"}', {"u": "7a"}),
             ("{'value': '7a', 'display_value': 'Mira'}", {"u": "7a", "u.display_value": "Mira"}),
-            ("{'display_value': 'Mira', 'link': 'x'}", {"u": "", "u.display_value": "Mira"}),
+            (
+                "{'display_value': 'Mira', 'link': 'x'}",
+                {"u": "", "u.display_value": "Mira", "u.link": "x"},
+            ),
             ("{'value': '7a', 'more': '1'}", {"u": "{'value': '7a', 'more': '1'}"}),
             ("{'value': 7}", {"u": "{'value': 7}"}),
             ("{see attachment}", {"u": "{see attachment}"}),
