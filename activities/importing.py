@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Literal
 
 import polars as pl
 from temporalio import activity
@@ -20,8 +19,11 @@ from domain.plan import Plan
 from sources.batch import Batch
 from storage import migration
 from storage.copying import in_schema, to_csv
-from storage.ledger import Chunk, Written, proven_account, write_chunk
+from storage.database import raw
+from storage.known import has_records
+from storage.ledger import Written, proven_account, write_chunk
 from storage.run import Run
+from storage.writing import Chunk
 from workflows import messages as m
 from workflows import steps
 
@@ -54,7 +56,7 @@ class Importing:
         """
         job = await load_importing(self._database, input.job)
         plan, paused = await self._plan(job, input.revision), False
-        run = _run(job, plan, input)
+        run = await self._run(job, plan, input)
         account = await proven_account(self._database, run)
         while not paused and (missing := account.missing(input.stop)):
             if activity.is_worker_shutdown():  # the next worker goes on from here
@@ -73,6 +75,17 @@ class Importing:
         if mapping is None:
             raise BadInput("mapping_missing", f"the job has no mapping {revision}")
         return job.plan(mapping)
+
+    async def _run(self, job: LoadedJob, plan: Plan, input: m.SegmentInput) -> Run:
+        """How records meet those that the tenant has by now, which may be more than when the file
+        was validated."""
+        run, checked = run_of(job, plan, input.options), job.row["validation"] or {}
+        match = input.options.match(checked.get("numbered", False))
+        if match == "without_id":
+            async with self._database.tenant(job.tenant_id) as connection:
+                if not await has_records(await raw(connection), run):
+                    match = "never"
+        return replace(run, epoch=input.epoch, match=match)
 
     async def _import(
         self, job: LoadedJob, input: m.SegmentInput, how: tuple[Plan, Run], wanted: list[int]
@@ -131,13 +144,6 @@ def _expected(job: LoadedJob, options: Options) -> Written:
     return Written.KNOWN if _repeats(job) or options.update_existing else Written.NEW
 
 
-def _run(job: LoadedJob, plan: Plan, input: m.SegmentInput) -> Run:
-    run, checked = run_of(job, plan, input.options), job.row["validation"] or {}
-    known = checked.get("met_records", False)
-    match = input.options.match(checked.get("numbered", False)) if known else "never"
-    return replace(run, epoch=input.epoch, repeats=_repeats(job), match=match)
-
-
 def _slices(batch: Batch, size: int, count: int) -> Iterator[Batch]:
     """The batch cut by record number, so that every record belongs to exactly one slice."""
     if count == 1:
@@ -149,13 +155,15 @@ def _slices(batch: Batch, size: int, count: int) -> Iterator[Batch]:
         yield Batch(batch.frame.filter(within), rejected)
 
 
-def _chunks(run: Run, plan: Plan, first: int, slices: Iterator[Batch]) -> Iterator[Chunk]:
-    keep: Literal["first", "last"] = "last" if run.duplicates == "update" else "first"
-    for number, batch in enumerate(slices, first):
+def _chunks(run: Run, plan: Plan, start: int, slices: Iterator[Batch]) -> Iterator[Chunk]:
+    for number, batch in enumerate(slices, start):
         mapped = map_columns(batch.frame, plan)
         failed = {each.row for each in (*batch.rejected, *mapped.rejected)}
         rows = in_schema(mapped.rows, run.constants)
-        fresh = rows
+        told = rows
+        if mapped.told is not mapped.rows and not run.replacing.empty_overwrites:
+            told = in_schema(mapped.told, run.constants)
+        first = rows
         if rows["source_id"].n_unique() < rows.height:
-            fresh = rows.unique("source_id", keep=keep, maintain_order=True)
-        yield Chunk(number, rows, fresh, to_csv(fresh), len(failed))
+            first = rows.unique("source_id", keep="first", maintain_order=True)
+        yield Chunk(number, rows, told, first, to_csv(first), len(failed))

@@ -86,6 +86,7 @@ class _Checked:
     """One chunk's part of the findings."""
 
     rows: pl.DataFrame
+    told: pl.DataFrame
     invalid: int
     rejected: list[Rejected]
     samples: tuple[SampleRecord, ...]
@@ -98,6 +99,7 @@ def check(batch: Batch, plan: Plan, entity: Entity) -> _Checked:
     rejected = sorted([*batch.rejected, *mapped.rejected], key=lambda each: each.row)
     return _Checked(
         rows=mapped.rows,
+        told=mapped.told,
         invalid=len({each.row for each in rejected}),
         rejected=rejected[:LISTED_ERRORS],
         samples=_samples(batch, mapped),
@@ -149,7 +151,7 @@ class Surveyor:
                 is_first = not findings.valid
                 findings.add(checked)
                 if findings.met_records:
-                    await self._compare(run, checked.rows, findings)
+                    await self._compare(run, checked, findings)
                     continue
                 findings.tally.add(checked.rows)
                 if is_first:
@@ -166,16 +168,18 @@ class Surveyor:
         numbers = range(self.job.row["chunks"])
         return prepared_chunks(self._connections, self.job, numbers, prepare, ahead=2)
 
-    async def _compare(self, run: Run, rows: pl.DataFrame, findings: Findings) -> None:
+    async def _compare(self, run: Run, checked: _Checked, findings: Findings) -> None:
         """Find out what would become of the records that the tenant has already."""
-        judged = NOTHING_JUDGED
+        judged, rows = NOTHING_JUDGED, checked.rows
         async with self._database.tenant(self.job.tenant_id) as connection:
             driver = await raw(connection)
             ids = rows["source_id"]
             rows, otherwise = await matched(driver, run, rows)
             known = await known_records(driver, run, rows["source_id"])
             if not known.is_empty():
-                judged = await judge(driver, run, in_schema(rows, run.constants), known)
+                told = rows if run.replacing.empty_overwrites else checked.told
+                told = in_schema(told.with_columns(rows["source_id"]), run.constants)
+                judged = await judge(driver, run, told, known)
         findings.tally.add(rows, judged)
         found = rows["_row"].filter(rows["source_id"] != ids)
         for those, code, detail in (

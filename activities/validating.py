@@ -27,8 +27,9 @@ class Validating:
 
     @activity.defn(name=steps.validate_records.name)
     async def validate_records(self, input: m.ValidateInput) -> m.Validated:
-        """Survey the whole file, unless this revision's survey is at hand: neither chunks nor a
-        revision of a mapping ever change, so it would find the same again."""
+        """Survey the whole file, unless this revision's survey is at hand: chunks and revisions
+        of a mapping never change. The tenant's records do, so where one that is there already is a
+        fault, it is looked for again."""
         job = await load_before_import(self._database, input.job)
         if not job.row["profile"]:
             raise BadInput("not_parsed", "the file was not read to its end; upload it again")
@@ -36,7 +37,8 @@ class Validating:
         known, options = job.row["validation"], input.options
         if options and not options.dry_run and known:
             found = m.Validated(**known, accepted=False)
-            if (found.revision, found.refuses) == (revision, options.duplicates == "refuse"):
+            refuses = found.refuses or options.duplicates == "refuse"
+            if found.revision == revision and not refuses:
                 return await self._decide(job, found, options, None)
         surveyor = Surveyor(self._connections, job, options or Options())
         findings, mapping = await surveyor.survey(mapping)

@@ -41,19 +41,23 @@ class Mapped:
     `rows` holds `_row`, `source_id`, the planned fields in the entity's order (String,
     Datetime("us", "UTC"), Boolean or Int16), `custom` (JSON text or null) and `content_hash`
     (Int64). A record with any fault is not in `rows`; `rejected` has all its faults, in row order.
+    `told` are the rows without what only a default value fills.
     """
 
     rows: pl.DataFrame
+    told: pl.DataFrame
     rejected: list[Rejected]
 
 
 class _Column(NamedTuple):
-    """A column on its way: `faults` has a code per row, or is None when there are none."""
+    """A column on its way: `faults` has a code per row, or is None when there are none; `defaulted`
+    says per row whether its value is the default, or is None when no value is."""
 
     name: str
     texts: pl.Series
     values: pl.Series
     faults: pl.Series | None
+    defaulted: pl.Series | None = None
 
 
 class _Source(NamedTuple):
@@ -94,7 +98,14 @@ def map_columns(frame: pl.DataFrame, plan: Plan) -> Mapped:
     rows = content.select(
         frame[ROW], source_id.values.alias("source_id"), pl.all(), content_hash(content)
     )
-    return _sifted(rows, [source_id, *fields, *_unstorable(unmapped)])
+    return _sifted(rows, _told(rows, fields), [source_id, *fields, *_unstorable(unmapped)])
+
+
+def _told(rows: pl.DataFrame, fields: Sequence[_Column]) -> pl.DataFrame:
+    """The rows without what only a default value fills."""
+    filled = {each.name: each.defaulted for each in fields if each.defaulted is not None}
+    empty = (pl.when(~mask).then(pl.col(name)).alias(name) for name, mask in filled.items())
+    return rows.with_columns(*empty) if filled else rows
 
 
 def _source(frame: pl.DataFrame, plan: Plan) -> _Source:
@@ -110,15 +121,17 @@ def _source(frame: pl.DataFrame, plan: Plan) -> _Source:
 def _field(source: _Source, target: Target, plan: Plan) -> _Column:
     texts = source.of(target)
     values, faults = convert(texts, target, plan)
-    if target.default is not None:
+    defaulted = None
+    if target.default is not None and values.has_nulls():
+        defaulted = values.is_null()
         values = values.fill_null(pl.lit(target.default, dtype=values.dtype))
-    elif target.required:
+    elif target.required and target.default is None:
         faults = _merged(faults, fault_where(values.is_null(), "required_missing"))
     if target.field.indexed:
         values = comparable(values)
         too_long = fault_where(values.str.len_bytes() > KEY_BYTES, "value_too_long")
         faults = _merged(faults, too_long)
-    return _Column(target.field.name, texts, values, faults)
+    return _Column(target.field.name, texts, values, faults, defaulted)
 
 
 def _place(rows: pl.Series, file: str) -> _Column:
@@ -157,13 +170,15 @@ def _merged(first: pl.Series | None, second: pl.Series | None) -> pl.Series | No
     return first.zip_with(first.is_not_null(), second)
 
 
-def _sifted(rows: pl.DataFrame, columns: Sequence[_Column]) -> Mapped:
+def _sifted(rows: pl.DataFrame, told: pl.DataFrame, columns: Sequence[_Column]) -> Mapped:
     faulty = [column for column in columns if column.faults is not None]
     if not faulty:
-        return Mapped(rows, [])
+        return Mapped(rows, told, [])
     sound = pl.all_horizontal(pl.lit(column.faults).is_null() for column in faulty)
     rejected = [each for column in faulty for each in _rejected(rows, column)]
-    return Mapped(rows.filter(sound), sorted(rejected, key=lambda each: each.row))
+    kept = rows.filter(sound)
+    told = kept if told is rows else told.filter(sound)
+    return Mapped(kept, told, sorted(rejected, key=lambda each: each.row))
 
 
 def _rejected(rows: pl.DataFrame, column: _Column) -> Iterator[Rejected]:

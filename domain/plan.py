@@ -98,7 +98,7 @@ class Plan:
     def told_fields(self, columns: Collection[str]) -> Iterator[str]:
         """The fields of which a file with these columns may say something."""
         for each in self.targets:
-            if each.default is not None or {each.source, *each.fallbacks} & {*columns}:
+            if {each.source, *each.fallbacks} & {*columns}:
                 yield each.field.name
 
     def used_sources(self) -> frozenset[str]:

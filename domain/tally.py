@@ -5,14 +5,9 @@ from dataclasses import dataclass, field
 import polars as pl
 import polars_hash as plh
 
-from domain.migration import Counts, Duplicates, Skip
+from domain.migration import Counts, Duplicates
 
-JUDGED = {
-    "source_id": pl.String,
-    "mine": pl.Boolean,
-    "kept": pl.Boolean,
-    "changes": pl.Boolean,
-}
+JUDGED = {"source_id": pl.String, "kept": pl.Boolean, "changes": pl.Boolean}
 NOTHING_JUDGED = pl.DataFrame(schema=JUDGED)
 
 
@@ -28,8 +23,8 @@ class RecordTally:
 
     def add(self, rows: pl.DataFrame, judged: pl.DataFrame = NOTHING_JUDGED) -> None:
         """Count `Mapped.rows`; `judged` has a row for each of their ids that the target has
-        already: whether that record is `mine`, so of an earlier row of the same file, whether it
-        is `kept` as it is, and whether the first row of this batch `changes` it."""
+        already: whether that record is `kept` as it is, and whether the first row of this batch
+        `changes` it."""
         known = rows.join(judged, on="source_id", how="left", maintain_order="left")
         self._seen.append(
             known.select(
@@ -37,7 +32,6 @@ class RecordTally:
                 id=_hash("source_id"),
                 content="content_hash",
                 known=pl.col("kept").is_not_null(),
-                mine=pl.col("mine").fill_null(False),
                 kept=pl.col("kept").fill_null(False),
                 changes=pl.col("changes").fill_null(False),
             )
@@ -69,20 +63,13 @@ class RecordTally:
         An update that changes nothing is a skip: the row is like its predecessor, which is the
         row before it with the same id, or else the record that exists.
         """
-        rows = self._rows().select(a=_INSERTED.sum(), b=(~_INSERTED & _CHANGED).sum(), n=pl.len())
+        changed = ~pl.col("kept") & pl.when("first").then("changes").otherwise("other")
+        rows = self._rows().select(a=_INSERTED.sum(), b=(~_INSERTED & changed).sum(), n=pl.len())
         inserted, changes, total = rows.row(0)
         if duplicates == "refuse":
             return Counts(inserted=inserted, failed=total - inserted)
         updated = changes if duplicates == "update" else 0
         return Counts(inserted=inserted, updated=updated, skipped=total - inserted - updated)
-
-    def skipped(self, duplicates: Duplicates) -> pl.DataFrame:
-        """The rows that count as skipped, in file order: `row`, and as `reason` a Skip."""
-        if duplicates == "refuse":
-            return _NO_SKIPS
-        is_skipped = ~_INSERTED if duplicates == "skip" else ~_INSERTED & ~_CHANGED
-        reason = _WHY_UNCHANGED if duplicates == "update" else _WHY_SKIPPED
-        return self._rows().filter(is_skipped).select("row", reason=reason).sort("row")
 
     def _rows(self) -> pl.DataFrame:
         """All rows by id, with whether each is the `first` of its id or else is `other` than the
@@ -97,14 +84,6 @@ class RecordTally:
 
 
 _INSERTED = pl.col("first") & ~pl.col("known")
-_CHANGED = ~pl.col("kept") & pl.when("first").then("changes").otherwise("other")
-_WHY_SKIPPED = (
-    pl.when(pl.col("known") & ~pl.col("mine"))
-    .then(pl.lit(Skip.EXISTS))
-    .otherwise(pl.lit(Skip.REPEATED))
-)
-_WHY_UNCHANGED = pl.when("kept").then(pl.lit(Skip.EDITED)).otherwise(pl.lit(Skip.UNCHANGED))
-_NO_SKIPS = pl.DataFrame(schema={"row": pl.Int64, "reason": pl.String})
 _NO_ROWS = pl.DataFrame(schema={"_row": pl.Int64, "source_id": pl.String, "content_hash": pl.Int64})
 
 

@@ -32,9 +32,13 @@ NOTHING_KNOWN = pl.DataFrame(schema=_SCHEMA)
 
 
 async def has_records(driver: Driver, run: Run) -> bool:
-    """Whether the tenant has any record of the run's source."""
-    query = f"select from {run.target} where source_system = $1 and source_instance = $2 limit 1"
-    return await driver.fetchrow(query, run.source_system, run.source_instance) is not None
+    """Whether the tenant has any record of the run's source that is not of this very job."""
+    query = (
+        f"select from {run.target} where source_system = $1 and source_instance = $2"
+        " and migration_job_id is distinct from $3 limit 1"
+    )
+    source = run.source_system, run.source_instance
+    return await driver.fetchrow(query, *source, run.job_id) is not None
 
 
 async def known_elsewhere(driver: Driver, run: Run, ids: pl.Series) -> Elsewhere | None:

@@ -3,11 +3,10 @@
 One transaction: fence, claim, tell new from known, COPY the new, update the known, count.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
 from uuid import UUID
 
-import asyncpg
 import polars as pl
 from sqlalchemy import exists, select, text, true
 from sqlalchemy.dialects.postgresql import insert
@@ -15,36 +14,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.accounting import Account
 from domain.migration import Counts, Status
-from domain.tally import NOTHING_JUDGED, RecordTally
 from domain.tenant import TenantId
 from storage.account import account_of
-from storage.copying import copy_columns, copy_rows, to_csv
+from storage.copying import copy_rows, to_csv
 from storage.database import Database, raw
-from storage.known import Driver, known_records
+from storage.known import Driver
 from storage.matching import matched
-from storage.replacing import judge, replace_known
 from storage.run import Run
 from storage.tables import import_chunks, import_skips, migration_jobs
+from storage.writing import Chunk, write_records
 
 
 class Superseded(Exception):
     """The job is no longer in the run this import belongs to; nothing may be written for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Mapped records ready to be written: a batch of an import, which is less than a chunk of the
-    parsed file (sources.batch) where the user wants batches that small.
-
-    `rows` are the columns of `domain.columns` plus nothing else; `csv` is the COPY text of
-    `fresh`, the rows that are written if the tenant knows none of their ids yet.
-    """
-
-    number: int
-    rows: pl.DataFrame
-    fresh: pl.DataFrame
-    csv: bytes
-    failed: int
 
 
 class Written(Enum):
@@ -171,15 +153,10 @@ async def _write_rows(
     driver = await raw(connection)
     chunk = await _matched(driver, run, chunk)
     first: UUID = await driver.fetchval("select uuidv7()")
-    judged = NOTHING_JUDGED
-    if expected is Written.KNOWN or not await _copied_as_new(driver, run, chunk):
-        judged = await _write_apart(driver, run, chunk)
+    fates = await write_records(driver, run, chunk, is_new=expected is not Written.KNOWN)
     last: UUID = await driver.fetchval("select uuidv7()")
-    written = Written.NEW if judged.is_empty() else Written.KNOWN
-    tally = RecordTally()
-    tally.add(chunk.rows, judged)
-    await _note_skips(driver, run, chunk, tally.skipped(run.duplicates))
-    return _count(run, chunk, tally), (first, last), written
+    await _note_skips(driver, run, fates.skipped)
+    return fates.counts, (first, last), Written.KNOWN if fates.met else Written.NEW
 
 
 async def _matched(driver: Driver, run: Run, chunk: Chunk) -> Chunk:
@@ -189,59 +166,17 @@ async def _matched(driver: Driver, run: Run, chunk: Chunk) -> Chunk:
     rows, _ = await matched(driver, run, chunk.rows)
     if rows["source_id"].equals(chunk.rows["source_id"]):
         return chunk
-    fresh, _ = await matched(driver, run, chunk.fresh)
-    return replace(chunk, rows=rows, fresh=fresh, csv=to_csv(fresh))
+    told = chunk.told.with_columns(rows["source_id"])
+    first = rows.unique("source_id", keep="first", maintain_order=True)
+    return replace(chunk, rows=rows, told=told, first=first, csv=to_csv(first))
 
 
-async def _copied_as_new(driver: Driver, run: Run, chunk: Chunk) -> bool:
-    """Whether all rows are new, and so are in: the rule in a migration, while asking for the
-    known ones first costs a sixth of copying. The unique index is the judge."""
-    try:
-        async with driver.transaction():
-            await _copy(driver, run, chunk.fresh, chunk.csv)
-    except asyncpg.UniqueViolationError:
-        return False
-    return True
-
-
-async def _write_apart(driver: Driver, run: Run, chunk: Chunk) -> pl.DataFrame:
-    """Tell new rows from known ones, which stay or are replaced; the known ones, judged."""
-    known = await known_records(driver, run, chunk.fresh["source_id"])
-    if known.is_empty():
-        await _copy(driver, run, chunk.fresh, chunk.csv)
-        return NOTHING_JUDGED
-    fresh = chunk.fresh.join(known, on="source_id", how="anti")
-    await _copy(driver, run, fresh, to_csv(fresh))
-    judged = await judge(driver, run, chunk.rows, known)
-    if run.duplicates == "update":
-        # Where ids repeat, the next record of one is compared with this one, changes or none.
-        touched = pl.col("changes") | (pl.col("differs") & run.repeats)
-        ids = judged.filter(~pl.col("kept") & touched)["source_id"]
-        rows = chunk.fresh.filter(chunk.fresh["source_id"].is_in(ids.implode()))
-        if not rows.is_empty():
-            await replace_known(driver, run, rows, chunk.number)
-    return judged
-
-
-async def _copy(driver: Driver, run: Run, rows: pl.DataFrame, csv: bytes) -> None:
-    if not rows.is_empty():
-        await copy_rows(driver, (run.tenant_id.schema, run.table), copy_columns(rows), csv)
-
-
-async def _note_skips(driver: Driver, run: Run, chunk: Chunk, skips: pl.DataFrame) -> None:
-    """Put on record which records are left as they were, and why."""
-    if skips.is_empty():
+async def _note_skips(driver: Driver, run: Run, skipped: pl.DataFrame) -> None:
+    """Put on record which records were left as they were, and why."""
+    if skipped.is_empty():
         return
-    ids = chunk.rows.select(row=pl.col("_row").cast(pl.Int64), source_id="source_id")
-    noted = skips.join(ids, on="row", maintain_order="left").select(
-        job_id=pl.lit(str(run.job_id)), source_row="row", source_id="source_id", reason="reason"
-    )
+    noted = skipped.select("source_id", "reason", job_id=pl.lit(str(run.job_id)), source_row="_row")
     await copy_rows(driver, (run.tenant_id.schema, import_skips.name), noted.columns, to_csv(noted))
-
-
-def _count(run: Run, chunk: Chunk, tally: RecordTally) -> Counts:
-    counts = tally.counts(run.duplicates)
-    return counts.model_copy(update={"failed": counts.failed + chunk.failed})
 
 
 async def _complete(

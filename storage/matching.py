@@ -1,11 +1,13 @@
 """Finds tickets that the tenant has under another id: one export has ids, another only numbers.
 
 A record is taken for one that the tenant has by its number (`external_id`) if one of the two has no
-other id than that number, and no second record has it; or wherever the user says so.
+other id than that number, and no second record has it. Where the user says that numbers count, all
+that have one number are one record, wherever they are.
 """
 
 import polars as pl
 
+from domain.migration import Match
 from storage.known import Driver
 from storage.run import Run
 
@@ -19,30 +21,50 @@ _HELD = {"external_id": pl.String, "other": pl.String}
 async def matched(driver: Driver, run: Run, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
     """The rows, those that were found by their number with the id that the tenant has; and the
     numbers of the rows whose `external_id` the tenant has under another id, and which were not."""
-    none = rows["_row"].clear()
     if "external_id" not in rows.columns:
-        return rows, none
-    met = await _met(driver, run, rows)
-    if met.is_empty():
-        return rows, none
-    alone = pl.len().over("external_id") == 1
-    without = (pl.col("source_id") == pl.col("external_id")) ^ (
-        pl.col("other") == pl.col("external_id")
-    )
-    allowed = {"never": pl.lit(False), "without_id": without, "number": pl.lit(True)}[run.match]
-    found = met.filter(alone & allowed).select("_row", "other")
-    rows = rows.join(found, on="_row", how="left", maintain_order="left")
-    rows = rows.with_columns(source_id=pl.coalesce("other", "source_id")).drop("other")
+        return rows, rows["_row"].clear()
+    held = await _held(driver, run, rows)
+    met = _met(rows, held)
+    found = met.filter(_same(run.match)).select("_row", "other").unique("_row")
     rest = met.join(found, on="_row", how="anti", maintain_order="left")["_row"]
+    if not found.is_empty():
+        rows = rows.join(found, on="_row", how="left", maintain_order="left")
+        rows = rows.with_columns(source_id=pl.coalesce("other", "source_id")).drop("other")
+    if run.match == "number":
+        rows = _one_each(rows, held)
     return rows, rest.unique(maintain_order=True)
 
 
-async def _met(driver: Driver, run: Run, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows whose number the tenant has, but not their id, with each id that it has there."""
+def _same(match: Match) -> pl.Expr:
+    """Whether a met record is the one that the tenant has; its number is there once."""
+    is_one = pl.col("other").n_unique().over("external_id") == 1
+    if match == "number":
+        return is_one
+    without = (pl.col("source_id") == pl.col("external_id")) ^ (
+        pl.col("other") == pl.col("external_id")
+    )
+    is_alone = pl.col("source_id").n_unique().over("external_id") == 1
+    return is_one & is_alone & without & (match == "without_id")
+
+
+def _one_each(rows: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
+    """The rows, of which those of one number that the tenant does not have have one id."""
+    number = pl.col("external_id")
+    is_new = number.is_not_null() & ~number.is_in(held["external_id"].implode())
+    first = pl.col("source_id").first().over("external_id")
+    return rows.with_columns(pl.when(is_new).then(first).otherwise("source_id").alias("source_id"))
+
+
+async def _held(driver: Driver, run: Run, rows: pl.DataFrame) -> pl.DataFrame:
+    """The numbers among those of the rows that the tenant has, each with every id of it."""
     numbers = rows["external_id"].drop_nulls().to_list()
     query = _NUMBERED.format(target=run.target)
     found = await driver.fetch(query, numbers, run.source_system, run.source_instance)
-    held = pl.DataFrame([tuple(row) for row in found], schema=_HELD, orient="row")
+    return pl.DataFrame([tuple(row) for row in found], schema=_HELD, orient="row")
+
+
+def _met(rows: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose number the tenant has, but not their id, with each id that it has there."""
     named = rows.select("_row", "source_id", "external_id")
     met = named.join(held, on="external_id", how="inner", maintain_order="left")
     same = met.filter(pl.col("source_id") == pl.col("other"))["_row"]

@@ -21,13 +21,12 @@ _IMAGES = f"""
 insert into {{schema}}.import_before_images (job_id, record_id, chunk, row_version, before)
 select i.migration_job_id, t.id, $1, t.row_version + 1, to_jsonb(t)
 from {{target}} t join incoming i on {_SAME}
-where t.migration_job_id is distinct from i.migration_job_id
+where t.source_id = any($2) and t.migration_job_id is distinct from i.migration_job_id
 """
 _CHANGED = f"""
 select t.source_id from {{target}} t join incoming i on {_SAME}
 where row({{old}}) is distinct from row({{new}})
 """
-_REPLACE = f"update {{target}} t set {{assignments}} from incoming i where {_SAME}"
 _VERSION = "t.row_version + (t.migration_job_id is distinct from i.migration_job_id)::int"
 _ALWAYS = {name: f"i.{name}" for name in ("migration_job_id", "content_hash", "source_row")} | {
     "imported_at": "now()",
@@ -36,45 +35,57 @@ _ALWAYS = {name: f"i.{name}" for name in ("migration_job_id", "content_hash", "s
 }
 
 
-async def judge(driver: Driver, run: Run, rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """The known records, each with `mine`, `kept` (it stays, whatever the file says), `differs`
-    (from what was imported last) and `changes`: whether the first row with its id changes it."""
+def weighed(run: Run, rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """The known records, each with `kept` (it stays, whatever the file says) and `open` (only a
+    comparison can tell whether its row, of which there is one for each id, changes it)."""
     how = run.replacing
+    kept = pl.col("edited") & ~pl.col("mine") & (not how.overwrite_edits)
+    differs = pl.col("content_hash") != pl.col("known_hash")
+    doubtful = differs | pl.col("edited") | how.empty_overwrites
+    found = known.join(rows.select("source_id", "content_hash"), on="source_id")
+    may_change = run.duplicates == "update"
+    return found.select("source_id", kept=kept, open=~kept & doubtful & may_change)
+
+
+async def judge(driver: Driver, run: Run, rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """The known records, each with `kept`, and whether the first row of its id `changes` it. Writes
+    nothing."""
     first = rows.unique("source_id", keep="first", maintain_order=True)
-    contents = first.select("source_id", "content_hash")
-    theirs = ~pl.col("mine")
-    found = known.join(contents, on="source_id").with_columns(
-        kept=pl.col("edited") & theirs & (not how.overwrite_edits),
-        differs=pl.col("content_hash") != pl.col("known_hash"),
-    )
-    doubtful = pl.col("differs") | pl.col("edited") | how.empty_overwrites
-    asked = found.filter(theirs & ~pl.col("kept") & doubtful)["source_id"]
-    if run.duplicates != "update":
-        asked = asked.clear()
-    changed = await _changed(driver, run, first.filter(first["source_id"].is_in(asked.implode())))
-    would = pl.col("source_id").is_in(changed)
-    return found.select(
-        *("source_id", "mine", "kept", "differs"),
-        changes=pl.when("mine").then("differs").otherwise(would),
-    )
+    found = weighed(run, first, known)
+    asked = first.filter(first["source_id"].is_in(found.filter("open")["source_id"].implode()))
+    changed = await _changed(driver, run, asked)
+    changes = pl.col("source_id").is_in(changed)
+    return found.select("source_id", "kept", changes=changes)
 
 
-async def replace_known(driver: Driver, run: Run, rows: pl.DataFrame, chunk: int) -> None:
-    """Replace what the tenant has by these rows, one for each id, after keeping what it was."""
-    await _bring(driver, run, rows)
-    await driver.execute(_IMAGES.format(schema=run.tenant_id.schema, target=run.target), chunk)
+async def replace_known(driver: Driver, run: Run, rows: pl.DataFrame, chunk: int) -> list[str]:
+    """Replace what the tenant has by these rows, one for each id, where that changes anything, and
+    keep what it was; the ids of what was changed."""
+    changed = await _changed(driver, run, rows)
+    if not changed:
+        return []
+    images = _IMAGES.format(schema=run.tenant_id.schema, target=run.target)
+    await driver.execute(images, chunk, changed)
     await driver.execute("select set_config('app.import', 'on', true)")
-    assigned = _values(run.replacing) | _ALWAYS
+    await driver.execute(_replacement(run), changed, *_arguments(run.replacing))
+    return changed
+
+
+def _replacement(run: Run) -> str:
+    assigned = _values(run.replacing, "$2") | _ALWAYS
     assignments = ", ".join(f'"{name}" = {value}' for name, value in assigned.items())
-    query = _REPLACE.format(target=run.target, assignments=assignments)
-    await driver.execute(query, *_arguments(run.replacing))
+    return (
+        f"update {run.target} t set {assignments} from incoming i"
+        f" where {_SAME} and t.source_id = any($1)"
+    )
 
 
 async def _changed(driver: Driver, run: Run, rows: pl.DataFrame) -> list[str]:
+    """The ids of the rows that would change what the tenant has; they are in `incoming` then."""
     if rows.is_empty():
         return []
     await _bring(driver, run, rows)
-    values = _values(run.replacing)
+    values = _values(run.replacing, "$1")
     old, new = ", ".join(f't."{name}"' for name in values), ", ".join(values.values())
     query = _CHANGED.format(target=run.target, old=old, new=new)
     found = await driver.fetch(query, *_arguments(run.replacing))
@@ -92,9 +103,10 @@ async def _bring(driver: Driver, run: Run, rows: pl.DataFrame) -> None:
     await copy_rows(driver, (None, "incoming"), columns, to_csv(rows))
 
 
-def _values(how: Replacing) -> dict[str, str]:
-    """The SQL of each column's value after the replacement of row `t` by `i`."""
-    kept = "t.custom - $1::text[]" if how.empty_overwrites else "t.custom"
+def _values(how: Replacing, columns: str) -> dict[str, str]:
+    """The SQL of each column's value after the replacement of row `t` by `i`; `columns` is the
+    parameter that has the names of those in `custom`."""
+    kept = f"t.custom - {columns}::text[]" if how.empty_overwrites else "t.custom"
     fields = {
         name: f'i."{name}"' if how.empty_overwrites else f'coalesce(i."{name}", t."{name}")'
         for name in how.fields

@@ -24,8 +24,8 @@ class Replacing:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What stays the same over all chunks of one execution of a job; `repeats` says that the file
-    has more than one record of some id, and `match` which of them are found by their number."""
+    """What stays the same over all chunks of one execution of a job; `match` says which records
+    are found by their number."""
 
     tenant_id: TenantId
     job_id: UUID
@@ -35,7 +35,6 @@ class Run:
     source_instance: str
     duplicates: Duplicates
     replacing: Replacing = Replacing()
-    repeats: bool = False
     match: Match = "never"
 
     @property

@@ -200,6 +200,40 @@ async def test_a_date_is_read_as_its_program_wrote_it(
     assert found.values("created_at") == {"T1": time}
 
 
+async def test_dates_with_dots_are_in_the_order_that_one_of_them_proves(tenant: Tenant) -> None:
+    content = f"{HEAD},Created\nT1,t,New,2,03.04.2024 10:00\nT2,t,New,2,12.25.2024 10:00"
+    found = await brought(tenant, content)
+    assert [each[:10] for each in found.values("created_at").values()] == [
+        "2024-03-04",
+        "2024-12-25",
+    ]
+
+
+async def test_a_state_that_is_displayed_as_another_is_pointed_out(tenant: Tenant) -> None:
+    state = {"value": "3", "display_value": "Closed"}
+    record = {"sys_id": "1", "number": "1", "short_description": "t", "state": state}
+    content = json.dumps({"result": [record | {"priority": "3"}]})
+    found = await brought(tenant, content, "a.json", **SERVICENOW)
+    assert "fields_disagree" in {each["code"] for each in found.preview["remarks"]}
+
+
+async def test_what_stands_in_for_a_number_identifies_as_well(tenant: Tenant) -> None:
+    given = json.loads(mapping(title="Title", status="Status", priority="Priority"))
+    number = {"sourceField": "number", "targetField": "external_id"}
+    given["fieldMappings"].append(number | {"fallbackFields": ["ticket"]})
+    content = "ticket,Title,Status,Priority\nT1,t,New,2"
+    found = await brought(tenant, content, mapping=json.dumps(given))
+    assert found.values("external_id") == {"T1": "T1"}
+
+
+async def test_a_field_may_be_called_by_a_pattern(tenant: Tenant) -> None:
+    record = {"short_description": "t", "state": "1", "priority": "3", "*": "a", "^b$": "b"}
+    records = [record | {"sys_id": id, "number": id} for id in ("1", "2")]
+    content = json.dumps({"records": records})
+    found = await brought(tenant, content, "a.json", **SERVICENOW)
+    assert found.values("custom") == {id: {"*": "a", "^b$": "b"} for id in ("1", "2")}
+
+
 async def test_a_year_of_two_digits_is_no_year_of_four(tenant: Tenant) -> None:
     names = {"external_id": "Number", "title": "Title", "status": "Status", "priority": "Priority"}
     given = mapping(**names, created_at="Created", dateFormat="%d/%m/%Y %H:%M")

@@ -251,6 +251,21 @@ class TestEvidence:
         found = self.evidence("25/3/2016", "3/25/2016 10:00", "5/3/2016", "5/5/2016", "2016-05-03")
         assert found == DateEvidence(dmy=1, mdy=1, ambiguous=1)
 
+    @pytest.mark.parametrize(
+        ("evidence", "is_decisive"),
+        [
+            (DateEvidence(mdy=1, dotted=1), True),
+            (DateEvidence(dmy=1, dotted=1), False),  # they are day first by themselves
+            (DateEvidence(dmy=1, mdy=1, dotted=1, ambiguous=1), False),
+            (DateEvidence(dmy=1, ambiguous=1), True),
+            (DateEvidence(dotted=1, ambiguous=1), False),
+        ],
+    )
+    def test_an_order_is_settled_where_it_makes_another_date(
+        self, evidence: DateEvidence, is_decisive: bool
+    ) -> None:
+        assert evidence.is_decisive is is_decisive
+
     def test_dates_with_dots_tell_their_order_and_need_none(self) -> None:
         found = self.evidence("25.03.2016", "03.25.2016 10:00", "5.3.2016", "5.5.2016")
         assert found == DateEvidence(dmy=1, mdy=1, dotted=1)

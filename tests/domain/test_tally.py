@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.migration import Counts, Duplicates, Skip
+from domain.migration import Counts, Duplicates
 from domain.tally import JUDGED, RecordTally
 
 IDS, CONTENTS = st.sampled_from("abc"), st.integers(1, 3)
@@ -19,11 +19,7 @@ File = list[tuple[str, int]]
 
 
 def tally_of(
-    file: File,
-    target: dict[str, int],
-    cuts: list[int],
-    kept: Collection[str] = (),
-    mine: Collection[str] = (),
+    file: File, target: dict[str, int], cuts: list[int], kept: Collection[str] = ()
 ) -> RecordTally:
     tally = RecordTally()
     for start, end in pairwise(cuts):
@@ -32,9 +28,7 @@ def tally_of(
         numbered = [(start + place, *record) for place, record in enumerate(part)]
         rows = pl.DataFrame(numbered, schema=schema, orient="row")
         first = dict(reversed(part))
-        judged = [
-            (i, i in mine, i in kept, target[i] != c) for i, c in first.items() if i in target
-        ]
+        judged = [(i, i in kept, target[i] != c) for i, c in first.items() if i in target]
         tally.add(rows, pl.DataFrame(judged, schema=JUDGED, orient="row"))
     return tally
 
@@ -66,24 +60,6 @@ def test_counts_are_those_of_a_row_by_row_import(
     assert counts == modelled(file, target, duplicates, kept)
     assert len(tally.repeated()) == len(file) - counts.inserted
     assert tally.duplicates == len(file) - len({source_id for source_id, _ in file})
-
-
-@given(FILES, TARGETS, CUTS, st.sampled_from(["skip", "update", "refuse"]), st.sets(IDS))
-def test_each_skipped_row_has_its_reason(
-    file: File, target: dict[str, int], cuts: list[int], duplicates: Duplicates, owned: set[str]
-) -> None:
-    mine, kept = owned & {"a"} & target.keys(), owned & {"b"} & target.keys()
-    tally = tally_of(file, target, cuts, kept, mine)
-    skipped = tally.skipped(duplicates)
-    assert skipped.height == tally.counts(duplicates).skipped
-    assert skipped["row"].is_sorted()
-    for row, reason in skipped.rows():
-        source_id = file[row][0]
-        if duplicates == "update":
-            assert reason == (Skip.EDITED if source_id in kept else Skip.UNCHANGED)
-        else:
-            is_theirs = source_id in target and source_id not in mine
-            assert reason == (Skip.EXISTS if is_theirs else Skip.REPEATED)
 
 
 def test_nothing_exists_unless_said_so() -> None:

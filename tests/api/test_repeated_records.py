@@ -1,0 +1,136 @@
+"""Records of one id in one file: as if they came one after another, wherever batches end."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.api.test_updates import FIRST, imported, outcome, records
+from tests.service import Tenant
+
+HEAD = "Number,Title,Status,Priority,Description\n"
+BETWEEN = "".join(f"X{number},t,New,1,\n" for number in range(150))
+sizes = pytest.mark.parametrize("size", [100, 10_000])
+
+
+def json_of(*records: tuple[str, str, str]) -> bytes:
+    """An export of ServiceNow with these sys_ids, numbers and titles."""
+    rest = {"state": "1", "priority": "3"}
+    rows = [
+        {"sys_id": id, "number": number, "short_description": title} | rest
+        for id, number, title in records
+    ]
+    return json.dumps({"records": rows}).encode()
+
+
+async def brought(tenant: Tenant, content: bytes, name: str, **options: Any) -> dict[str, Any]:
+    uploaded = await tenant.upload(content, name, sourceSystem="servicenow")
+    assert uploaded.status_code == 201, uploaded.text
+    return await tenant.execute(uploaded.json()["job"]["id"], **options)
+
+
+async def titles(tenant: Tenant) -> dict[str, str]:
+    return {each["source_id"]: each["title"] for each in await tenant.records()}
+
+
+async def test_a_change_behind_a_record_without_one_is_written(tenant: Tenant) -> None:
+    await imported(tenant, FIRST)
+    same = FIRST.splitlines()[1]
+    later = f"{FIRST}{same.replace('door', 'gate')}\n{same.replace('door', 'fence')}\n"
+    job = await imported(tenant, later, updateExisting=True)
+    assert outcome(job) == (0, 2, 2, 0)
+    assert (await records(tenant))["U1"]["title"] == "Broken fence"
+
+
+@sizes
+async def test_a_repetition_changes_what_it_has_values_for(tenant: Tenant, size: int) -> None:
+    later = f"{HEAD}U1,a,New,1,All of it\n{BETWEEN}U1,b,New,1,\nU1,b,New,1,\n"
+    job = await imported(tenant, later, updateExisting=True, batchSize=size)
+    assert outcome(job) == (151, 1, 1, 0)
+    found = (await records(tenant))["U1"]
+    assert (found["title"], found["description"]) == ("b", "All of it")
+
+
+@sizes
+async def test_what_was_edited_here_stays_whatever_repeats(tenant: Tenant, size: int) -> None:
+    await imported(tenant, FIRST)
+    await tenant.sql("update incidents set title = 'Edited' where source_id = 'U1'")
+    later = f"{HEAD}U1,a,New,1,\n{BETWEEN}U1,b,New,1,\n"
+    job = await imported(tenant, later, updateExisting=True, batchSize=size)
+    assert outcome(job) == (150, 0, 2, 0)
+    assert (await records(tenant))["U1"]["title"] == "Edited"
+    assert {each["reason"] for each in await tenant.skipped(job["id"])} == {"edited"}
+
+
+class TestByNumber:
+    CSV = b"number,short_description,state,priority\nN1,a,New,3\nN2,b,New,3\n"
+
+    async def test_one_that_repeats_is_found(self, tenant: Tenant) -> None:
+        await brought(tenant, self.CSV, "a.csv")
+        content = json_of(("s1", "N1", "c"), ("s1", "N1", "d"), ("s2", "N2", "e"))
+        job = await brought(tenant, content, "a.json", updateExisting=True)
+        assert outcome(job) == (0, 3, 0, 0)
+        assert await titles(tenant) == {"N1": "d", "N2": "e"}
+
+    async def test_one_that_was_imported_after_the_preview_is_found(self, tenant: Tenant) -> None:
+        files = {"a.csv": self.CSV, "a.json": json_of(("s1", "N1", "c"), ("s2", "N2", "d"))}
+        jobs = [
+            (await tenant.upload(content, name, sourceSystem="servicenow")).json()["job"]["id"]
+            for name, content in files.items()
+        ]
+        for id in jobs:
+            await tenant.execute(id)
+        assert await titles(tenant) == {"N1": "a", "N2": "b"}
+
+    @sizes
+    async def test_if_numbers_count_they_do_in_the_file_too(
+        self, tenant: Tenant, size: int
+    ) -> None:
+        between = [(f"x{number}", f"X{number}", "t") for number in range(150)]
+        content = json_of(("s1", "N1", "a"), *between, ("s2", "N1", "b"))
+        options = {"matchBy": "number", "batchSize": size, "updateExisting": True}
+        job = await brought(tenant, content, "a.json", **options)
+        assert outcome(job) == (151, 1, 0, 0)
+        assert (await titles(tenant))["s1"] == "b"
+
+    async def test_the_tenants_own_and_another_of_its_number(self, tenant: Tenant) -> None:
+        await brought(tenant, json_of(("s1", "N1", "a")), "a.json")
+        content = json_of(("s1", "N1", "b"), ("s2", "N1", "c"))
+        job = await brought(tenant, content, "b.json", matchBy="number", updateExisting=True)
+        assert outcome(job) == (0, 2, 0, 0)
+        assert await titles(tenant) == {"s1": "c"}
+
+    async def test_what_is_not_seen_of_a_number_does_not_count(self, tenant: Tenant) -> None:
+        await brought(tenant, self.CSV.replace(b"N1", "N1\u200b ".encode()), "a.csv")
+        job = await brought(tenant, json_of(("s1", "N1", "c")), "a.json")
+        assert outcome(job) == (0, 0, 1, 0)
+
+
+async def test_a_default_value_changes_nothing_that_is_there(tenant: Tenant) -> None:
+    await imported(tenant, FIRST)
+    fields = [
+        {"sourceField": "Number", "targetField": "external_id"},
+        {"sourceField": "Title", "targetField": "title"},
+        {"sourceField": "Status", "targetField": "status"},
+        {"sourceField": "Priority", "targetField": "priority", "defaultValue": 1},
+    ]
+    mapping = json.dumps({"fieldMappings": fields})
+    for later in ("Number,Title,Status\nU1,b,New\n", "Number,Title,Status,Priority\nU1,c,New,\n"):
+        content = (later + later.splitlines()[1].replace("U1", "U9") + "\n").encode()
+        uploaded = (await tenant.upload(content, mapping=mapping)).json()
+        job = await tenant.execute(uploaded["job"]["id"], updateExisting=True)
+        assert job["status"] == "completed"
+    found = await records(tenant)
+    assert [found[id]["title"] for id in ("U1", "U9")] == ["c", "c"]
+    assert [found[id]["priority"] for id in ("U1", "U9")] == [3, 1]
+
+
+async def test_who_refuses_duplicates_is_told_of_those_that_came_since(tenant: Tenant) -> None:
+    job_id = (await tenant.upload(FIRST.encode())).json()["job"]["id"]
+    options = {"skipDuplicates": False}
+    dry = await tenant.execute(job_id, dryRun=True, **options)
+    assert dry["report"]["wouldRun"]
+    await imported(tenant, FIRST)
+    job = await tenant.execute(job_id, **options)
+    assert (job["status"], job["report"]["outcome"]) == ("preview", "validation_failed")
+    assert {each["code"] for each in await tenant.errors(job_id)} == {"duplicate_record"}
