@@ -4,19 +4,35 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from activities.places import place_of
 from activities.target import Target, Targets
 from channels.channel import Outgoing
 from channels.options import read
 from domain.delivery import LATEST_SECONDS, Reason
-from domain.message import render
-from domain.notification import action, deadline
+from domain.message import Message, render
+from domain.notification import Severity, action, deadline
 from domain.preference import Preferences
 from domain.routing import Decision, decide, preferences_of, routes
 from domain.tenant import TenantId
 from storage.route import Place, Route
 from storage.statement import Row, as_json
+
+
+class Messages:
+    """Renders an event once for all channels that it goes to; they differ in a default only."""
+
+    def __init__(self) -> None:
+        self._of: tuple[UUID | None, dict[Severity, Message]] = (None, {})
+
+    def of(self, notification: Row, default: Severity) -> Message:
+        id, rendered = self._of
+        if id != notification["id"]:
+            id, rendered = self._of = notification["id"], {}
+        if default not in rendered:
+            rendered[default] = render("", notification, default)
+        return rendered[default]
 
 
 def routed(
@@ -27,9 +43,9 @@ def routed(
 ) -> Iterator[Route]:
     """Every decision's deliveries. The second that leads to the same place is not sent; `taken`
     are those that are led to already."""
-    led_to = set(taken)
+    led_to, messages = set(taken), Messages()
     for decision in decisions:
-        for route in routes_of(targets, tenant_id, decision):
+        for route in routes_of(targets, tenant_id, decision, messages):
             if route.goes_out and route.place in led_to:
                 yield replace(route, reason=Reason.SAME_DESTINATION)
                 continue
@@ -67,23 +83,23 @@ def unplaced(row: Row, instead: Route) -> Route:
     return replace(instead, recipient=row["told"], reason=instead.reason or reason)
 
 
-def routes_of(targets: Targets, tenant_id: TenantId, decision: Decision) -> list[Route]:
+def routes_of(
+    targets: Targets, tenant_id: TenantId, decision: Decision, messages: Messages
+) -> list[Route]:
     """One for each recipient, or one that says why there is none."""
     if decision.channel is None or decision.reason is not None:
         return [_unsent(decision, decision.reason)]
     target = targets.of(tenant_id, decision.channel["integration"])
-    outgoing = _outgoing(decision, decision.channel, target)
+    options, _ = read(
+        target.channel, decision.channel["options"]
+    )  # invalid ones are said at a send
+    message = messages.of(decision.notification, target.config.severity)
+    outgoing = Outgoing(message, target.config, options)
     recipients = target.channel.recipients(outgoing)
     if not recipients:
         return [_unsent(decision, Reason.NO_RECIPIENT)]
     sent = _sent(decision, decision.channel, target, outgoing)
     return [replace(sent, recipient=each) if each else sent for each in dict.fromkeys(recipients)]
-
-
-def _outgoing(decision: Decision, channel: Row, target: Target) -> Outgoing[Any]:
-    message = render("", decision.notification, target.config.severity)
-    options, _ = read(target.channel, channel["options"])  # what is invalid is said when it is sent
-    return Outgoing(message, target.config, options)
 
 
 def _sent(decision: Decision, channel: Row, target: Target, outgoing: Outgoing[Any]) -> Route:

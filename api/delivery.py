@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -46,6 +47,7 @@ _OF_ATTEMPT = (
     *("error", "next_attempt_at"),
 )
 _FOR_OPERATORS = ("request", "response")
+_camel = cache(to_camel)  # a page has thousands of values of a few names
 
 
 @router.post("/{delivery_id}/resend", status_code=202)
@@ -133,7 +135,8 @@ def _delivery(row: Delivery) -> dict[str, Any]:
 
 
 def _part(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    values = {to_camel(name): row[name] for name in names}
-    return {
-        name: str(value) if isinstance(value, UUID) else value for name, value in values.items()
-    }
+    shown: dict[str, Any] = {}
+    for name in names:
+        value = row[name]
+        shown[_camel(name)] = str(value) if isinstance(value, UUID) else value
+    return shown
