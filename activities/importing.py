@@ -18,7 +18,7 @@ from domain.migration import Options, Status
 from domain.plan import Plan
 from sources.batch import Batch
 from storage import migration
-from storage.copying import in_schema, to_csv
+from storage.copying import in_schema
 from storage.database import raw
 from storage.known import has_records
 from storage.ledger import Written, proven_account, write_chunk
@@ -163,7 +163,4 @@ def _chunks(run: Run, plan: Plan, start: int, slices: Iterator[Batch]) -> Iterat
         told = rows
         if mapped.told is not mapped.rows and not run.replacing.empty_overwrites:
             told = in_schema(mapped.told, run.constants)
-        first = rows
-        if rows["source_id"].n_unique() < rows.height:
-            first = rows.unique("source_id", keep="first", maintain_order=True)
-        yield Chunk(number, rows, told, first, to_csv(first), len(failed))
+        yield Chunk.of(number, rows, told, len(failed))

@@ -3,7 +3,6 @@
 One transaction: fence, claim, tell new from known, COPY the new, update the known, count.
 """
 
-from dataclasses import replace
 from enum import Enum, auto
 from uuid import UUID
 
@@ -167,8 +166,7 @@ async def _matched(driver: Driver, run: Run, chunk: Chunk) -> Chunk:
     if rows["source_id"].equals(chunk.rows["source_id"]):
         return chunk
     told = chunk.told.with_columns(rows["source_id"])
-    first = rows.unique("source_id", keep="first", maintain_order=True)
-    return replace(chunk, rows=rows, told=told, first=first, csv=to_csv(first))
+    return Chunk.of(chunk.number, rows, told, chunk.failed)
 
 
 async def _note_skips(driver: Driver, run: Run, skipped: pl.DataFrame) -> None:

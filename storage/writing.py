@@ -5,6 +5,7 @@ wanted, the next ones of an id follow in turns, so that the borders of batches m
 """
 
 from dataclasses import dataclass, field
+from typing import Self
 
 import asyncpg
 import polars as pl
@@ -33,6 +34,13 @@ class Chunk:
     first: pl.DataFrame
     csv: bytes
     failed: int
+
+    @classmethod
+    def of(cls, number: int, rows: pl.DataFrame, told: pl.DataFrame, failed: int) -> Self:
+        first = rows
+        if rows["source_id"].n_unique() < rows.height:
+            first = rows.unique("source_id", keep="first", maintain_order=True)
+        return cls(number, rows, told, first, to_csv(first), failed)
 
 
 @dataclass(slots=True)

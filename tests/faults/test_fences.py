@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from storage import migration
-from storage.copying import to_csv
 from storage.database import Database
-from storage.ledger import Chunk, Superseded, Written, proven_account, write_chunk
+from storage.ledger import Superseded, Written, proven_account, write_chunk
 from storage.run import Replacing, Run
+from storage.writing import Chunk
 from tests.faults.exports import export
 from tests.faults.stack import Ledger, ledger, rows
 from tests.service import Tenant
@@ -52,7 +52,7 @@ def batch(run: Run, title: str) -> Chunk:
             "migration_job_id": [str(run.job_id)] * 2,
         }
     )
-    return Chunk(0, mapped, mapped, to_csv(mapped), failed=0)
+    return Chunk.of(0, mapped, mapped, failed=0)
 
 
 async def test_a_batch_is_written_once(tenant: Tenant, database: Database, run: Run) -> None:
