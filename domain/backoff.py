@@ -11,6 +11,7 @@ from itertools import accumulate, takewhile
 from domain.delivery import Failure, FailureClass, Schedule
 
 JITTER = 0.1  # each wait is this much longer or shorter at most
+SHORTEST_WISH = 0.5  # headers say whole seconds; what is shorter names no time
 LONGEST_REST = 3_600.0  # however long a vendor asks to be left alone, it is tried once an hour
 
 # Refused credentials: also how long a destination is left alone between two probes.
@@ -85,7 +86,7 @@ def fastest(one: Schedule, other: Schedule) -> Sequence[float]:
 def _own_delay(failure: Failure, failures: Failures, schedule: Schedule, keyed: bool) -> float:
     if failure.kind is FailureClass.THROTTLED:
         # The first time that the vendor names is believed; who names one again and again is not.
-        known = failures.throttled - (1 if _asked(failure) else 0)
+        known = failures.throttled - (1 if _asked(failure) >= SHORTEST_WISH else 0)
         return THROTTLED.delay(known) if known else 0.0
     if _is_doubtful(failure, keyed):
         row = LOST if failure.kind is FailureClass.UNKNOWN else DOUBTFUL

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.backoff import REFUSED, THROTTLED
+from domain.backoff import REFUSED, SHORTEST_WISH, THROTTLED
 from storage.notification_tables import delivery_rates
 from storage.outbox import note_wakes
 from storage.statement import Row, Statements
@@ -42,19 +42,20 @@ set free_at = greatest(r.free_at, excluded.free_at)
 """
 # Who says for how long rests so long; who says it again and again, or says nothing, for longer each
 # time, until something arrives. What was on its way when a rest began is no further evidence.
-_STEP = "($4::float8[])[least({0} + ($3::float8 <= 0)::int, cardinality($4::float8[]))]"  # 0: null
+_IS_UNSAID = f"($3::float8 < {SHORTEST_WISH})::int"
+_STEP = "($4::float8[])[least({0} + {1}, cardinality($4::float8[]))]"  # the place 0 has no wait
 _REST = f"""
 insert into tenant.delivery_rates as r
     (integration_id, destination, free_at, probes, rests_until)
 select id, $2, clock_timestamp(), 1,
-    clock_timestamp() + make_interval(secs => greatest({_STEP.format(0)}, $3))
+    clock_timestamp() + make_interval(secs => greatest({_STEP.format(0, _IS_UNSAID)}, $3))
 from tenant.integrations where id = $1
 on conflict (integration_id, destination) do update
 set probes = r.probes + case when r.probe_at is not null or r.rests_until > clock_timestamp()
         then 0 else 1 end,
     rests_until = greatest(r.rests_until, clock_timestamp() + make_interval(secs =>
         case when r.rests_until > clock_timestamp() then $3
-        else greatest({_STEP.format("r.probes")}, $3) end))
+        else greatest({_STEP.format("r.probes", _IS_UNSAID)}, $3) end))
 """
 # Only the probe itself, or what finds no probe yet, counts: what was on its way beside it is no
 # further evidence. What an integration's earlier version was answered says nothing of this one.

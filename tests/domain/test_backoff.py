@@ -96,7 +96,7 @@ def test_the_destination_is_asked_to_rest_within_bounds(
 ) -> None:
     said = Failure(FailureClass.THROTTLED, "too fast", 429, retry_after)
     own = [next_delay(said, Failures(throttled=n), PROMPT, 0.0, keyed=True) for n in (1, 2, 3)]
-    assert own == ([0.0, 2.0, 4.0] if retry_after else [2.0, 4.0, 8.0])
+    assert own == ([0.0, 2.0, 4.0] if (retry_after or 0) >= 1 else [2.0, 4.0, 8.0])
     assert rest(said) == waits
     assert asks_too_much(said) is (retry_after == 86_400.0)
 
