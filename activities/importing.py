@@ -61,7 +61,8 @@ class Importing:
         while not paused and (missing := account.missing(input.stop)):
             if activity.is_worker_shutdown():  # the next worker goes on from here
                 break
-            _check_order(job, account, missing[0])
+            if _repeats(job, input.options):
+                _check_order(account, missing[0])
             paused = await self._import(job, input, (plan, run), missing)
             account = await proven_account(self._database, run)
         next = min(account.missing(input.stop), default=input.stop)
@@ -123,9 +124,9 @@ def _batches_per_chunk(job: LoadedJob, options: Options) -> int:
     return max(1, -(-longest // options.batch_size))
 
 
-def _check_order(job: LoadedJob, account: Account, missing: int) -> None:
-    """Raises Unproven if later batches than the missing one are in, and their order matters."""
-    if max(account.held, default=-1) > missing and _repeats(job):
+def _check_order(account: Account, missing: int) -> None:
+    """Raises Unproven if later batches than the missing one are in."""
+    if max(account.held, default=-1) > missing:
         raise Unproven(out_of_order(missing))
 
 
@@ -136,12 +137,15 @@ def _check_sums(account: Account) -> None:
         raise Unproven(problem)
 
 
-def _repeats(job: LoadedJob) -> bool:
-    return bool(job.row["validation"] and job.row["validation"]["duplicates"])
+def _repeats(job: LoadedJob, options: Options) -> bool:
+    """Whether the order of batches matters, as more than one record may be of one ticket."""
+    checked = job.row["validation"] or {}
+    by_number = options.match_by == "number" and not checked.get("numbered", False)
+    return bool(checked.get("duplicates")) or by_number
 
 
 def _expected(job: LoadedJob, options: Options) -> Written:
-    return Written.KNOWN if _repeats(job) or options.update_existing else Written.NEW
+    return Written.KNOWN if _repeats(job, options) or options.update_existing else Written.NEW
 
 
 def _slices(batch: Batch, size: int, count: int) -> Iterator[Batch]:

@@ -40,8 +40,9 @@ class Mapped:
 
     `rows` holds `_row`, `source_id`, the planned fields in the entity's order (String,
     Datetime("us", "UTC"), Boolean or Int16), `custom` (JSON text or null) and `content_hash`
-    (Int64). A record with any fault is not in `rows`; `rejected` has all its faults, in row order.
-    `told` are the rows without what only a default value fills.
+    (Int64, of what the file says of the record). A record with any fault is not in `rows`;
+    `rejected` has all its faults, in row order. `told` are the rows without what only a default
+    value fills.
     """
 
     rows: pl.DataFrame
@@ -95,17 +96,19 @@ def map_columns(frame: pl.DataFrame, plan: Plan) -> Mapped:
     unmapped = {name: texts for name, texts in source.columns.items() if name not in used}
     content = pl.DataFrame([field.values.alias(field.name) for field in fields])
     content = content.with_columns(custom=custom_json(unmapped))
-    rows = content.select(
-        frame[ROW], source_id.values.alias("source_id"), pl.all(), content_hash(content)
+    told = _told(content, fields)
+    rows, told = (
+        each.select(frame[ROW], source_id.values.alias("source_id"), pl.all(), content_hash(told))
+        for each in (content, told)
     )
-    return _sifted(rows, _told(rows, fields), [source_id, *fields, *_unstorable(unmapped)])
+    return _sifted(rows, told, [source_id, *fields, *_unstorable(unmapped)])
 
 
-def _told(rows: pl.DataFrame, fields: Sequence[_Column]) -> pl.DataFrame:
-    """The rows without what only a default value fills."""
+def _told(content: pl.DataFrame, fields: Sequence[_Column]) -> pl.DataFrame:
+    """The content without what only a default value fills."""
     filled = {each.name: each.defaulted for each in fields if each.defaulted is not None}
     empty = (pl.when(~mask).then(pl.col(name)).alias(name) for name, mask in filled.items())
-    return rows.with_columns(*empty) if filled else rows
+    return content.with_columns(*empty) if filled else content
 
 
 def _source(frame: pl.DataFrame, plan: Plan) -> _Source:

@@ -51,11 +51,17 @@ async def known_elsewhere(driver: Driver, run: Run, ids: pl.Series) -> Elsewhere
     return Elsewhere(row["source_system"], row["source_instance"], row["count"], len(ids))
 
 
-async def known_records(driver: Driver, run: Run, ids: pl.Series) -> pl.DataFrame:
+_LOCKED = f"{_KNOWN} order by source_id for no key update"
+
+
+async def known_records(
+    driver: Driver, run: Run, ids: pl.Series, *, hold: bool = False
+) -> pl.DataFrame:
     """The ids among these that the tenant has: `source_id`, `known_hash` (of the content that was
     imported last), whether somebody has `edited` the record since, and whether it is `mine`: what
-    an earlier batch of the same job has written."""
+    an earlier batch of the same job has written. `hold`: nobody edits them until the transaction
+    ends."""
     source = run.source_system, run.source_instance
-    query = _KNOWN.format(target=run.target)
+    query = (_LOCKED if hold else _KNOWN).format(target=run.target)
     found = await driver.fetch(query, ids.to_list(), *source, run.job_id)
     return pl.DataFrame([tuple(row) for row in found], schema=_SCHEMA, orient="row")

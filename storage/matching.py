@@ -8,7 +8,7 @@ that have one number are one record, wherever they are.
 import polars as pl
 
 from domain.migration import Match
-from storage.known import Driver
+from storage.known import Driver, known_records
 from storage.run import Run
 
 _NUMBERED = """
@@ -25,10 +25,15 @@ async def matched(driver: Driver, run: Run, rows: pl.DataFrame) -> tuple[pl.Data
         return rows, rows["_row"].clear()
     held = await _held(driver, run, rows)
     met = _met(rows, held)
-    found = met.filter(_same(run.match)).select("_row", "other").unique("_row")
-    rest = met.join(found, on="_row", how="anti", maintain_order="left")["_row"]
+    if not met.is_empty():  # a record that the tenant has by its id is that one
+        own = await known_records(driver, run, met["source_id"].unique())
+        met = met.join(own, on="source_id", how="anti", maintain_order="left")
+    # An id goes with its number, also where another record of it has none.
+    found = met.filter(_same(run.match)).unique("source_id", keep="first", maintain_order=True)
+    found = found.select("source_id", "other")
+    rest = met.join(found, on="source_id", how="anti", maintain_order="left")["_row"]
     if not found.is_empty():
-        rows = rows.join(found, on="_row", how="left", maintain_order="left")
+        rows = rows.join(found, on="source_id", how="left", maintain_order="left")
         rows = rows.with_columns(source_id=pl.coalesce("other", "source_id")).drop("other")
     if run.match == "number":
         rows = _one_each(rows, held)

@@ -39,7 +39,7 @@ def weighed(run: Run, rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """The known records, each with `kept` (it stays, whatever the file says) and `open` (only a
     comparison can tell whether its row, of which there is one for each id, changes it)."""
     how = run.replacing
-    kept = pl.col("edited") & ~pl.col("mine") & (not how.overwrite_edits)
+    kept = pl.col("edited") & (not how.overwrite_edits)
     differs = pl.col("content_hash") != pl.col("known_hash")
     doubtful = differs | pl.col("edited") | how.empty_overwrites
     found = known.join(rows.select("source_id", "content_hash"), on="source_id")
@@ -93,13 +93,15 @@ async def _changed(driver: Driver, run: Run, rows: pl.DataFrame) -> list[str]:
 
 
 async def _bring(driver: Driver, run: Run, rows: pl.DataFrame) -> None:
-    """Have the rows as the table `incoming`, until the transaction ends."""
+    """Have the rows, and no others, as the table `incoming`. It is made once in a transaction, all
+    of whose rows have the same columns: a table for each turn would take locks that add up."""
     columns = copy_columns(rows)
     named = ", ".join(f'"{name}"' for name in columns)
-    await driver.execute("drop table if exists pg_temp.incoming")
     await driver.execute(
-        f"create temp table incoming on commit drop as select {named} from {run.target} limit 0"
+        "create temp table if not exists incoming on commit drop"
+        f" as select {named} from {run.target} limit 0"
     )
+    await driver.execute("delete from incoming")
     await copy_rows(driver, (None, "incoming"), columns, to_csv(rows))
 
 

@@ -88,7 +88,9 @@ async def _write_first(
     if is_new and await _copied_as_new(driver, run, chunk):
         fates.inserted = chunk.first.height
         return NOTHING_KNOWN
-    known = await known_records(driver, run, chunk.first["source_id"])
+    # Held, so that an update overwrites no edit that it has not seen.
+    hold = run.duplicates == "update"
+    known = await known_records(driver, run, chunk.first["source_id"], hold=hold)
     fates.met = not known.is_empty()
     new = chunk.first.join(known, on="source_id", how="anti")
     await _copy(driver, run, new, to_csv(new) if fates.met else chunk.csv)
@@ -131,10 +133,12 @@ async def _write_repeated(
     driver: Driver, run: Run, chunk: Chunk, known: pl.DataFrame, fates: Fates
 ) -> None:
     """Decide of the rows whose id an earlier row of the batch has, turn by turn."""
-    turns = chunk.rows.select(
-        "_row", "source_id", turn=pl.col("source_id").cum_count().over("source_id")
-    )
-    later = turns.filter(pl.col("turn") > 1)
+    later = chunk.rows.select(
+        "_row",
+        "source_id",
+        turn=pl.col("source_id").cum_count().over("source_id"),
+        same=pl.col("content_hash") == pl.col("content_hash").shift(1).over("source_id"),
+    ).filter(pl.col("turn") > 1)
     theirs = known.filter(~pl.col("mine"))
     has_theirs = later["source_id"].is_in(theirs["source_id"].implode())
     if run.duplicates == "refuse":
@@ -146,9 +150,11 @@ async def _write_repeated(
         kept = weighed(run, chunk.first, known).filter("kept")["source_id"].implode()
         is_kept = later["source_id"].is_in(kept)
         fates.skip(later.filter(is_kept), Skip.EDITED)
-        for (_,), turn in (
-            later.filter(~is_kept).sort("turn", "_row").group_by("turn", maintain_order=True)
-        ):
+        later = later.filter(~is_kept)
+        # What says the same as the one before it changes nothing, and takes no turn.
+        fates.skip(later.filter("same"), Skip.UNCHANGED)
+        turns = later.filter(~pl.col("same")).sort("turn", "_row")
+        for _, turn in turns.group_by("turn", maintain_order=True):
             await _replace(driver, run, chunk, _told(turn, chunk), fates)
 
 

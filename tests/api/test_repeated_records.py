@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.api.test_steering import roll_back
 from tests.api.test_updates import FIRST, imported, outcome, records
 from tests.service import Tenant
 
@@ -123,6 +124,65 @@ async def test_a_default_value_changes_nothing_that_is_there(tenant: Tenant) -> 
     found = await records(tenant)
     assert [found[id]["title"] for id in ("U1", "U9")] == ["c", "c"]
     assert [found[id]["priority"] for id in ("U1", "U9")] == [3, 1]
+
+
+@sizes
+async def test_a_default_value_counts_when_the_file_says_it(tenant: Tenant, size: int) -> None:
+    await imported(tenant, FIRST)
+    names = {"Number": "external_id", "Title": "title", "Status": "status"}
+    fields: list[dict[str, Any]] = [
+        {"sourceField": theirs, "targetField": ours} for theirs, ours in names.items()
+    ]
+    fields += [{"sourceField": "Priority", "targetField": "priority", "defaultValue": 1}]
+    content = f"Number,Title,Status,Priority\nU1,b,New,\n{BETWEEN.replace(',1,', ',1')}U1,b,New,1\n"
+    uploaded = await tenant.upload(content.encode(), mapping=json.dumps({"fieldMappings": fields}))
+    options = {"updateExisting": True, "batchSize": size}
+    job = await tenant.execute(uploaded.json()["job"]["id"], **options)
+    assert outcome(job) == (150, 2, 0, 0)
+    assert (await records(tenant))["U1"]["priority"] == 1
+
+
+async def test_an_id_goes_with_its_number_where_another_record_has_none(tenant: Tenant) -> None:
+    await brought(tenant, TestByNumber.CSV, "a.csv")
+    content = json_of(("s1", "N1", "c"), ("s1", "", "d"))
+    job = await brought(tenant, content, "a.json", updateExisting=True)
+    assert outcome(job) == (0, 2, 0, 0)
+    assert await titles(tenant) == {"N1": "d", "N2": "b"}
+
+
+async def test_one_id_may_repeat_thousands_of_times(tenant: Tenant) -> None:
+    rows = "".join(f"U1,t{number // 2},New,1,\n" for number in range(8_000))
+    job = await imported(tenant, HEAD + rows, updateExisting=True)
+    assert outcome(job) == (1, 3_999, 4_000, 0)
+    assert (await records(tenant))["U1"]["title"] == "t3999"
+
+
+async def test_what_is_edited_between_two_batches_stays(tenant: Tenant) -> None:
+    later = f"{HEAD}U1,a,New,1,\n{BETWEEN}U1,b,New,1,\n"
+    uploaded = (await tenant.upload(later.encode())).json()["job"]["id"]
+    edit = (
+        "create function edit() returns trigger language plpgsql as $$ begin"
+        f" update {tenant.id.schema}.incidents set title = 'Edited' where source_id = 'U1';"
+        " return new; end $$;"
+        "create trigger edit after insert on incidents for each row"
+        " when (new.source_id = 'X50') execute function edit();"
+    )
+    await tenant.run(edit)
+    options = {"updateExisting": True, "batchSize": 100}
+    job = await tenant.execute(uploaded, **options)
+    assert outcome(job) == (151, 0, 1, 0)
+    assert (await records(tenant))["U1"]["title"] == "Edited"
+
+
+async def test_an_update_with_repetitions_is_undone(tenant: Tenant) -> None:
+    await imported(tenant, FIRST)
+    before = await tenant.sql("select to_jsonb(t)::text from incidents t order by id")
+    rows = "U1,a,New,1,\nX1,a,New,1,\nU1,b,New,1,\nX1,b,New,1,\n"
+    later = f"{HEAD}{rows}U2,Cold office,New,3,\nU2,c,New,3,\n"
+    job = await imported(tenant, later, updateExisting=True)
+    assert outcome(job) == (1, 4, 1, 0)
+    await roll_back(tenant, job["id"])
+    assert await tenant.sql("select to_jsonb(t)::text from incidents t order by id") == before
 
 
 async def test_who_refuses_duplicates_is_told_of_those_that_came_since(tenant: Tenant) -> None:
