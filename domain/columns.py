@@ -96,11 +96,10 @@ def map_columns(frame: pl.DataFrame, plan: Plan) -> Mapped:
     unmapped = {name: texts for name, texts in source.columns.items() if name not in used}
     content = pl.DataFrame([field.values.alias(field.name) for field in fields])
     content = content.with_columns(custom=custom_json(unmapped))
-    told = _told(content, fields)
-    rows, told = (
-        each.select(frame[ROW], source_id.values.alias("source_id"), pl.all(), content_hash(told))
-        for each in (content, told)
-    )
+    said = _told(content, fields)
+    outer, hash = (frame[ROW], source_id.values.alias("source_id")), content_hash(said)
+    rows = content.select(*outer, pl.all(), hash)
+    told = rows if said is content else said.select(*outer, pl.all(), hash)
     return _sifted(rows, told, [source_id, *fields, *_unstorable(unmapped)])
 
 
