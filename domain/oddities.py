@@ -36,15 +36,21 @@ def oddities(frame: pl.DataFrame, plan: Plan) -> Iterator[Remark]:
 
 
 def _null_words(frame: pl.DataFrame, plan: Plan) -> Iterator[Remark]:
-    for name in sorted(plan.used_sources() & {*frame.columns}):
-        texts = frame[name]
-        short = texts.str.len_bytes() <= _LONGEST  # few are, so few are looked at
-        words = pl.DataFrame([frame[ROW].filter(short), texts.filter(short).alias("word")])
-        is_null = pl.col("word").str.strip_chars().str.to_lowercase().is_in(_NULL_WORDS)
-        found = words.filter(is_null & ~pl.col("word").is_in(plan.null_values))
-        for (word,), part in found.group_by(["word"], maintain_order=True):
-            detail = f"{name} is {word!r}; if that stands for nothing, add it to nullValues"
+    names = sorted(plan.used_sources() & {*frame.columns})
+    texts = pl.DataFrame([frame[name].alias(str(place)) for place, name in enumerate(names)])
+    odd = texts.select(_is_null(pl.all()).any())
+    for name in (name for name, each in zip(names, odd, strict=True) if each.item()):
+        words = pl.DataFrame([frame[ROW], frame[name].alias("word")])
+        word = pl.col("word")
+        found = words.filter(_is_null(word) & ~word.is_in(plan.null_values))
+        for (said,), part in found.group_by(["word"], maintain_order=True):
+            detail = f"{name} is {said!r}; if that stands for nothing, add it to nullValues"
             yield remark_on(part[ROW], "null_word", detail, name)
+
+
+def _is_null(texts: pl.Expr) -> pl.Expr:
+    short = pl.when(texts.str.len_bytes() <= _LONGEST).then(texts)  # as few are
+    return short.str.strip_chars().str.to_lowercase().is_in(_NULL_WORDS)
 
 
 def _digits(frame: pl.DataFrame, target: Target, plan: Plan) -> Iterator[Remark]:

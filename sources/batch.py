@@ -62,6 +62,12 @@ class Batch:
 _REJECTED_BYTES = 100
 
 
+def columns_with(frame: pl.DataFrame, start: str) -> list[pl.Series]:
+    """The columns of text of which some cell starts like that; most often there is none."""
+    found = frame.select(pl.selectors.string().str.starts_with(start).any())
+    return [frame[each.name] for each in found if each.item()]
+
+
 def total_text(frame: pl.DataFrame) -> int:
     """The bytes of text of all records: of all columns as if they were one, which takes half as
     long for the small frames that most formats yield."""

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from sources.batch import Batch
+from sources.batch import Batch, columns_with
 
 _FORMULA = '^="((?:[^"]|"")*)"$'  # ="00042" is how Excel is told that a number is text
 _ESCAPED = "^'([-=+@])"
@@ -21,11 +21,9 @@ def without_escapes(batch: Batch) -> Batch:
 
 def _replaced(batch: Batch, start: str, pattern: str, doubled: str | None = None) -> Batch:
     """The cells that match with what their group holds; in it, what is doubled stands for one."""
-    texts = [c for c in batch.frame.get_columns() if c.dtype == pl.String]
-    odd = [each.name for each in texts if each.str.starts_with(start).any()]
-    if not odd:
+    changed = [_without(each, pattern, doubled) for each in columns_with(batch.frame, start)]
+    if not changed:
         return batch
-    changed = [_without(batch.frame[name], pattern, doubled) for name in odd]
     return Batch(batch.frame.with_columns(changed), batch.rejected)
 
 

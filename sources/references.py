@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from sources.batch import Batch, Profile
+from sources.batch import Batch, Profile, columns_with
 
 # Of these an empty object or array says that there is none, and an object with a value alone is a
 # reference; of other fields that may be a text that somebody pasted.
@@ -33,9 +33,8 @@ def with_references(batch: Batch, profile: Profile) -> Batch:
     """The batch with the `value` of such cells in their place, and what is displayed of them in
     `field.display_value`, as references in JSON are read."""
     columns: dict[str, pl.Series] = {}
-    for column in batch.frame.get_columns():
-        if column.dtype == pl.String and column.str.starts_with("{").any():
-            columns |= _read(column, batch.frame, profile)
+    for column in columns_with(batch.frame, "{"):
+        columns |= _read(column, batch.frame, profile)
     for name in REFERENCES.intersection(batch.frame.columns):
         texts = columns.get(name, batch.frame[name])
         if (texts.str.len_bytes() == len(_NONE[0])).any():
