@@ -11,17 +11,23 @@ _BLANKS = r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]"
 _WIDTHLESS = r"\u200b-\u200f\u202a-\u202e\u2060\ufeff"
 _INVISIBLE = rf"[{_WIDTHLESS}]"
 _BLANK = rf"^[\s{_WIDTHLESS}]*$"
+_ODD = r"[^ -~]"
 _PLAIN = r"^[!-~](?:[ -~]*[!-~])?$"
 
 
 def plain(texts: pl.Series) -> pl.Series:
     """The texts without blanks around them, every blank a space, and nothing that is not seen."""
+    if not texts.str.contains(_ODD).any():  # as mostly, and told in a third of the time
+        return texts.str.strip_chars()
     blanks = texts.str.replace_all(_BLANKS, " ").str.replace_all(_INVISIBLE, "")
     return blanks.str.strip_chars()
 
 
 def seen(texts: pl.Series) -> pl.Series:
     """The texts as they are; null where there is nothing to see."""
+    # Compared as bytes, what begins with a character of ASCII that is seen lies between these.
+    if not ((texts < "!") | (texts >= "\x7f")).any():
+        return texts
     blank = texts.str.contains(_BLANK)
     return texts.set(blank, None) if blank.any() else texts
 

