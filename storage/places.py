@@ -6,9 +6,13 @@ from storage.statement import Row, Statements
 
 _MOST = 1_000  # names of an integration; more are not learnt
 
+# A name of the vendor's is never called by another: where a channel was renamed, or the config
+# leads elsewhere by now, two places would stand for each other, and nothing be sent to either.
 _LEARN = f"""
 update tenant.integrations set places = places || jsonb_build_object($2::text, $3::text)
 where id = $1 and version = $4 and places ->> $2 is distinct from $3
+    and not places ? $3
+    and not exists (select 1 from jsonb_each_text(places) known where known.value = $2)
     and (places ? $2 or (select count(*) from jsonb_object_keys(places)) < {_MOST})
 returning id
 """

@@ -169,6 +169,17 @@ class TestNames:
         [second] = await due.claim(1, keyed=False, interval=60.0)
         assert second.destination == "C1"
 
+    async def test_no_two_places_stand_for_each_other(self, due: Due) -> None:
+        """The config led to one channel and then to another; a third is called like the first."""
+        for name, place in (("C1", "C2"), ("C2", "C1"), ("#ops", "C1"), ("C2", "C3")):
+            async with due.database.statements(due.tenant_id) as sql:
+                await places.learn(sql, {"id": due.integration_id, "version": 1}, name, place)
+        await due.add(4, to="C1")
+        await due.add(4, to="C2")
+        assert any([await due.claim(1, keyed=False, interval=0.001) for _ in range(3)])
+        [row] = await due.rows("select places from tenant.integrations")
+        assert row["places"] == {"C1": "C2"}
+
     async def test_a_claim_and_a_new_name_see_each_other(self, due: Due) -> None:
         await due.add(4, 4, to="#ops")
         lane = due.lane(keyed=False, interval=60.0)
