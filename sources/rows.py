@@ -81,7 +81,9 @@ class _Gathered:
             # As columns: a field may be named "*", which is a pattern to polars.
             present = [each for each in part if each.name in self._profile.columns]
             numbers = pl.int_range(number, number + part.height, dtype=pl.Int64, eager=True)
-            self._frames.append(pl.DataFrame([numbers.alias(ROW), *present]))
+            self._frames.append(
+                pl.DataFrame({ROW: numbers} | {each.name: each for each in present})
+            )
             self._count(part.height, part.height, text)
         rest = frame.slice(part.height)
         self.full = self.full or rest.height > 0

@@ -208,8 +208,8 @@ def _believe(endpoint: Endpoint, config: dict[str, Any]) -> None:
 
 async def _notify(scene: Scene, mood: Mood) -> None:
     """Send one event to all, and wait until each has been tried. A mail server may be silent for
-    minutes, so that its mail is on its way until it is well again. Where it refused an earlier
-    mail a moment ago, this one waits for a time that is to come."""
+    minutes, so that its mail is on its way until it is well again. Who refused an earlier event a
+    moment ago is not asked again before a time that is to come."""
     [id] = await n.notify(scene.tenant, title=f"control {mood.name}")
 
     def tried(found: list[dict[str, Any]]) -> bool:
@@ -218,7 +218,7 @@ async def _notify(scene: Scene, mood: Mood) -> None:
     def is_tried(each: dict[str, Any]) -> bool:
         is_mail = each["channelType"] == "email"
         if not each["log"]:
-            return is_mail and mood.name == "refusing" and _is_to_come(each["nextAttemptAt"])
+            return mood.name == "refusing" and _is_to_come(each["nextAttemptAt"])
         return (is_mail and mood.name == "silent") or bool(each["log"][0]["completedAt"])
 
     await n.deliveries(scene.tenant, id, tried)
