@@ -1,5 +1,7 @@
 """The notification of the platform's document, word by word, and those that its queue makes."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -35,6 +37,17 @@ async def accepted(tenant: Tenant, event: dict[str, Any]) -> dict[str, Any]:
     response = await tenant.post(PATH, event)
     assert response.status_code == 202, response.text
     return await n.notification(tenant, response.json()["data"][0]["id"])
+
+
+@asynccontextmanager
+async def paging(tenant: Tenant) -> AsyncIterator[None]:
+    """The tenant's events go to PagerDuty, as the document configures it."""
+    vendor = PagerDutyReceiver()
+    async with n.receiving(tenant, vendor):
+        config = PAGERDUTY["config"] | {"baseUrl": vendor.url, "restBaseUrl": vendor.url}
+        made = await n.integration(tenant, "pagerduty", config)
+        await n.channel(tenant, made, "pagerduty")
+        yield
 
 
 class TestPayloads:
@@ -75,11 +88,7 @@ class TestPayloads:
         ]
 
     async def test_pagerduty_gets_the_documented_event(self, tenant: Tenant) -> None:
-        vendor = PagerDutyReceiver()
-        async with n.receiving(tenant, vendor):
-            config = PAGERDUTY["config"] | {"baseUrl": vendor.url, "restBaseUrl": vendor.url}
-            made = await n.integration(tenant, "pagerduty", config)
-            await n.channel(tenant, made, "pagerduty")
+        async with paging(tenant):
             [id] = await n.notify(tenant, DOCUMENTED)
             [delivery] = await n.deliveries(tenant, id)
         sent = delivery["log"][0]["request"]
@@ -107,11 +116,7 @@ class TestPayloads:
         ]
 
     async def test_pagerduty_takes_the_documented_default_severity(self, tenant: Tenant) -> None:
-        vendor = PagerDutyReceiver()
-        async with n.receiving(tenant, vendor):
-            config = PAGERDUTY["config"] | {"baseUrl": vendor.url, "restBaseUrl": vendor.url}
-            made = await n.integration(tenant, "pagerduty", config)
-            await n.channel(tenant, made, "pagerduty")
+        async with paging(tenant):
             severities = []
             for type in ("issue.created", "sla.breached", "job.failed", "disk.warning"):
                 [id] = await n.notify(tenant, DOCUMENTED | {"eventType": type, "metadata": {}})

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -21,12 +22,11 @@ from tests.service import Service, Tenant
 GOOD = b"number,title,status,priority\nINC1,Printer on fire,New,1\n"
 
 
-async def nothing_is_left(tenant: Tenant) -> None:
-    """No job, no object, no unfinished write."""
-    assert (await tenant.get("/v1/migration")).json()["data"] == []
-    assert tenant.stored_files() == []
+async def left(tenant: Tenant) -> list[Any]:
+    """Jobs, objects and unfinished writes."""
+    jobs: list[Any] = (await tenant.get("/v1/migration")).json()["data"]
     root = tenant.service.settings.local_storage_dir
-    assert not any(root.glob("partial/*"))
+    return [*jobs, *tenant.stored_files(), *root.glob("partial/*")]
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -51,7 +51,7 @@ class TestSize:
             answer = await wire.answer()
         assert (answer.status, answer.body["code"]) == (413, "file_too_large")
         assert (answer.body["limit"], answer.body["actual"]) == (UPLOAD_BYTES, UPLOAD_BYTES + 1)
-        await nothing_is_left(tenant)
+        assert await left(tenant) == []
 
     async def test_chunks_over_the_limit_leave_nothing(self, live: Live, tenant: Tenant) -> None:
         async with live.connect() as wire:
@@ -62,7 +62,7 @@ class TestSize:
             answer = await wire.answer()
         assert (answer.status, answer.body["code"]) == (413, "file_too_large")
         assert answer.body["limit"] == UPLOAD_BYTES < answer.body["actual"]
-        await nothing_is_left(tenant)
+        assert await left(tenant) == []
 
     async def test_just_within_the_limit_is_taken(self, live: Live, tenant: Tenant) -> None:
         empty = len(form(file(GOOD), wait="30"))
@@ -103,7 +103,7 @@ class TestAuthentication:
             await wire.begin(None, len(body))
             await wire.send(body)
             assert (await wire.answer()).status == 401
-        await nothing_is_left(tenant)
+        assert await left(tenant) == []
 
     async def test_another_tenants_slug_is_refused_before_the_file_arrives(
         self, live: Live, tenant: Tenant
@@ -207,7 +207,7 @@ class TestForm:
         answer = await uploaded(live, tenant, body)
         assert (answer.status, answer.body["code"]) == (status, code), answer.body
         assert answer.headers["content-type"] == "application/problem+json"
-        await nothing_is_left(tenant)
+        assert await left(tenant) == []
 
     async def test_no_form_at_all(self, tenant: Tenant) -> None:
         response = await tenant.post("/v1/migration/upload", {"sourceSystem": "generic_csv"})
@@ -258,7 +258,7 @@ class TestBrokenOff:
             await until(lambda: any(partial.glob("*")))
             wire.break_off()
         await until(lambda: not any(partial.glob("*")))
-        await nothing_is_left(tenant)
+        assert await left(tenant) == []
 
     async def test_gives_its_idempotency_key_back(self, live: Live, tenant: Tenant) -> None:
         partial = tenant.service.settings.local_storage_dir / "partial"
@@ -287,7 +287,7 @@ class TestSlow:
             await wire.send(form()[: -len(END)] + file(GOOD))
             answer = await wire.answer()
         assert (answer.status, answer.body["code"]) == (408, "upload_too_slow")
-        await nothing_is_left(tenant)
+        assert await left(tenant) == []
 
     async def test_a_trickle_ends_it_too(
         self, live: Live, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
@@ -301,7 +301,7 @@ class TestSlow:
                 await wire.send(b"x")
                 await asyncio.wait([answering], timeout=0.05)
         assert answering.result().body["code"] == "upload_too_slow"
-        await nothing_is_left(tenant)
+        assert await left(tenant) == []
 
 
 @asynccontextmanager
@@ -358,4 +358,4 @@ async def test_memory_does_not_grow_with_the_file(service: Service, tenant: Tena
             await asyncio.wait([sending], timeout=0.02)
     assert sending.result().json()["code"] == "checksum_mismatch"
     assert peak - before < 32 * 2**20
-    await nothing_is_left(tenant)
+    assert await left(tenant) == []
