@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy.exc import DBAPIError
 from temporalio import activity
 
+from activities.backlog import Share, later, look, stand_still
 from activities.finishing import finished
 from activities.gates import Gates
 from activities.integration_state import note_state
@@ -20,9 +21,9 @@ from activities.sending import Attempt, send, slot
 from activities.target import Target, Targets
 from domain.tenant import TenantId
 from storage import attempt as record
-from storage import delivery, routing
+from storage import routing
 from storage.attempt import Outcome
-from storage.claim import Claimed, claim, reclaim, release, renew
+from storage.claim import Claimed, claim, release, renew
 from storage.database import DRIVER_ERRORS
 from storage.outbox import note_wakes
 from storage.statement import Row, Statements
@@ -37,15 +38,6 @@ _RECORD_SECONDS, _AGAIN_SECONDS = 10.0, 0.3  # within the lease of what was sent
 _FINISH_SECONDS = 30.0  # less than the lease
 _RENEW_SECONDS = 10.0  # of a send that takes long
 _CROWDED_SECONDS, _BUSY_SECONDS, _PROBING_SECONDS = 0.1, 1.0, 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """One integration's part of a request: what a round is about."""
-
-    tenant_id: TenantId
-    request_id: UUID
-    integration_id: UUID
 
 
 @dataclass(slots=True)
@@ -116,7 +108,7 @@ class Delivering:
     async def claim(self, sql: Statements, share: Share, integration: Row | None) -> Found:
         """Claim what may be sent now, or find out when to look again."""
         if integration is None or not integration["is_active"]:
-            return await _stand_still(sql, share, integration)
+            return await stand_still(sql, share, integration)
         target = self.targets.of(share.tenant_id, integration)
         cap = target.config.max_in_flight
         granted = self._gates.enter(share.tenant_id, share.integration_id, cap)
@@ -131,7 +123,7 @@ class Delivering:
             self._gates.leave(share.tenant_id, share.integration_id, granted - taken)
         if claimed:
             return Window(share, integration, target, taken, claimed)
-        return await _later(sql, share, target, full)
+        return await later(sql, share, target, full)
 
     def _full_for(self, share: Share) -> float:
         """Seconds that it may take, more or less, until one more may be sent."""
@@ -185,6 +177,8 @@ class Delivering:
 
         async def one(claimed: Claimed) -> m.Lane:
             await slot(claimed, asyncio.Event())
+            if time.monotonic() - claimed.at > _WINDOW_SECONDS:  # by now it may be taken for lost
+                return await self._record(window, [], [claimed])
             attempt = Attempt(claimed, window.target)
             keeping = asyncio.create_task(self._keep(window.share.tenant_id, claimed))
             try:
@@ -216,7 +210,8 @@ class Delivering:
         end = time.monotonic() + _RECORD_SECONDS
         while True:
             try:
-                return await self._recorded(window, outcomes, unsent)
+                async with asyncio.timeout(_RECORD_SECONDS):
+                    return await self._recorded(window, outcomes, unsent)
             except (OSError, DBAPIError, *DRIVER_ERRORS):
                 if time.monotonic() > end:
                     raise
@@ -235,7 +230,7 @@ class Delivering:
             if unsent:
                 await release(sql, unsent)
             await note_wakes(sql, _others(window, outcomes, unsent))
-            return await _look(sql, share)
+            return await look(sql, share)
 
 
 def _others(window: Window, outcomes: list[Outcome], unsent: list[Claimed]) -> set[UUID]:
@@ -244,55 +239,6 @@ def _others(window: Window, outcomes: list[Outcome], unsent: list[Claimed]) -> s
     failed = {each.delivery_id for each in outcomes if each.wait is not None}
     left = [*unsent, *(each for each in window.claimed if each.delivery_id in failed)]
     return {each.request_id for each in left} - {window.share.request_id}
-
-
-async def _later(sql: Statements, share: Share, target: Target, full: float | None) -> m.Lane:
-    """Nothing could be claimed: end what is overdue or lost, then say when to come back.
-
-    `full` are the seconds after which there may be room at the gates, if there is none now.
-    """
-    lane = await _look(sql, share)
-    if lane.wait != 0:
-        return lane
-    await delivery.expire(sql, share.request_id, share.integration_id)
-    await reclaim(sql, share.integration_id)
-    lane = await _look(sql, share)
-    if lane.wait != 0:
-        return lane
-    if full is not None:
-        return lane.model_copy(update={"wait": full * random.uniform(0.5, 1.5)})  # noqa: S311
-    places = share.request_id, share.integration_id
-    stateful = target.channel.limits.stateful
-    wait = await delivery.turn(sql, places, target.interval, stateful=stateful)
-    return lane.model_copy(update={"wait": wait})
-
-
-async def _look(sql: Statements, share: Share) -> m.Lane:
-    found = await delivery.lanes(sql, share.request_id, share.integration_id)
-    if not found:
-        return m.Lane(integration_id=str(share.integration_id), open=0)
-    return lane_of(found[0])
-
-
-def lane_of(row: Row) -> m.Lane:
-    """What waits to be routed has no time; its workflow is woken to do so."""
-    wait = None if row["wait"] is None else max(row["wait"], 0.0)
-    return m.Lane(
-        integration_id=str(row["integration_id"]), type=row["type"], open=row["open"], wait=wait
-    )
-
-
-async def _stand_still(sql: Statements, share: Share, integration: Row | None) -> m.Lane:
-    """An integration that is switched off keeps its deliveries until they expire; one that was
-    deleted does not."""
-    await reclaim(sql, share.integration_id)
-    if integration is None:
-        await delivery.cancel_orphaned(sql, share.integration_id)
-    else:
-        await delivery.expire(sql, share.request_id, share.integration_id)
-    lane = await _look(sql, share)
-    # What is being sent still has a time; what is due waits to be woken.
-    return lane if lane.wait else lane.model_copy(update={"wait": None})
 
 
 def _jitter() -> float:

@@ -16,6 +16,7 @@ from workflows.messages import RequestRef
 from workflows.starting import start_notification, wake_notification
 
 _EVERY_SECONDS = 3.0
+_TURN_SECONDS = 120.0  # a server that vanished without a word is waited for no longer
 _GRACE_SECONDS = 5.0  # what is younger is in the hands of the API still
 _AT_ONCE = 20  # signals at the same time
 _RANK = 2  # nobody says how urgent it is; it has waited long enough
@@ -27,12 +28,17 @@ async def keep_starting(client: Client, database: Database) -> None:
     """Look every few seconds, for as long as the worker runs, whatever happens meanwhile."""
     while True:
         try:
-            found = await outbox.waiting(database, _GRACE_SECONDS)
-            await start_waiting(client, [each for each in found if each.kind != OUTBOX_WAKE])
-            await wake_waiting(client, database, [e for e in found if e.kind == OUTBOX_WAKE])
+            async with asyncio.timeout(_TURN_SECONDS):
+                await _look(client, database)
         except (SQLAlchemyError, *DRIVER_ERRORS, RPCError, OSError) as error:
             _log.warning("the outbox has to wait: %s", type(error).__name__)
         await asyncio.sleep(_EVERY_SECONDS)
+
+
+async def _look(client: Client, database: Database) -> None:
+    found = await outbox.waiting(database, _GRACE_SECONDS)
+    await start_waiting(client, [each for each in found if each.kind != OUTBOX_WAKE])
+    await wake_waiting(client, database, [e for e in found if e.kind == OUTBOX_WAKE])
 
 
 async def start_waiting(client: Client, requests: list[Waiting]) -> None:

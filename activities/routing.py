@@ -6,9 +6,11 @@ from uuid import UUID
 
 from temporalio import activity
 
-from activities.delivering import Delivering, Found, Share, lane_of
+from activities.backlog import Share, lane_of
+from activities.delivering import Delivering, Found
 from activities.job import Connections
 from activities.route import decisions_again, is_of, lasts_as_before, routed, unplaced
+from channels import CHANNELS
 from domain.notification import Severity
 from domain.preference import Preferences
 from domain.routing import routes
@@ -40,7 +42,8 @@ class Routing:
                 rows = await delivery.lanes(sql, request_id, None)
                 if integrations and total <= _AT_ONCE:
                     # In the transaction that routed: nobody has to look for it again.
-                    for row in rows:
+                    # A lane that may be slow would keep the others waiting for this to end.
+                    for row in (each for each in rows if not _is_slow(each["type"])):
                         share = Share(tenant_id, request_id, row["integration_id"])
                         # What waits already may lead where no channel leads any more.
                         integration = integrations.get(
@@ -48,7 +51,9 @@ class Routing:
                         ) or await routing.integration(sql, share.integration_id)
                         found[share] = await self._delivering.claim(sql, share, integration)
             rounds = (self._delivering.round(*each) for each in found.items())
-            lanes = await asyncio.gather(*rounds) if found else map(lane_of, rows)
+            begun = {str(share.integration_id) for share in found}
+            left = [lane for lane in map(lane_of, rows) if lane.integration_id not in begun]
+            lanes = [*await asyncio.gather(*rounds), *left]
         finally:
             for each in found.values():
                 self._delivering.leave(each)
@@ -77,7 +82,7 @@ class Routing:
         decisions = routes(events, channels, preferences)
         found = [*routed(self._delivering.targets, tenant_id, decisions)]
         await route.insert_routes(sql, request_id, found)
-        await routing.routed(sql, request_id)
+        await routing.routed(sql, request_id, [each["id"] for each in notifications])
         if resent:
             # A claim holds destinations, too, in the order in which everybody takes them.
             await _lift(sql, [each for each in made + found if each.notification_id in resent])
@@ -100,8 +105,10 @@ class Routing:
         again = routed(targets, tenant_id, decisions, taken)
         found = [lasts_as_before(each, row) for each in again]
         mine = next((each for each in found if is_of(each, row)), None)
-        # If it was for nobody in particular, or for no channel at all, there may be more now.
-        others = [] if row["told"] else [each for each in found if each is not mine]
+        # If it was for nobody in particular, for no channel at all, or if its channel has changed,
+        # there may be more now.
+        is_anew = not row["told"] or not row["resent_at"]
+        others = [each for each in found if each is not mine] if is_anew else []
         await route.insert_routes(sql, row["request_id"], others)
         if mine is None and row["channel_id"] is None:
             await route.remove(sql, row["delivery_id"])
@@ -109,6 +116,11 @@ class Routing:
         mine = mine or unplaced(row, found[0])
         await route.reroute(sql, row["delivery_id"], mine)
         return [mine, *others]
+
+
+def _is_slow(kind: str | None) -> bool:
+    channel = CHANNELS.get(kind or "")
+    return channel is not None and channel.limits.slow
 
 
 async def _lift(sql: Statements, routes: Sequence[Route]) -> None:

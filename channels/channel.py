@@ -145,12 +145,14 @@ class Limits:
     `keyed`: the vendor recognises a delivery that comes twice, so many may be in flight. Else one
     at a time per destination, committed before and after. `stateful`: the vendor shows the state of
     an `alert_key`, so that an event which waits and which a later one replaces is not sent at all.
+    `slow`: one send may take many minutes, as mail servers do.
     """
 
     schedule: Schedule
     keyed: bool
     rate: Rate | None = None
     stateful: bool = False
+    slow: bool = False
 
 
 class Channel(Protocol[Config]):

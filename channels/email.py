@@ -52,7 +52,7 @@ class Email:
     config = EmailConfig
     options = EmailOptions
     # No vendor, no rate: a server's own limit belongs into the integration's `rateLimit`.
-    limits = Limits(schedule=MAIL, keyed=False)
+    limits = Limits(schedule=MAIL, keyed=False, slow=True)
 
     def destination(self, outgoing: Outgoing[EmailConfig]) -> str:
         """The server: it counts connections and mails, and it is what hangs if something does.

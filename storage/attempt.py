@@ -128,31 +128,15 @@ returning d.request_id
 
 async def complete(sql: Statements, integration: Row, outcomes: Sequence[Outcome]) -> None:
     """Record how attempts through that version of an integration ended, and what their
-    destinations are therefore due: to be left alone, to be doubted, or to be trusted again."""
-    if any(each.kind is not None for each in outcomes):
-        await sql.run(_HOLD_INTEGRATION, integration["id"])
+    destinations are therefore due: to be left alone, to be doubted, or to be trusted again. What an
+    earlier version of the integration was answered says nothing of where the present one leads."""
+    id, version = integration["id"], integration["version"]
+    is_news = integration["in_doubt"] or any(each.kind is not None for each in outcomes)
+    is_present = not is_news or await _is_present(sql, id, version)
     rows = [_row(outcome) for outcome in outcomes]
     await sql.run(_COMPLETE, *([row[name] for row in rows] for name in _FIELDS))
-    id, version = integration["id"], integration["version"]
-    trusted = {each.destination for each in outcomes if each.arrived}
-    is_news = bool(trusted) and integration["in_doubt"]
-    places = {each.destination for each in outcomes}
-    if is_news or len(places) > 1:
-        await destination.lock(sql, id, places)
-    for place, seconds in _longest(outcomes, "pause").items():
-        await destination.pause(sql, id, place, seconds)
-    throttled = [each for each in outcomes if each.kind is FailureClass.THROTTLED]
-    asked = _longest(throttled, "rest")
-    for place in sorted({each.destination for each in throttled}):
-        await destination.rest(sql, id, place, asked.get(place, 0.0))
-    if is_news:
-        await destination.trust(sql, id, trusted)
-    # What arrived beside them says that these are refused for what they are.
-    doubted = {e.destination: e for e in outcomes if e.doubts_destination}
-    for place, each in sorted(doubted.items()):
-        if place not in trusted:
-            doubt = Doubt(place, version, each.jitter, each.left(each.rest))
-            await destination.doubt(sql, id, doubt)
+    if is_present:
+        await _conclude(sql, integration, outcomes)
     if failed := [each.delivery_id for each in outcomes if each.wait is not None]:
         await sql.run(_AGAIN, id, version, failed)
     if refused := [e.delivery_id for e in outcomes if e.kind is FailureClass.MISCONFIGURED]:
@@ -160,6 +144,39 @@ async def complete(sql: Statements, integration: Row, outcomes: Sequence[Outcome
         await note_wakes(sql, {row["request_id"] for row in changed})
     if lost := [e.delivery_id for e in outcomes if e.status is DeliveryStatus.FAILED]:
         await order.restore(sql, lost)
+
+
+async def _is_present(sql: Statements, id: UUID, version: int) -> bool:
+    """Whether the integration still is that version; it stays so until the transaction ends."""
+    row = await sql.row(_HOLD_INTEGRATION, id)
+    return row is not None and row["version"] == version
+
+
+async def _conclude(sql: Statements, integration: Row, outcomes: Sequence[Outcome]) -> None:
+    """What the outcomes say of the destinations that they were sent to."""
+    id, places = integration["id"], {each.destination for each in outcomes}
+    trusted = {each.destination for each in outcomes if each.arrived}
+    # What arrived beside them says that these are refused for what they are.
+    doubted = {
+        each.destination: each
+        for each in outcomes
+        if each.doubts_destination and each.destination not in trusted
+    }
+    in_doubt = integration["in_doubt"]
+    if in_doubt or len(places) > 1:
+        await destination.lock(sql, id, places)
+    for place, seconds in _longest(outcomes, "pause").items():
+        await destination.pause(sql, id, place, seconds)
+    throttled = [each for each in outcomes if each.kind is FailureClass.THROTTLED]
+    asked = _longest(throttled, "rest")
+    for place in sorted({each.destination for each in throttled}):
+        await destination.rest(sql, id, place, asked.get(place, 0.0))
+    if in_doubt and trusted:
+        await destination.trust(sql, id, trusted)
+    for place, each in sorted(doubted.items()):
+        await destination.doubt(sql, id, Doubt(place, each.jitter, each.left(each.rest)))
+    if in_doubt:
+        await destination.pass_on(sql, id, places - trusted - doubted.keys())
 
 
 def _longest(outcomes: Sequence[Outcome], what: Literal["pause", "rest"]) -> dict[str, float]:
@@ -184,7 +201,8 @@ def _row(outcome: Outcome) -> Row:
 
 
 _STATE = """
-with before as (select id, connection_status from tenant.integrations where id = $1 for update)
+with before as (
+    select id, connection_status from tenant.integrations where id = $1 for no key update)
 update tenant.integrations i set connection_status = $2, last_error = $3,
     is_active = i.is_active and not $4
 from before where i.id = before.id and i.version = $5 and ((i.connection_status, i.last_error)

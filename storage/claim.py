@@ -6,6 +6,7 @@ worker that was thought dead and comes back sends nothing that another has claim
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -35,7 +36,8 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Attempt `no` of a delivery, to be sent at `at` (time.monotonic()), and not sooner.
+    """Attempt `no` of a delivery, to be sent at `at` (time.monotonic()), and not sooner; on record
+    it `began` with its claim.
 
     `failures`, `throttles` and `doubts` count how earlier ones ended; `repeated`: one of them may
     have arrived. `latest`: the newest event of the entity that the channel has been told, if later.
@@ -49,6 +51,7 @@ class Claimed:
     destination: str
     notification: Row
     at: float
+    began: datetime
     recipient: str = ""
     rank: int | None = None
     throttles: int = 0
@@ -74,10 +77,11 @@ with due as (
 ), tried as (
     insert into tenant.delivery_attempts (delivery_id, no, started_at, worker)
     select id, attempts, clock_timestamp(), $3 from begun
-    on conflict do nothing returning delivery_id
+    on conflict do nothing returning delivery_id, started_at
 )
 select begun.id as delivery_id, begun.request_id, begun.attempts as no, begun.failures,
     begun.throttles, begun.doubts, begun.options, begun.destination, begun.recipient as told,
+    tried.started_at as began,
     begun.rank, begun.attempts > 1 and exists (
         select 1 from tenant.delivery_attempts a
         where a.delivery_id = begun.id and a.maybe_sent) as repeated,
@@ -178,7 +182,7 @@ def _slots(busy: float, lane: Lane, want: int) -> list[float]:
 
 
 _OWN = (
-    *("delivery_id", "request_id", "no", "failures", "throttles", "doubts", "repeated"),
+    *("delivery_id", "request_id", "no", "began", "failures", "throttles", "doubts", "repeated"),
     *("rank", "destination", "options"),
 )
 
@@ -192,8 +196,9 @@ def _claimed(row: Row, at: float) -> Claimed:
 _RELEASE = """
 with given as (
     delete from tenant.delivery_attempts a
-    using unnest($1::uuid[], $2::int[]) as g (delivery_id, no)
-    where a.delivery_id = g.delivery_id and a.no = g.no and a.completed_at is null
+    using unnest($1::uuid[], $2::int[], $3::timestamptz[]) as g (delivery_id, no, began)
+    where a.delivery_id = g.delivery_id and a.no = g.no and a.started_at = g.began
+        and a.completed_at is null
     returning a.delivery_id, a.no
 )
 update tenant.notification_deliveries d
@@ -204,8 +209,10 @@ from given where d.id = given.delivery_id and d.attempts = given.no and d.status
 
 
 async def release(sql: Statements, claimed: list[Claimed]) -> None:
-    """Give back what was claimed and not sent: it was no attempt."""
-    await sql.run(_RELEASE, [each.delivery_id for each in claimed], [each.no for each in claimed])
+    """Give back what was claimed and not sent: it was no attempt. Its number is given away again,
+    so that only the time tells this claim from a later one, if this is repeated."""
+    fields = ("delivery_id", "no", "began")
+    await sql.run(_RELEASE, *([getattr(each, name) for each in claimed] for name in fields))
 
 
 # Deliveries of an earlier version have no lease of their own.

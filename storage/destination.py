@@ -58,13 +58,13 @@ set probes = r.probes + case when r.probe_at is not null or r.rests_until > cloc
         else greatest({_STEP.format("r.probes", _IS_UNSAID)}, $3) end))
 """
 # Only the probe itself, or what finds no probe yet, counts: what was on its way beside it is no
-# further evidence. What an integration's earlier version was answered says nothing of this one.
+# further evidence.
 _DOUBT = """
 insert into tenant.delivery_rates as r
     (integration_id, destination, free_at, probes, probed_at, probe_at)
 select id, $2, clock_timestamp(), 1, clock_timestamp(),
     clock_timestamp() + make_interval(secs => greatest(($3::float8[])[1] * $4, $5))
-from tenant.integrations where id = $1 and version = $6
+from tenant.integrations where id = $1
 on conflict (integration_id, destination) do update
 set probes = case when r.probe_at is null then 1 else r.probes + 1 end,
     probed_at = excluded.probed_at, probe_at = clock_timestamp() + make_interval(secs =>
@@ -74,7 +74,11 @@ where r.probe_at is null or r.probe_at <= clock_timestamp()
 """
 # A success elsewhere in the integration is good news, too: a probe may come after a quarter of its
 # back-off. So that it does, one request that waits there is woken: of what may be sent first then.
-_TRUST = """
+_FIRST = """select d.request_id from tenant.notification_deliveries d
+    where d.integration_id = $1 and d.destination = {0}.destination
+        and d.completed_at is null and d.status <> 'sending'
+    order by greatest(d.next_attempt_at, {0}.probe_at), d.rank, d.id limit 1"""
+_TRUST = f"""
 with mended as (
     update tenant.delivery_rates r set probes = 0, probed_at = null, probe_at = null
     where r.integration_id = $1 and r.destination = any($2) and r.probe_at is not null
@@ -93,10 +97,14 @@ select d.request_id from tenant.notification_deliveries d
 where d.integration_id = $1 and d.completed_at is null and d.status <> 'sending'
 union
 select first.request_id from nearer cross join lateral (
-    select d.request_id from tenant.notification_deliveries d
-    where d.integration_id = $1 and d.destination = nearer.destination
-        and d.completed_at is null and d.status <> 'sending'
-    order by greatest(d.next_attempt_at, nearer.probe_at), d.rank, d.id limit 1) first
+    {_FIRST.format("nearer")}) first
+"""
+# The probe ended and told nothing of the destination, as where an event is refused for what it is:
+# the next in its queue probes, and its request may sleep for an hour.
+_PASS_ON = f"""
+select first.request_id from tenant.delivery_rates r cross join lateral (
+    {_FIRST.format("r")}) first
+where r.integration_id = $1 and r.destination = any($2) and r.probe_at is not null
 """
 _CALM = """
 update tenant.delivery_rates set probes = 0
@@ -129,13 +137,12 @@ where integration_id = $1
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A destination that refused the integration's `version`; `jitter` is a factor about 1.
+    """A destination that refused us; `jitter` is a factor about 1.
 
     `at_least`: seconds until the next probe, whatever the back-off says.
     """
 
     destination: str
-    version: int
     jitter: float = 1.0
     at_least: float = 0.0
 
@@ -169,7 +176,7 @@ async def rest(sql: Statements, integration_id: UUID, destination: str, seconds:
 
 async def doubt(sql: Statements, integration_id: UUID, found: Doubt) -> None:
     """Try it with single deliveries, less and less often."""
-    how = (list(REFUSED.delays), found.jitter, found.at_least, found.version)
+    how = (list(REFUSED.delays), found.jitter, found.at_least)
     await sql.run(_DOUBT, integration_id, found.destination, *how)
 
 
@@ -178,6 +185,14 @@ async def trust(sql: Statements, integration_id: UUID, places: Collection[str]) 
     await sql.run(_CALM, integration_id, list(places))
     rows = await sql.rows(_TRUST, integration_id, list(places), list(REFUSED.delays))
     await note_wakes(sql, {row["request_id"] for row in rows})
+
+
+async def pass_on(sql: Statements, integration_id: UUID, places: Collection[str]) -> None:
+    """A probe told nothing of these destinations: have the next one woken, where they are in
+    doubt."""
+    if places:
+        rows = await sql.rows(_PASS_ON, integration_id, list(places))
+        await note_wakes(sql, {row["request_id"] for row in rows})
 
 
 async def to_probe(sql: Statements, integration_id: UUID) -> list[str]:

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from storage import destination
 from storage.statement import Row, Statements
 
 _MOST = 1_000  # names of an integration; more are not learnt
@@ -16,25 +17,25 @@ where id = $1 and version = $4 and places ->> $2 is distinct from $3
     and (places ? $2 or (select count(*) from jsonb_object_keys(places)) < {_MOST})
 returning id
 """
-# A claim holds the rate of its destination: one that is under way ends first, so that its slot
-# counts below; one that waits for this learns of the place before it claims anything.
-_HOLD = """
-select from tenant.delivery_rates where integration_id = $1 and destination = any($2)
-order by destination collate "C" for update
-"""
-# What waits under the one name goes on under the other, at the rate that both have used up.
+# What waits under the one name goes on under the other, at the rate that both have used up. Who
+# holds one of them may wait for our rates; a claim renames it later.
 _RENAME = """
-update tenant.notification_deliveries d set destination = i.places ->> $2
-from tenant.integrations i where i.id = $1 and i.places ? $2 and d.integration_id = i.id
-    and d.destination = $2 and d.completed_at is null and d.status <> 'sending'
+update tenant.notification_deliveries d set destination = waiting.place
+from (
+    select w.id, i.places ->> $2 as place
+    from tenant.notification_deliveries w join tenant.integrations i on i.id = w.integration_id
+    where i.id = $1 and i.places ? $2
+        and w.destination = $2 and w.completed_at is null and w.status <> 'sending'
+    for no key update of w skip locked) waiting
+where d.id = waiting.id
 """
 _PACE = """
-insert into tenant.delivery_rates as r (integration_id, destination, free_at, rests_until)
-select integration_id, $3, free_at, rests_until from tenant.delivery_rates
-where integration_id = $1 and destination = $2
-on conflict (integration_id, destination) do update
-set free_at = greatest(r.free_at, excluded.free_at),
-    rests_until = greatest(r.rests_until, excluded.rests_until)
+update tenant.delivery_rates r
+set free_at = greatest(r.free_at, own.free_at),
+    rests_until = greatest(r.rests_until, own.rests_until)
+from tenant.delivery_rates own
+where r.integration_id = $1 and r.destination = $3
+    and own.integration_id = $1 and own.destination = $2
 """
 
 
@@ -44,7 +45,10 @@ async def learn(sql: Statements, integration: Row, name: str, place: str) -> Non
     id, version = integration["id"], integration["version"]
     if await sql.row(_LEARN, id, name, place, version) is None:
         return
-    await sql.run(_HOLD, id, sorted((name, place)))
+    # As claims do: one that is under way ends first, so that its slot counts below; one that waits
+    # for this learns of the place before it claims anything.
+    for each in sorted((name, place)):
+        await destination.hold(sql, id, each)
     await rename(sql, id, name)
     await sql.run(_PACE, id, name, place)
 

@@ -12,7 +12,7 @@ from tenant.notifications where request_id = $1 and routed_at is null order by i
 """
 _ROUTED = """
 with routed as (
-    update tenant.notifications set routed_at = now() where request_id = $1 and routed_at is null)
+    update tenant.notifications set routed_at = now() where id = any($2))
 delete from public.outbox where subject = $1 and kind = 'notification'
 """
 _OF_INTEGRATION = (
@@ -73,9 +73,10 @@ async def preferences(sql: Statements, users: set[str]) -> dict[str, Preferences
     return {row["user_id"]: Preferences.model_validate(row["preferences"]) for row in rows}
 
 
-async def routed(sql: Statements, request_id: UUID) -> None:
-    """The request needs no starting and no routing any more."""
-    await sql.run(_ROUTED, request_id)
+async def routed(sql: Statements, request_id: UUID, events: list[UUID]) -> None:
+    """These events need no routing any more, and the request no starting. Who has another one sent
+    again meanwhile wakes the request."""
+    await sql.run(_ROUTED, request_id, events)
 
 
 async def count(sql: Statements, request_id: UUID) -> int:

@@ -3,6 +3,7 @@
 import base64
 import json
 from dataclasses import astuple
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from domain.tenant import TenantId
 from storage.claim import Claimed
 from tests.channels.examples import NOTIFICATION
 
+NOW = datetime.now(UTC)
 SECRET = "canary-secret-of-the-test"
 UNKEPT = "\0\ud800"
 _QUOTED = f"{SECRET} {base64.b64encode(SECRET.encode()).decode()} {UNKEPT}"
@@ -67,7 +69,7 @@ class Quoting:
 async def test_secrets_are_left_out_and_what_is_no_text(kind: FailureClass | None) -> None:
     id, channel = UUID(int=1), Quoting(kind)
     target = Target(TenantId("a" * 26), id, channel, ChannelConfig(), Redactor({"key": SECRET}))
-    claimed = Claimed(id, id, 1, 0, {}, "", NOTIFICATION, 0.0)
+    claimed = Claimed(id, id, 1, 0, {}, "", NOTIFICATION, 0.0, NOW)
     async with egress("") as out:
         outcome = await send(Attempt(claimed, target), out, Gates(), 0.0)
     shown = repr(astuple(outcome))
@@ -106,7 +108,7 @@ async def test_the_record_is_what_was_sent(
     id, channel = UUID(int=1), Echoing(kind)
     target = Target(TenantId("a" * 26), id, channel, ChannelConfig(), Redactor(secrets))
     row = NOTIFICATION | {"title": "Slow orders, slow database", "metadata": {"token": "x"}}
-    claimed = Claimed(id, id, 1, 0, {}, "", row, 0.0)
+    claimed = Claimed(id, id, 1, 0, {}, "", row, 0.0, NOW)
     async with egress("") as out:
         outcome = await send(Attempt(claimed, target), out, Gates(), 0.0)
     ours = {"title": row["title"], "token": "ab", "ours": {"token": "x"}}
@@ -133,7 +135,7 @@ def test_a_message_says_that_it_is_late_or_may_have_come_before(keyed: bool, say
     channel.limits = Limits(PROMPT, keyed=keyed)
     target = Target(TenantId("a" * 26), id, channel, ChannelConfig(), Redactor({}))
     claimed = Claimed(
-        *(id, id, 2, 1, {}, "", NOTIFICATION, 0.0), rank=1, repeated=True, latest=LATEST
+        *(id, id, 2, 1, {}, "", NOTIFICATION, 0.0, NOW), rank=1, repeated=True, latest=LATEST
     )
     said = Attempt(claimed, target).outgoing().message
     assert said.severity == "critical"

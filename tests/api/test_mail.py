@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.api.notifying import channel, deliveries, integration, notify
+from tests.api.notifying import SECRET, channel, deliveries, integration, notify, webhook
+from tests.receivers.receiver import Reply
+from tests.receivers.receiver import serving as webhooks
 from tests.receivers.smtp import SmtpReceiver, serving
+from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
 
 KIM = {"id": "u-7", "email": "kim@people.example"}
@@ -74,3 +77,42 @@ async def test_what_is_sent_again_has_the_time_of_a_mail(
     )
     left = datetime.fromisoformat(sent["deadlineAt"]) - datetime.now(UTC)
     assert timedelta(hours=119) < left <= timedelta(hours=120)
+
+
+async def test_who_takes_the_place_of_a_recipient_is_told(
+    tenant: Tenant, mail: SmtpReceiver
+) -> None:
+    made = await connect(tenant, mail)
+    id = await channel(tenant, made, "email", config={"to": ["gone@team.example"]})
+    mail.replies["MAIL"] = "530 5.7.0 log in first"
+    [event] = await notify(tenant)
+    await deliveries(tenant, event, lambda found: bool(found and found[0]["lastError"]))
+    del mail.replies["MAIL"]
+    change = {"config": {"to": ["here@team.example"]}}
+    path = f"/v1/notification-channels/{id}"
+    response = await tenant.service.http.patch(path, json=change, headers=tenant.headers)
+    assert response.status_code == 200, response.text
+    found = await deliveries(tenant, event)
+    assert {each["recipient"]: each["status"] for each in found} == {
+        "gone@team.example": "not_sent",
+        "here@team.example": "accepted",
+    }
+
+
+async def test_a_mail_server_that_hangs_keeps_no_other_channel_waiting(
+    tenant: Tenant, mail: SmtpReceiver
+) -> None:
+    receiver = WebhookReceiver(SECRET)
+    async with webhooks(receiver, tenant.service.receiver_ports[1]):
+        await webhook(tenant, receiver)
+        await connect(tenant, mail, ["night@team.example"])
+        mail.replies["EHLO"] = "hang"
+        receiver.told.append(Reply(503, headers={"Retry-After": "8"}))  # more than a round rests
+        [id] = await notify(tenant)
+
+        def arrived(found: list[dict[str, Any]]) -> bool:
+            return any(each["status"] == "delivered" for each in found)
+
+        found = await deliveries(tenant, id, arrived)
+        assert {each["channelType"]: each["status"] for each in found}["email"] == "sending"
+        mail.released.set()

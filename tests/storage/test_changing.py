@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
-from activities.delivering import Delivering, Share, Window
+from activities.backlog import Share
+from activities.delivering import Delivering, Window
 from activities.target import Target, Unusable
 from channels.channel import ChannelConfig
 from domain.delivery import FailureClass

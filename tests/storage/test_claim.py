@@ -295,6 +295,16 @@ class TestFences:
         assert await due.state(id) == ("retrying", 1)
         assert await due.classes(id) == [FailureClass.TRANSIENT]
 
+    async def test_to_give_back_twice_takes_nothing_from_the_next_claim(self, due: Due) -> None:
+        """The commit of the first time was lost on its way back."""
+        [id] = await due.add()
+        claimed = await due.claim()
+        await due.release(claimed)
+        [next] = await due.claim()
+        assert next.no == claimed[0].no
+        await due.release(claimed)
+        assert await due.state(id) == ("sending", 1)
+
     async def test_a_worker_that_is_silent_for_too_long_is_taken_to_be_dead(self, due: Due) -> None:
         [id] = await due.add()
         await due.claim()

@@ -117,6 +117,35 @@ class TestDoubt:
         await due.end_all([due.outcome(old, "retrying", **_REFUSED | {"wait": 3_600.0})])
         assert len(await due.claim(100)) == 2
 
+    async def test_so_does_what_it_was_asked_to_wait(self, due: Due) -> None:
+        await due.add(4, 4)
+        [old] = await due.claim(1)
+        await due.rows("update tenant.integrations set version = 2 returning 1")
+        throttled = {"kind": FailureClass.THROTTLED, "wait": 2.0, "rest": 3_600.0}
+        await due.end(old, "retrying", **throttled)
+        assert len(await due.claim(100)) == 2
+
+    async def test_so_does_what_it_took(self, due: Due) -> None:
+        await due.add(4, 4)
+        [first, second] = await due.claim(2)
+        await due.rows("update tenant.integrations set version = 2 returning 1")
+        await due.end_all([due.outcome(first, "retrying", **_REFUSED)], version=2)
+        await due.end(second)
+        assert await due.claim(100) == []
+
+    async def test_a_probe_without_a_verdict_has_the_next_one_woken(self, due: Due) -> None:
+        """The event was refused for what it is, which says nothing of the destination."""
+        await due.add(4, 4)
+        for each in await due.claim(2):
+            await due.end(each, "retrying", **_REFUSED)
+        later = replace(due, request_id=uuid4())
+        await later.add(4)
+        await due.woken()
+        await probe_now(due)
+        [probe] = await due.claim(1)
+        await due.end(probe, "failed", kind=FailureClass.PERMANENT)
+        assert await due.woken() == [due.request_id]
+
     async def test_a_change_wakes_everything_once(self, due: Due) -> None:
         await due.add(*[4] * 3)
         for each in await due.claim(3):
