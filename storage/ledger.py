@@ -152,10 +152,10 @@ async def _write_rows(
     driver = await raw(connection)
     chunk = await _matched(driver, run, chunk)
     first: UUID = await driver.fetchval("select uuidv7()")
-    fates = await write_records(driver, run, chunk, is_new=expected is not Written.KNOWN)
+    result = await write_records(driver, run, chunk, is_new=expected is not Written.KNOWN)
     last: UUID = await driver.fetchval("select uuidv7()")
-    await _note_skips(driver, run, fates.skipped)
-    return fates.counts, (first, last), Written.KNOWN if fates.met else Written.NEW
+    await _note_skips(driver, run, result.skipped)
+    return result.counts, (first, last), Written.KNOWN if result.met else Written.NEW
 
 
 async def _matched(driver: Driver, run: Run, chunk: Chunk) -> Chunk:
@@ -173,7 +173,9 @@ async def _note_skips(driver: Driver, run: Run, skipped: pl.DataFrame) -> None:
     """Put on record which records were left as they were, and why."""
     if skipped.is_empty():
         return
-    noted = skipped.select("source_id", "reason", job_id=pl.lit(str(run.job_id)), source_row="_row")
+    noted = skipped.select(
+        "source_id", reason="fate", job_id=pl.lit(str(run.job_id)), source_row="_row"
+    )
     await copy_rows(driver, (run.tenant_id.schema, import_skips.name), noted.columns, to_csv(noted))
 
 

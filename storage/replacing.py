@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from storage.copying import copy_columns, copy_rows, to_csv
+from storage.fates import OPEN, fates
 from storage.known import Driver
 from storage.run import Replacing, Run
 
@@ -35,27 +36,17 @@ _ALWAYS = {name: f"i.{name}" for name in ("migration_job_id", "content_hash", "s
 }
 
 
-def weighed(run: Run, rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """The known records, each with `kept` (it stays, whatever the file says) and `open` (only a
-    comparison can tell whether its row, of which there is one for each id, changes it)."""
-    how = run.replacing
-    kept = pl.col("edited") & (not how.overwrite_edits)
-    differs = pl.col("content_hash") != pl.col("known_hash")
-    doubtful = differs | pl.col("edited") | how.empty_overwrites
-    found = known.join(rows.select("source_id", "content_hash"), on="source_id")
-    may_change = run.duplicates == "update"
-    return found.select("source_id", kept=kept, open=~kept & doubtful & may_change)
-
-
 async def judge(driver: Driver, run: Run, rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """The known records, each with `kept`, and whether the first row of its id `changes` it. Writes
-    nothing."""
+    """The known records, each with `kept` (an update would leave it, as somebody has edited it),
+    and whether the first row of its id `changes` it. Writes nothing."""
     first = rows.unique("source_id", keep="first", maintain_order=True)
-    found = weighed(run, first, known)
-    asked = first.filter(first["source_id"].is_in(found.filter("open")["source_id"].implode()))
-    changed = await _changed(driver, run, asked)
-    changes = pl.col("source_id").is_in(changed)
-    return found.select("source_id", "kept", changes=changes)
+    open = fates(run, first, known).filter(pl.col("fate") == OPEN).select("_row")
+    changed = await _changed(driver, run, first.join(open, on="_row", how="semi"))
+    return known.select(
+        "source_id",
+        kept=pl.col("edited") & (not run.replacing.overwrite_edits),
+        changes=pl.col("source_id").is_in(changed),
+    )
 
 
 async def replace_known(driver: Driver, run: Run, rows: pl.DataFrame, chunk: int) -> list[str]:
