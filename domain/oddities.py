@@ -38,7 +38,8 @@ def oddities(frame: pl.DataFrame, plan: Plan) -> Iterator[Remark]:
 def _null_words(frame: pl.DataFrame, plan: Plan) -> Iterator[Remark]:
     names = sorted(plan.used_sources() & {*frame.columns})
     texts = pl.DataFrame([frame[name].alias(str(place)) for place, name in enumerate(names)])
-    odd = texts.select(_is_null(pl.all()).any())
+    short = pl.all().filter(pl.all().str.len_bytes() <= _LONGEST).unique()  # few are, or differ
+    odd = texts.select(_is_null(short).any())
     for name in (name for name, each in zip(names, odd, strict=True) if each.item()):
         words = pl.DataFrame([frame[ROW], frame[name].alias("word")])
         word = pl.col("word")
@@ -49,8 +50,7 @@ def _null_words(frame: pl.DataFrame, plan: Plan) -> Iterator[Remark]:
 
 
 def _is_null(texts: pl.Expr) -> pl.Expr:
-    short = pl.when(texts.str.len_bytes() <= _LONGEST).then(texts)  # as few are
-    return short.str.strip_chars().str.to_lowercase().is_in(_NULL_WORDS)
+    return texts.str.strip_chars().str.to_lowercase().is_in(_NULL_WORDS)
 
 
 def _digits(frame: pl.DataFrame, target: Target, plan: Plan) -> Iterator[Remark]:

@@ -119,10 +119,10 @@ class Records:
 
     def _without_headers(self, frame: pl.DataFrame) -> pl.DataFrame:
         place, name = self._header.mark
-        like = frame.to_series(place).str.strip_prefix("\ufeff").str.strip_chars() == name
-        if not like.any():
+        cells = frame.to_series(place)
+        if not cells.str.contains(name, literal=True).any():  # half as long as stripping them
             return frame
-        rows = like.arg_true()
+        rows = (cells.str.strip_prefix("\ufeff").str.strip_chars() == name).arg_true()
         repeated = [row for row in rows if self._header.is_repeated(frame.row(row))]
         self._ignore_header(len(repeated))
         return frame.filter(~pl.int_range(pl.len()).is_in(repeated)) if repeated else frame
