@@ -86,7 +86,7 @@ class Importing:
             async with self._database.tenant(job.tenant_id) as connection:
                 if not await has_records(await raw(connection), run):
                     match = "never"
-        return replace(run, epoch=input.epoch, match=match)
+        return replace(run, epoch=input.epoch, match=match, revision=input.revision)
 
     async def _import(
         self, job: LoadedJob, input: m.SegmentInput, how: tuple[Plan, Run], wanted: list[int]

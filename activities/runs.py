@@ -16,6 +16,7 @@ def run_of(job: LoadedJob, plan: Plan, options: Options) -> Run:
         source_system=job.row["source_system"],
         source_instance=job.row["source_instance"],
         duplicates=options.duplicates,
+        all_or_nothing=not options.continue_on_error,
         replacing=Replacing(
             fields=tuple(plan.told_fields(job.columns)),
             columns=tuple(name for name in job.columns if name not in plan.used_sources()),

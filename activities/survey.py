@@ -9,17 +9,17 @@ import polars as pl
 from activities.chunks import prepared_chunks
 from activities.job import Connections, LoadedJob
 from activities.runs import run_of
-from domain.columns import Mapped, map_columns
+from domain.columns import map_columns
 from domain.contradictions import contradictions
 from domain.date_rules import DateEvidence
 from domain.dates import date_evidence
 from domain.entity import Entity
-from domain.failures import Rejected
+from domain.failures import LISTED_ERRORS, Rejected, duplicate
 from domain.mapping import Mapping
 from domain.migration import Options
 from domain.oddities import oddities
 from domain.plan import Plan
-from domain.preview import SAMPLES, Elsewhere, SampleRecord, Survey
+from domain.preview import Elsewhere, SampleRecord, Survey
 from domain.remark import Remark, gathered, remark_on
 from domain.samples import sample_records
 from domain.tally import NOTHING_JUDGED, NumberTally, RecordTally
@@ -31,11 +31,9 @@ from storage.matching import matched
 from storage.replacing import judge
 from storage.run import Run
 
-LISTED_ERRORS = 10_000
-_REPEATED = "duplicate_record"
+_KEPT = LISTED_ERRORS + 1  # which tells whether there are more
 _OTHERWISE = "the tenant has this number under another id; it would be a second record (matchBy)"
 _MATCHED = "the tenant has this number under another id, and it is taken for the same record"
-_WHY = "an earlier record, or one that the tenant has, has the same id; see skipDuplicates"
 
 
 @dataclass(slots=True)
@@ -58,7 +56,7 @@ class Findings:
     def add(self, checked: "_Checked") -> None:
         self.valid += checked.rows.height
         self.invalid += checked.invalid
-        self.rejected += checked.rejected[: LISTED_ERRORS - len(self.rejected)]
+        self.rejected += checked.rejected[: _KEPT - len(self.rejected)]
         self.samples = self.samples or checked.samples
         self.dates += checked.dates
         self.numbers.add(checked.rows)
@@ -76,8 +74,7 @@ class Findings:
         """Count records of an id that another one has as faulty: the user wants neither skipped."""
         repeated = self.tally.repeated()
         self.valid, self.invalid = self.valid - len(repeated), self.invalid + len(repeated)
-        listed = repeated.head(LISTED_ERRORS - len(self.rejected))
-        self.rejected += (Rejected(row=row, code=_REPEATED, detail=_WHY) for row in listed)
+        self.rejected += map(duplicate, repeated.head(_KEPT - len(self.rejected)))
         self.rejected.sort(key=lambda each: each.row)
 
 
@@ -101,17 +98,11 @@ def check(batch: Batch, plan: Plan, entity: Entity) -> _Checked:
         rows=mapped.rows,
         told=mapped.told,
         invalid=len({each.row for each in rejected}),
-        rejected=rejected[:LISTED_ERRORS],
-        samples=_samples(batch, mapped),
+        rejected=rejected[:_KEPT],
+        samples=sample_records(batch.frame, mapped),
         dates=date_evidence(batch.frame, plan),
         remarks=(*oddities(batch.frame, plan), *contradictions(mapped.rows, entity)),
     )
-
-
-def _samples(batch: Batch, mapped: Mapped) -> tuple[SampleRecord, ...]:
-    first = batch.frame.head(1)
-    is_start = not first.is_empty() and first["_row"][0] <= SAMPLES
-    return sample_records(batch.frame, mapped) if is_start else ()
 
 
 class Surveyor:
@@ -132,19 +123,21 @@ class Surveyor:
         Dates such as 5/3/2016 may only be told apart by another row of the file; where that is
         so, the file is read once more in the order that it proved.
         """
-        findings = await self._pass(mapping, unique=True)
-        if mapping.date_order is None and findings.dates.is_decisive:
-            mapping = mapping.model_copy(update={"date_order": findings.dates.order})
-            findings = await self._pass(mapping, unique=findings.numbers.are_unique)
-        elif findings.matched and not findings.numbers.are_unique:
-            findings = await self._pass(mapping, unique=False)
-        return findings, mapping
+        unique = True
+        while True:  # at most three times, as each of the two is found out once
+            findings, assumed = await self._pass(mapping, unique), (mapping, unique)
+            if mapping.date_order is None and findings.dates.is_decisive:
+                mapping = mapping.model_copy(update={"date_order": findings.dates.order})
+            unique = unique and (findings.numbers.are_unique or not findings.matched)
+            if (mapping, unique) == assumed:
+                return findings, mapping
 
     async def _pass(self, mapping: Mapping, unique: bool) -> Findings:
         """`unique`: no two records of the file have the same number, as far as is known."""
         plan = self.job.plan(mapping)
-        findings = Findings(has_ids=plan.file is None)
         run = replace(run_of(self.job, plan, self._options), match=self._options.match(unique))
+        tally = RecordTally(by_number=run.match == "number")
+        findings = Findings(has_ids=plan.file is None, tally=tally)
         findings.met_records = await self._has_records(run)
         async with aclosing(self._checked(plan)) as chunks:
             async for checked in chunks:

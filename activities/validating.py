@@ -8,9 +8,9 @@ from typing import Any
 from temporalio import activity
 
 from activities.job import Connections, LoadedJob, before_import, load_before_import
-from activities.survey import LISTED_ERRORS, Findings, Surveyor
+from activities.survey import Findings, Surveyor
 from domain.accounting import unread
-from domain.failures import BadInput, Rejected, Unproven
+from domain.failures import LISTED_ERRORS, BadInput, Rejected, Unproven
 from domain.fitting import fit
 from domain.mapping import Mapping
 from domain.migration import Counts, Options
@@ -141,8 +141,8 @@ def _report(validated: m.Validated, options: Options, predicted: Counts | None) 
 
 def _listed(findings: Findings) -> list[Rejected]:
     """The faults as they are kept: a bounded list that says so when it is not all."""
-    listed = list(findings.rejected)
-    if len(listed) >= LISTED_ERRORS:
+    listed = findings.rejected[:LISTED_ERRORS]
+    if len(findings.rejected) > LISTED_ERRORS:
         detail = f"only the first {LISTED_ERRORS:,} faults are listed"
         last = listed[-1].row
         listed.append(Rejected(row=last, code="too_many_row_errors", detail=detail))

@@ -32,7 +32,8 @@ def read_instants(texts: pl.Series, rules: DateRules) -> tuple[pl.Series, pl.Ser
 def date_evidence(frame: pl.DataFrame, plan: Plan) -> DateEvidence:
     """What this batch's nn/nn/yyyy dates, over all columns of dates, tell about their order."""
     dated = (t for t in plan.targets if t.field.kind == "timestamp" or t.transformation == "date")
-    wanted = {target.source for target in dated if target.date_format is None}
+    ordered = [] if plan.dates.format else [each for each in dated if each.date_format is None]
+    wanted = {name for each in ordered for name in (each.source, *each.fallbacks)}
     columns = (frame[name] for name in frame.columns if name in wanted)
     return DateEvidence.total(map(two_way_dates, columns))
 

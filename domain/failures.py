@@ -60,6 +60,15 @@ class Rejected(BaseModel):
     source_id: str | None = None
 
 
+LISTED_ERRORS = 10_000  # of a job's faults; that there are more is said
+
+
+def duplicate(row: int, source_id: str | None = None) -> Rejected:
+    """A record of an id that another one has, where the user wants none left out."""
+    detail = "an earlier record, or one that the tenant has, has the same id; see skipDuplicates"
+    return Rejected(row=row, code="duplicate_record", detail=detail, source_id=source_id)
+
+
 class Died(Exception):
     """A process that one job's work had for itself was killed, or met its memory limit.
 

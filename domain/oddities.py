@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from domain.blanks import seen
 from domain.columns import ROW, source_texts
 from domain.conversions import convert
 from domain.plan import Plan, Target
@@ -36,7 +35,7 @@ def oddities(frame: pl.DataFrame, plan: Plan) -> Iterator[Remark]:
 
 
 def _null_words(frame: pl.DataFrame, plan: Plan) -> Iterator[Remark]:
-    names = sorted(plan.used_sources() & {*frame.columns})
+    names = [name for name in frame.columns if name in plan.read_sources()]
     texts = pl.DataFrame([frame[name].alias(str(place)) for place, name in enumerate(names)])
     short = pl.all().filter(pl.all().str.len_bytes() <= _LONGEST).unique()  # few are, or differ
     odd = texts.select(_is_null(short).any())
@@ -68,6 +67,8 @@ def _digits(frame: pl.DataFrame, target: Target, plan: Plan) -> Iterator[Remark]
 def _filled(frame: pl.DataFrame, target: Target, name: str, plan: Plan) -> Iterator[Remark]:
     """A field that is filled from another where its own column is empty."""
     field, texts = target.field.name, source_texts(frame, target.source, plan)
+    if not texts.has_nulls():
+        return
     filled = frame[ROW].filter(texts.is_null() & source_texts(frame, name, plan).is_not_null())
     if not filled.is_empty():
         detail = f"{target.source} is empty; {field} was filled from {name}"
@@ -79,7 +80,7 @@ def _contrary(frame: pl.DataFrame, target: Target, name: str, plan: Plan) -> Ite
     field, columns = target.field.name, (target.source, name)
     if not {*columns} <= {*frame.columns}:
         return
-    texts = (seen(source_texts(frame, each, plan)) for each in columns)
+    texts = (source_texts(frame, each, plan) for each in columns)
     mine, others = (convert(each, target, plan).values for each in texts)
     contrary = frame[ROW].filter((mine != others).fill_null(False))
     if not contrary.is_empty():

@@ -101,6 +101,11 @@ class Plan:
             if {each.source, *each.fallbacks} & {*columns}:
                 yield each.field.name
 
+    def read_sources(self) -> frozenset[str]:
+        """The source fields that the mapping reads, those that only fill gaps among them."""
+        fallbacks = (name for target in self.targets for name in target.fallbacks)
+        return self.used_sources() | {*fallbacks}
+
     def used_sources(self) -> frozenset[str]:
         """The source fields that have a place of their own; the others go into `custom`."""
         sources = (target.source for target in self.targets)

@@ -107,8 +107,10 @@ where d.id = done.delivery_id and d.attempts = done.no and d.status = 'sending'
 returning d.id
 """
 # A change of the integration that is under way has woken what waits already: an answer to the
-# version before it must not put that back to sleep.
-_HOLD_INTEGRATION = "select version from tenant.integrations where id = $1 for share"
+# version before it must not put that back to sleep. What arrived puts nothing to sleep, and waits
+# for nobody.
+_VERSION = "select version from tenant.integrations where id = $1"
+_HELD_VERSION = f"{_VERSION} for share"
 # A change of the integration wakes what waits; what was on its way meanwhile was not waiting yet.
 _AGAIN = """
 update tenant.notification_deliveries d set next_attempt_at = now()
@@ -131,8 +133,9 @@ async def complete(sql: Statements, integration: Row, outcomes: Sequence[Outcome
     destinations are therefore due: to be left alone, to be doubted, or to be trusted again. What an
     earlier version of the integration was answered says nothing of where the present one leads."""
     id, version = integration["id"], integration["version"]
-    is_news = integration["in_doubt"] or any(each.kind is not None for each in outcomes)
-    is_present = not is_news or await _is_present(sql, id, version)
+    is_news = any(each.kind is not None for each in outcomes)
+    is_due = is_news or integration["in_doubt"]
+    is_present = not is_due or await _is_present(sql, integration, hold=is_news)
     rows = [_row(outcome) for outcome in outcomes]
     await sql.run(_COMPLETE, *([row[name] for row in rows] for name in _FIELDS))
     if is_present:
@@ -146,10 +149,10 @@ async def complete(sql: Statements, integration: Row, outcomes: Sequence[Outcome
         await order.restore(sql, lost)
 
 
-async def _is_present(sql: Statements, id: UUID, version: int) -> bool:
-    """Whether the integration still is that version; it stays so until the transaction ends."""
-    row = await sql.row(_HOLD_INTEGRATION, id)
-    return row is not None and row["version"] == version
+async def _is_present(sql: Statements, integration: Row, *, hold: bool) -> bool:
+    """Whether the integration still is that version; if held, until the transaction ends."""
+    row = await sql.row(_HELD_VERSION if hold else _VERSION, integration["id"])
+    return row is not None and row["version"] == integration["version"]
 
 
 async def _conclude(sql: Statements, integration: Row, outcomes: Sequence[Outcome]) -> None:

@@ -32,12 +32,16 @@ def _fate_of_met(run: Run) -> pl.Expr:
         return pl.lit(REFUSED)
     if run.duplicates == "skip":
         is_theirs = pl.col("mine").not_().fill_null(False)
-        return pl.when(is_theirs).then(pl.lit(Skip.EXISTS)).otherwise(pl.lit(Skip.REPEATED))
+        return (
+            pl.when(is_theirs)
+            .then(pl.lit(Skip.EXISTS.value))
+            .otherwise(pl.lit(Skip.REPEATED.value))
+        )
     how, edited = run.replacing, pl.col("edited").fill_null(False)
     like_record = (pl.col("content_hash") == pl.col("known_hash")) & ~edited
     # What says the same as the row before it changes nothing, and takes no turn.
     like_before = pl.col("content_hash") == pl.col("before")
     of_first = like_record & (not how.empty_overwrites)
     is_like = pl.when(pl.col("turn") > 1).then(like_before).otherwise(of_first)
-    kept = pl.when(edited & (not how.overwrite_edits)).then(pl.lit(Skip.EDITED))
-    return kept.when(is_like).then(pl.lit(Skip.UNCHANGED)).otherwise(pl.lit(OPEN))
+    kept = pl.when(edited & (not how.overwrite_edits)).then(pl.lit(Skip.EDITED.value))
+    return kept.when(is_like).then(pl.lit(Skip.UNCHANGED.value)).otherwise(pl.lit(OPEN))

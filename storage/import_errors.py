@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.failures import Rejected
+from domain.failures import LISTED_ERRORS, Rejected
 from storage.tables import import_errors
 
 _ROWS = 1000  # per statement; PostgreSQL takes 65,535 parameters
@@ -17,6 +17,22 @@ async def replace_errors(
 ) -> None:
     """The findings of a validation take the place of those of the validation before."""
     await connection.execute(delete(import_errors).where(import_errors.c.job_id == job_id))
+    await _insert(connection, job_id, revision, rejected)
+
+
+async def add_duplicates(
+    connection: AsyncConnection, job_id: UUID, revision: int, rejected: Sequence[Rejected]
+) -> None:
+    """What came up since the validation is added, as far as the list has room."""
+    of_job = import_errors.c.job_id == job_id
+    listed = {*await connection.scalars(select(import_errors.c.source_row).where(of_job))}
+    new = [each for each in rejected if each.row not in listed]
+    await _insert(connection, job_id, revision, new[: max(LISTED_ERRORS - len(listed), 0)])
+
+
+async def _insert(
+    connection: AsyncConnection, job_id: UUID, revision: int, rejected: Sequence[Rejected]
+) -> None:
     for start in range(0, len(rejected), _ROWS):
         await connection.execute(
             insert(import_errors),

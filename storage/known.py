@@ -61,6 +61,8 @@ async def known_records(
     imported last), whether somebody has `edited` the record since, and whether it is `mine`: what
     an earlier batch of the same job has written. `hold`: nobody edits them until the transaction
     ends."""
+    if ids.is_empty():
+        return NOTHING_KNOWN
     source = run.source_system, run.source_instance
     query = (_LOCKED if hold else _KNOWN).format(target=run.target)
     found = await driver.fetch(query, ids.to_list(), *source, run.job_id)

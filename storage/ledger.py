@@ -12,11 +12,14 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.accounting import Account
+from domain.failures import BadInput, duplicate
 from domain.migration import Counts, Status
 from domain.tenant import TenantId
 from storage.account import account_of
 from storage.copying import copy_rows, to_csv
 from storage.database import Database, raw
+from storage.fates import REFUSED
+from storage.import_errors import add_duplicates
 from storage.known import Driver
 from storage.matching import matched
 from storage.run import Run
@@ -154,7 +157,9 @@ async def _write_rows(
     first: UUID = await driver.fetchval("select uuidv7()")
     result = await write_records(driver, run, chunk, is_new=expected is not Written.KNOWN)
     last: UUID = await driver.fetchval("select uuidv7()")
-    await _note_skips(driver, run, result.skipped)
+    is_refused = pl.col("fate") == REFUSED
+    await _note_refused(connection, run, result.left_out.filter(is_refused))
+    await _note_skipped(driver, run, result.left_out.filter(~is_refused))
     return result.counts, (first, last), Written.KNOWN if result.met else Written.NEW
 
 
@@ -169,7 +174,18 @@ async def _matched(driver: Driver, run: Run, chunk: Chunk) -> Chunk:
     return Chunk.of(chunk.number, rows, told, chunk.failed)
 
 
-async def _note_skips(driver: Driver, run: Run, skipped: pl.DataFrame) -> None:
+async def _note_refused(connection: AsyncConnection, run: Run, refused: pl.DataFrame) -> None:
+    """List the records whose ids came to the tenant since the file was validated. Raises BadInput
+    if the user wants all of them or none."""
+    if refused.is_empty():
+        return
+    found = [duplicate(row, id) for row, id in refused.select("_row", "source_id").iter_rows()]
+    if run.all_or_nothing:
+        raise BadInput(found[0].code, found[0].detail, row=found[0].row)
+    await add_duplicates(connection, run.job_id, run.revision, found)
+
+
+async def _note_skipped(driver: Driver, run: Run, skipped: pl.DataFrame) -> None:
     """Put on record which records were left as they were, and why."""
     if skipped.is_empty():
         return

@@ -25,9 +25,10 @@ async def matched(driver: Driver, run: Run, rows: pl.DataFrame) -> tuple[pl.Data
         return rows, rows["_row"].clear()
     held = await _held(driver, run, rows)
     met = _met(rows, held)
-    if not met.is_empty():  # a record that the tenant has by its id is that one
-        own = await known_records(driver, run, met["source_id"].unique())
-        met = met.join(own, on="source_id", how="anti", maintain_order="left")
+    asked = met if run.match != "number" else rows.filter(pl.col("external_id").is_not_null())
+    own = await known_records(driver, run, asked["source_id"].unique())
+    # A record that the tenant has by its id is that one.
+    met = met.join(own, on="source_id", how="anti", maintain_order="left")
     # An id goes with its number, also where another record of it has none.
     found = met.filter(_same(run.match)).unique("source_id", keep="first", maintain_order=True)
     found = found.select("source_id", "other")
@@ -36,7 +37,7 @@ async def matched(driver: Driver, run: Run, rows: pl.DataFrame) -> tuple[pl.Data
         rows = rows.join(found, on="source_id", how="left", maintain_order="left")
         rows = rows.with_columns(source_id=pl.coalesce("other", "source_id")).drop("other")
     if run.match == "number":
-        rows = _one_each(rows, held)
+        rows = _one_each(run, rows, held, own)
     return rows, rest.unique(maintain_order=True)
 
 
@@ -52,12 +53,15 @@ def _same(match: Match) -> pl.Expr:
     return is_one & is_alone & without & (match == "without_id")
 
 
-def _one_each(rows: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
-    """The rows, of which those of one number that the tenant does not have have one id."""
-    number = pl.col("external_id")
-    is_new = number.is_not_null() & ~number.is_in(held["external_id"].implode())
-    first = pl.col("source_id").first().over("external_id")
-    return rows.with_columns(pl.when(is_new).then(first).otherwise("source_id").alias("source_id"))
+def _one_each(run: Run, rows: pl.DataFrame, held: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
+    """The rows, of which those of one number that the tenant does not have have one id: that of
+    the first one that is written with the number."""
+    number, is_own = pl.col("external_id"), pl.col("source_id").is_in(own["source_id"].implode())
+    is_new = number.is_not_null() & ~number.is_in(held["external_id"].implode()) & ~is_own
+    # Where known records are left as they are, they do not get the number either.
+    writes = pl.lit(True) if run.duplicates == "update" else ~is_own
+    first = pl.col("source_id").filter(writes).first().over("external_id")
+    return rows.with_columns(source_id=pl.when(is_new).then(first).otherwise("source_id"))
 
 
 async def _held(driver: Driver, run: Run, rows: pl.DataFrame) -> pl.DataFrame:

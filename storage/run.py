@@ -24,8 +24,9 @@ class Replacing:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What stays the same over all chunks of one execution of a job; `match` says which records
-    are found by their number."""
+    """What stays the same over all chunks of one execution of a job; `revision` is that of its
+    mapping, `match` says which records are found by their number. Unless `all_or_nothing`, records
+    that cannot be imported are left out."""
 
     tenant_id: TenantId
     job_id: UUID
@@ -36,6 +37,8 @@ class Run:
     duplicates: Duplicates
     replacing: Replacing = Replacing()
     match: Match = "never"
+    revision: int = 0
+    all_or_nothing: bool = False
 
     @property
     def constants(self) -> dict[str, str]:

@@ -17,7 +17,8 @@ from storage.known import NOTHING_KNOWN, Driver, known_records
 from storage.replacing import replace_known
 from storage.run import Run
 
-NOTHING_SKIPPED = pl.DataFrame(schema={"_row": pl.Int64, "source_id": pl.String, "fate": pl.String})
+_LEFT_OUT = {"_row": pl.Int64, "source_id": pl.String, "fate": pl.String}
+NOTHING_LEFT_OUT = pl.DataFrame(schema=_LEFT_OUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,11 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What became of a batch: `skipped` has `_row`, `source_id` and `fate` (a Skip) of the records
-    that were left as they were; `met` says that the tenant had some of the ids."""
+    """What became of a batch: `left_out` has `_row`, `source_id` and `fate` (a Skip or REFUSED) of
+    the records that changed nothing; `met` says that the tenant had some of the ids."""
 
     counts: Counts
-    skipped: pl.DataFrame
+    left_out: pl.DataFrame
     met: bool
 
 
@@ -63,25 +64,26 @@ async def write_records(driver: Driver, run: Run, chunk: Chunk, *, is_new: bool)
         known = await _insert_new(driver, run, chunk)
     if known.is_empty() and chunk.first is chunk.rows:  # as in most migrations
         counts = Counts(inserted=chunk.rows.height, failed=chunk.failed)
-        return BatchResult(counts, NOTHING_SKIPPED, met=False)
+        return BatchResult(counts, NOTHING_LEFT_OUT, met=False)
     found = fates(run, chunk.rows, known)
     changed = await _take_turns(driver, run, chunk, found.filter(pl.col("fate") == OPEN))
     has_changed = pl.col("_row").is_in(changed)
-    after = pl.when(has_changed).then(pl.lit(UPDATED)).otherwise(pl.lit(Skip.UNCHANGED))
+    after = pl.when(has_changed).then(pl.lit(UPDATED)).otherwise(pl.lit(Skip.UNCHANGED.value))
     found = found.with_columns(fate=pl.when(pl.col("fate") == OPEN).then(after).otherwise("fate"))
     return _result(found, chunk.failed, met=not known.is_empty())
 
 
 def _result(found: pl.DataFrame, failed: int, *, met: bool) -> BatchResult:
     number = dict(found["fate"].value_counts().iter_rows())
-    skipped = found.filter(pl.col("fate").is_in([*Skip]))
+    left_out = found.filter(pl.col("fate").is_in([*map(str, Skip), REFUSED]))
+    refused = number.get(REFUSED, 0)
     counts = Counts(
         inserted=number.get(INSERTED, 0),
         updated=number.get(UPDATED, 0),
-        skipped=skipped.height,
-        failed=failed + number.get(REFUSED, 0),
+        skipped=left_out.height - refused,
+        failed=failed + refused,
     )
-    return BatchResult(counts, skipped.select("_row", "source_id", "fate"), met)
+    return BatchResult(counts, left_out.select("_row", "source_id", "fate"), met)
 
 
 async def _insert_new(driver: Driver, run: Run, chunk: Chunk) -> pl.DataFrame:

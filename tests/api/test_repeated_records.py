@@ -1,12 +1,14 @@
 """Records of one id in one file: as if they came one after another, wherever batches end."""
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from tests.api.test_accounting import paused, resumed
 from tests.api.test_steering import roll_back
 from tests.api.test_updates import FIRST, imported, outcome, records
+from tests.faults.exports import export
 from tests.service import Tenant
 
 HEAD = "Number,Title,Status,Priority,Description\n"
@@ -101,6 +103,53 @@ class TestByNumber:
         assert outcome(job) == (0, 2, 0, 0)
         assert await titles(tenant) == {"s1": "c"}
 
+    @pytest.mark.parametrize("between", [0, 10_001], ids=["near", "far"])
+    @pytest.mark.parametrize("known", [False, True], ids=["new", "known"])
+    @pytest.mark.parametrize("options", [{}, {"updateExisting": True}], ids=["skip", "update"])
+    async def test_what_is_predicted_happens(
+        self, tenant: Tenant, between: int, known: bool, options: dict[str, Any]
+    ) -> None:
+        if known:
+            await brought(tenant, json_of(("s1", "", "a")), "known.json")
+        some = [(f"x{number}", f"X{number}", "t") for number in range(between)]
+        content = json_of(("s1", "N1", "a"), *some, ("s2", "N1", "b"), ("s3", "N1", "b"))
+        options = {"matchBy": "number", "batchSize": 10_000, **options}
+        dry = await brought(tenant, content, "a.json", dryRun=True, **options)
+        job = await tenant.execute(dry["id"], **options)
+        predicted = dry["report"]["predicted"]
+        names = ("inserted", "updated", "skipped", "failed")
+        assert outcome(job) == tuple(predicted[name] for name in names)
+        assert len(await titles(tenant)) == min(1_000, predicted["inserted"] + known)
+
+    @sizes
+    @pytest.mark.parametrize("options", [{}, {"updateExisting": True}], ids=["skip", "update"])
+    async def test_a_record_that_is_known_by_its_id_is_that_one(
+        self, tenant: Tenant, size: int, options: dict[str, Any]
+    ) -> None:
+        await brought(tenant, json_of(("s1", "", "a")), "known.json")
+        some = [(f"x{number}", f"X{number}", "t") for number in range(150)]
+        content = json_of(("s2", "N1", "b"), *some, ("s1", "N1", "c"))
+        job = await brought(tenant, content, "a.json", matchBy="number", batchSize=size, **options)
+        updated = len(options)
+        assert outcome(job) == (151, updated, 1 - updated, 0)
+        assert (await titles(tenant))["s2"] == "b"
+
+    async def test_a_number_that_repeats_behind_a_doubtful_date_is_none(
+        self, tenant: Tenant
+    ) -> None:
+        """The second one is rejected until the first one has settled the order of dates."""
+        await brought(tenant, b"number,short_description,state,priority\nN1,a,New,3\n", "a.csv")
+        some = [(f"x{number}", f"X{number}", "t") for number in range(10_000)]
+        content = json.loads(json_of(("s1", "N1", "a"), *some, ("s2", "N1", "b")))
+        for place, date in ((0, "25/03/2016 10:00"), (-1, "05/03/2016 10:00")):
+            content["records"][place]["opened_at"] = date
+        uploaded = await tenant.upload(
+            json.dumps(content).encode(), "a.json", sourceSystem="servicenow"
+        )
+        job = uploaded.json()["job"]
+        assert "matched_by_number" not in str(uploaded.json()["preview"])
+        assert outcome(await tenant.execute(job["id"])) == (10_002, 0, 0, 0)
+
     async def test_what_is_not_seen_of_a_number_does_not_count(self, tenant: Tenant) -> None:
         await brought(tenant, self.CSV.replace(b"N1", "N1\u200b ".encode()), "a.csv")
         job = await brought(tenant, json_of(("s1", "N1", "c")), "a.json")
@@ -194,3 +243,28 @@ async def test_who_refuses_duplicates_is_told_of_those_that_came_since(tenant: T
     job = await tenant.execute(job_id, **options)
     assert (job["status"], job["report"]["outcome"]) == ("preview", "validation_failed")
     assert {each["code"] for each in await tenant.errors(job_id)} == {"duplicate_record"}
+
+
+class TestRefused:
+    """Where no duplicates are wanted, and one comes to the tenant while the file is imported."""
+
+    FILE = export(25_000)
+    LATE = export(range(24_001, 24_011))
+    OPTIONS: ClassVar = {"skipDuplicates": False}
+
+    async def test_it_is_listed(self, tenant: Tenant) -> None:
+        job_id, _ = await paused(tenant, self.FILE, continueOnError=True, **self.OPTIONS)
+        await tenant.migrate(self.LATE)
+        job = await resumed(tenant, job_id)
+        assert outcome(job) == (24_990, 0, 0, 10)
+        errors = await tenant.errors(job_id)
+        assert [each["row"] for each in errors] == [*range(24_001, 24_011)]
+        assert {each["code"] for each in errors} == {"duplicate_record"}
+
+    async def test_or_all_is_taken_back(self, tenant: Tenant) -> None:
+        job_id, _ = await paused(tenant, self.FILE, continueOnError=False, **self.OPTIONS)
+        await tenant.migrate(self.LATE)
+        job = await resumed(tenant, job_id)
+        assert (job["status"], job["failure"]["code"]) == ("failed", "duplicate_record")
+        assert job["failure"]["row"] == 24_001
+        assert len(await tenant.records()) == 10

@@ -270,6 +270,17 @@ class TestEvidence:
         found = self.evidence("25.03.2016", "03.25.2016 10:00", "5.3.2016", "5.5.2016")
         assert found == DateEvidence(dmy=1, mdy=1, dotted=1)
 
+    def test_what_only_fills_gaps_counts_too(self) -> None:
+        plan = a_plan(to("due_at", fallbackFields=["y"]))
+        assert date_evidence(a_frame({"y": "25/3/2016"}), plan) == DateEvidence(dmy=1)
+
+    def test_what_is_not_seen_does_not_hide_a_date(self) -> None:
+        assert self.evidence("\u200e25/3/2016", "3/25/2016\u202f10:00") == DateEvidence(1, 1)
+
+    def test_with_a_format_for_all_there_is_none(self) -> None:
+        plan = a_plan(to("due_at"), dateFormat="%m/%d/%Y")
+        assert date_evidence(a_frame({"x": "3/25/2016"}), plan) == DateEvidence()
+
     def test_a_field_with_a_format_of_its_own_is_none(self) -> None:
         plan = a_plan(to("due_at", date_format="%m/%d/%Y"))
         assert date_evidence(a_frame({"x": "3/25/2016"}), plan) == DateEvidence()

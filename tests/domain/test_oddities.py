@@ -38,6 +38,11 @@ class TestNullWords:
     def test_ids_are_looked_at_as_well(self) -> None:
         assert [each.field for each in found(a_plan(), {"sys_id": "N/A"})] == ["sys_id"]
 
+    def test_what_only_fills_gaps_is_looked_at_as_well(self) -> None:
+        plan = a_plan(to("title", "t", fallbackFields=["n"]))
+        remarks = found(plan, {"t": "", "n": "NULL"})
+        assert {each.code for each in remarks} == {"null_word", "filled_from_another"}
+
     def test_nothing_is_said_of_what_the_mapping_names_or_does_not_use(self) -> None:
         plan = a_plan(to("category"), nullValues=["null"])
         assert found(plan, {"x": "null", "other": "null"}) == []
