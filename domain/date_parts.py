@@ -49,7 +49,7 @@ def two_way_dates(texts: pl.Series) -> DateEvidence:
     """What the nn/nn/yyyy dates of a column tell about their order. With dots, a date that reads
     both ways is day first unless the others say otherwise."""
     # A source field may be named "*", which is a pattern to polars.
-    parts = plain(texts).alias("text").str.extract_groups(_TWO_WAYS).struct.unnest()
+    parts = plain(texts.alias("text")).str.extract_groups(_TWO_WAYS).struct.unnest()
     first, second = parts["a"].cast(pl.Int8), parts["b"].cast(pl.Int8)
     both_ways, dots = (first <= 12) & (second <= 12) & (first != second), parts["mark"] == "."
     return DateEvidence(
