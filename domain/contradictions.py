@@ -49,12 +49,17 @@ def _rules(entity: Entity, year: int) -> tuple[_Rule, ...]:
 
 
 def _about_dates(entity: Entity, this_year: int) -> Iterator[_Rule]:
+    far = _new_year(this_year + _AHEAD_YEARS + 1)
     for name in (field.name for field in entity.fields if field.kind == "timestamp"):
-        year, columns = pl.col(name).dt.year(), frozenset((name,))
+        date, columns = pl.col(name), frozenset((name,))
         detail = f"{name} is a date that stands for none: before {_NO_DATE_YEAR + 1}"
-        yield _Rule("date_long_ago", name, detail, year <= _NO_DATE_YEAR, columns)
+        yield _Rule("date_long_ago", name, detail, date < _new_year(_NO_DATE_YEAR + 1), columns)
         detail = f"{name} is more than {_AHEAD_YEARS} years ahead"
-        yield _Rule("date_far_ahead", name, detail, year > this_year + _AHEAD_YEARS, columns)
+        yield _Rule("date_far_ahead", name, detail, date >= far, columns)
+
+
+def _new_year(year: int) -> datetime:
+    return datetime(year, 1, 1, tzinfo=UTC)
 
 
 def _about_order() -> Iterator[_Rule]:

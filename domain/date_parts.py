@@ -19,6 +19,7 @@ _PARTS = (
     r"|(?P<word>[A-Za-z]{2,5}))?)?$"
 )
 _TWO_WAYS = r"^(?P<a>[0-9]{1,2})(?P<mark>[-/.])(?P<b>[0-9]{1,2})[-/.][0-9]{4}(?:[^0-9]|$)"
+_PERHAPS = r"^[^0-9]*[0-9][^0-9]*[0-9]?[^0-9]*[-/.]"  # whatever blanks are there
 _A, _B, _C = pl.col("a"), pl.col("b"), pl.col("c")
 
 
@@ -49,7 +50,10 @@ def two_way_dates(texts: pl.Series) -> DateEvidence:
     """What the nn/nn/yyyy dates of a column tell about their order. With dots, a date that reads
     both ways is day first unless the others say otherwise."""
     # A source field may be named "*", which is a pattern to polars.
-    parts = plain(texts.alias("text")).str.extract_groups(_TWO_WAYS).struct.unnest()
+    texts = texts.alias("text")
+    if not texts.str.contains(_PERHAPS).any():  # as where the year comes first
+        return DateEvidence()
+    parts = plain(texts).str.extract_groups(_TWO_WAYS).struct.unnest()
     first, second = parts["a"].cast(pl.Int8), parts["b"].cast(pl.Int8)
     both_ways, dots = (first <= 12) & (second <= 12) & (first != second), parts["mark"] == "."
     return DateEvidence(
