@@ -1,8 +1,9 @@
 """Imports a job's chunks, batch by batch, each batch committed together with its ledger row."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import polars as pl
 from temporalio import activity
@@ -92,17 +93,18 @@ class Importing:
         self, job: LoadedJob, input: m.SegmentInput, how: tuple[Plan, Run], wanted: list[int]
     ) -> bool:
         """Import the wanted batches as far as it goes: whether a pause was met."""
-        (plan, run), per_chunk = how, _batches_per_chunk(job, input.options)
-        needed = set(wanted)
+        (plan, run), expected = how, _expected(job, input.options)
+        cut = _Cut(
+            size=input.options.batch_size,
+            count=_batches_per_chunk(job, input.options),
+            wanted=frozenset(wanted),
+            is_new=expected is Written.NEW,
+        )
 
-        def prepare(number: int, batch: Batch) -> list[Chunk]:
-            chunks = _chunks(
-                run, plan, number * per_chunk, _slices(batch, input.options.batch_size, per_chunk)
-            )
-            return [chunk for chunk in chunks if chunk.number in needed]
+        def prepare(number: int, chunk: Batch) -> list[Chunk]:
+            return [*cut.batches(run, plan, number, chunk)]
 
-        numbers = sorted({number // per_chunk for number in wanted})
-        expected = _expected(job, input.options)
+        numbers = sorted({number // cut.count for number in wanted})
         prepared = prepared_chunks(self._connections, job, numbers, prepare)
         async with aclosing(prepared):
             async for chunks in prepared:
@@ -148,23 +150,29 @@ def _expected(job: LoadedJob, options: Options) -> Written:
     return Written.KNOWN if _repeats(job, options) or options.update_existing else Written.NEW
 
 
-def _slices(batch: Batch, size: int, count: int) -> Iterator[Batch]:
-    """The batch cut by record number, so that every record belongs to exactly one slice."""
-    if count == 1:
-        yield batch
-        return
-    for start in range(batch.first, batch.first + count * size, size):
-        within = pl.col("_row").is_between(start, start + size - 1)
-        rejected = tuple(each for each in batch.rejected if start <= each.row < start + size)
-        yield Batch(batch.frame.filter(within), rejected)
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """How chunks of the file are cut into batches: `count` of up to `size` records each, of which
+    the `wanted` ones are made; `is_new` as in `Chunk.of`."""
 
+    size: int
+    count: int
+    wanted: frozenset[int]
+    is_new: bool
 
-def _chunks(run: Run, plan: Plan, start: int, slices: Iterator[Batch]) -> Iterator[Chunk]:
-    for number, batch in enumerate(slices, start):
-        mapped = map_columns(batch.frame, plan)
-        failed = {each.row for each in (*batch.rejected, *mapped.rejected)}
+    def batches(self, run: Run, plan: Plan, number: int, chunk: Batch) -> Iterator[Chunk]:
+        """The batches of a chunk, cut by record number: every record belongs to exactly one."""
+        mapped = map_columns(chunk.frame, plan)
+        failed = sorted({each.row for each in (*chunk.rejected, *mapped.rejected)})
         rows = in_schema(mapped.rows, run.constants)
         told = rows
         if mapped.told is not mapped.rows and not run.replacing.empty_overwrites:
             told = in_schema(mapped.told, run.constants)
-        yield Chunk.of(number, rows, told, len(failed))
+        for place in range(self.count):
+            first = chunk.first + place * self.size
+            start, stop = rows["_row"].search_sorted(pl.Series([first, first + self.size]))
+            lost = bisect_left(failed, first + self.size) - bisect_left(failed, first)
+            batch = number * self.count + place
+            if batch in self.wanted:
+                some, said = rows[start:stop], told[start:stop]
+                yield Chunk.of(batch, some, said, lost, is_new=self.is_new)

@@ -171,7 +171,7 @@ async def _matched(driver: Driver, run: Run, chunk: Chunk) -> Chunk:
     if rows["source_id"].equals(chunk.rows["source_id"]):
         return chunk
     told = chunk.told.with_columns(rows["source_id"])
-    return Chunk.of(chunk.number, rows, told, chunk.failed)
+    return Chunk.of(chunk.number, rows, told, chunk.failed, is_new=False)
 
 
 async def _note_refused(connection: AsyncConnection, run: Run, refused: pl.DataFrame) -> None:

@@ -4,6 +4,7 @@ The first record of each id is inserted, or meets the record that the tenant has
 wanted, the next ones of an id follow in turns, so that the borders of batches make no difference.
 """
 
+import asyncio
 from dataclasses import dataclass
 from typing import Self
 
@@ -27,22 +28,26 @@ class Chunk:
     parsed file (sources.batch) where the user wants batches that small.
 
     `rows` are the columns of `domain.columns` plus nothing else, and `told` the same without what
-    only a default value fills. `csv` is the COPY text of `first`, the first row of each id.
+    only a default value fills. `first` is the first row of each id, and `csv` its COPY text, if
+    that was made beforehand.
     """
 
     number: int
     rows: pl.DataFrame
     told: pl.DataFrame
     first: pl.DataFrame
-    csv: bytes
     failed: int
+    csv: bytes | None
 
     @classmethod
-    def of(cls, number: int, rows: pl.DataFrame, told: pl.DataFrame, failed: int) -> Self:
+    def of(
+        cls, number: int, rows: pl.DataFrame, told: pl.DataFrame, failed: int, *, is_new: bool
+    ) -> Self:
+        """`is_new`: all of it will be copied, probably."""
         first = rows
         if rows["source_id"].n_unique() < rows.height:
             first = rows.unique("source_id", keep="first", maintain_order=True)
-        return cls(number, rows, told, first, to_csv(first), failed)
+        return cls(number, rows, told, first, failed, to_csv(first) if is_new else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,7 @@ async def _insert_new(driver: Driver, run: Run, chunk: Chunk) -> pl.DataFrame:
         await _copy(driver, run, chunk.first, chunk.csv)
     else:
         new = chunk.first.join(known, on="source_id", how="anti")
-        await _copy(driver, run, new, to_csv(new))
+        await _copy(driver, run, new, None)
     return known
 
 
@@ -119,6 +124,7 @@ async def _copied_as_new(driver: Driver, run: Run, chunk: Chunk) -> bool:
     return True
 
 
-async def _copy(driver: Driver, run: Run, rows: pl.DataFrame, csv: bytes) -> None:
+async def _copy(driver: Driver, run: Run, rows: pl.DataFrame, csv: bytes | None) -> None:
     if not rows.is_empty():
+        csv = await asyncio.to_thread(to_csv, rows) if csv is None else csv
         await copy_rows(driver, (run.tenant_id.schema, run.table), copy_columns(rows), csv)

@@ -52,7 +52,7 @@ def batch(run: Run, title: str) -> Chunk:
             "migration_job_id": [str(run.job_id)] * 2,
         }
     )
-    return Chunk.of(0, mapped, mapped, failed=0)
+    return Chunk.of(0, mapped, mapped, failed=0, is_new=True)
 
 
 async def test_a_batch_is_written_once(tenant: Tenant, database: Database, run: Run) -> None:
