@@ -4,11 +4,9 @@ import asyncio
 import os
 import random
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy.exc import DBAPIError
 from temporalio import activity
 
 from activities.backlog import Share, later, look, stand_still
@@ -17,6 +15,7 @@ from activities.gates import Gates
 from activities.integration_state import note_state
 from activities.job import Connections
 from activities.places import note_places
+from activities.retrying import until_done
 from activities.sending import Attempt, send, slot
 from activities.target import Target, Targets
 from domain.tenant import TenantId
@@ -24,7 +23,6 @@ from storage import attempt as record
 from storage import routing
 from storage.attempt import Outcome
 from storage.claim import Claimed, claim, release, renew
-from storage.database import DRIVER_ERRORS
 from storage.outbox import note_wakes
 from storage.statement import Row, Statements
 from workflows import messages as m
@@ -34,7 +32,6 @@ _WINDOW = 100  # rows claimed at once where the vendor knows a repetition when i
 _WINDOW_SECONDS = 10.0  # after which a window's unsent rows are given back
 _SOON = 5.0  # what is due sooner is waited for here
 _ROUND_SECONDS = 20.0
-_RECORD_SECONDS, _AGAIN_SECONDS = 10.0, 0.3  # within the lease of what was sent
 _FINISH_SECONDS = 30.0  # less than the lease
 _RENEW_SECONDS = 10.0  # of a send that takes long
 _CROWDED_SECONDS, _BUSY_SECONDS, _PROBING_SECONDS = 0.1, 1.0, 10.0
@@ -194,28 +191,22 @@ class Delivering:
     async def _keep(self, tenant_id: TenantId, claimed: Claimed) -> None:
         """Tell the others now and then that a send, which may take a mail server ten minutes, is
         still in good hands."""
+
+        async def renewed() -> None:
+            async with self._database.statements(tenant_id) as sql:
+                await renew(sql, claimed)
+
         while True:
             await asyncio.sleep(_RENEW_SECONDS)
-            with suppress(OSError, DBAPIError, *DRIVER_ERRORS):
-                async with self._database.statements(tenant_id) as sql:
-                    await renew(sql, claimed)
+            await until_done(renewed)
 
     async def _record(
         self, window: Window, outcomes: list[Outcome], unsent: list[Claimed]
     ) -> m.Lane:
-        """Write what became of them; while the database is away, for as long as they are ours.
-
-        A send that is over and not on record is sent again, and not every vendor would notice.
-        """
-        end = time.monotonic() + _RECORD_SECONDS
-        while True:
-            try:
-                async with asyncio.timeout(_RECORD_SECONDS):
-                    return await self._recorded(window, outcomes, unsent)
-            except (OSError, DBAPIError, *DRIVER_ERRORS):
-                if time.monotonic() > end:
-                    raise
-                await asyncio.sleep(_AGAIN_SECONDS)
+        """Write what became of them, as soon as the database can: what is over and not on record
+        is sent again, and not every vendor would notice. It is never too late for that, as what
+        others have closed or claimed since is theirs."""
+        return await until_done(lambda: self._recorded(window, outcomes, unsent))
 
     async def _recorded(
         self, window: Window, outcomes: list[Outcome], unsent: list[Claimed]
