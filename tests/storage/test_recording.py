@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 
 from channels.egress import egress
+from domain.delivery import FailureClass
 from storage.database import Database
+from storage.delivery import LEASE_SECONDS
 from tests.receivers.receiver import serving
 from tests.storage.due import Due
 from tests.storage.kept import Kept
@@ -51,3 +53,39 @@ async def test_a_pool_that_is_used_up_does_not_end_the_lease_of_what_is_being_se
         slack.gate.set()
         await sending
     await one.close()
+
+
+class TestTakenForLost:
+    """The attempt's lease has ended, and it was closed as `unknown`, before its answer is told."""
+
+    async def test_what_arrived_is_not_sent_again(self, due: Due) -> None:
+        [id] = await due.add()
+        claimed = await due.claim()
+        await due.pass_time(LEASE_SECONDS + 1)
+        await due.reclaim()
+        await due.end(claimed[0], code=200)
+        assert await due.state(id) == ("delivered", 1)
+        assert await due.classes(id) == [None]
+        assert await due.claim() == []
+
+    async def test_what_failed_is_as_unsure_as_before(self, due: Due) -> None:
+        [id] = await due.add()
+        claimed = await due.claim()
+        await due.pass_time(LEASE_SECONDS + 1)
+        await due.reclaim()
+        await due.end(claimed[0], "failed", kind=FailureClass.PERMANENT)
+        assert await due.state(id) == ("retrying", 1)
+        assert await due.classes(id) == [FailureClass.UNKNOWN]
+
+    async def test_what_is_sent_again_already_is_the_later_attempts(self, due: Due) -> None:
+        [id] = await due.add()
+        [first] = await due.claim()
+        await due.pass_time(LEASE_SECONDS + 1)
+        await due.reclaim()
+        [second] = await due.claim()
+        await due.end(first)
+        assert await due.state(id) == ("sending", 2)
+        assert await due.classes(id) == [FailureClass.UNKNOWN]
+        await due.end(second, "retrying", kind=FailureClass.TRANSIENT, wait=0.0)
+        await due.end(first)
+        assert await due.state(id) == ("retrying", 2)
