@@ -18,7 +18,7 @@ import aiohttp
 import yarl
 
 from channels.address import Network, Policy, address, around
-from channels.guard import SMTP_PORTS, is_literal, parse_host, parse_target, permit
+from channels.guard import DEFAULT_PORTS, SMTP_PORTS, is_literal, parse_host, parse_target
 from channels.http import Lookup, Resolver, guarded_socket, read_most, system_lookup
 from channels.route import UNCHECKED, Route
 from channels.tunnel import Tunnels, connector
@@ -52,12 +52,12 @@ class Reply:
 
 
 class _Target(NamedTuple):
-    """A URL that may be called."""
+    """A URL that may be called; `listed`: by its address, to a destination of EGRESS_ALLOW."""
 
     canonical: str
     url: yarl.URL
     host: str
-    port: int
+    listed: bool
 
 
 class Egress:
@@ -83,7 +83,6 @@ class Egress:
         self._way = ", through the operator's proxy" if route.proxy else ""
         self.total = total  # seconds that a call may take
         self._target = lru_cache(4_096)(self._parse)
-        self._is_listed = lru_cache(4_096)(self._listed)
 
     def check(self, url: str) -> str:
         """The canonical form of a URL that may be called. Raises guard.Refused."""
@@ -138,7 +137,8 @@ class Egress:
         parts = urlsplit(canonical)
         # As it is written: Teams signs its URLs with %2F in them.
         written = yarl.URL(canonical, encoded=True)
-        return _Target(canonical, written, parts.hostname or "", parts.port or 443)
+        host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
+        return _Target(canonical, written, host, self.lists(host, port))
 
     async def _answers(self, name: str, port: int) -> list[str]:
         if is_literal(name):
@@ -156,10 +156,7 @@ class Egress:
         )
 
     def _leads_inside(self, target: _Target) -> bool:
-        return target.host in self._resolver.private or self._is_listed(target)
-
-    def _listed(self, target: _Target) -> bool:
-        return is_literal(target.host) and permit(target.host, target.port, self._policy)
+        return target.host in self._resolver.private or target.listed
 
 
 def _addr_info(answer: str, port: int) -> tuple[int, int, int, str, tuple[str, int]]:
