@@ -89,25 +89,34 @@ class Egress:
         return self._target(url).canonical
 
     async def send(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes = b""
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes = b"",
+        *,
+        whole: bool = True,
     ) -> Reply:
-        """One request, no redirects. Raises DeliveryFailed where no whole answer came."""
+        """One request, no redirects. Raises DeliveryFailed where no answer came.
+
+        `whole`: part of a body is no answer either, where bodies have a say in what it means.
+        """
         _check_headers(headers)
         with translated("the URL"):
             target = self._target(url)
+        end = asyncio.get_running_loop().time() + self.total
         with translated(target.host + self._way):
-            async with (
-                asyncio.timeout(self.total),
-                self.session.request(
+            async with asyncio.timeout_at(end):
+                response = await self.session.request(
                     method,
                     target.url,
                     headers={**_DEFAULTS, **headers},
                     data=content or None,
                     allow_redirects=False,
                     skip_auto_headers=("Content-Type",),
-                ) as response,
-            ):
-                body = await read_most(response, BODY_BYTES)
+                )
+            async with response:
+                body = await _body(response, end, whole)
         answered = {name.lower(): value for name, value in response.headers.items()}
         return Reply(response.status, answered, body, self._leads_inside(target))
 
@@ -157,6 +166,24 @@ class Egress:
 
     def _leads_inside(self, target: _Target) -> bool:
         return target.host in self._resolver.private or target.listed
+
+
+async def _body(response: aiohttp.ClientResponse, end: float, whole: bool) -> bytes:
+    """As far as it comes until `end`, in the loop's time."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout_at(end):
+            await read_most(response, BODY_BYTES, body)
+    except (aiohttp.ClientError, OSError):
+        response.close()
+        if whole and not _says_all(response.status):
+            raise
+    return bytes(body)
+
+
+def _says_all(status: int) -> bool:
+    """Whether no vendor's body makes a success of it, or something final."""
+    return status in (401, 403, 429) or 300 <= status < 400 or status >= 500
 
 
 def _addr_info(answer: str, port: int) -> tuple[int, int, int, str, tuple[str, int]]:
