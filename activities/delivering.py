@@ -4,13 +4,14 @@ import asyncio
 import os
 import random
 import time
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from uuid import UUID
 
 from temporalio import activity
 
 from activities.backlog import Share, later, look, stand_still
-from activities.finishing import finished
+from activities.finishing import at_last, finished
 from activities.gates import Gates
 from activities.integration_state import note_state
 from activities.job import Connections
@@ -134,22 +135,22 @@ class Delivering:
         return await finished(self._sent(window), _FINISH_SECONDS)
 
     async def _sent(self, window: Window) -> m.Lane:
+        hopeless = asyncio.Event()  # what has not been sent yet had better not be sent now
+        stopping = asyncio.create_task(_until_shutdown(hopeless))
+        send = self._send_keyed if window.target.channel.limits.keyed else self._send_singly
         try:
-            if not window.target.channel.limits.keyed:
-                return await self._send_singly(window)
-            outcomes, unsent = await self._send_keyed(window)
+            return await send(window, hopeless)
         finally:
+            stopping.cancel()
             self.leave(window)
-        return await self._record(window, outcomes, unsent)
 
-    async def _send_keyed(self, window: Window) -> tuple[list[Outcome], list[Claimed]]:
-        """Up to `granted` at a time; what was not sent, because of time or failures, comes second.
+    async def _send_keyed(self, window: Window, hopeless: asyncio.Event) -> m.Lane:
+        """Up to `granted` at a time; what was not sent, because of time or failures, is given back.
 
         They are recorded together: a repetition would do no harm.
         """
         ahead, outcomes, unsent = iter(window.claimed), list[Outcome](), list[Claimed]()
         end, jitter = time.monotonic() + _WINDOW_SECONDS, _jitter()
-        hopeless = asyncio.Event()  # the rest of the window had better not be sent now
 
         async def one_after_another() -> None:
             for claimed in ahead:
@@ -161,20 +162,28 @@ class Delivering:
                 if outcomes[-1].discourages or self._is_probing(window):
                     hopeless.set()
 
-        await asyncio.gather(*(one_after_another() for _ in range(window.granted)))
-        return outcomes, [*unsent, *ahead]
+        def recorded() -> Awaitable[m.Lane]:
+            unsent.extend(ahead)
+            return self._record(window, outcomes, unsent)
+
+        try:
+            await asyncio.gather(*(one_after_another() for _ in range(window.granted)))
+            return await recorded()
+        except asyncio.CancelledError:
+            await at_last(recorded)
+            raise
 
     def _is_probing(self, window: Window) -> bool:
         """Whether, since the window was claimed, its endpoint is only to be tried now and then."""
         return window.granted > 1 and self._gates.is_probing(window.share.integration_id)
 
-    async def _send_singly(self, window: Window) -> m.Lane:
+    async def _send_singly(self, window: Window, hopeless: asyncio.Event) -> m.Lane:
         """All at once, each to another destination, and each recorded as soon as it ended."""
         jitter = _jitter()
 
         async def one(claimed: Claimed) -> m.Lane:
-            await slot(claimed, asyncio.Event())
-            if time.monotonic() - claimed.at > _WINDOW_SECONDS:  # by now it may be taken for lost
+            is_on = await slot(claimed, hopeless)
+            if not is_on or time.monotonic() - claimed.at > _WINDOW_SECONDS:  # taken for lost
                 return await self._record(window, [], [claimed])
             attempt = Attempt(claimed, window.target)
             keeping = asyncio.create_task(self._keep(window.share.tenant_id, claimed))
@@ -230,6 +239,11 @@ def _others(window: Window, outcomes: list[Outcome], unsent: list[Claimed]) -> s
     failed = {each.delivery_id for each in outcomes if each.wait is not None}
     left = [*unsent, *(each for each in window.claimed if each.delivery_id in failed)]
     return {each.request_id for each in left} - {window.share.request_id}
+
+
+async def _until_shutdown(stopping: asyncio.Event) -> None:
+    await activity.wait_for_worker_shutdown()
+    stopping.set()
 
 
 def _jitter() -> float:

@@ -1,12 +1,14 @@
 """Lets what must not be left half done end, although its activity is cancelled meanwhile."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from temporalio import activity
 
 T = TypeVar("T")
+_LAST_SECONDS = 5.0  # a worker that stops has used up its grace by then
 
 
 async def finished(work: Coroutine[Any, Any, T], seconds: float) -> T:
@@ -21,3 +23,10 @@ async def finished(work: Coroutine[Any, Any, T], seconds: float) -> T:
         task.cancel()
         await asyncio.wait([task])
         raise
+
+
+async def at_last(work: Callable[[], Awaitable[object]]) -> None:
+    """Do what is left to be done before the end, if it does not take long."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_SECONDS):
+            await work()
