@@ -52,7 +52,7 @@ class Outcome:
     @property
     def discourages(self) -> bool:
         """Whether what is to be sent beside it would hardly fare better."""
-        return self.kind in (FailureClass.THROTTLED, FailureClass.MISCONFIGURED)
+        return self.gone or self.kind in (FailureClass.THROTTLED, FailureClass.MISCONFIGURED)
 
     def left(self, seconds: float) -> float:
         """Of so many seconds from its end, those that are still to come."""
