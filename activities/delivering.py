@@ -78,11 +78,13 @@ class Delivering:
             await self._rest(share.tenant_id, lane.wait, end)
             found = await self._claim(share)
 
-    def leave(self, found: Found) -> None:
-        """Give back what a window still holds of the gates; again makes no difference."""
+    def leave(self, found: Found, count: int | None = None) -> None:
+        """Give back `count` sends, or all that a window still holds of the gates; more than it
+        holds makes no difference."""
         if isinstance(found, Window):
-            granted, found.granted = found.granted, 0
-            self._gates.leave(found.share.tenant_id, found.share.integration_id, granted)
+            left = found.granted if count is None else min(count, found.granted)
+            found.granted -= left
+            self._gates.leave(found.share.tenant_id, found.share.integration_id, left)
 
     async def _rest(self, tenant_id: TenantId, seconds: float, end: float) -> None:
         """Sleep, and on while the tenant's sends are all taken, which costs nothing to see here."""
@@ -151,16 +153,20 @@ class Delivering:
         """
         ahead, outcomes, unsent = iter(window.claimed), list[Outcome](), list[Claimed]()
         end, jitter = time.monotonic() + _WINDOW_SECONDS, _jitter()
+        integration, is_probe = window.share.integration_id, window.granted == 1
 
         async def one_after_another() -> None:
             for claimed in ahead:
                 if not await slot(claimed, hopeless) or time.monotonic() > end:
                     unsent.append(claimed)
-                    return
+                    break
                 attempt = Attempt(claimed, window.target)
                 outcomes.append(await send(attempt, self._egress, self._gates, jitter))
-                if outcomes[-1].discourages or self._is_probing(window):
+                # Since it was claimed, its endpoint may have come to be tried now and then only.
+                is_probing = self._gates.is_probing(integration) and not is_probe
+                if outcomes[-1].discourages or is_probing:
                     hopeless.set()
+            self.leave(window, 1)
 
         def recorded() -> Awaitable[m.Lane]:
             unsent.extend(ahead)
@@ -173,29 +179,32 @@ class Delivering:
             await at_last(recorded)
             raise
 
-    def _is_probing(self, window: Window) -> bool:
-        """Whether, since the window was claimed, its endpoint is only to be tried now and then."""
-        return window.granted > 1 and self._gates.is_probing(window.share.integration_id)
-
     async def _send_singly(self, window: Window, hopeless: asyncio.Event) -> m.Lane:
         """All at once, each to another destination, and each recorded as soon as it ended."""
         jitter = _jitter()
 
         async def one(claimed: Claimed) -> m.Lane:
-            is_on = await slot(claimed, hopeless)
-            if not is_on or time.monotonic() - claimed.at > _WINDOW_SECONDS:  # taken for lost
-                return await self._record(window, [], [claimed])
-            attempt = Attempt(claimed, window.target)
-            keeping = asyncio.create_task(self._keep(window.share.tenant_id, claimed))
-            try:
-                outcome = await send(attempt, self._egress, self._gates, jitter)
-            finally:
-                keeping.cancel()
-            return await self._record(window, [outcome], [])
+            tried = await self._send_one(window, claimed, hopeless, jitter)
+            self.leave(window, 1)
+            return await self._record(window, *tried)
 
         sends = [asyncio.create_task(one(each)) for each in window.claimed]
         lanes = [await each for each in asyncio.as_completed(sends)]
         return lanes[-1]
+
+    async def _send_one(
+        self, window: Window, claimed: Claimed, hopeless: asyncio.Event, jitter: float
+    ) -> tuple[list[Outcome], list[Claimed]]:
+        """How it ended, or itself, if it was not sent."""
+        is_on = await slot(claimed, hopeless)
+        if not is_on or time.monotonic() - claimed.at > _WINDOW_SECONDS:  # taken for lost by now
+            return [], [claimed]
+        attempt = Attempt(claimed, window.target)
+        keeping = asyncio.create_task(self._keep(window.share.tenant_id, claimed))
+        try:
+            return [await send(attempt, self._egress, self._gates, jitter)], []
+        finally:
+            keeping.cancel()
 
     async def _keep(self, tenant_id: TenantId, claimed: Claimed) -> None:
         """Tell the others now and then that a send, which may take a mail server ten minutes, is

@@ -17,6 +17,7 @@ from channels import CHANNELS
 from channels.egress import Egress
 from domain.redaction import Redactor
 from storage.claim import Claimed
+from storage.secrets import Vault
 from tests.receivers.receiver import Receiver
 from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
 from tests.storage.due import Due
@@ -37,8 +38,8 @@ class SlowSlack(SlackReceiver):
         return response
 
 
-def delivering(due: Due, out: Egress) -> Delivering:
-    connections = SimpleNamespace(database=due.database, vault=None, egress=out)
+def delivering(due: Due, out: Egress, vault: Vault | None = None) -> Delivering:
+    connections = SimpleNamespace(database=due.database, vault=vault, egress=out)
     return Delivering(connections)  # type: ignore[arg-type]
 
 

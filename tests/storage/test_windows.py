@@ -1,10 +1,25 @@
 """What is claimed together and sent together: when it ends, when it is on record, what it holds."""
 
+import asyncio
+from typing import Any
+
+from temporalio.testing import ActivityEnvironment
+
+from activities.delivering import Delivering
 from channels.egress import egress
+from storage.statement import as_json
 from tests.receivers.receiver import Reply, serving
+from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
 from tests.receivers.webhook import EXAMPLE_SECRET, WebhookReceiver
 from tests.storage.due import Due, ids
+from tests.storage.kept import Kept
 from tests.storage.sending import delivering, sent, window
+from workflows import messages as m
+
+_HANGS = Reply(hang=True)
+_CONNECT = """
+update tenant.integrations set type = $1, config = $2::jsonb, credentials = $3 returning 1
+"""
 
 
 async def test_of_a_receiver_that_wants_no_more_the_others_wait(due: Due) -> None:
@@ -19,3 +34,24 @@ async def test_of_a_receiver_that_wants_no_more_the_others_wait(due: Due) -> Non
     assert found == [("failed", 1), *[("pending", 0)] * 4]
     [row] = await due.rows("select is_active from tenant.integrations")
     assert not row["is_active"]
+
+
+async def test_who_has_answered_holds_no_place_for_who_hangs(due: Due, kept: Kept) -> None:
+    for place in "abc":
+        await due.add(to=place)
+    async with serving(slack := SlackReceiver()), egress(slack.allowed) as out:
+        slack.told.append(_HANGS)
+        config = {"defaultChannel": "#ops", "baseUrl": f"{slack.url}/api", "maxInFlight": 2}
+        secrets = kept.vault.seal(due.tenant_id, due.integration_id, {"botToken": EXAMPLE_TOKEN})
+        await due.rows(_CONNECT, "slack", as_json(config), secrets)
+        worker = delivering(due, out, kept.vault)
+        rounds = [asyncio.create_task(_round(worker, due)) for _ in range(2)]
+        await slack.until(lambda received: len(received) == 3, within=8)
+        slack.released.set()
+        await asyncio.gather(*rounds)
+
+
+async def _round(worker: Delivering, due: Due) -> Any:
+    request = m.RequestRef(tenant_id=due.tenant_id, request_id=str(due.request_id))
+    input = m.DeliverInput(request=request, integration_id=str(due.integration_id), round=1)
+    return await ActivityEnvironment().run(worker.deliver, input)
