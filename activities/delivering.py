@@ -4,7 +4,6 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -31,6 +30,7 @@ from workflows import steps
 
 _WINDOW = 100  # rows claimed at once where the vendor knows a repetition when it sees one
 _WINDOW_SECONDS = 10.0  # after which a window's unsent rows are given back
+_OFTEN_SECONDS = 1.0  # between the records of a window whose vendor shows a state
 _SOON = 5.0  # what is due sooner is waited for here
 _ROUND_SECONDS = 20.0
 _FINISH_SECONDS = 30.0  # less than the lease
@@ -149,7 +149,8 @@ class Delivering:
     async def _send_keyed(self, window: Window, hopeless: asyncio.Event) -> m.Lane:
         """Up to `granted` at a time; what was not sent, because of time or failures, is given back.
 
-        They are recorded together: a repetition would do no harm.
+        They are recorded together: a repetition would do no harm, but where the vendor shows a
+        state, if people have changed that meanwhile; there it is soon.
         """
         ahead, outcomes, unsent = iter(window.claimed), list[Outcome](), list[Claimed]()
         end, jitter = time.monotonic() + _WINDOW_SECONDS, _jitter()
@@ -168,14 +169,24 @@ class Delivering:
                     hopeless.set()
             self.leave(window, 1)
 
-        def recorded() -> Awaitable[m.Lane]:
-            unsent.extend(ahead)
-            return self._record(window, outcomes, unsent)
+        async def recorded() -> m.Lane:
+            ended, left = outcomes[:], unsent[:]
+            lane = await self._record(window, ended, left)
+            del outcomes[: len(ended)], unsent[: len(left)]
+            return lane
 
+        sending = asyncio.gather(*(one_after_another() for _ in range(window.granted)))
+        often = _OFTEN_SECONDS if window.target.channel.limits.stateful else None
         try:
-            await asyncio.gather(*(one_after_another() for _ in range(window.granted)))
+            while (await asyncio.wait([sending], timeout=often))[1]:
+                if outcomes:
+                    await recorded()
+            await sending
+            unsent.extend(ahead)
             return await recorded()
-        except asyncio.CancelledError:
+        except BaseException:  # a cancellation, above all
+            sending.cancel()
+            unsent.extend(ahead)
             await at_last(recorded)
             raise
 
@@ -224,7 +235,10 @@ class Delivering:
         """Write what became of them, as soon as the database can: what is over and not on record
         is sent again, and not every vendor would notice. It is never too late for that, as what
         others have closed or claimed since is theirs."""
-        return await until_done(lambda: self._recorded(window, outcomes, unsent))
+        lane = await until_done(lambda: self._recorded(window, outcomes, unsent))
+        if any(each.doubts_destination for each in outcomes):
+            window.integration["in_doubt"] = True  # what arrives of the window later ends it
+        return lane
 
     async def _recorded(
         self, window: Window, outcomes: list[Outcome], unsent: list[Claimed]

@@ -18,14 +18,16 @@ from channels.egress import Egress
 from domain.redaction import Redactor
 from storage.claim import Claimed
 from storage.secrets import Vault
+from tests.receivers.pagerduty import PagerDutyReceiver
 from tests.receivers.receiver import Receiver
 from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
 from tests.storage.due import Due
 from workflows import messages as m
 
 
-class SlowSlack(SlackReceiver):
-    """Posts at once, and answers when `gate` is set; `asked` is set once it has been asked."""
+class Slow(Receiver):
+    """Before a vendor's receiver: it does at once what it is asked for, and answers when `gate` is
+    set; `asked` is set once it has been asked."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -36,6 +38,12 @@ class SlowSlack(SlackReceiver):
         self.asked.set()
         await self.gate.wait()
         return response
+
+
+class SlowSlack(Slow, SlackReceiver): ...
+
+
+class SlowPager(Slow, PagerDutyReceiver): ...
 
 
 def delivering(due: Due, out: Egress, vault: Vault | None = None) -> Delivering:

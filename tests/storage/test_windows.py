@@ -13,10 +13,11 @@ from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
 from tests.receivers.webhook import EXAMPLE_SECRET, WebhookReceiver
 from tests.storage.due import Due, ids
 from tests.storage.kept import Kept
-from tests.storage.sending import delivering, sent, window
+from tests.storage.sending import SlowPager, delivering, sent, window
 from workflows import messages as m
 
 _HANGS = Reply(hang=True)
+_KEY = "R0UT1NGKEY0FTHEBATCHES0000000001"
 _CONNECT = """
 update tenant.integrations set type = $1, config = $2::jsonb, credentials = $3 returning 1
 """
@@ -34,6 +35,37 @@ async def test_of_a_receiver_that_wants_no_more_the_others_wait(due: Due) -> Non
     assert found == [("failed", 1), *[("pending", 0)] * 4]
     [row] = await due.rows("select is_active from tenant.integrations")
     assert not row["is_active"]
+
+
+class TestState:
+    """A vendor that shows the state of alerts, which people change."""
+
+    async def sent(self, due: Due, pager: SlowPager, first: Reply, state: tuple[str, int]) -> None:
+        """Two at once; the second is answered when the first is on record."""
+        id, _ = await due.add(4, 4)
+        claimed = await due.claim(2, stateful=True)
+        async with serving(pager), egress(pager.allowed) as out:
+            pager.told.append(first)
+            config = {"integrationKey": _KEY, "baseUrl": pager.url}
+            two = window(due, "pagerduty", config, claimed, 2)
+            activity = ActivityEnvironment()
+            way = activity.run(delivering(due, out).round, two.share, two)
+            sending = asyncio.create_task(way)
+            async with asyncio.timeout(5):
+                while await due.state(id) != state:
+                    await asyncio.sleep(0.02)
+            assert not sending.done()
+            activity.worker_shutdown()  # so that it sends no more than the window
+            pager.gate.set()
+            await sending
+
+    async def test_what_was_answered_is_on_record_before_all_is_sent(self, due: Due) -> None:
+        """An alert that is told again after it was resolved opens another."""
+        await self.sent(due, SlowPager(), Reply(202, "{}"), ("accepted", 1))
+
+    async def test_what_arrives_later_ends_the_doubt_all_the_same(self, due: Due) -> None:
+        await self.sent(due, SlowPager(), Reply(403), ("retrying", 1))
+        assert (await due.place())["probe"] is None
 
 
 async def test_who_has_answered_holds_no_place_for_who_hangs(due: Due, kept: Kept) -> None:
