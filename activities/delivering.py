@@ -10,7 +10,7 @@ from uuid import UUID
 from temporalio import activity
 
 from activities.backlog import Share, later, look, stand_still
-from activities.finishing import at_last, finished
+from activities.finishing import all_of, at_last, finished
 from activities.gates import Gates
 from activities.integration_state import note_state
 from activities.job import Connections
@@ -191,16 +191,23 @@ class Delivering:
             raise
 
     async def _send_singly(self, window: Window, hopeless: asyncio.Event) -> m.Lane:
-        """All at once, each to another destination, and each recorded as soon as it ended."""
-        jitter = _jitter()
+        """All at once, each to another destination, and each recorded as soon as it ended.
 
-        async def one(claimed: Claimed) -> m.Lane:
+        A cancellation cuts none off, as it would be repeated: it goes on while this process lives.
+        """
+        jitter, lanes = _jitter(), list[m.Lane]()
+
+        async def one(claimed: Claimed) -> None:
             tried = await self._send_one(window, claimed, hopeless, jitter)
             self.leave(window, 1)
-            return await self._record(window, *tried)
+            lanes.append(await self._record(window, *tried))
 
-        sends = [asyncio.create_task(one(each)) for each in window.claimed]
-        lanes = [await each for each in asyncio.as_completed(sends)]
+        sending = asyncio.create_task(all_of(one(each) for each in window.claimed))
+        try:
+            await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            await at_last(lambda: asyncio.wait([sending]))
+            raise
         return lanes[-1]
 
     async def _send_one(

@@ -1,7 +1,7 @@
 """Lets what must not be left half done end, although its activity is cancelled meanwhile."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -23,6 +23,17 @@ async def finished(work: Coroutine[Any, Any, T], seconds: float) -> T:
         task.cancel()
         await asyncio.wait([task])
         raise
+
+
+async def all_of(works: Iterable[Awaitable[T]]) -> list[T]:
+    """What each of them gives, once all have ended: if one fails, the others are not left behind,
+    still at work for nobody."""
+    results: list[T] = []
+    for ended in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(ended, BaseException):
+            raise ended
+        results.append(ended)
+    return results
 
 
 async def at_last(work: Callable[[], Awaitable[object]]) -> None:

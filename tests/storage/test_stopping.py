@@ -81,3 +81,19 @@ async def test_what_waits_for_its_slot_is_given_back(due: Due) -> None:
         await environment.run(delivering(due, out).round, one.share, one)
     assert slack.received == []
     assert await due.state(waiting) == ("pending", 0)
+
+
+async def test_a_send_that_would_be_seen_twice_is_not_cut_off(due: Due) -> None:
+    [id] = await due.add()
+    environment = ActivityEnvironment()
+    async with serving(slack := SlowSlack()), egress(slack.allowed) as out:
+        one = posting(due, slack, await due.claim(1, keyed=False))
+        way = environment.run(delivering(due, out).round, one.share, one)
+        sending = asyncio.create_task(way)
+        await slack.asked.wait()
+        environment.worker_shutdown()
+        environment.cancel()
+        slack.gate.set()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+    assert await due.state(id) == ("delivered", 1)
