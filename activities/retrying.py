@@ -5,15 +5,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from activities.errors import is_refused
-from storage.database import DRIVER_ERRORS
+from storage.database import FAILURES
 
 T = TypeVar("T")
-
-# A pool that is used up, a server that is gone, and one that says no.
-FAILURES = (SQLAlchemyError, OSError, *DRIVER_ERRORS)
 _TRY_SECONDS, _AGAIN_SECONDS = 10.0, 0.3
 _log = logging.getLogger(__name__)
 

@@ -23,10 +23,11 @@ from temporalio.worker import (
 from activities.alone import run_alone
 from activities.errors import final
 from activities.job import Connections, LoadedJob, load_job, new_chunk_number
-from activities.retrying import FAILURES, until_done
+from activities.retrying import until_done
 from domain.failures import Died, Problem
 from domain.starts import Starts
 from storage.account import account_of
+from storage.database import FAILURES
 from storage.starts import change_starts
 from workflows import steps
 
