@@ -58,6 +58,7 @@ _OF_QUEUE: dict[str, tuple[type, ...]] = {
     DELIVER: (NotificationWorkflow, IntegrationTestWorkflow),
 }
 WORKFLOWS = tuple(chain.from_iterable(_OF_QUEUE.values()))
+# No send begins any more, and one over HTTP ends within 15 s (channels/egress.py).
 _GRACE = timedelta(seconds=20)
 
 

@@ -4,19 +4,18 @@ import asyncio
 import os
 import random
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy.exc import DBAPIError
 from temporalio import activity
 
 from activities.backlog import Share, later, look, stand_still
-from activities.finishing import finished
+from activities.finishing import all_of, at_last, finished
 from activities.gates import Gates
 from activities.integration_state import note_state
 from activities.job import Connections
 from activities.places import note_places
+from activities.retrying import until_done
 from activities.sending import Attempt, send, slot
 from activities.target import Target, Targets
 from domain.tenant import TenantId
@@ -24,7 +23,6 @@ from storage import attempt as record
 from storage import routing
 from storage.attempt import Outcome
 from storage.claim import Claimed, claim, release, renew
-from storage.database import DRIVER_ERRORS
 from storage.outbox import note_wakes
 from storage.statement import Row, Statements
 from workflows import messages as m
@@ -32,9 +30,9 @@ from workflows import steps
 
 _WINDOW = 100  # rows claimed at once where the vendor knows a repetition when it sees one
 _WINDOW_SECONDS = 10.0  # after which a window's unsent rows are given back
+_OFTEN_SECONDS = 1.0  # between the records of a window whose vendor shows a state
 _SOON = 5.0  # what is due sooner is waited for here
 _ROUND_SECONDS = 20.0
-_RECORD_SECONDS, _AGAIN_SECONDS = 10.0, 0.3  # within the lease of what was sent
 _FINISH_SECONDS = 30.0  # less than the lease
 _RENEW_SECONDS = 10.0  # of a send that takes long
 _CROWDED_SECONDS, _BUSY_SECONDS, _PROBING_SECONDS = 0.1, 1.0, 10.0
@@ -80,11 +78,13 @@ class Delivering:
             await self._rest(share.tenant_id, lane.wait, end)
             found = await self._claim(share)
 
-    def leave(self, found: Found) -> None:
-        """Give back what a window still holds of the gates; again makes no difference."""
+    def leave(self, found: Found, count: int | None = None) -> None:
+        """Give back `count` sends, or all that a window still holds of the gates; more than it
+        holds makes no difference."""
         if isinstance(found, Window):
-            granted, found.granted = found.granted, 0
-            self._gates.leave(found.share.tenant_id, found.share.integration_id, granted)
+            left = found.granted if count is None else min(count, found.granted)
+            found.granted -= left
+            self._gates.leave(found.share.tenant_id, found.share.integration_id, left)
 
     async def _rest(self, tenant_id: TenantId, seconds: float, end: float) -> None:
         """Sleep, and on while the tenant's sends are all taken, which costs nothing to see here."""
@@ -137,85 +137,115 @@ class Delivering:
         return await finished(self._sent(window), _FINISH_SECONDS)
 
     async def _sent(self, window: Window) -> m.Lane:
+        hopeless = asyncio.Event()  # what has not been sent yet had better not be sent now
+        stopping = asyncio.create_task(_until_shutdown(hopeless))
+        send = self._send_keyed if window.target.channel.limits.keyed else self._send_singly
         try:
-            if not window.target.channel.limits.keyed:
-                return await self._send_singly(window)
-            outcomes, unsent = await self._send_keyed(window)
+            return await send(window, hopeless)
         finally:
+            stopping.cancel()
             self.leave(window)
-        return await self._record(window, outcomes, unsent)
 
-    async def _send_keyed(self, window: Window) -> tuple[list[Outcome], list[Claimed]]:
-        """Up to `granted` at a time; what was not sent, because of time or failures, comes second.
+    async def _send_keyed(self, window: Window, hopeless: asyncio.Event) -> m.Lane:
+        """Up to `granted` at a time; what was not sent, because of time or failures, is given back.
 
-        They are recorded together: a repetition would do no harm.
+        They are recorded together: a repetition would do no harm, but where the vendor shows a
+        state, if people have changed that meanwhile; there it is soon.
         """
         ahead, outcomes, unsent = iter(window.claimed), list[Outcome](), list[Claimed]()
         end, jitter = time.monotonic() + _WINDOW_SECONDS, _jitter()
-        hopeless = asyncio.Event()  # the rest of the window had better not be sent now
+        integration, is_probe = window.share.integration_id, window.granted == 1
 
         async def one_after_another() -> None:
             for claimed in ahead:
                 if not await slot(claimed, hopeless) or time.monotonic() > end:
                     unsent.append(claimed)
-                    return
+                    break
                 attempt = Attempt(claimed, window.target)
                 outcomes.append(await send(attempt, self._egress, self._gates, jitter))
-                if outcomes[-1].discourages or self._is_probing(window):
+                # Since it was claimed, its endpoint may have come to be tried now and then only.
+                is_probing = self._gates.is_probing(integration) and not is_probe
+                if outcomes[-1].discourages or is_probing:
                     hopeless.set()
+            self.leave(window, 1)
 
-        await asyncio.gather(*(one_after_another() for _ in range(window.granted)))
-        return outcomes, [*unsent, *ahead]
+        async def recorded() -> m.Lane:
+            ended, left = outcomes[:], unsent[:]
+            lane = await self._record(window, ended, left)
+            del outcomes[: len(ended)], unsent[: len(left)]
+            return lane
 
-    def _is_probing(self, window: Window) -> bool:
-        """Whether, since the window was claimed, its endpoint is only to be tried now and then."""
-        return window.granted > 1 and self._gates.is_probing(window.share.integration_id)
+        sending = asyncio.gather(*(one_after_another() for _ in range(window.granted)))
+        often = _OFTEN_SECONDS if window.target.channel.limits.stateful else None
+        try:
+            while (await asyncio.wait([sending], timeout=often))[1]:
+                if outcomes:
+                    await recorded()
+            await sending
+            unsent.extend(ahead)
+            return await recorded()
+        except BaseException:  # a cancellation, above all
+            sending.cancel()
+            unsent.extend(ahead)
+            await at_last(recorded)
+            raise
 
-    async def _send_singly(self, window: Window) -> m.Lane:
-        """All at once, each to another destination, and each recorded as soon as it ended."""
-        jitter = _jitter()
+    async def _send_singly(self, window: Window, hopeless: asyncio.Event) -> m.Lane:
+        """All at once, each to another destination, and each recorded as soon as it ended.
 
-        async def one(claimed: Claimed) -> m.Lane:
-            await slot(claimed, asyncio.Event())
-            if time.monotonic() - claimed.at > _WINDOW_SECONDS:  # by now it may be taken for lost
-                return await self._record(window, [], [claimed])
-            attempt = Attempt(claimed, window.target)
-            keeping = asyncio.create_task(self._keep(window.share.tenant_id, claimed))
-            try:
-                outcome = await send(attempt, self._egress, self._gates, jitter)
-            finally:
-                keeping.cancel()
-            return await self._record(window, [outcome], [])
+        A cancellation cuts none off, as it would be repeated: it goes on while this process lives.
+        """
+        jitter, lanes = _jitter(), list[m.Lane]()
 
-        sends = [asyncio.create_task(one(each)) for each in window.claimed]
-        lanes = [await each for each in asyncio.as_completed(sends)]
+        async def one(claimed: Claimed) -> None:
+            tried = await self._send_one(window, claimed, hopeless, jitter)
+            self.leave(window, 1)
+            lanes.append(await self._record(window, *tried))
+
+        sending = asyncio.create_task(all_of(one(each) for each in window.claimed))
+        try:
+            await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            await at_last(lambda: asyncio.wait([sending]))
+            raise
         return lanes[-1]
+
+    async def _send_one(
+        self, window: Window, claimed: Claimed, hopeless: asyncio.Event, jitter: float
+    ) -> tuple[list[Outcome], list[Claimed]]:
+        """How it ended, or itself, if it was not sent."""
+        is_on = await slot(claimed, hopeless)
+        if not is_on or time.monotonic() - claimed.at > _WINDOW_SECONDS:  # taken for lost by now
+            return [], [claimed]
+        attempt = Attempt(claimed, window.target)
+        keeping = asyncio.create_task(self._keep(window.share.tenant_id, claimed))
+        try:
+            return [await send(attempt, self._egress, self._gates, jitter)], []
+        finally:
+            keeping.cancel()
 
     async def _keep(self, tenant_id: TenantId, claimed: Claimed) -> None:
         """Tell the others now and then that a send, which may take a mail server ten minutes, is
         still in good hands."""
+
+        async def renewed() -> None:
+            async with self._database.statements(tenant_id) as sql:
+                await renew(sql, claimed)
+
         while True:
             await asyncio.sleep(_RENEW_SECONDS)
-            with suppress(OSError, DBAPIError, *DRIVER_ERRORS):
-                async with self._database.statements(tenant_id) as sql:
-                    await renew(sql, claimed)
+            await until_done(renewed)
 
     async def _record(
         self, window: Window, outcomes: list[Outcome], unsent: list[Claimed]
     ) -> m.Lane:
-        """Write what became of them; while the database is away, for as long as they are ours.
-
-        A send that is over and not on record is sent again, and not every vendor would notice.
-        """
-        end = time.monotonic() + _RECORD_SECONDS
-        while True:
-            try:
-                async with asyncio.timeout(_RECORD_SECONDS):
-                    return await self._recorded(window, outcomes, unsent)
-            except (OSError, DBAPIError, *DRIVER_ERRORS):
-                if time.monotonic() > end:
-                    raise
-                await asyncio.sleep(_AGAIN_SECONDS)
+        """Write what became of them, as soon as the database can: what is over and not on record
+        is sent again, and not every vendor would notice. It is never too late for that, as what
+        others have closed or claimed since is theirs."""
+        lane = await until_done(lambda: self._recorded(window, outcomes, unsent))
+        if any(each.doubts_destination for each in outcomes):
+            window.integration["in_doubt"] = True  # what arrives of the window later ends it
+        return lane
 
     async def _recorded(
         self, window: Window, outcomes: list[Outcome], unsent: list[Claimed]
@@ -239,6 +269,11 @@ def _others(window: Window, outcomes: list[Outcome], unsent: list[Claimed]) -> s
     failed = {each.delivery_id for each in outcomes if each.wait is not None}
     left = [*unsent, *(each for each in window.claimed if each.delivery_id in failed)]
     return {each.request_id for each in left} - {window.share.request_id}
+
+
+async def _until_shutdown(stopping: asyncio.Event) -> None:
+    await activity.wait_for_worker_shutdown()
+    stopping.set()
 
 
 def _jitter() -> float:

@@ -85,11 +85,21 @@ def _unexpected(error: Exception | PanicException) -> ApplicationError:
     return final(Problem(code="internal_error", detail=detail))
 
 
+def is_refused(error: Exception) -> bool:
+    """Whether the database would say no again, and is not only away for a while."""
+    return isinstance(_cause(error), (*_FINAL_SQL, asyncpg.SyntaxOrAccessError))
+
+
+def _cause(error: Exception) -> object:
+    """What the driver raised."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        return error.orig.__cause__ or error.orig
+    return error
+
+
 def _of_database(error: Exception) -> ApplicationError:
     """Messages of the database quote values, so its errors go by their names."""
-    cause: object = error
-    if isinstance(error, DBAPIError) and error.orig is not None:
-        cause = error.orig.__cause__ or error.orig
+    cause = _cause(error)
     name = type(cause).__name__
     # A unique key that somebody else took meanwhile is a known record at the next attempt.
     taken = isinstance(cause, asyncpg.UniqueViolationError)

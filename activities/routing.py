@@ -1,6 +1,5 @@
 """Opens a request: routes its events to channels, and sends the first round of a small one."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
@@ -8,6 +7,7 @@ from temporalio import activity
 
 from activities.backlog import Share, lane_of
 from activities.delivering import Delivering, Found
+from activities.finishing import all_of
 from activities.job import Connections
 from activities.route import decisions_again, is_of, lasts_as_before, routed, unplaced
 from channels import CHANNELS
@@ -53,7 +53,7 @@ class Routing:
             rounds = (self._delivering.round(*each) for each in found.items())
             begun = {str(share.integration_id) for share in found}
             left = [lane for lane in map(lane_of, rows) if lane.integration_id not in begun]
-            lanes = [*await asyncio.gather(*rounds), *left]
+            lanes = [*await all_of(rounds), *left]
         finally:
             for each in found.values():
                 self._delivering.leave(each)

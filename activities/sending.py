@@ -1,6 +1,7 @@
 """One attempt: render, send, and say what became of it. Nothing is written here."""
 
 import asyncio
+import logging
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from storage.attempt import Outcome
 from storage.claim import Claimed
 from storage.statement import as_json
 
+_log = logging.getLogger(__name__)
 _RESPONSE_CHARS = 20_000
 _SEVERITIES: dict[int | None, Severity] = {severity.rank: severity for severity in Severity}
 _ERROR_CHARS = 2_000
@@ -66,11 +68,17 @@ async def send(attempt: Attempt, egress: Egress, gates: Gates, jitter: float) ->
     except DeliveryFailed as error:
         result = error.failure
     except Exception as error:  # a fault of ours must not stop the others
-        detail = f"unexpected {type(error).__name__}"
-        result = Failure(FailureClass.TRANSIENT, detail, maybe_sent=True)
+        result = _unexpected(attempt.claimed, error, maybe_sent=request is not None)
     gates.note(target.integration_id, timed_out=_timed_out(result))
     latency = round((time.perf_counter() - started) * 1000)
     return _outcome(attempt, request, result, latency, jitter)
+
+
+def _unexpected(claimed: Claimed, error: Exception, *, maybe_sent: bool) -> Failure:
+    name = type(error).__name__
+    _log.error("unexpected %s in delivery %s", name, claimed.delivery_id, exc_info=error)
+    detail = f"unexpected {name}; the worker's log has its message"
+    return Failure(FailureClass.TRANSIENT, detail, maybe_sent=maybe_sent)
 
 
 def _recorded(request: dict[str, Any] | None, sent: str, redact: Redactor) -> str:

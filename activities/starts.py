@@ -6,14 +6,12 @@ works alone some day.
 """
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import (
@@ -25,10 +23,11 @@ from temporalio.worker import (
 from activities.alone import run_alone
 from activities.errors import final
 from activities.job import Connections, LoadedJob, load_job, new_chunk_number
+from activities.retrying import until_done
 from domain.failures import Died, Problem
 from domain.starts import Starts
 from storage.account import account_of
-from storage.database import DRIVER_ERRORS
+from storage.database import FAILURES
 from storage.starts import change_starts
 from workflows import steps
 
@@ -110,21 +109,11 @@ class _Counting(ActivityInboundInterceptor):
 
     async def _end(self, job: LoadedJob, completed: bool) -> None:
         """Note that the work ended in order, if need be when the database is back."""
-        with suppress(TimeoutError):
+        with suppress(*FAILURES):
             async with asyncio.timeout(_PATIENCE):
-                await _until_told(
+                await until_done(
                     lambda: self._change(job, lambda known: known.ended(_PROCESS, completed))
                 )
-
-
-async def _until_told(tell: Callable[[], Awaitable[object]]) -> None:
-    while True:
-        try:
-            await tell()
-            return
-        except (SQLAlchemyError, OSError, *DRIVER_ERRORS) as error:
-            logging.getLogger(__name__).info("not told yet: %s", type(error).__name__)
-            await asyncio.sleep(0.5)
 
 
 def _problem(job: LoadedJob, work: str, death: Died, limit: int) -> Problem:

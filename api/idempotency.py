@@ -16,13 +16,12 @@ from uuid import uuid4
 
 from fastapi import Header
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.errors import ApiError
 from domain.tenant import TenantId
 from storage import idempotency
-from storage.database import Database
+from storage.database import FAILURES, Database
 from storage.idempotency import Answered
 
 IdempotencyKey = Annotated[
@@ -123,7 +122,7 @@ class Once:
         """Hold the key, again and again, until this is cancelled."""
         while self._key is not None:
             await asyncio.sleep(_PROLONG_SECONDS)
-            with suppress(OSError, DBAPIError, TimeoutError):
+            with suppress(*FAILURES):
                 async with self.transaction() as connection:
                     owner = self._owner or ""
                     await idempotency.prolong(connection, owner, self._key, self._holder)

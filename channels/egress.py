@@ -18,7 +18,7 @@ import aiohttp
 import yarl
 
 from channels.address import Network, Policy, address, around
-from channels.guard import SMTP_PORTS, is_literal, parse_host, parse_target, permit
+from channels.guard import DEFAULT_PORTS, SMTP_PORTS, is_literal, parse_host, parse_target
 from channels.http import Lookup, Resolver, guarded_socket, read_most, system_lookup
 from channels.route import UNCHECKED, Route
 from channels.tunnel import Tunnels, connector
@@ -52,12 +52,12 @@ class Reply:
 
 
 class _Target(NamedTuple):
-    """A URL that may be called."""
+    """A URL that may be called; `listed`: by its address, to a destination of EGRESS_ALLOW."""
 
     canonical: str
     url: yarl.URL
     host: str
-    port: int
+    listed: bool
 
 
 class Egress:
@@ -83,32 +83,40 @@ class Egress:
         self._way = ", through the operator's proxy" if route.proxy else ""
         self.total = total  # seconds that a call may take
         self._target = lru_cache(4_096)(self._parse)
-        self._is_listed = lru_cache(4_096)(self._listed)
 
     def check(self, url: str) -> str:
         """The canonical form of a URL that may be called. Raises guard.Refused."""
         return self._target(url).canonical
 
     async def send(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes = b""
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes = b"",
+        *,
+        whole: bool = True,
     ) -> Reply:
-        """One request, no redirects. Raises DeliveryFailed where no whole answer came."""
+        """One request, no redirects. Raises DeliveryFailed where no answer came.
+
+        `whole`: part of a body is no answer either, where bodies have a say in what it means.
+        """
         _check_headers(headers)
         with translated("the URL"):
             target = self._target(url)
+        end = asyncio.get_running_loop().time() + self.total
         with translated(target.host + self._way):
-            async with (
-                asyncio.timeout(self.total),
-                self.session.request(
+            async with asyncio.timeout_at(end):
+                response = await self.session.request(
                     method,
                     target.url,
                     headers={**_DEFAULTS, **headers},
                     data=content or None,
                     allow_redirects=False,
                     skip_auto_headers=("Content-Type",),
-                ) as response,
-            ):
-                body = await read_most(response, BODY_BYTES)
+                )
+            async with response:
+                body = await _body(response, end, whole)
         answered = {name.lower(): value for name, value in response.headers.items()}
         return Reply(response.status, answered, body, self._leads_inside(target))
 
@@ -138,7 +146,8 @@ class Egress:
         parts = urlsplit(canonical)
         # As it is written: Teams signs its URLs with %2F in them.
         written = yarl.URL(canonical, encoded=True)
-        return _Target(canonical, written, parts.hostname or "", parts.port or 443)
+        host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
+        return _Target(canonical, written, host, self.lists(host, port))
 
     async def _answers(self, name: str, port: int) -> list[str]:
         if is_literal(name):
@@ -156,10 +165,25 @@ class Egress:
         )
 
     def _leads_inside(self, target: _Target) -> bool:
-        return target.host in self._resolver.private or self._is_listed(target)
+        return target.host in self._resolver.private or target.listed
 
-    def _listed(self, target: _Target) -> bool:
-        return is_literal(target.host) and permit(target.host, target.port, self._policy)
+
+async def _body(response: aiohttp.ClientResponse, end: float, whole: bool) -> bytes:
+    """As far as it comes until `end`, in the loop's time."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout_at(end):
+            await read_most(response, BODY_BYTES, body)
+    except (aiohttp.ClientError, OSError):
+        response.close()
+        if whole and not _says_all(response.status):
+            raise
+    return bytes(body)
+
+
+def _says_all(status: int) -> bool:
+    """Whether no vendor's body makes a success of it, or something final."""
+    return status in (401, 403, 429) or 300 <= status < 400 or status >= 500
 
 
 def _addr_info(answer: str, port: int) -> tuple[int, int, int, str, tuple[str, int]]:

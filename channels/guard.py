@@ -22,7 +22,7 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # what inet_aton might read as an address
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _ASCII = "".join(map(chr, range(33, 127)))
-_DEFAULT_PORTS = {"https": 443, "http": 80}
+DEFAULT_PORTS = {"https": 443, "http": 80}
 
 # Names that mean something on a local network only: RFC 6761, 6762, 8375, ICANN's reserved ones,
 # and those of Kubernetes, routers and resolvers.
@@ -54,7 +54,7 @@ def parse_target(url: str, policy: Policy) -> str:
     host = parse_host(bare)
     port = _parse_port(port_text, scheme)
     _judge(scheme, host, port, policy)
-    explicit = "" if port == _DEFAULT_PORTS[scheme] else f":{port}"
+    explicit = "" if port == DEFAULT_PORTS[scheme] else f":{port}"
     bracketed = f"[{host}]" if ":" in host else host
     canonical = f"{scheme}://{bracketed}{explicit}{path}"
     _agree(canonical, bracketed, port)
@@ -129,7 +129,7 @@ def _split(url: str) -> tuple[str, str, str]:
     if match is None and re.match(r"[^/?#]*:", url):
         raise Refused("url_malformed", "the scheme is malformed")
     scheme, rest = (match[1].lower(), match[2]) if match else ("", url)
-    if scheme not in _DEFAULT_PORTS:
+    if scheme not in DEFAULT_PORTS:
         raise Refused("scheme_not_allowed", "only https is allowed")
     if not rest.startswith("//"):
         raise Refused("url_malformed", "// is missing after the scheme")
@@ -199,7 +199,7 @@ def _parse_v6(bare: str) -> str:
 
 def _parse_port(text: str | None, scheme: str) -> int:
     if text is None:
-        return _DEFAULT_PORTS[scheme]
+        return DEFAULT_PORTS[scheme]
     if not _PORT.fullmatch(text) or int(text) > 65535:
         raise Refused("port_not_allowed", "the port is not a number from 1 to 65535")
     return int(text)
@@ -216,9 +216,9 @@ def _judge_name(host: str, port: int, policy: Policy) -> None:
 
 def _judge(scheme: str, host: str, port: int, policy: Policy) -> None:
     _judge_name(host, port, policy)
-    if port not in policy.ports | policy.private_ports | {_DEFAULT_PORTS[scheme]}:
+    if port not in policy.ports | policy.private_ports | {DEFAULT_PORTS[scheme]}:
         raise Refused("port_not_allowed", _unlisted(f"port {port} is not allowed"))
-    open_ports = policy.ports | {_DEFAULT_PORTS[scheme]}
+    open_ports = policy.ports | {DEFAULT_PORTS[scheme]}
     listed = permit(host, port, policy, open_ports) if is_literal(host) else False
     plain_ports = policy.private_ports if is_local(host) else policy.plain_ports
     if scheme == "http" and not listed and (is_literal(host) or port not in plain_ports):
@@ -228,7 +228,7 @@ def _judge(scheme: str, host: str, port: int, policy: Policy) -> None:
 def _agree(canonical: str, host: str, port: int) -> None:
     """Hold the parsers that come later to this reading."""
     ours, theirs = urlsplit(canonical), httpx.URL(canonical)
-    default = _DEFAULT_PORTS[ours.scheme]
+    default = DEFAULT_PORTS[ours.scheme]
     readings = {
         (
             f"[{ours.hostname}]" if ":" in str(ours.hostname) else ours.hostname,

@@ -113,12 +113,12 @@ def guarded_socket(policy: Policy, ports: frozenset[int] | None = None) -> Calla
     return make
 
 
-async def read_most(response: aiohttp.ClientResponse, most: int) -> bytes:
-    """The raw body up to `most` bytes; of a longer one no more is read, its connection closed."""
-    body = bytearray()
+async def read_most(response: aiohttp.ClientResponse, most: int, body: bytearray) -> None:
+    """Add the raw body to `body`, up to `most` bytes, as it comes; of a longer one no more is read,
+    its connection closed."""
     async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > most:
             response.close()
+            del body[most:]
             break
-    return bytes(body[:most])

@@ -225,7 +225,8 @@ async def _post(config: WebhookConfig, id: str, event: dict[str, Any], egress: E
         "webhook-timestamp": str(int(now)),
         "webhook-signature": sign(keys, id, int(now), content),
     }
-    reply = await egress.send("POST", config.url.get_secret_value(), headers, content)
+    url = config.url.get_secret_value()
+    reply = await egress.send("POST", url, headers, content, whole=False)
     if not 200 <= reply.status < 300:
         raise _refused(reply)
     return reply

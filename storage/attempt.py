@@ -52,7 +52,7 @@ class Outcome:
     @property
     def discourages(self) -> bool:
         """Whether what is to be sent beside it would hardly fare better."""
-        return self.kind in (FailureClass.THROTTLED, FailureClass.MISCONFIGURED)
+        return self.gone or self.kind in (FailureClass.THROTTLED, FailureClass.MISCONFIGURED)
 
     def left(self, seconds: float) -> float:
         """Of so many seconds from its end, those that are still to come."""
@@ -106,6 +106,19 @@ from done join closed on closed.delivery_id = done.delivery_id
 where d.id = done.delivery_id and d.attempts = done.no and d.status = 'sending'
 returning d.id
 """
+# Whoever sent it was taken for lost, and lives to tell that it arrived: if nobody has begun to send
+# it again, it is being sent still, and so can be completed.
+_FIND = """
+with found as (
+    update tenant.notification_deliveries d set status = 'sending'
+    from unnest($1::uuid[], $2::int[]) as told (id, no)
+    where d.id = told.id and d.attempts = told.no and d.status = 'retrying'
+        and d.last_class = 'unknown'
+    returning d.id, d.attempts as no
+)
+update tenant.delivery_attempts a set completed_at = null
+from found where a.delivery_id = found.id and a.no = found.no
+"""
 # A change of the integration that is under way has woken what waits already: an answer to the
 # version before it must not put that back to sleep. What arrived puts nothing to sleep, and waits
 # for nobody.
@@ -136,8 +149,7 @@ async def complete(sql: Statements, integration: Row, outcomes: Sequence[Outcome
     is_news = any(each.kind is not None for each in outcomes)
     is_due = is_news or integration["in_doubt"]
     is_present = not is_due or await _is_present(sql, integration, hold=is_news)
-    rows = [_row(outcome) for outcome in outcomes]
-    await sql.run(_COMPLETE, *([row[name] for row in rows] for name in _FIELDS))
+    await _close(sql, outcomes)
     if is_present:
         await _conclude(sql, integration, outcomes)
     if failed := [each.delivery_id for each in outcomes if each.wait is not None]:
@@ -147,6 +159,20 @@ async def complete(sql: Statements, integration: Row, outcomes: Sequence[Outcome
         await note_wakes(sql, {row["request_id"] for row in changed})
     if lost := [e.delivery_id for e in outcomes if e.status is DeliveryStatus.FAILED]:
         await order.restore(sql, lost)
+
+
+async def _close(sql: Statements, outcomes: Sequence[Outcome]) -> None:
+    """Those that failed may be taken for lost as well as not: it is what arrived that counts."""
+    closed = {row["id"] for row in await _completed(sql, outcomes)}
+    late = [each for each in outcomes if each.arrived and each.delivery_id not in closed]
+    if late:
+        await sql.run(_FIND, [each.delivery_id for each in late], [each.no for each in late])
+        await _completed(sql, late)
+
+
+async def _completed(sql: Statements, outcomes: Sequence[Outcome]) -> Sequence[Row]:
+    rows = [_row(outcome) for outcome in outcomes]
+    return await sql.rows(_COMPLETE, *([row[name] for row in rows] for name in _FIELDS))
 
 
 async def _is_present(sql: Statements, integration: Row, *, hold: bool) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, cast
 import asyncpg
 from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from domain.tenant import TenantId
@@ -18,6 +18,8 @@ APP_ROLE = "firelater_app"
 OLDEST_SERVER = 180_000  # uuidv7() came with PostgreSQL 18
 # Of a server that says no; of a connection that is closed; of one that broke between statements.
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+# The same, a pool that is used up, and a server that cannot be reached.
+FAILURES = (SQLAlchemyError, OSError, *DRIVER_ERRORS)
 
 # The first statement of every transaction. It also is what makes SQLAlchemy send BEGIN: it does so
 # lazily, and a COPY on the raw connection before it would run, and stay, outside the transaction.

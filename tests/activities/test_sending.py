@@ -81,6 +81,41 @@ async def test_secrets_are_left_out_and_what_is_no_text(kind: FailureClass | Non
     assert len(outcome.response) == 20_000
 
 
+class Faulty(Quoting):
+    """A channel with a fault of its own, before it sends anything or amid that."""
+
+    def __init__(self, *, sends: bool) -> None:
+        super().__init__(None)
+        self._sends = sends
+
+    def request(self, outgoing: Outgoing[ChannelConfig]) -> dict[str, Any]:
+        if not self._sends:
+            raise LookupError("no such field")
+        return {}
+
+    async def deliver(
+        self, outgoing: Outgoing[ChannelConfig], request: dict[str, Any], egress: Egress
+    ) -> Receipt:
+        raise LookupError("no such field")
+
+
+@pytest.mark.parametrize("sends", [False, True])
+async def test_a_fault_of_ours_is_logged_and_counts_as_sent_only_if_it_may_be(
+    sends: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    id, channel = UUID(int=1), Faulty(sends=sends)
+    target = Target(TenantId("a" * 26), id, channel, ChannelConfig(), Redactor({}))
+    claimed = Claimed(id, id, 1, 0, {}, "", NOTIFICATION, 0.0, NOW)
+    async with egress("") as out:
+        outcome = await send(Attempt(claimed, target), out, Gates(), 0.0)
+    assert (outcome.kind, outcome.maybe_sent) == (FailureClass.TRANSIENT, sends)
+    assert outcome.error == "unexpected LookupError; the worker's log has its message"
+    [logged] = caplog.records
+    assert logged.exc_info is not None
+    assert isinstance(logged.exc_info[1], LookupError)
+    assert str(id) in logged.getMessage()
+
+
 class Echoing(Quoting):
     """A vendor that repeats the title, and whose handle is what we call the message."""
 

@@ -14,6 +14,7 @@ from storage.database import Database
 from tests.blocked import until_blocked
 from tests.service import Service, Tenant
 
+_BUSY_SECONDS = 0.5  # many times what is waited for a connection there
 CSV = b"number,title,status,priority\nINC1,Printer on fire,New,1\n"
 BAD = b'number,title\n1,"never closed\n'
 TEMPLATE = {
@@ -267,6 +268,22 @@ class TestLease:
                 while not await tenant.sql(f"{young} - interval '30 s'", tenant.id):
                     await asyncio.sleep(0.01)
             assert (await upload(tenant)).json()["code"] == "idempotency_in_flight"
+
+    async def test_also_after_no_connection_was_free(
+        self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("api.idempotency._PROLONG_SECONDS", 0.01)
+        one = Database(tenant.service.dsn, pool_size=1)
+        monkeypatch.setattr(one.engine.sync_engine.pool, "_timeout", 0.01)
+        young = "select from public.idempotency_keys where tenant_id = $1 and created_at > now()"
+        async with once(one, tenant.id, "once"):
+            async with one.anonymous():
+                await asyncio.sleep(_BUSY_SECONDS)
+                await self.age(tenant)
+            async with asyncio.timeout(20):
+                while not await tenant.sql(f"{young} - interval '30 s'", tenant.id):
+                    await asyncio.sleep(0.01)
+        await one.close()
 
     @pytest.mark.parametrize("asked", ["the same", "otherwise"])
     async def test_who_was_taken_to_have_died_settles_nothing(

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.egress import BODY_BYTES, egress, retry_after
+from channels.route import Route
 from domain.delivery import LATEST_SECONDS, DeliveryFailed, FailureClass
 from tests.channels.wire import (
     BLOCKED,
@@ -19,6 +20,7 @@ from tests.channels.wire import (
     listening,
     loopback,
 )
+from tests.receivers.proxy import HttpProxy, proxying
 from tests.receivers.receiver import Receiver, Reply, serving
 
 
@@ -51,6 +53,18 @@ class TestRequests:
                 named = await out.send("GET", f"http://hooks.example.com:{port}", {})
         assert (literal.private, named.private) == (True, True)
         assert receiver.received[1].headers["Host"] == f"hooks.example.com:{port}"
+
+    @pytest.mark.parametrize("host", ["10.0.0.5", "[fd00::5]", "hooks.internal"])
+    async def test_a_listed_destination_at_port_80(self, host: str) -> None:
+        """A URL does not say the port that its scheme implies; no test may listen there."""
+        async with serving(Receiver()) as receiver, proxying(HttpProxy()) as proxy:
+            receiver.always = Reply(200, "inside")
+            proxy.leads = {f"{to}:80": receiver.port for to in ("10.0.0.5", "[fd00::5]")}
+            route = Route.parse(proxy.url, False, False, None)
+            allow = "10.0.0.5/32:80, [fd00::5]:80"
+            async with egress(allow, route=route, lookup=lambda _: ["10.0.0.5"]) as out:
+                reply = await out.send("POST", f"http://{host}/hook", {}, b"{}")
+        assert (reply.status, reply.body, reply.private) == (200, b"inside", True)
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     async def test_a_redirect_is_an_answer(self, status: int) -> None:

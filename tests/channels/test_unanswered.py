@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -72,6 +74,32 @@ async def test_an_answer_that_breaks_off(said: bytes) -> None:
 
     async with listening(say) as port, egress(loopback(port), total=5) as out:
         assert kind(await failure(out, f"http://127.0.0.1:{port}")) == MAYBE_SENT
+
+
+@pytest.mark.parametrize("status", [200, 202, 400, 404, 413])
+async def test_a_body_that_breaks_off_is_no_answer_where_it_has_a_say(status: int) -> None:
+    async with cut(status) as port, egress(loopback(port), total=5) as out:
+        assert kind(await failure(out, f"http://127.0.0.1:{port}")) == MAYBE_SENT
+
+
+@pytest.mark.parametrize("status", [302, 401, 403, 429, 500, 503])
+async def test_and_else_it_is_the_status_that_was_answered(status: int) -> None:
+    async with cut(status) as port, egress(loopback(port), total=5) as out:
+        reply = await out.send("POST", f"http://127.0.0.1:{port}", {}, b"{}")
+    assert (reply.status, reply.headers["retry-after"], reply.body) == (status, "7", b"no")
+
+
+@asynccontextmanager
+async def cut(status: int) -> AsyncIterator[int]:
+    """The port of a server whose answers end too soon."""
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n{}")
+        writer.write(b"HTTP/1.1 %d X\r\nRetry-After: 7\r\nContent-Length: 9\r\n\r\nno" % status)
+        await writer.drain()
+
+    async with listening(say) as port:
+        yield port
 
 
 async def test_a_name_without_address() -> None:

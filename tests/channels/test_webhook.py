@@ -1,5 +1,6 @@
 """Signed webhooks: what a receiver gets and can verify, what its answers mean, how secrets turn."""
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -20,6 +21,7 @@ from domain.delivery import Check, DeliveryFailed, DeliveryStatus, Failure, Fail
 from domain.message import Latest, Message
 from domain.notification import METADATA_BYTES
 from tests.channels.examples import DELIVERY, MESSAGES, message, outgoing
+from tests.channels.wire import listening, loopback
 from tests.receivers.receiver import Received, Reply, serving
 from tests.receivers.webhook import EXAMPLE_SECRET, WebhookReceiver
 
@@ -136,6 +138,43 @@ async def test_any_2xx_is_success(status: int) -> None:
     async with serving(receiver):
         receipt = await send(receiver)
     assert (receipt.status, receipt.code) == (DeliveryStatus.DELIVERED, status)
+
+
+CUT = b"Content-Length: 10\r\n\r\nno"
+
+
+@pytest.mark.parametrize("is_silent", [False, True], ids=["breaks off", "never ends"])
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (200, None),
+        (202, None),
+        (404, FailureClass.TRANSIENT),
+        (410, FailureClass.PERMANENT),
+        (429, FailureClass.THROTTLED),
+        (503, FailureClass.TRANSIENT),
+    ],
+)
+async def test_the_status_counts_whatever_becomes_of_the_body(
+    status: int, kind: FailureClass | None, is_silent: bool
+) -> None:
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n{")
+        writer.write(b"HTTP/1.1 %d X\r\n%s" % (status, CUT))
+        await writer.drain()
+        if is_silent:
+            await reader.read(-1)  # until the client goes
+
+    async with listening(say) as port, egress(loopback(port), total=0.5) as out:
+        going = outgoing("generic_webhook", f"http://127.0.0.1:{port}")
+        request = CHANNEL.request(going)
+        if kind is None:
+            assert (await CHANNEL.deliver(going, request, out)).code == status
+        else:
+            with pytest.raises(DeliveryFailed) as raised:
+                await CHANNEL.deliver(going, request, out)
+            found = raised.value.failure
+            assert (found.kind, found.status, found.gone) == (kind, status, status == 410)
 
 
 async def test_redirects_are_not_followed() -> None:

@@ -163,12 +163,12 @@ class TestLocks:
         connections = SimpleNamespace(database=due.database, vault=None, egress=None)
         delivering = Delivering(connections)  # type: ignore[arg-type]
         stopping = ActivityEnvironment()
-        stopping.worker_shutdown()  # so that it sends no more than the window
         async with due.database.tenant(due.tenant_id) as connection:
             await integration.find(connection, due.integration_id, lock=True)
             recording = asyncio.create_task(stopping.run(delivering.round, window.share, window))
             while not await due.rows(_WAITING):
                 await asyncio.sleep(0.02)
+            stopping.worker_shutdown()  # so that it sends no more than the window
             await connection.execute(text("set local lock_timeout = '500 ms'"))
             assert await waiting.wake(connection, due.integration_id) == {due.request_id}
         await recording
