@@ -114,7 +114,8 @@ async def cancel(job_id: UUID, context: InContext, caller: Operator) -> dict[str
 
 @router.delete("/{job_id}/rollback", status_code=202)
 async def rollback(job_id: UUID, context: InContext, caller: Operator) -> dict[str, Any]:
-    """Take a completed import back; rows edited since are kept and listed with the errors."""
+    """Take a completed import back; rows edited, or referred to, since are kept and listed with
+    the errors."""
     async with context.database.tenant(caller.tenant_id) as connection:
         job = await find_job(connection, job_id)
     if job["status"] != Status.COMPLETED:
