@@ -1,5 +1,7 @@
 """Migration jobs over HTTP: preview, execute, steer, report. Uploads come in through upload.py."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -88,8 +90,8 @@ async def execute(
     """Import the file. All or nothing, unless `continueOnError`; see the job for its progress."""
     revision = await _add_mapping(context, caller, job_id, body)
     request = ExecuteRequest(revision=revision, options=body.options)
-    await ask(context.temporal, job_id, MigrationWorkflow.execute, request)
-    await _note(context, caller, "execute", job_id)
+    async with _noted(context, caller, "execute", job_id):
+        await ask(context.temporal, job_id, MigrationWorkflow.execute, request)
     notes = {"notes": body.notes} if body.notes else {}
     return await get_migration(job_id, context, caller) | notes
 
@@ -124,21 +126,35 @@ async def rollback(job_id: UUID, context: InContext, caller: Operator) -> dict[s
             "invalid_state",
             f"only a completed job can be rolled back, not one that is {job['status']}",
         )
-    await roll_back(context.temporal, job)
-    await _note(context, caller, "rollback", job_id)
+    async with _noted(context, caller, "rollback", job_id):
+        await roll_back(context.temporal, job)
     return await get_migration(job_id, context, caller)
 
 
 async def _steer(job_id: UUID, context: InContext, caller: Operator, name: str) -> dict[str, Any]:
     """Ask the job's workflow, if the job is the tenant's own; the job as it is then."""
     await get_migration(job_id, context, caller)
-    await ask(context.temporal, job_id, getattr(MigrationWorkflow, name))
-    await _note(context, caller, name, job_id)
+    async with _noted(context, caller, name, job_id):
+        await ask(context.temporal, job_id, getattr(MigrationWorkflow, name))
     return await get_migration(job_id, context, caller)
 
 
+@asynccontextmanager
+async def _noted(
+    context: InContext, caller: Operator, action: str, job_id: UUID
+) -> AsyncIterator[None]:
+    """For the audit log: that it is asked for, before it is, since it may be done although no
+    answer comes; and that it was refused."""
+    await _note(context, caller, action, job_id)
+    try:
+        yield
+    except ApiError as error:
+        if error.code == "invalid_state":
+            await _note(context, caller, f"{action}.refused", job_id)
+        raise
+
+
 async def _note(context: InContext, caller: Operator, action: str, job_id: UUID) -> None:
-    """For the audit log, once it is under way; what is refused is not done."""
     async with context.database.tenant(caller.tenant_id) as connection:
         await note(connection, caller, action, "migration", job_id)
 

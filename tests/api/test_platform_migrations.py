@@ -1,14 +1,17 @@
 """Requests of migrations in the platform's words: what its client and its guide send."""
 
+import asyncio
 import json
 from typing import Any
 from urllib.parse import unquote
 
+import asyncpg
 import httpx
 import pytest
 
 from storage.local import LocalStore
 from tests.api.wire import END, FIELDS, field, file
+from tests.blocked import until_blocked
 from tests.service import Tenant
 
 PATH = "/v1/migration"
@@ -245,10 +248,25 @@ class TestAudit:
         )
         assert (row["actor"][:1] != "", row["subject"]) == (True, f"migration/{id}")
 
-    async def test_what_was_refused_is_not(self, tenant: Tenant) -> None:
+    async def test_what_was_refused_is_said_to_be(self, tenant: Tenant) -> None:
         id = await uploaded(tenant)
         refused = await tenant.service.http.delete(f"{PATH}/{id}/rollback", headers=tenant.headers)
         assert refused.status_code == 409
         assert (await tenant.post(f"{PATH}/{id}/pause")).status_code == 409
         assert (await tenant.post(f"{PATH}/{id}/cancel")).status_code == 202
-        assert await audited(tenant) == ["migration.create", "migration.cancel"]
+        assert await audited(tenant) == [
+            *("migration.create", "migration.pause", "migration.pause.refused", "migration.cancel")
+        ]
+
+    async def test_what_is_done_after_the_asking_broke_off_is(self, tenant: Tenant) -> None:
+        id = await uploaded(tenant)
+        holder = await asyncpg.connect(tenant.service.dsn)
+        async with holder.transaction():  # so that the workflow cannot answer
+            await holder.execute("select from public.migration_jobs where id = $1 for update", id)
+            asking = asyncio.create_task(tenant.post(f"{PATH}/{id}/execute"))
+            await until_blocked(tenant.sql, holder.get_server_pid())
+            asking.cancel()
+            await asyncio.wait([asking])
+        await holder.close()
+        assert (await tenant.settled(id))["status"] == "completed"
+        assert await audited(tenant) == ["migration.create", "migration.execute"]
