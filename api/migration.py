@@ -12,7 +12,7 @@ from api.auth import Operator, Reader
 from api.change import note
 from api.context import InContext
 from api.durable import ask, roll_back
-from api.errors import ApiError
+from api.errors import ApiError, existing
 from api.given import Given, unknown
 from api.job import find_job, shown_jobs
 from api.page import InPage
@@ -161,11 +161,13 @@ async def _note(context: InContext, caller: Operator, action: str, job_id: UUID)
 
 async def _add_mapping(context: InContext, caller: Operator, job_id: UUID, given: Given) -> int:
     """Keep the mapping as the job's next revision; its number is what the workflow is told, 0
-    where none is given."""
+    where none is given. Under the job's lock, as who asks at the same time takes the next number.
+    """
     async with context.database.tenant(caller.tenant_id) as connection:
-        job = await find_job(connection, job_id)
         if not given.of(caller).names_one:
+            await find_job(connection, job_id)
             return 0
+        job = existing(await migration.lock(connection, job_id), "migration")
         if job["status"] != Status.PREVIEW:
             raise ApiError(409, "invalid_state", f"the job is {job['status']}")
         mapping = await given.chosen(connection, job["entity_type"], job["source_system"])

@@ -230,6 +230,19 @@ class TestObject:
         assert unquote(kept).endswith("漢.csv")
 
 
+async def test_of_two_mappings_at_once_one_is_previewed(tenant: Tenant) -> None:
+    id = await uploaded(tenant)
+    holder = await asyncpg.connect(tenant.service.dsn)
+    async with holder.transaction():  # until both are about to keep theirs
+        await holder.execute("select from public.migration_jobs where id = $1 for update", id)
+        path, body = f"{PATH}/{id}/preview", {"mapping": MAPPING}
+        asked = [asyncio.create_task(tenant.post(path, body)) for _ in range(2)]
+        await until_blocked(tenant.sql, holder.get_server_pid(), count=2)
+    await holder.close()
+    answers = sorted([(await each).status_code for each in asked])
+    assert answers in ([200, 200], [200, 409])
+
+
 class TestAudit:
     async def test_imports_and_rollbacks_are_on_record(self, tenant: Tenant) -> None:
         id = await uploaded(tenant)
