@@ -102,6 +102,12 @@ async def statuses_of_files(
     return {row[0]: Status(row[1]) for row in await connection.execute(query)}
 
 
+async def hold_room(connection: AsyncConnection, tenant_id: str) -> None:
+    """Until the transaction ends, be the only one that records an upload of the tenant's."""
+    name = func.hashtextextended(f"{tenant_id}/uploads", 0)
+    await connection.execute(select(func.pg_advisory_xact_lock(name)))
+
+
 async def stored_bytes(connection: AsyncConnection) -> int:
     """The size of the tenant's uploads that are still stored."""
     held = select(func.coalesce(func.sum(migration_jobs.c.object_size), 0))
