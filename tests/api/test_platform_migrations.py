@@ -104,6 +104,17 @@ class TestWords:
             assert done.status_code == status, done.text
         assert (await tenant.settled(id))["successfulRecords"] == 3
 
+    @pytest.mark.parametrize("name", ["templateId", "mappingTemplateId"])
+    async def test_an_unknown_template_is_pointed_at_by_the_name_that_was_sent(
+        self, tenant: Tenant, name: str
+    ) -> None:
+        given = {name: "019a0000-0000-7000-8000-000000000000"}
+        upload = await posted(tenant, fields(**given), file(CSV))
+        execution = await tenant.post(f"{PATH}/{await uploaded(tenant)}/execute", given)
+        for refused in (upload, execution):
+            assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+            assert refused.json()["errors"] == [{"pointer": f"/{name}"}]
+
     @pytest.mark.parametrize("batch", [0, -1, 10_001, "few"])
     async def test_a_batch_that_cannot_be_is_refused(self, tenant: Tenant, batch: Any) -> None:
         id = await uploaded(tenant)
