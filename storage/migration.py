@@ -62,7 +62,8 @@ async def create(
 
 
 async def _instances(connection: AsyncConnection, source_system: str) -> list[str]:
-    """The names of the source system's installations that the tenant has imported from."""
+    """The names of the source system's installations of which the tenant has uploaded files,
+    whatever became of those."""
     jobs = migration_jobs.c
     query = select(jobs.source_instance).where(jobs.source_system == source_system)
     named = query.group_by(jobs.source_instance).order_by(func.min(jobs.created_at))
