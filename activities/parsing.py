@@ -11,9 +11,8 @@ from activities.job import (
     LoadedJob,
     before_import,
     load_before_import,
-    new_chunk_key,
-    new_chunk_number,
 )
+from activities.keys import new_chunk_key, new_chunk_number
 from domain.failures import BadInput
 from domain.migration import Phase, Status
 from settings import Settings

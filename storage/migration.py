@@ -3,7 +3,6 @@
 `advance` is the only way a job's status changes, and only activities call it.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -93,14 +92,10 @@ async def unfinished(connection: AsyncConnection) -> list[Job]:
     return [dict(row._mapping) for row in await connection.execute(query)]
 
 
-async def statuses_of_files(
-    connection: AsyncConnection, prefixes: Collection[str]
-) -> dict[str, Status]:
-    """The status of the job that each stored file belongs to; files go by their key without its
-    extension, which their chunks' keys begin with. A file without a job is left out."""
-    prefix = func.regexp_replace(migration_jobs.c.object_key, r"\.[^.]*$", "")
-    query = select(prefix, migration_jobs.c.status).where(prefix.in_(prefixes))
-    return {row[0]: Status(row[1]) for row in await connection.execute(query)}
+async def statuses_of_files(connection: AsyncConnection) -> dict[str, Status]:
+    """The status of each of the tenant's jobs, by the key of its upload."""
+    query = select(migration_jobs.c.object_key, migration_jobs.c.status)
+    return {key: Status(status) for key, status in await connection.execute(query)}
 
 
 async def hold_room(connection: AsyncConnection, tenant_id: str) -> None:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from activities.job import new_chunk_number
+from activities.keys import job_prefix, new_chunk_number
 from tests.service import Tenant
 
 HEADER = "number,title,status,priority,u_notes"
@@ -76,3 +76,8 @@ def test_chunks_of_an_earlier_version_are_not_taken_for_new_ones() -> None:
     assert new_chunk_number("acme/migrations/1/000003.arrow") is None
     assert new_chunk_number("acme/migrations/1/c000003.arrow") == 3
     assert new_chunk_number("acme/migrations/1/cats.arrow") is None
+
+
+def test_all_files_of_a_job_have_one_prefix() -> None:
+    keys = ("acme/migrations/01jd.csv", "acme/migrations/01jd/000003.arrow")
+    assert {job_prefix(key) for key in keys} == {"acme/migrations/01jd"}
