@@ -99,11 +99,12 @@ class LoadedJob:
         return job_prefix(self.row["object_key"])
 
     def chunk_key(self, number: int) -> str:
-        """Where a parsed job's chunk lies. An earlier version cut by count alone and used another
-        name, so that chunks of the two kinds are never taken for one another."""
-        if self.row["profile"] and "chunks" not in self.row["profile"]:
+        """Where a parsed job's chunk lies. Its name says by which readers it was cut, so that those
+        of two kinds are never taken for one another; the first ones cut by count alone."""
+        profile = self.row["profile"]
+        if profile and "chunks" not in profile:
             return f"{self.prefix}/{number:06}.arrow"
-        return new_chunk_key(self.prefix, number)
+        return new_chunk_key(self.prefix, number, profile.get("readers"))
 
     @property
     def chunk_sizes(self) -> list[tuple[int, int]]:
