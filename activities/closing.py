@@ -32,13 +32,16 @@ class Closing:
     @activity.defn(name=steps.set_state.name)
     async def set_state(self, input: m.StateInput) -> m.State:
         """Say where the job is. Raises Superseded if the workflow believes the import to be ahead,
-        and it has begun or is over; a pause that comes too early or too late changes nothing."""
+        and it has begun or is over; a pause that comes too early or too late changes nothing,
+        and neither does what is older than what the workflow has said since."""
         async with locked_job(self._database, input.job) as (connection, job):
             if input.phase is not Phase.IMPORTING:
                 check_before_import(job)
             elif not is_importing(job.row):
                 return m.State(status=Status(job.row["status"]))
-            await migration.advance(connection, job.id, input.status, input.phase)
+            if input.turn < job.row["turn"]:
+                return m.State(status=Status(job.row["status"]))
+            await migration.advance(connection, job.id, input.status, input.phase, turn=input.turn)
         return m.State(status=input.status)
 
     @activity.defn(name=steps.recall_job.name)

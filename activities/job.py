@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
+from activities.keys import job_prefix, new_chunk_key
 from activities.memory import PROCESS_BYTES, Memory, available, divided
 from channels.egress import Egress
 from domain.entity import ENTITIES, Entity
@@ -95,14 +96,15 @@ class LoadedJob:
     @property
     def prefix(self) -> str:
         """What the keys of the upload and of all its chunks begin with."""
-        return str(self.row["object_key"]).rpartition(".")[0]
+        return job_prefix(self.row["object_key"])
 
     def chunk_key(self, number: int) -> str:
-        """Where a parsed job's chunk lies. An earlier version cut by count alone and used another
-        name, so that chunks of the two kinds are never taken for one another."""
-        if self.row["profile"] and "chunks" not in self.row["profile"]:
+        """Where a parsed job's chunk lies. Its name says by which readers it was cut, so that those
+        of two kinds are never taken for one another; the first ones cut by count alone."""
+        profile = self.row["profile"]
+        if profile and "chunks" not in profile:
             return f"{self.prefix}/{number:06}.arrow"
-        return new_chunk_key(self.prefix, number)
+        return new_chunk_key(self.prefix, number, profile.get("readers"))
 
     @property
     def chunk_sizes(self) -> list[tuple[int, int]]:
@@ -130,16 +132,6 @@ class LoadedJob:
         plan = Plan.build(mapping, self.entity, self.identity, self.time_zone)
         plan = plan.placed(self.columns, str(self.row["sha256"])[:_FILE_CHARS])
         return plan.labelled() if self.source.labels_priorities else plan
-
-
-def new_chunk_key(prefix: str, number: int) -> str:
-    return f"{prefix}/c{number:06}.arrow"
-
-
-def new_chunk_number(key: str) -> int | None:
-    """The number of the chunk that lies there; None if that is no chunk, or one of the old."""
-    name = key.rpartition("/")[2].partition(".")[0]
-    return int(name[1:]) if name[:1] == "c" and name[1:].isdecimal() else None
 
 
 async def load_job(database: Database, ref: JobRef) -> LoadedJob:

@@ -11,9 +11,8 @@ from activities.job import (
     LoadedJob,
     before_import,
     load_before_import,
-    new_chunk_key,
-    new_chunk_number,
 )
+from activities.keys import new_chunk_key, new_chunk_number
 from domain.failures import BadInput
 from domain.migration import Phase, Status
 from settings import Settings
@@ -21,13 +20,15 @@ from sources import Source
 from sources.batch import Profile
 from sources.parsing import ParseSpec
 from sources.sandbox import parsing
+from sources.version import READERS
 from storage import migration
 from workflows import messages as m
 from workflows import steps
 
 
 class Parsing:
-    """Parsing is restartable: chunk n depends on the bytes alone, and those that exist stay."""
+    """Parsing is restartable: chunk n depends on the bytes and the readers alone, and those that
+    exist stay."""
 
     def __init__(self, connections: Connections, settings: Settings) -> None:
         self._database, self._store = connections.database, connections.store
@@ -119,4 +120,5 @@ def _about(profile: Profile, source: Source) -> Iterator[str]:
 
 
 def _as_json(profile: Profile) -> dict[str, Any]:
-    return {**dataclasses.asdict(profile), "columns": list(profile.columns)}
+    found = {"columns": list(profile.columns), "readers": READERS}
+    return {**dataclasses.asdict(profile), **found}

@@ -11,6 +11,7 @@ from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.job import Connections
+from activities.keys import job_prefix
 from domain.failures import Problem
 from domain.migration import FINAL, Status
 from domain.tenant import TenantId
@@ -120,11 +121,12 @@ class Reaping:
         if not files:
             return 0
         async with self._database.tenant(tenant.id) as connection:
-            statuses = await migration.statuses_of_files(
-                connection, {_prefix(each.key) for each in files}
-            )
+            found = await migration.statuses_of_files(connection)
+        statuses = {job_prefix(key): status for key, status in found.items()}
         forgotten = [
-            each.key for each in files if _is_forgotten(each, statuses.get(_prefix(each.key)), now)
+            each.key
+            for each in files
+            if _is_forgotten(each, statuses.get(job_prefix(each.key)), now)
         ]
         await self._store.delete(forgotten)
         return len(forgotten)
@@ -153,8 +155,3 @@ def _is_forgotten(file: StoredObject, status: Status | None, now: datetime) -> b
         return status in FINAL
     # Its upload may not be over yet: S3 dates an object by the start of its multipart upload.
     return file.modified < now - _LONGEST_UPLOAD
-
-
-def _prefix(key: str) -> str:
-    """`slug/migrations/id`, of the upload's key and of its chunks' keys alike."""
-    return "/".join(key.split("/")[:3]).partition(".")[0]

@@ -22,7 +22,8 @@ from temporalio.worker import (
 
 from activities.alone import run_alone
 from activities.errors import final
-from activities.job import Connections, LoadedJob, load_job, new_chunk_number
+from activities.job import Connections, LoadedJob, load_job
+from activities.keys import new_chunk_number
 from activities.retrying import until_done
 from domain.failures import Died, Problem
 from domain.starts import Starts

@@ -3,7 +3,14 @@
 from typing import Any, Self
 from uuid import UUID
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -52,6 +59,15 @@ class Given(BaseModel):
     mapping_template_id: UUID | None = Field(
         None, validation_alias=AliasChoices("mappingTemplateId", "templateId")
     )
+    _template_name: str = "mappingTemplateId"  # what the request calls it
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _read(cls, values: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        given = read(values)
+        if isinstance(values, dict) and "templateId" in values:
+            given._template_name = "templateId"
+        return given
 
     @property
     def names_one(self) -> bool:
@@ -72,7 +88,7 @@ class Given(BaseModel):
             return None
         found = await template.find(connection, self.mapping_template_id)
         if found is None:
-            raise unknown("mappingTemplateId", "there is no such template")
+            raise unknown(self._template_name, "there is no such template")
         mapping = template.mapping_of(found)
         check_mapping(mapping, entity_type)
         return mapping

@@ -1,5 +1,7 @@
 """Migration jobs over HTTP: preview, execute, steer, report. Uploads come in through upload.py."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +12,7 @@ from api.auth import Operator, Reader
 from api.change import note
 from api.context import InContext
 from api.durable import ask, roll_back
-from api.errors import ApiError
+from api.errors import ApiError, existing
 from api.given import Given, unknown
 from api.job import find_job, shown_jobs
 from api.page import InPage
@@ -88,8 +90,8 @@ async def execute(
     """Import the file. All or nothing, unless `continueOnError`; see the job for its progress."""
     revision = await _add_mapping(context, caller, job_id, body)
     request = ExecuteRequest(revision=revision, options=body.options)
-    await ask(context.temporal, job_id, MigrationWorkflow.execute, request)
-    await _note(context, caller, "execute", job_id)
+    async with _noted(context, caller, "execute", job_id):
+        await ask(context.temporal, job_id, MigrationWorkflow.execute, request)
     notes = {"notes": body.notes} if body.notes else {}
     return await get_migration(job_id, context, caller) | notes
 
@@ -114,7 +116,8 @@ async def cancel(job_id: UUID, context: InContext, caller: Operator) -> dict[str
 
 @router.delete("/{job_id}/rollback", status_code=202)
 async def rollback(job_id: UUID, context: InContext, caller: Operator) -> dict[str, Any]:
-    """Take a completed import back; rows edited since are kept and listed with the errors."""
+    """Take a completed import back; rows edited, or referred to, since are kept and listed with
+    the errors."""
     async with context.database.tenant(caller.tenant_id) as connection:
         job = await find_job(connection, job_id)
     if job["status"] != Status.COMPLETED:
@@ -123,32 +126,48 @@ async def rollback(job_id: UUID, context: InContext, caller: Operator) -> dict[s
             "invalid_state",
             f"only a completed job can be rolled back, not one that is {job['status']}",
         )
-    await roll_back(context.temporal, job)
-    await _note(context, caller, "rollback", job_id)
+    async with _noted(context, caller, "rollback", job_id):
+        await roll_back(context.temporal, job)
     return await get_migration(job_id, context, caller)
 
 
 async def _steer(job_id: UUID, context: InContext, caller: Operator, name: str) -> dict[str, Any]:
     """Ask the job's workflow, if the job is the tenant's own; the job as it is then."""
     await get_migration(job_id, context, caller)
-    await ask(context.temporal, job_id, getattr(MigrationWorkflow, name))
-    await _note(context, caller, name, job_id)
+    async with _noted(context, caller, name, job_id):
+        await ask(context.temporal, job_id, getattr(MigrationWorkflow, name))
     return await get_migration(job_id, context, caller)
 
 
+@asynccontextmanager
+async def _noted(
+    context: InContext, caller: Operator, action: str, job_id: UUID
+) -> AsyncIterator[None]:
+    """For the audit log: that it is asked for, before it is, since it may be done although no
+    answer comes; and that it was refused."""
+    await _note(context, caller, action, job_id)
+    try:
+        yield
+    except ApiError as error:
+        if error.code == "invalid_state":
+            await _note(context, caller, f"{action}.refused", job_id)
+        raise
+
+
 async def _note(context: InContext, caller: Operator, action: str, job_id: UUID) -> None:
-    """For the audit log, once it is under way; what is refused is not done."""
     async with context.database.tenant(caller.tenant_id) as connection:
         await note(connection, caller, action, "migration", job_id)
 
 
 async def _add_mapping(context: InContext, caller: Operator, job_id: UUID, given: Given) -> int:
     """Keep the mapping as the job's next revision; its number is what the workflow is told, 0
-    where none is given."""
+    where none is given. Under the job's lock, as who asks at the same time takes the next number.
+    """
     async with context.database.tenant(caller.tenant_id) as connection:
-        job = await find_job(connection, job_id)
         if not given.of(caller).names_one:
+            await find_job(connection, job_id)
             return 0
+        job = existing(await migration.lock(connection, job_id), "migration")
         if job["status"] != Status.PREVIEW:
             raise ApiError(409, "invalid_state", f"the job is {job['status']}")
         mapping = await given.chosen(connection, job["entity_type"], job["source_system"])

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
+from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from api.auth import Caller
@@ -62,7 +63,8 @@ async def store_file(
     format = detect(name, head)
     if named is not None:
         check_format(named, format)
-    room = await _room(context, caller)
+    async with context.database.tenant(caller.tenant_id) as connection:
+        room = await _room(context, connection)
     digest = hashlib.sha256()
     key = f"{caller.slug}/migrations/{str(ULID()).lower()}.{format}"
     about = _about(named, name, format) if named else None
@@ -135,11 +137,24 @@ async def _peek(body: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes]
     return first[:HEAD_BYTES], whole()
 
 
-async def _room(context: Context, caller: Caller) -> int:
+async def take_room(
+    context: Context, caller: Caller, connection: AsyncConnection, size: int
+) -> None:
+    """Raises BadInput if others took the room while the file came; none do until the transaction
+    ends."""
+    await migration.hold_room(connection, caller.tenant_id)
+    _check_room(await _room(context, connection), size)
+
+
+async def _room(context: Context, connection: AsyncConnection) -> int:
     """How many bytes the tenant may still store; its unfinished jobs hold the others."""
-    async with context.database.tenant(caller.tenant_id) as connection:
-        held = await migration.stored_bytes(connection)
-    return context.settings.tenant_quota_bytes - held
+    return context.settings.tenant_quota_bytes - await migration.stored_bytes(connection)
+
+
+def _check_room(room: int, size: int) -> None:
+    if size > room:
+        detail = "the tenant's unfinished migrations leave no room for this file"
+        raise BadInput("quota_exceeded", detail, limit=max(room, 0), actual=size)
 
 
 async def _bounded(
@@ -148,9 +163,7 @@ async def _bounded(
     received = 0
     async for piece in body:
         received += len(piece)
-        if received > room:
-            detail = "the tenant's unfinished migrations leave no room for this file"
-            raise BadInput("quota_exceeded", detail, limit=max(room, 0), actual=received)
+        _check_room(room, received)
         digest.update(piece)
         yield piece
     if named is not None:

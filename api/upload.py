@@ -20,7 +20,8 @@ from api.form import Form
 from api.idempotency import IdempotencyKey, Once, once, request_hash
 from api.intake import Intake, UploadFields
 from api.job import find_job, shown_jobs
-from domain.failures import Problem
+from api.stored_file import take_room
+from domain.failures import BadInput, Problem
 from domain.mapping import Mapping
 from domain.migration import Status
 from storage import migration
@@ -87,19 +88,20 @@ class _Taken:
         """The job of the file; or the answer given earlier, and the file is dropped again."""
         try:
             earlier = self.hold.replay(self.hash)
-        except ApiError:
+            # If this fails but for a refusal, the job may be on record all the same (a commit whose
+            # reply was lost), so the file stays: the reaper deletes what belongs to no job.
+            taken = earlier or await self._create(stored, mapping)
+        except (ApiError, BadInput):
             await self.context.store.delete([stored.object_key])
             raise
         if earlier is not None:
             await self.context.store.delete([stored.object_key])
-            return earlier
-        # If this fails, the job may be on record all the same (a commit whose reply was lost), so
-        # the file stays: the reaper deletes what belongs to no job.
-        return await self._create(stored, mapping)
+        return taken
 
     async def _create(self, stored: NewJob, mapping: Mapping | None) -> Job:
         # From the same commit on, a repeated request is answered with this job.
         async with self.hold.transaction() as connection:
+            await take_room(self.context, self.caller, connection, stored.object_size)
             job = await migration.create(connection, self.caller.tenant_id, stored, mapping)
             await note(connection, self.caller, "create", "migration", job["id"])
             shown = (await shown_jobs(self.context, connection, [job]))[0]

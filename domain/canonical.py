@@ -27,11 +27,12 @@ def custom_json(columns: Mapping[str, pl.Series]) -> pl.Expr:
 
 
 def content_hash(values: pl.DataFrame) -> pl.Series:
-    """A 64-bit hash of each row's values by column name, the same in every run and version.
+    """A 64-bit hash of each row's values by column name, the same in every run.
 
-    XXH3 of each value as text, seeded by the name of its column and joined by exclusive or:
-    neither the order of the columns nor a column without a value counts, so a later version
-    with more fields still knows its rows again.
+    XXH3 of each value as text, seeded by the name of its column and joined by exclusive or: neither
+    the order of the columns nor a column without a value counts. A mapping, or a later version,
+    that reads a value otherwise or into another column makes another hash; an update then compares
+    the records themselves.
     """
     combined = pl.lit(0, dtype=pl.UInt64)
     for name, dtype in values.schema.items():

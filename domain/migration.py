@@ -101,7 +101,8 @@ OUTCOMES = tuple(Counts.model_fields)
 
 
 class Undone(_Model):
-    """What undo took back; `kept` rows had been edited since, and are listed with the errors."""
+    """What undo took back; `kept` rows had been edited, or referred to, since, and are listed with
+    the errors."""
 
     deleted: int = 0
     restored: int = 0

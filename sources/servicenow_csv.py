@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from sources.batch import Batch, Limits, Profile
 from sources.chunking import in_chunks
-from sources.csv_cells import without_escapes
+from sources.csv_cells import Escapes
 from sources.csv_format import read_rows
 from sources.references import with_references
 from sources.tables import Tables, only
@@ -17,6 +17,8 @@ from sources.tables import Tables, only
 def read_csv(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> Iterator[Batch]:
     """Read the records of `table` as `sources.csv_format.read_csv` does; those that name another
     table are counted in `profile.ignored`."""
-    read = map(without_escapes, read_rows(stream, profile, limits))
+    escapes = Escapes(profile)
+    read = map(escapes.taken_off, read_rows(stream, profile, limits))
     batches = (with_references(batch, profile) for batch in read)
     yield from in_chunks(only(batches, Tables(table, profile), profile))
+    escapes.tell()

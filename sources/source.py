@@ -1,11 +1,13 @@
 """What a source system is to the rest of the service. Cheap to import: readers load on use."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
+from domain.fitting import column_of
 from domain.mapping import FieldMapping
 from domain.mapping import Mapping as FieldsMapping
 from domain.vocabulary import underscored
@@ -68,12 +70,14 @@ def fill_targets(
     is empty, its `fallbacks` take its place.
 
     Case and the choice of space or underscore do not count, so a header `Short description`
-    is short_description.
+    is short_description; of several that are alike one has to be spelled exactly so (`column_of`).
     """
-    present = {underscored(name): name for name in reversed(columns)}
+    alike: defaultdict[str, list[str]] = defaultdict(list)
+    for column in columns:
+        alike[underscored(column)].append(column)
 
     def found(names: Iterable[str]) -> tuple[str, ...]:
-        return tuple(present[name] for name in names if name in present)
+        return tuple(filter(None, (column_of(name, alike[name]) for name in names)))
 
     return tuple(
         FieldMapping(

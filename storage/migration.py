@@ -3,7 +3,6 @@
 `advance` is the only way a job's status changes, and only activities call it.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -62,7 +61,8 @@ async def create(
 
 
 async def _instances(connection: AsyncConnection, source_system: str) -> list[str]:
-    """The names of the source system's installations that the tenant has imported from."""
+    """The names of the source system's installations of which the tenant has uploaded files,
+    whatever became of those."""
     jobs = migration_jobs.c
     query = select(jobs.source_instance).where(jobs.source_system == source_system)
     named = query.group_by(jobs.source_instance).order_by(func.min(jobs.created_at))
@@ -92,14 +92,16 @@ async def unfinished(connection: AsyncConnection) -> list[Job]:
     return [dict(row._mapping) for row in await connection.execute(query)]
 
 
-async def statuses_of_files(
-    connection: AsyncConnection, prefixes: Collection[str]
-) -> dict[str, Status]:
-    """The status of the job that each stored file belongs to; files go by their key without its
-    extension, which their chunks' keys begin with. A file without a job is left out."""
-    prefix = func.regexp_replace(migration_jobs.c.object_key, r"\.[^.]*$", "")
-    query = select(prefix, migration_jobs.c.status).where(prefix.in_(prefixes))
-    return {row[0]: Status(row[1]) for row in await connection.execute(query)}
+async def statuses_of_files(connection: AsyncConnection) -> dict[str, Status]:
+    """The status of each of the tenant's jobs, by the key of its upload."""
+    query = select(migration_jobs.c.object_key, migration_jobs.c.status)
+    return {key: Status(status) for key, status in await connection.execute(query)}
+
+
+async def hold_room(connection: AsyncConnection, tenant_id: str) -> None:
+    """Until the transaction ends, be the only one that records an upload of the tenant's."""
+    name = func.hashtextextended(f"{tenant_id}/uploads", 0)
+    await connection.execute(select(func.pg_advisory_xact_lock(name)))
 
 
 async def stored_bytes(connection: AsyncConnection) -> int:

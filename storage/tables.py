@@ -166,6 +166,7 @@ migration_jobs = Table(
     Column("status", Text, nullable=False, server_default="pending"),
     Column("phase", Text, nullable=False, server_default="uploading"),
     count_column("epoch"),
+    Column("turn", BigInteger, nullable=False, server_default="0"),
     count_column("mapping_revision"),
     Column("source_timezone", Text),
     Column("dry_run", Boolean, nullable=False, server_default="false"),

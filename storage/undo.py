@@ -1,5 +1,6 @@
 """Takes back what a job wrote, chunk by chunk, newest first: insertions are deleted, updates are
-restored from their before-images. Rows that somebody edited since stay, and are listed.
+restored from their before-images. Rows that somebody edited since, or that something else in the
+database refers to, stay and are listed.
 
 What was undone is added to the job's report in the chunk's own transaction, so that an undo which
 is interrupted and started again still says everything.
@@ -8,6 +9,7 @@ is interrupted and started again still says everything.
 from uuid import UUID
 
 from sqlalchemy import select, text, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.entity import Entity
@@ -17,7 +19,7 @@ from storage.database import Database
 from storage.ledger import one_writer
 from storage.tables import import_chunks, records
 
-KEPT = "kept_edited"
+KEPT, REFERENCED = "kept_edited", "kept_referenced"
 
 
 async def undoable(connection: AsyncConnection, job_id: UUID) -> list[int]:
@@ -57,10 +59,48 @@ async def undo_chunk(
         values = {"job": job_id, "chunk": chunk, "first": span.first_id, "last": span.last_id}
         await connection.execute(text("select set_config('app.import', 'on', true)"))
         restored = await _count(connection, _restore(entity).format(**names), values)
-        deleted = await _count(connection, _DELETE.format(**names), values)
+        deleted = await _delete(connection, names, values)
         kept = await _count(connection, _KEEP.format(**names), values)
         undone = Undone(deleted=deleted, restored=restored, kept=kept)
         await connection.execute(text(_REPORT), {"job": job_id, **undone.model_dump()})
+
+
+async def _delete(
+    connection: AsyncConnection, names: dict[str, str], values: dict[str, object]
+) -> int:
+    """Delete the chunk's insertions, at once where nothing refers to them."""
+    await connection.execute(text("set constraints all immediate"))  # not first at the commit
+    deleted = await _unless_referenced(connection, _DELETE.format(**names), values)
+    if deleted is not None:
+        return deleted
+    found = await connection.scalars(text(_INSERTED.format(**names)), values)
+    return await _delete_free(
+        connection, f"{_DELETE} and t.id = any(:ids)".format(**names), values, list(found)
+    )
+
+
+async def _delete_free(
+    connection: AsyncConnection, sql: str, values: dict[str, object], ids: list[UUID]
+) -> int:
+    """Delete those that nothing refers to: of many that do not all go, each half is tried."""
+    deleted = await _unless_referenced(connection, sql, {**values, "ids": ids})
+    if deleted is not None or len(ids) == 1:
+        return deleted or 0
+    half = len(ids) // 2
+    first = await _delete_free(connection, sql, values, ids[:half])
+    return first + await _delete_free(connection, sql, values, ids[half:])
+
+
+async def _unless_referenced(
+    connection: AsyncConnection, sql: str, values: dict[str, object]
+) -> int | None:
+    """How many the statement deleted; None, and none of them, if a constraint forbids it. Whichever
+    one that is: of a deletion only what refers to the row can be in the way."""
+    try:
+        async with connection.begin_nested():
+            return await _count(connection, sql, values)
+    except IntegrityError:
+        return None
 
 
 async def _count(connection: AsyncConnection, sql: str, values: dict[str, object]) -> int:
@@ -76,25 +116,28 @@ where id = :job
 """
 
 # Ids are uuidv7, so the range of a chunk's ids finds its rows without an index on the job.
-_DELETE = """
-delete from {table} t
-where t.id between :first and :last and t.migration_job_id = :job and t.row_version = 1
-"""
+_MINE = "t.id between :first and :last and t.migration_job_id = :job and t.row_version = 1"
+_DELETE = f"delete from {{table}} t where {_MINE}"
+_INSERTED = f"select t.id from {{table}} t where {_MINE}"
 
 # What is still there after deleting and restoring: rows whose version, or last import, is not
-# the one this job had left. Each half begins with few rows; as one condition it would look at every
-# before-image for every record of the table.
+# the one this job had left, and insertions as this job had left them, which something refers to.
+# Each half begins with few rows; as one condition it would look at every before-image for every
+# record of the table.
+_REFERENCED = "t.migration_job_id is not distinct from :job and t.row_version = 1"
 _KEEP = f"""
 insert into {{schema}}.import_errors (job_id, revision, source_row, source_id, code, detail)
-select cast(:job as uuid), 0, coalesce(kept.source_row, 0), kept.source_id, '{KEPT}',
-       'edited since the import, so it was kept'
+select cast(:job as uuid), 0, coalesce(kept.source_row, 0), kept.source_id,
+       case when kept.referenced then '{REFERENCED}' else '{KEPT}' end,
+       case when kept.referenced then 'other data refers to it, so it was kept'
+            else 'edited since the import, so it was kept' end
 from (
-    select t.id, t.source_row, t.source_id from {{table}} t
+    select t.id, t.source_row, t.source_id, {_REFERENCED} as referenced from {{table}} t
     where t.id between :first and :last and (t.migration_job_id = :job or t.id in (
         select b.record_id from {{schema}}.import_before_images b
         where b.job_id <> :job and b.before ->> 'migration_job_id' = cast(:job as text)))
     union
-    select t.id, t.source_row, t.source_id
+    select t.id, t.source_row, t.source_id, {_REFERENCED}
     from {{schema}}.import_before_images b join {{table}} t on t.id = b.record_id
     where b.job_id = :job and b.chunk = :chunk
         and (t.row_version <> (b.before ->> 'row_version')::int or t.migration_job_id = :job)

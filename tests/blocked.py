@@ -4,12 +4,23 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-_BLOCKED = "select pid from pg_stat_activity where $1 = any(pg_blocking_pids(pid))"
+# Of those that want one row, only the first waits for who has it, and the others for the first.
+_BLOCKED = """
+with recursive blocked(pid) as (
+    values ($1::int)
+    union
+    select waits.pid from blocked join pg_stat_activity waits
+    on blocked.pid = any(pg_blocking_pids(waits.pid))
+)
+select pid from blocked where pid <> $1
+"""
 
 
-async def until_blocked(rows: Callable[..., Awaitable[Sequence[Any]]], by: int) -> list[int]:
-    """The backends that wait for the backend `by`, as soon as there is one; `rows` runs SQL."""
+async def until_blocked(
+    rows: Callable[..., Awaitable[Sequence[Any]]], by: int, count: int = 1
+) -> list[int]:
+    """The backends that wait for the backend `by`, once there are `count`; `rows` runs SQL."""
     async with asyncio.timeout(20):
-        while not (found := await rows(_BLOCKED, by)):
+        while len(found := await rows(_BLOCKED, by)) < count:
             await asyncio.sleep(0.01)
     return [row["pid"] for row in found]

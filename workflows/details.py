@@ -35,7 +35,7 @@ def taken_back(status: Status, undone: Undone) -> str:
     """A rollback that is over."""
     return (
         f"**{words(status)}** · {undone.deleted:,} records deleted, {undone.restored:,} restored,"
-        f" {undone.kept:,} kept because they were edited since"
+        f" {undone.kept:,} kept because they were edited or are referred to since"
     )
 
 

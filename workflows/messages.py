@@ -128,11 +128,16 @@ class Segment(Message):
 
 
 class StateInput(Message):
-    """Where the job is now, for those who read its row; a final status is never left by this."""
+    """Where the job is now, for those who read its row; a final status is never left by this.
+
+    `turn` grows with each that the job's workflow says, so that an attempt that hung meanwhile does
+    not say an earlier one again; 0 of histories from before there were turns.
+    """
 
     job: JobRef
     status: Status
     phase: Phase
+    turn: int = 0
 
 
 class State(Message):

@@ -50,6 +50,7 @@ class Steered:
         self._asked: Wish | None = None  # the last one that was taken up
         self._cancelled = False
         self._steered = 0  # how often the user has paused or resumed
+        self._turn = 0  # of the last state that was said
         self._row = asyncio.Lock()  # who holds it may say in the job's row how the import stands
         self._work: asyncio.Task[Any] | None = None
         self._was_reset = False  # and nobody has compared what this run knows with the row since
@@ -71,7 +72,9 @@ class Steered:
         await self._set_state(status, phase)
 
     async def _set_state(self, status: Status, phase: Phase) -> None:
-        state = m.StateInput(job=self._job, status=status, phase=phase)
+        # By the server's clock: after a reset, too, a turn is later than those before.
+        self._turn = max(self._turn + 1, int(workflow.now().timestamp() * 1_000_000))
+        state = m.StateInput(job=self._job, status=status, phase=phase, turn=self._turn)
         await steps.set_state(state, f"{status}: {details.words(phase)}")
 
     def _enter(self, phase: Phase) -> None:

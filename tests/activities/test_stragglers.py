@@ -95,6 +95,38 @@ async def test_an_import_that_has_begun_does_not_wait_to_begin(
     assert (await tenant.job(job.job_id))["status"] == "paused"
 
 
+@pytest.mark.parametrize(
+    ("now", "late"), [("paused", Status.PROCESSING), ("processing", Status.PAUSED)]
+)
+async def test_what_the_user_asked_for_last_stays(
+    connections: Connections, tenant: Tenant, job: m.JobRef, now: str, late: Status
+) -> None:
+    state = m.StateInput(job=job, status=late, phase=Phase.IMPORTING, turn=1)
+    since = f"status = '{now}', phase = 'importing', started_at = now(), turn = 2"
+    found = await overtaken(tenant, job, Closing(connections).set_state(state), since)
+    assert found.status == now
+    assert (await tenant.job(job.job_id))["status"] == now
+
+
+async def test_a_job_that_is_validated_does_not_wait_any_more(
+    connections: Connections, tenant: Tenant, job: m.JobRef
+) -> None:
+    late = m.StateInput(job=job, status=Status.PREVIEW, phase=Phase.AWAITING_EXECUTE, turn=1)
+    since = "status = 'processing', phase = 'validating', turn = 2"
+    await overtaken(tenant, job, Closing(connections).set_state(late), since)
+    assert (await tenant.job(job.job_id))["phase"] == "validating"
+
+
+async def test_what_is_said_again_is_taken(
+    connections: Connections, tenant: Tenant, job: m.JobRef
+) -> None:
+    [turn] = await tenant.sql("select turn from public.migration_jobs where id = $1", job.job_id)
+    state = m.StateInput(
+        job=job, status=Status.PROCESSING, phase=Phase.VALIDATING, turn=turn["turn"]
+    )
+    assert (await Closing(connections).set_state(state)).status is Status.PROCESSING
+
+
 async def test_an_import_that_has_begun_is_not_parsing(
     connections: Connections, tenant: Tenant, job: m.JobRef
 ) -> None:

@@ -3,8 +3,13 @@
 import json
 from typing import Any
 
-from activities.job import new_chunk_number
+import pytest
+
+import worker
+from activities.keys import job_prefix, new_chunk_key, new_chunk_number
+from activities.parsing import Parsing
 from tests.service import Tenant
+from workflows import messages as m
 
 HEADER = "number,title,status,priority,u_notes"
 
@@ -51,19 +56,24 @@ async def test_large_records_lie_in_chunks_of_their_own_size(tenant: Tenant) -> 
     assert {row["source_row"] for row in found} == {*last.values()}
 
 
-async def test_a_file_that_an_earlier_version_cut_still_imports(tenant: Tenant) -> None:
-    """Its chunks were named otherwise, and nobody noted where they end."""
+@pytest.mark.parametrize(
+    ("unknown", "old_name"), [("{chunks,readers}", "{:06}"), ("{readers}", "c{:06}")]
+)
+async def test_a_file_that_an_earlier_version_cut_still_imports(
+    tenant: Tenant, unknown: str, old_name: str
+) -> None:
+    """Its chunks were named otherwise, and at first nobody noted where they end."""
     count = 25_000
     lines = (f"INC{n:07},t {n},New,1,x" for n in range(1, count + 1))
     job = await parsed(tenant, "\n".join([HEADER, *lines, ""]).encode())
     await tenant.sql(
-        "update public.migration_jobs set profile = profile - 'chunks' where id = $1 returning 1",
-        job["id"],
+        "update public.migration_jobs set profile = profile - $2::text::text[] where id = $1",
+        *(job["id"], unknown),
     )
-    chunks = [path for path in tenant.stored_files() if path.suffix == ".arrow"]
-    assert sorted(new_chunk_number(path.name) or 0 for path in chunks) == [0, 1, 2]
-    for path in chunks:
-        path.rename(path.with_name(path.name.removeprefix("c")))
+    chunks = sorted(path for path in tenant.stored_files() if path.suffix == ".arrow")
+    assert [new_chunk_number(path.name) for path in chunks] == [0, 1, 2]
+    for number, path in enumerate(chunks):
+        path.rename(path.with_name(old_name.format(number) + ".arrow"))
     done = await tenant.execute(job["id"], batchSize=3_000)
     assert (done["status"], done["successfulRecords"]) == ("completed", count)
     found = await tenant.sql("select count(distinct source_row) as rows from incidents")
@@ -71,8 +81,27 @@ async def test_a_file_that_an_earlier_version_cut_still_imports(tenant: Tenant) 
     assert tenant.stored_files() == []
 
 
-def test_chunks_of_an_earlier_version_are_not_taken_for_new_ones() -> None:
-    """A parse that goes on after an upgrade would join two ways to cut, and lose records."""
-    assert new_chunk_number("acme/migrations/1/000003.arrow") is None
-    assert new_chunk_number("acme/migrations/1/c000003.arrow") == 3
+@pytest.mark.parametrize("name", ["000000", "c000000", "c000000-0123abcd"])
+async def test_a_parse_that_goes_on_after_an_upgrade_begins_anew(tenant: Tenant, name: str) -> None:
+    """Else it would join what two kinds of readers made of the file."""
+    job = await parsed(tenant, f"{HEADER}\nINC1,t,New,1,x\n".encode())
+    [chunk] = [path for path in tenant.stored_files() if path.suffix == ".arrow"]
+    chunk.rename(chunk.with_name(f"{name}.arrow")).write_bytes(b"of others")
+    ref = m.JobRef(tenant_id=tenant.id, job_id=job["id"])
+    [row] = await tenant.sql(
+        "select object_etag from public.migration_jobs where id = $1", job["id"]
+    )
+    async with worker.connected(tenant.service.settings) as (_, connections):
+        parsing = Parsing(connections, tenant.service.settings)
+        await parsing.parse_upload(m.ParseInput(job=ref, etag=row["object_etag"]))
+    assert (await tenant.execute(job["id"]))["successfulRecords"] == 1
+
+
+def test_no_other_file_is_taken_for_a_chunk() -> None:
     assert new_chunk_number("acme/migrations/1/cats.arrow") is None
+    assert new_chunk_number(new_chunk_key("acme/migrations/1", 3)) == 3
+
+
+def test_all_files_of_a_job_have_one_prefix() -> None:
+    keys = ("acme/migrations/01jd.csv", "acme/migrations/01jd/000003.arrow")
+    assert {job_prefix(key) for key in keys} == {"acme/migrations/01jd"}

@@ -1,14 +1,17 @@
 """Requests of migrations in the platform's words: what its client and its guide send."""
 
+import asyncio
 import json
 from typing import Any
 from urllib.parse import unquote
 
+import asyncpg
 import httpx
 import pytest
 
 from storage.local import LocalStore
 from tests.api.wire import END, FIELDS, field, file
+from tests.blocked import until_blocked
 from tests.service import Tenant
 
 PATH = "/v1/migration"
@@ -100,6 +103,17 @@ class TestWords:
             done = await tenant.post(f"{PATH}/{id}/{path}", {"templateId": template["id"]})
             assert done.status_code == status, done.text
         assert (await tenant.settled(id))["successfulRecords"] == 3
+
+    @pytest.mark.parametrize("name", ["templateId", "mappingTemplateId"])
+    async def test_an_unknown_template_is_pointed_at_by_the_name_that_was_sent(
+        self, tenant: Tenant, name: str
+    ) -> None:
+        given = {name: "019a0000-0000-7000-8000-000000000000"}
+        upload = await posted(tenant, fields(**given), file(CSV))
+        execution = await tenant.post(f"{PATH}/{await uploaded(tenant)}/execute", given)
+        for refused in (upload, execution):
+            assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+            assert refused.json()["errors"] == [{"pointer": f"/{name}"}]
 
     @pytest.mark.parametrize("batch", [0, -1, 10_001, "few"])
     async def test_a_batch_that_cannot_be_is_refused(self, tenant: Tenant, batch: Any) -> None:
@@ -227,6 +241,19 @@ class TestObject:
         assert unquote(kept).endswith("漢.csv")
 
 
+async def test_of_two_mappings_at_once_one_is_previewed(tenant: Tenant) -> None:
+    id = await uploaded(tenant)
+    holder = await asyncpg.connect(tenant.service.dsn)
+    async with holder.transaction():  # until both are about to keep theirs
+        await holder.execute("select from public.migration_jobs where id = $1 for update", id)
+        path, body = f"{PATH}/{id}/preview", {"mapping": MAPPING}
+        asked = [asyncio.create_task(tenant.post(path, body)) for _ in range(2)]
+        await until_blocked(tenant.sql, holder.get_server_pid(), count=2)
+    await holder.close()
+    answers = sorted([(await each).status_code for each in asked])
+    assert answers in ([200, 200], [200, 409])
+
+
 class TestAudit:
     async def test_imports_and_rollbacks_are_on_record(self, tenant: Tenant) -> None:
         id = await uploaded(tenant)
@@ -245,10 +272,25 @@ class TestAudit:
         )
         assert (row["actor"][:1] != "", row["subject"]) == (True, f"migration/{id}")
 
-    async def test_what_was_refused_is_not(self, tenant: Tenant) -> None:
+    async def test_what_was_refused_is_said_to_be(self, tenant: Tenant) -> None:
         id = await uploaded(tenant)
         refused = await tenant.service.http.delete(f"{PATH}/{id}/rollback", headers=tenant.headers)
         assert refused.status_code == 409
         assert (await tenant.post(f"{PATH}/{id}/pause")).status_code == 409
         assert (await tenant.post(f"{PATH}/{id}/cancel")).status_code == 202
-        assert await audited(tenant) == ["migration.create", "migration.cancel"]
+        assert await audited(tenant) == [
+            *("migration.create", "migration.pause", "migration.pause.refused", "migration.cancel")
+        ]
+
+    async def test_what_is_done_after_the_asking_broke_off_is(self, tenant: Tenant) -> None:
+        id = await uploaded(tenant)
+        holder = await asyncpg.connect(tenant.service.dsn)
+        async with holder.transaction():  # so that the workflow cannot answer
+            await holder.execute("select from public.migration_jobs where id = $1 for update", id)
+            asking = asyncio.create_task(tenant.post(f"{PATH}/{id}/execute"))
+            await until_blocked(tenant.sql, holder.get_server_pid())
+            asking.cancel()
+            await asyncio.wait([asking])
+        await holder.close()
+        assert (await tenant.settled(id))["status"] == "completed"
+        assert await audited(tenant) == ["migration.create", "migration.execute"]

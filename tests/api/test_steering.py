@@ -241,6 +241,30 @@ class TestRollback:
         assert len(await content(tenant)) == EXISTING + 1
         assert set(kept) < set(await content(tenant))
 
+    @pytest.mark.parametrize(
+        "rule", ["", "deferrable initially deferred", "on delete restrict", "on delete set null"]
+    )
+    async def test_keeps_what_other_data_refers_to(self, tenant: Tenant, rule: str) -> None:
+        job_id = await uploaded(tenant, export(1_000))
+        assert (await tenant.execute(job_id))["status"] == "completed"
+        await tenant.run(
+            f"create table comments (about uuid not null references incidents {rule}, text text)"
+        )
+        referenced = ["INC0000001", "INC0000500", "INC0000501", "INC0001000"]
+        await tenant.sql(
+            "insert into comments select id, 'Mine' from incidents where source_id = any($1)",
+            referenced,
+        )
+        await tenant.sql("update incidents set title = 'Mine' where source_id = 'INC0000007'")
+
+        job = await roll_back(tenant, job_id)
+        assert job["report"]["undone"] == {"deleted": 995, "restored": 0, "kept": 5}
+        kept = {each["sourceId"]: each["code"] for each in await tenant.errors(job_id)}
+        edited = {"INC0000007": "kept_edited"}
+        assert kept == dict.fromkeys(referenced, "kept_referenced") | edited
+        assert len(await content(tenant)) == 5
+        assert job["warnings"] == []
+
     async def test_happens_once(self, tenant: Tenant) -> None:
         job_id = await uploaded(tenant, export(100))
         await refused_rollback(tenant, job_id)

@@ -80,6 +80,25 @@ async def test_what_was_edited_here_stays_and_is_counted(tenant: Tenant) -> None
     assert (found["U1"]["title"], found["U2"]["title"]) == ("Edited", "Warm office")
 
 
+async def test_a_save_that_changes_nothing_is_no_edit(tenant: Tenant) -> None:
+    await tenant.run("alter table incidents add column extra json default '{}'")
+    job = await imported(tenant, FIRST)
+    await tenant.sql("update incidents set title = title, extra = extra")
+    later = await imported(tenant, FIRST.replace("Broken door", "Broken gate"), updateExisting=True)
+    assert outcome(later) == (0, 1, 1, 0)
+    await roll_back(tenant, later["id"])
+    await tenant.sql("update incidents set title = title, extra = extra")
+    assert (await roll_back(tenant, job["id"]))["report"]["undone"]["kept"] == 0
+    assert await records(tenant) == {}
+
+
+async def test_a_backfill_that_says_so_is_no_edit(tenant: Tenant) -> None:
+    job = await imported(tenant, FIRST)
+    fill = "update incidents set category = 'None'"
+    await tenant.run(f"begin; set local app.import = 'on'; {fill}; commit;")
+    assert (await roll_back(tenant, job["id"]))["report"]["undone"]["kept"] == 0
+
+
 async def test_edits_are_overwritten_if_asked_to_even_by_the_same_file(tenant: Tenant) -> None:
     await imported(tenant, FIRST)
     await tenant.sql("update incidents set title = 'Edited' where source_id = 'U1'")

@@ -109,7 +109,10 @@ class TestEveryExample:
             assert all(words.meaning(row[field.source_field]) for row in result.values)
 
 
-@pytest.mark.parametrize("source", SOURCES.values(), ids=lambda source: source.system)
+EVERY_SOURCE = pytest.mark.parametrize("source", SOURCES.values(), ids=lambda source: source.system)
+
+
+@EVERY_SOURCE
 def test_default_mappings_fit_whatever_the_columns_are(source: Source) -> None:
     assert source.tables.keys() == ENTITIES.keys()
     for entity in ENTITIES.values():
@@ -117,6 +120,16 @@ def test_default_mappings_fit_whatever_the_columns_are(source: Source) -> None:
         mapping = source.default_mapping(entity.name, [*every_column, "state", "short_description"])
         assert [*mapping_problems(mapping, entity)] == []
         assert source.default_mapping(entity.name, []).field_mappings == ()
+
+
+@EVERY_SOURCE
+def test_of_columns_that_are_spelled_alike_the_exact_one_is_mapped_or_none(source: Source) -> None:
+    def mapped(*columns: str) -> dict[str, str]:
+        mapping = source.default_mapping("incident", columns)
+        return {each.target_field: each.source_field for each in mapping.field_mappings}
+
+    assert mapped("Number", "number") == {"external_id": "number"}
+    assert mapped("Number", "NUMBER", "Priority") == {"priority": "Priority"}
 
 
 def test_importing_the_registry_loads_no_parser() -> None:

@@ -144,6 +144,18 @@ class TestEscapes:
         assert titles == ["- jam", "+49 30", "=x", "@home", "'quoted'", "''-"]
         assert read(content).rows[0] == ("1", "'- jam")  # elsewhere it may be meant
 
+    @pytest.mark.parametrize("rows", [1, 12_000])
+    def test_it_is_said_where_that_apostrophe_was_taken_off(self, rows: int) -> None:
+        """An instance can have it off, and then the apostrophe is the text's own."""
+        content = "number,title,note\n" + "1,'@home' users,'= x\n2,'quoted',\n3,'+1,\n" * rows
+        [warning] = read_by(read_servicenow, content.encode()).profile.warnings
+        assert f"{3 * rows:,} cells" in warning
+        assert f"title ({2 * rows:,}), note ({rows:,})" in warning
+
+    def test_nothing_is_said_where_there_was_none(self) -> None:
+        content = b"number,title\n1,'quoted'\n2,''-\n"
+        assert read_by(read_servicenow, content).profile.warnings == []
+
 
 class TestOtherTables:
     @pytest.mark.parametrize("column", ["sys_class_name", "Task type", "Task Type"])

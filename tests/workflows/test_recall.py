@@ -141,3 +141,26 @@ async def test_a_mapping_that_does_not_exist_is_refused(job: FakeJob, steer: Ste
     await steer.execute()
     assert (await steer.result()).status is Status.COMPLETED
     assert job.asked("begin_import")[0].revision == 1
+
+
+async def test_each_state_that_is_said_is_later_than_those_before_also_after_a_reset(
+    client: Client, job: FakeJob, steer: Steering
+) -> None:
+    await steer.previewed()
+    await steer.preview(2)
+    await job.reads(Status.PREVIEW, Phase.AWAITING_EXECUTE)
+    operator = Operator(client, steer.handle.id)
+    await operator.waits()
+    job.status = Status.PENDING
+    await operator.reset((await operator.reset_points())[0], reapply=False)
+    await job.reads(Status.PREVIEW, Phase.AWAITING_EXECUTE)
+    importing = job.hold("import_segment")
+    await steer.execute()
+    await importing.reached()
+    await steer.pause()
+    await steer.resume()
+    importing.opened.set()
+    await steer.result()
+    turns = [each.turn for each in job.asked("set_state")]
+    assert turns == sorted(set(turns))
+    assert len(turns) >= 7
