@@ -98,10 +98,16 @@ async def turn(
     """
     due = await sql.rows(_TURN, *share, stateful)
     turns = [_turn_of(row, interval) for row in due] or [_BEHIND_SECONDS]
-    next = await sql.row(_NEXT, *share)
-    if next is not None and next["wait"] is not None:
-        turns.append(max(next["wait"], _MOMENT))
-    return min(turns)
+    other = await next_change(sql, share)
+    return min(turns if other is None else [*turns, other])
+
+
+async def next_change(sql: Statements, share: tuple[UUID, UUID]) -> float | None:
+    """Seconds until anything but a turn changes what is open: the end of a send's lease, of a wait
+    or of a life."""
+    found = await sql.row(_NEXT, *share)
+    wait: float | None = None if found is None else found["wait"]
+    return None if wait is None else max(wait, _MOMENT)
 
 
 def _turn_of(row: Row, interval: float | None) -> float:
