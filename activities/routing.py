@@ -80,7 +80,9 @@ class Routing:
         resent = {row["id"]: row["resent_at"] for row in marked if row["resent_at"]}
         events = [each | {"resent_at": resent.get(each["id"])} for each in notifications]
         decisions = routes(events, channels, preferences)
-        found = [*routed(self._delivering.targets, tenant_id, decisions)]
+        # What is routed again may lead where no channel of today leads.
+        taken = await route.places(sql, {row["id"] for row in marked}) if marked else ()
+        found = [*routed(self._delivering.targets, tenant_id, decisions, taken)]
         await route.insert_routes(sql, request_id, found)
         await routing.routed(sql, request_id, [each["id"] for each in notifications])
         if resent:
@@ -100,7 +102,7 @@ class Routing:
         self, sql: Statements, tenant_id: TenantId, row: Row, now: Now
     ) -> list[Route]:
         """Have a delivery go by its channel, integration and recipients as they are now."""
-        taken = await route.places(sql, row["id"])
+        taken = await route.places(sql, [row["id"]])
         targets, decisions = self._delivering.targets, decisions_again(row, *now)
         again = routed(targets, tenant_id, decisions, taken)
         found = [lasts_as_before(each, row) for each in again]
