@@ -26,6 +26,7 @@ _BEHIND_SECONDS = 20.0
 _IN_DOUBT_SECONDS = 3_600.0  # the first in the queue probes; the others are woken if that went well
 _LONGEST_SECONDS = 3_600.0
 _LONGEST_TURN = 30.0  # of somebody else's send
+_LONGEST_QUEUE = 300.0  # whoever is ahead may be cancelled, and tells nobody
 _MOMENT = 0.15  # about what a send takes that goes well
 
 _LANES = f"""
@@ -52,7 +53,7 @@ select (
         select count(*) from tenant.notification_deliveries p
         where p.integration_id = $2 and p.destination = d.destination
             and p.completed_at is null and p.status <> 'sending' and p.next_attempt_at <= now()
-            and (p.rank, p.id) < (d.rank, d.id))::int as ahead,
+            and p.deadline_at > now() and (p.rank, p.id) < (d.rank, d.id))::int as ahead,
     extract(epoch from greatest(r.free_at, r.rests_until) - now())::float8 as busy,
     extract(epoch from r.probe_at - now())::float8 as probe,
     extract(epoch from now() - d.created_at)::float8 as age, d.blocked,
@@ -92,9 +93,10 @@ async def turn(
     the integration (the second), or until another one is due or over.
 
     Where a rate says so, that follows from how many are ahead of it: it may be claimed for its
-    slot as soon as the one before it is sent. At a destination in doubt only the first has a turn.
-    Else somebody else's send is in the way, whose end nobody knows: a tenth of the time it has
-    waited so far, and half a minute at most. An acknowledgement's turn is after its trigger's.
+    slot as soon as the one before it is sent, and is looked for now and then before. At a
+    destination in doubt only the first has a turn. Else somebody else's send is in the way, whose
+    end nobody knows: a tenth of the time it has waited so far, and half a minute at most. An
+    acknowledgement's turn is after its trigger's.
     """
     due = await sql.rows(_TURN, *share, stateful)
     turns = [_turn_of(row, interval) for row in due] or [_BEHIND_SECONDS]
@@ -120,7 +122,7 @@ def _turn_of(row: Row, interval: float | None) -> float:
         turn = min(max(age / 10, 1.0), _LONGEST_TURN)
         return min(max(busy, row["trigger"] or 0.0, turn), _LONGEST_SECONDS)
     if interval is not None:
-        return max(busy + (ahead - 1) * interval, 0.0) + _MOMENT
+        return max(busy + min((ahead - 1) * interval, _LONGEST_QUEUE), 0.0) + _MOMENT
     return busy or min(max(age / 10, _MOMENT), _LONGEST_TURN)
 
 
