@@ -140,19 +140,20 @@ async def expire(sql: Statements, request_id: UUID, integration_id: UUID) -> Non
     await sql.run(_EXPIRE, request_id, integration_id)
 
 
-# What rests, or waits for a probe that has its time, is not overdue. What has no time waits to be
-# routed anew; what has no integration any more, to be ended.
+# What rests, or waits for a probe that has its time or in a queue that moves, is not overdue. What
+# has no time waits to be routed anew; what has no integration any more, to be ended. Of very many,
+# some are found, and others the next time: most of them may only be slow.
 _FORGOTTEN = """
-select distinct d.request_id from tenant.notification_deliveries d
+select d.request_id from tenant.notification_deliveries d
     left join tenant.integrations i on i.id = d.integration_id
     left join tenant.delivery_rates r
         on r.integration_id = d.integration_id and r.destination = d.destination
 where d.completed_at is null and (d.deadline_at < now() - make_interval(secs => $1)
     or d.next_attempt_at is null and d.updated_at < now() - make_interval(secs => $1)
     or coalesce(i.is_active, true) and d.next_attempt_at < now() - make_interval(secs => $1)
-        and coalesce(greatest(r.rests_until, r.probe_at), '-infinity')
+        and coalesce(greatest(r.rests_until, r.probe_at, r.free_at), '-infinity')
             < now() - make_interval(secs => $1))
-limit 1000
+group by d.request_id order by random() limit 1000
 """
 
 
