@@ -13,7 +13,7 @@ from uuid import UUID
 from domain.backoff import LOST
 from storage import destination as destinations
 from storage import places
-from storage.delivery import LEASE_SECONDS
+from storage.delivery import LEASE_SECONDS, MAYBE_SENT
 from storage.order import BLOCKED, BLOCKED_BY_STATE, LATEST, latest_of, supersede
 from storage.statement import Row, Statements
 
@@ -82,9 +82,7 @@ with due as (
 select begun.id as delivery_id, begun.request_id, begun.attempts as no, begun.failures,
     begun.throttles, begun.doubts, begun.options, begun.destination, begun.recipient as told,
     tried.started_at as began,
-    begun.rank, begun.attempts > 1 and exists (
-        select 1 from tenant.delivery_attempts a
-        where a.delivery_id = begun.id and a.maybe_sent) as repeated,
+    begun.rank, begun.attempts > 1 and {MAYBE_SENT.format("begun")} as repeated,
     n.id, n.event_type, n.title, n.body, n.entity_type,
     n.entity_id, n.metadata, n.recipient, n.created_at, latest.event_type as latest_event_type,
     latest.title as latest_title, latest.created_at as latest_created_at

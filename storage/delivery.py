@@ -126,10 +126,14 @@ def _turn_of(row: Row, interval: float | None) -> float:
     return busy or min(max(age / 10, _MOMENT), _LONGEST_TURN)
 
 
-_EXPIRE = """
-update tenant.notification_deliveries set status = 'expired', completed_at = now(),
+# Whether an attempt of the delivery `{0}` may have had its effect.
+MAYBE_SENT = """exists (
+        select 1 from tenant.delivery_attempts a where a.delivery_id = {0}.id and a.maybe_sent)"""
+_EXPIRE = f"""
+update tenant.notification_deliveries d set status = 'expired', completed_at = now(),
     updated_at = now(), last_error = coalesce(last_error, 'it was not sent before its deadline')
-        || case when doubts > 0 then '; an earlier attempt may have arrived' else '' end
+        || case when {MAYBE_SENT.format("d")}
+            then '; an earlier attempt may have arrived' else '' end
 where request_id = $1 and integration_id = $2 and completed_at is null
     and status <> 'sending' and deadline_at <= now()
 """
