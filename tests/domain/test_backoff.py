@@ -60,10 +60,11 @@ def test_what_the_vendor_asks_for_makes_no_wait_shorter(
     asked = next_delay(answer, failures, schedule, jitter, keyed=keyed)
     assert own is not None
     assert asked is not None
-    assert own <= asked <= max(own, LONGEST_REST)
     assert 0.0 <= rest(answer) <= LONGEST_REST
-    if answer.kind is FailureClass.THROTTLED:
+    if answer.kind is FailureClass.THROTTLED:  # the first time is believed, for its destination
         assert own >= 1.8
+    else:
+        assert own <= asked <= max(own, LONGEST_REST)
 
 
 @given(SCHEDULES, st.integers(1, 1_000), st.booleans())
