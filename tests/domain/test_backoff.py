@@ -124,6 +124,17 @@ class TestDoubts:
         fell_over = Failure(FailureClass.TRANSIENT, "it answered 503", 503, maybe_sent=True)
         assert self.waits(fell_over, keyed=False) == list(PROMPT.delays[:5])
 
+    @pytest.mark.parametrize("status", [502, 504])
+    def test_a_gateway_answers_for_whoever_is_silent_behind_it(self, status: int) -> None:
+        """As where a Teams workflow posts, and its Response action comes too late: 502."""
+        silence = Failure(FailureClass.TRANSIENT, "a gateway answered", status, maybe_sent=True)
+        assert self.waits(silence, keyed=False) == list(DOUBTFUL.delays)
+        assert self.waits(silence, keyed=True) == list(PROMPT.delays[:5])
+
+    def test_who_says_that_part_of_it_was_done_is_believed(self) -> None:
+        partly = Failure(FailureClass.TRANSIENT, "internal_error", 200, maybe_sent=True)
+        assert self.waits(partly, keyed=False) == list(DOUBTFUL.delays)
+
     def test_a_lost_worker_is_made_good_for_at_once_but_not_for_ever(self) -> None:
         lost = Failure(FailureClass.UNKNOWN, "outcome unknown")
         assert self.waits(lost, keyed=False, times=7) == list(LOST.delays)
