@@ -21,6 +21,8 @@ Delivery = dict[str, Any]  # a row of notification_deliveries
 # What a worker claimed and said nothing of for so long was sent by nobody who still lives: a
 # window lasts 10 s, a slot may be 5 s away, and a send that takes longer than 15 s is renewed.
 LEASE_SECONDS = 35
+# Deliveries of an earlier version have no lease of their own.
+LEASE_END = f"coalesce(lease_until, updated_at + interval '{LEASE_SECONDS} s')"
 
 _BEHIND_SECONDS = 20.0
 _IN_DOUBT_SECONDS = 3_600.0  # the first in the queue probes; the others are woken if that went well
@@ -31,8 +33,7 @@ _MOMENT = 0.15  # about what a send takes that goes well
 
 _LANES = f"""
 select integration_id, min(channel_type) as type, count(*)::int as open,
-    extract(epoch from min(case when status = 'sending'
-        then coalesce(lease_until, updated_at + interval '{LEASE_SECONDS} s')
+    extract(epoch from min(case when status = 'sending' then {LEASE_END}
         else least(next_attempt_at, deadline_at) end) - now())::float8 as wait
 from tenant.notification_deliveries
 where request_id = $1 and completed_at is null and integration_id is not null
@@ -77,8 +78,7 @@ left join tenant.delivery_rates r on r.integration_id = $2 and r.destination = d
 """
 _NEXT = f"""
 select extract(epoch from min(case
-        when status = 'sending'
-        then coalesce(lease_until, updated_at + interval '{LEASE_SECONDS} s')
+        when status = 'sending' then {LEASE_END}
         when next_attempt_at > now() then least(next_attempt_at, deadline_at)
         else deadline_at end) - now())::float8 as wait
 from tenant.notification_deliveries
