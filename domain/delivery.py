@@ -79,20 +79,6 @@ class DeliveryFailed(Exception):
         self.failure = failure
 
 
-_TRANSIENT_STATUS = frozenset({408, 425})
-
-
-def class_of_status(status: int) -> FailureClass:
-    """The class of an HTTP status that does not mean success to its vendor."""
-    if status == 429:
-        return FailureClass.THROTTLED
-    if status in (401, 403):
-        return FailureClass.MISCONFIGURED
-    if status in _TRANSIENT_STATUS or status >= 500:
-        return FailureClass.TRANSIENT
-    return FailureClass.PERMANENT  # 4xx; and 3xx, as redirects are never followed
-
-
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What a vendor answered to a delivery it took.
