@@ -87,9 +87,11 @@ class Routing:
         """What these events are routed by."""
         users = {str(each["recipient"]["id"]) for each in events if each["recipient"]}
         preferences = await routing.preferences(sql, users)
+        named = {id for own in preferences.values() for id in own.channels or ()}
+        marked = {each["channel_id"] for each in events if each.get("channel_id")}
         channels = [
             channel | {"severity": self._severity(tenant_id, channel)}
-            for channel in await routing.channels(sql)
+            for channel in await routing.channels(sql, named | marked)
         ]
         return channels, preferences
 
