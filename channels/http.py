@@ -40,6 +40,7 @@ class Resolver(AbstractResolver):
         self._seconds = seconds  # that a name may take
         self._by_proxy = by_proxy
         self._threads = ThreadPoolExecutor(64, "egress-dns")
+        self._asking: dict[str, asyncio.Future[list[str]]] = {}
         self._failed: dict[str, tuple[float, str]] = {}  # name -> until (loop time), why
         self.private: set[str] = set()  # names that have ever led to a listed private address
 
@@ -72,7 +73,7 @@ class Resolver(AbstractResolver):
             raise OSError(why)
         try:
             async with asyncio.timeout(self._seconds):
-                answers = list(await loop.run_in_executor(self._threads, self._lookup, host))
+                answers = await asyncio.shield(self._asked(host))
             if answers:
                 return answers
             why = "no address"
@@ -84,6 +85,22 @@ class Resolver(AbstractResolver):
             self._failed.clear()
         self._failed[host] = (loop.time() + _NEGATIVE_SECONDS, why)
         raise OSError(why)
+
+    def _asked(self, host: str) -> "asyncio.Future[list[str]]":
+        """The name's one look-up, for all who ask meanwhile: a thread that hangs in it cannot be
+        stopped, and another would hang beside it."""
+        asked = self._asking.get(host)
+        if asked is None:
+            loop = asyncio.get_running_loop()
+            asked = loop.run_in_executor(self._threads, lambda: list(self._lookup(host)))
+            self._asking[host] = asked
+            asked.add_done_callback(lambda ended: self._end(host, ended))
+        return asked
+
+    def _end(self, host: str, ended: "asyncio.Future[list[str]]") -> None:
+        del self._asking[host]
+        if not ended.cancelled():
+            ended.exception()  # seen, should nobody wait for it any more
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
