@@ -3,6 +3,7 @@ address that is dialled. aiohttp alone: httpx's own pool is ten times slower, an
 takes a fifth of the time of a send (docs/decisions/egress.md)."""
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +42,8 @@ class Resolver(AbstractResolver):
         self._by_proxy = by_proxy
         self._threads = ThreadPoolExecutor(64, "egress-dns")
         self._asking: dict[str, asyncio.Future[list[str]]] = {}
-        self._failed: dict[str, tuple[float, str]] = {}  # name -> until (loop time), why
+        # name -> until (loop time), errno, why
+        self._failed: dict[str, tuple[float, int | None, str]] = {}
         self.private: set[str] = set()  # names that have ever led to a listed private address
 
     async def resolve(
@@ -68,23 +70,25 @@ class Resolver(AbstractResolver):
 
     async def _answers(self, host: str) -> list[str]:
         loop = asyncio.get_running_loop()
-        until, why = self._failed.get(host, (0.0, ""))
+        until, *why = self._failed.get(host, (0.0, None, ""))
         if loop.time() < until:
-            raise OSError(why)
+            raise OSError(*why)
+        number: int | None = None
         try:
             async with asyncio.timeout(self._seconds):
                 answers = await asyncio.shield(self._asked(host))
             if answers:
                 return answers
-            why = "no address"
+            text = "no address"
         except TimeoutError:
-            why = f"no answer in {self._seconds:g} s"
+            # With its number, OSError is a TimeoutError that aiohttp takes for one of a name.
+            number, text = errno.ETIMEDOUT, f"no answer in {self._seconds:g} s"
         except OSError as error:
-            why = error.strerror or str(error)
+            text = error.strerror or str(error)
         if len(self._failed) >= _NAMES:
             self._failed.clear()
-        self._failed[host] = (loop.time() + _NEGATIVE_SECONDS, why)
-        raise OSError(why)
+        self._failed[host] = (loop.time() + _NEGATIVE_SECONDS, number, text)
+        raise OSError(number, text)
 
     def _asked(self, host: str) -> "asyncio.Future[list[str]]":
         """The name's one look-up, for all who ask meanwhile: a thread that hangs in it cannot be
