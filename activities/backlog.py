@@ -66,5 +66,6 @@ async def stand_still(sql: Statements, share: Share, integration: Row | None) ->
     else:
         await delivery.expire(sql, share.request_id, share.integration_id)
     lane = await look(sql, share)
-    # What is being sent still has a time; what is due waits to be woken.
-    return lane if lane.wait else lane.model_copy(update={"wait": None})
+    # What is due waits to be woken; beside it, a send may be lost and a life may end.
+    wait = await delivery.next_change(sql, (share.request_id, share.integration_id))
+    return lane.model_copy(update={"wait": wait})

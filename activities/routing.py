@@ -37,18 +37,18 @@ class Routing:
         found: dict[Share, Found] = {}
         try:
             async with self._database.statements(tenant_id) as sql:
-                integrations = await self._route(sql, tenant_id, request_id)
+                at_once = await self._route(sql, tenant_id, request_id)
                 total = await routing.count(sql, request_id)
                 rows = await delivery.lanes(sql, request_id, None)
-                if integrations and total <= _AT_ONCE:
+                if at_once is not None and total <= _AT_ONCE:
                     # In the transaction that routed: nobody has to look for it again.
                     # A lane that may be slow would keep the others waiting for this to end.
                     for row in (each for each in rows if not _is_slow(each["type"])):
                         share = Share(tenant_id, request_id, row["integration_id"])
                         # What waits already may lead where no channel leads any more.
-                        integration = integrations.get(
-                            share.integration_id
-                        ) or await routing.integration(sql, share.integration_id)
+                        integration = at_once.get(share.integration_id) or (
+                            await routing.integration(sql, share.integration_id)
+                        )
                         found[share] = await self._delivering.claim(sql, share, integration)
             rounds = (self._delivering.round(*each) for each in found.items())
             begun = {str(share.integration_id) for share in found}
@@ -61,33 +61,39 @@ class Routing:
 
     async def _route(
         self, sql: Statements, tenant_id: TenantId, request_id: UUID
-    ) -> dict[UUID, Row]:
+    ) -> dict[UUID, Row] | None:
         """Write the deliveries of what was not routed, and place those anew that are to be sent
-        again; the integrations through which they may be sent at once, by id."""
+        again; the integrations through which they may be sent at once, by id, or None if not so."""
         notifications = await routing.unrouted(sql, request_id)
         marked = await route.marked(sql, request_id)
         if not notifications and not marked:
-            return {}
-        channels = [
-            channel | {"severity": self._severity(tenant_id, channel)}
-            for channel in await routing.channels(sql)
-        ]
-        users = {str(e["recipient"]["id"]) for e in [*notifications, *marked] if e["recipient"]}
-        preferences = await routing.preferences(sql, users)
-        made: list[Route] = []
-        for row in marked:
-            made += await self._reroute(sql, tenant_id, row, (channels, preferences))
+            return None
+        now = await self._now(sql, tenant_id, [*notifications, *marked])
+        made = [each for row in marked for each in await self._reroute(sql, tenant_id, row, now)]
         resent = {row["id"]: row["resent_at"] for row in marked if row["resent_at"]}
         events = [each | {"resent_at": resent.get(each["id"])} for each in notifications]
-        decisions = routes(events, channels, preferences)
-        found = [*routed(self._delivering.targets, tenant_id, decisions)]
+        # What is routed again may lead where no channel of today leads.
+        taken = await route.places(sql, {row["id"] for row in marked}) if marked else ()
+        found = [*routed(self._delivering.targets, tenant_id, routes(events, *now), taken)]
         await route.insert_routes(sql, request_id, found)
         await routing.routed(sql, request_id, [each["id"] for each in notifications])
         if resent:
             # A claim holds destinations, too, in the order in which everybody takes them.
             await _lift(sql, [each for each in made + found if each.notification_id in resent])
-            return {}
-        return {each["integration_id"]: each["integration"] for each in channels}
+            return None
+        return {each["integration_id"]: each["integration"] for each in now[0]}
+
+    async def _now(self, sql: Statements, tenant_id: TenantId, events: Sequence[Row]) -> Now:
+        """What these events are routed by."""
+        users = {str(each["recipient"]["id"]) for each in events if each["recipient"]}
+        preferences = await routing.preferences(sql, users)
+        named = {id for own in preferences.values() for id in own.channels or ()}
+        marked = {each["channel_id"] for each in events if each.get("channel_id")}
+        channels = [
+            channel | {"severity": self._severity(tenant_id, channel)}
+            for channel in await routing.channels(sql, named | marked)
+        ]
+        return channels, preferences
 
     def _severity(self, tenant_id: TenantId, channel: Row) -> Severity:
         """Of events that do not say theirs, in this channel."""
@@ -100,7 +106,7 @@ class Routing:
         self, sql: Statements, tenant_id: TenantId, row: Row, now: Now
     ) -> list[Route]:
         """Have a delivery go by its channel, integration and recipients as they are now."""
-        taken = await route.places(sql, row["id"])
+        taken = await route.places(sql, [row["id"]])
         targets, decisions = self._delivering.targets, decisions_again(row, *now)
         again = routed(targets, tenant_id, decisions, taken)
         found = [lasts_as_before(each, row) for each in again]

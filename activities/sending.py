@@ -91,7 +91,8 @@ def _timed_out(result: Receipt | Failure) -> bool:
     """No answer at all, and not because nobody was there."""
     if isinstance(result, Receipt):
         return False
-    return result.kind is FailureClass.TRANSIENT and result.status is None and result.maybe_sent
+    silent = result.kind is FailureClass.TRANSIENT and result.status is None and result.maybe_sent
+    return silent or result.timed_out
 
 
 def _outcome(

@@ -3,6 +3,7 @@ address that is dialled. aiohttp alone: httpx's own pool is ten times slower, an
 takes a fifth of the time of a send (docs/decisions/egress.md)."""
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -40,7 +41,9 @@ class Resolver(AbstractResolver):
         self._seconds = seconds  # that a name may take
         self._by_proxy = by_proxy
         self._threads = ThreadPoolExecutor(64, "egress-dns")
-        self._failed: dict[str, tuple[float, str]] = {}  # name -> until (loop time), why
+        self._asking: dict[str, asyncio.Future[list[str]]] = {}
+        # name -> until (loop time), errno, why
+        self._failed: dict[str, tuple[float, int | None, str]] = {}
         self.private: set[str] = set()  # names that have ever led to a listed private address
 
     async def resolve(
@@ -67,23 +70,41 @@ class Resolver(AbstractResolver):
 
     async def _answers(self, host: str) -> list[str]:
         loop = asyncio.get_running_loop()
-        until, why = self._failed.get(host, (0.0, ""))
+        until, *why = self._failed.get(host, (0.0, None, ""))
         if loop.time() < until:
-            raise OSError(why)
+            raise OSError(*why)
+        number: int | None = None
         try:
             async with asyncio.timeout(self._seconds):
-                answers = list(await loop.run_in_executor(self._threads, self._lookup, host))
+                answers = await asyncio.shield(self._asked(host))
             if answers:
                 return answers
-            why = "no address"
+            text = "no address"
         except TimeoutError:
-            why = f"no answer in {self._seconds:g} s"
+            # With its number, OSError is a TimeoutError that aiohttp takes for one of a name.
+            number, text = errno.ETIMEDOUT, f"no answer in {self._seconds:g} s"
         except OSError as error:
-            why = error.strerror or str(error)
+            text = error.strerror or str(error)
         if len(self._failed) >= _NAMES:
             self._failed.clear()
-        self._failed[host] = (loop.time() + _NEGATIVE_SECONDS, why)
-        raise OSError(why)
+        self._failed[host] = (loop.time() + _NEGATIVE_SECONDS, number, text)
+        raise OSError(number, text)
+
+    def _asked(self, host: str) -> "asyncio.Future[list[str]]":
+        """The name's one look-up, for all who ask meanwhile: a thread that hangs in it cannot be
+        stopped, and another would hang beside it."""
+        asked = self._asking.get(host)
+        if asked is None:
+            loop = asyncio.get_running_loop()
+            asked = loop.run_in_executor(self._threads, lambda: list(self._lookup(host)))
+            self._asking[host] = asked
+            asked.add_done_callback(lambda ended: self._end(host, ended))
+        return asked
+
+    def _end(self, host: str, ended: "asyncio.Future[list[str]]") -> None:
+        del self._asking[host]
+        if not ended.cancelled():
+            ended.exception()  # seen, should nobody wait for it any more
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

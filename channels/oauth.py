@@ -15,13 +15,14 @@ from urllib.parse import urlencode, urlsplit
 
 from channels.egress import Egress, Reply
 from channels.reply import error_code, json_object, refusal
-from domain.delivery import DeliveryFailed, Failure, FailureClass, class_of_status
+from domain.delivery import DeliveryFailed, Failure, FailureClass
 
 _KEPT = 2_000
 _MARGIN = 300.0  # seconds before its end, a token is replaced
 _UNSAID = 600.0  # seconds that a token lasts whose vendor does not say
 _VENDORS_NUMBER = re.compile(r"AADSTS[0-9]{3,10}")
 _PASSING = frozenset({"temporarily_unavailable", "server_error"})
+_PASSING_STATUS = frozenset({408, 425})
 _HEADERS = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
 _ADVICE = {
     "invalid_client": "the client id or its secret is wrong, or the secret is over: make another",
@@ -129,7 +130,7 @@ def _seconds(said: Any) -> float:
 
 
 def _refused(grant: Grant, reply: Reply, said: dict[str, Any]) -> DeliveryFailed:
-    """The vendor's code and what to do; who refuses a token refuses it until the config changes."""
+    """With the vendor's code and what to do."""
     host = urlsplit(grant.url).hostname or ""
     if reply.status == 200:  # nothing is kept: a token may be in it by another name
         detail = f"{host} answered without an access_token: is tokenUrl its token endpoint?"
@@ -139,12 +140,15 @@ def _refused(grant: Grant, reply: Reply, said: dict[str, Any]) -> DeliveryFailed
     names = " ".join(filter(None, [code, number and number[0]]))
     advice = _ADVICE.get(code or "", "look at tokenUrl, clientId and scope")
     detail = f"no access token: {host} answered {reply.status}{f' {names}' if names else ''}"
-    kind = class_of_status(reply.status)
-    if code in _PASSING:
-        kind = FailureClass.TRANSIENT
-    if kind is FailureClass.PERMANENT:
-        kind = FailureClass.MISCONFIGURED
+    kind = _kind(reply.status, code)
     if kind is FailureClass.MISCONFIGURED:
         detail = f"{detail}: {advice}"
     failed = refusal(reply, detail, kind)
     return DeliveryFailed(replace(failed.failure, maybe_sent=False))
+
+
+def _kind(status: int, code: str | None) -> FailureClass:
+    """Who refuses a token, and not only for now, refuses it until the config changes."""
+    if code in _PASSING or status in _PASSING_STATUS or status >= 500:
+        return FailureClass.TRANSIENT
+    return FailureClass.THROTTLED if status == 429 else FailureClass.MISCONFIGURED

@@ -15,7 +15,7 @@ from pydantic import AliasChoices, Field, SecretStr
 
 from channels.channel import BaseUrl, ChannelConfig, ChannelOptions, Limits, Outgoing, matching
 from channels.egress import Egress, Reply
-from channels.reply import is_page, json_object, kept, refusal, undocumented
+from channels.reply import is_page, json_object, kept, of_the_content, refusal, undocumented
 from channels.text import compact, cut, json_bytes, link, one_line
 from domain.delivery import (
     PROMPT,
@@ -35,7 +35,6 @@ SUMMARY_CHARS, DEDUP_KEY_CHARS = 1_024, 255
 EVENT_BYTES = 512_000  # "512 KB", with the key, in the stricter reading
 _KEY_BYTES = len(',"routing_key":""') + 32
 _DETAIL_CHARS, _URL_CHARS = 500, 2_048
-_FINAL = (400, 413)
 _LINK = "View in FireLater"
 _HOSTS = {"us": "pagerduty.com", "eu": "eu.pagerduty.com"}
 
@@ -196,16 +195,16 @@ async def _enqueue(config: PagerDutyConfig, event: dict[str, Any], egress: Egres
     if not 200 <= reply.status < 300 or is_page(reply):
         reasons = _reasons(reply)
         detail = f"PagerDuty answered {reply.status}{f': {reasons}' if reasons else ''}"
-        kind = _kind(reply.status, reasons)
+        kind = _kind(reply, reasons)
         raise refusal(reply, config.redactor.text(detail)[:_DETAIL_CHARS], kind)
     return reply
 
 
-def _kind(status: int, reasons: str) -> FailureClass:
+def _kind(reply: Reply, reasons: str) -> FailureClass:
     """A key that is not good (any more) is for the tenant to mend; another 400 is the event's."""
-    if status == 400 and re.search("routing.?key", reasons, re.IGNORECASE):
+    if reply.status == 400 and re.search("routing.?key", reasons, re.IGNORECASE):
         return FailureClass.MISCONFIGURED
-    return FailureClass.PERMANENT if status in _FINAL else undocumented(status)
+    return of_the_content(reply)
 
 
 def _reasons(reply: Reply) -> str:

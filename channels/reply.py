@@ -15,6 +15,7 @@ _PAGE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
+_OF_THE_CONTENT = (400, 413)
 _OF_STATUS = {
     401: FailureClass.MISCONFIGURED,
     403: FailureClass.MISCONFIGURED,
@@ -29,6 +30,14 @@ def undocumented(status: int) -> FailureClass:
     a login page. That passes; so nothing is final but what a vendor itself calls so.
     """
     return _OF_STATUS.get(status, FailureClass.TRANSIENT)
+
+
+def of_the_content(reply: Reply) -> FailureClass:
+    """The class where a vendor's 400 and 413 are of what was sent, and final. With a page they come
+    from what stands before it, which has limits and moods of its own."""
+    if reply.status in _OF_THE_CONTENT and not is_page(reply):
+        return FailureClass.PERMANENT
+    return undocumented(reply.status)
 
 
 def refusal(

@@ -16,7 +16,6 @@ _OF_THE_MESSAGE = """
     duplicate_message_not_found duplicate_channel_not_found as_user_not_supported
     invalid_arguments invalid_arg_name invalid_array_arg invalid_charset invalid_form_data
     invalid_post_type missing_post_type invalid_json json_not_object
-    deprecated_endpoint method_deprecated unknown_method
     invalid_payload user_not_found missing_text_or_fallback_or_attachments
 """
 _TO_MEND = {
@@ -38,6 +37,8 @@ _TO_MEND = {
         access_denied accesslimited ekm_access_denied enterprise_is_restricted
         team_access_not_granted action_prohibited""",
     "name the channel by its id: the app is installed in a whole organisation": "team_not_found",
+    "Slack has no such method (any more): look at baseUrl, or upgrade this service": """
+        deprecated_endpoint method_deprecated unknown_method""",
     "the webhook is gone: make another, and put its URL into the integration": """
         no_service no_service_id no_team no_active_hooks invalid_token team_disabled""",
 }

@@ -12,7 +12,15 @@ from channels.email_config import EmailConfig
 from channels.oauth import Token, Tokens
 from channels.smtp_data import Transfer
 from channels.smtp_login import log_in, method_of, wanted
-from channels.smtp_reply import advice, class_of_reply, is_refusal, is_reply, silence, words
+from channels.smtp_reply import (
+    advice,
+    blamed,
+    class_of_reply,
+    is_refusal,
+    is_reply,
+    silence,
+    words,
+)
 from channels.smtp_waits import Waits
 from domain.delivery import Check, DeliveryFailed, Failure, FailureClass
 
@@ -253,9 +261,11 @@ class Conversation:
         """A reply that says no: the server's own word on whether it took the mail."""
         said = f"answered {code}" if is_reply(code) else "gave an answer that is not SMTP"
         detail = f"{self.config.host} {said} to {self.step} {whom}".rstrip()
+        step = blamed(self.step, text)
+        kind = class_of_reply(code, step, text)
         return Failure(
-            class_of_reply(code, self.step),
-            detail + advice(code, self.step),
+            kind,
+            detail + advice(kind, step),
             status=code if is_reply(code) else None,
             maybe_sent=self._maybe_sent and not is_refusal(code),
             response=self._shown(text),

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from channels.channel import ChannelConfig, ChannelOptions, Limits, Outgoing, url_and_host
 from channels.egress import Egress, Reply
-from channels.reply import error_code, is_page, json_object, kept, refusal, undocumented
+from channels.reply import error_code, is_page, json_object, kept, of_the_content, refusal
 from channels.teams_card import envelope
 from channels.text import compact
 from domain.delivery import (
@@ -46,7 +46,6 @@ _ADVICE = {  # what the tenant can mend, at the flow or in the integration
     "WorkflowNotFound": ": the workflow was deleted: make another, and give the URL it shows",
     "WorkflowTriggerIsNotEnabled": ": the workflow is turned off: turn it on again",
 }
-_FINAL = (400, 413)  # of the content, where no code says otherwise
 _PROVED = {
     DeliveryStatus.ACCEPTED: "a test card was answered {status}: the workflow is there, takes the"
     " URL's signature, and has accepted a run. Not proved: that the run posts the card. Look for it"
@@ -147,13 +146,13 @@ async def _trigger(config: TeamsConfig, card: dict[str, Any], egress: Egress) ->
         return reply
     code = _code(reply)
     why = f" ({code}{_ADVICE.get(code, '')})" if code else ""
-    raise refusal(reply, f"the workflow answered {reply.status}{why}", _kind(reply.status, code))
+    raise refusal(reply, f"the workflow answered {reply.status}{why}", _kind(reply, code))
 
 
-def _kind(status: int, code: str | None) -> FailureClass:
-    if code in _ADVICE and status < 500:
+def _kind(reply: Reply, code: str | None) -> FailureClass:
+    if code in _ADVICE and reply.status < 500:
         return FailureClass.MISCONFIGURED
-    return FailureClass.PERMANENT if status in _FINAL else undocumented(status)
+    return of_the_content(reply)
 
 
 def _code(reply: Reply) -> str | None:

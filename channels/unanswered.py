@@ -22,17 +22,20 @@ def translated(host: str) -> Iterator[None]:
     except Refused as refused:
         raise _failed(FailureClass.BLOCKED, f"{host}: {refused}") from None
     except aiohttp.ConnectionTimeoutError:
-        raise _failed(FailureClass.TRANSIENT, f"{host}: no connection in time") from None
+        detail = f"{host}: no connection in time"
+        raise _failed(FailureClass.TRANSIENT, detail, timed_out=True) from None
     except (ssl.SSLError, ssl.CertificateError, aiohttp.ClientSSLError) as error:
         raise _failed(FailureClass.TRANSIENT, f"{host}: {_tls(error)}") from None
     except aiohttp.ClientConnectorDNSError as error:
-        detail = f"{host}: the name has no address: {error.os_error}"
-        raise _failed(FailureClass.TRANSIENT, detail) from None
+        detail = f"{host}: the name has no address: {error.os_error.strerror}"
+        timed_out = isinstance(error.os_error, TimeoutError)
+        raise _failed(FailureClass.TRANSIENT, detail, timed_out=timed_out) from None
     except aiohttp.ClientConnectorError as error:
         why = error.os_error.strerror or type(error.os_error).__name__
         raise _failed(FailureClass.TRANSIENT, f"{host}: no connection: {why}") from None
     except TimeoutError:
-        raise _failed(FailureClass.TRANSIENT, f"{host}: no answer in time", sent=True) from None
+        detail = f"{host}: no answer in time"
+        raise _failed(FailureClass.TRANSIENT, detail, sent=True, timed_out=True) from None
     except (aiohttp.ClientError, OSError) as error:
         detail = f"{host}: the connection broke ({type(error).__name__})"
         raise _failed(FailureClass.TRANSIENT, detail, sent=True) from None
@@ -45,5 +48,7 @@ def _tls(error: Exception) -> str:
     return f"no certificate was shown, TLS failed: {getattr(inner, 'reason', None) or inner}"
 
 
-def _failed(kind: FailureClass, detail: str, *, sent: bool = False) -> DeliveryFailed:
-    return DeliveryFailed(Failure(kind, detail, maybe_sent=sent))
+def _failed(
+    kind: FailureClass, detail: str, *, sent: bool = False, timed_out: bool = False
+) -> DeliveryFailed:
+    return DeliveryFailed(Failure(kind, detail, maybe_sent=sent, timed_out=timed_out))

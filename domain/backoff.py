@@ -21,6 +21,8 @@ THROTTLED = Schedule((*(2.0**power for power in range(1, 12)), LONGEST_REST))
 DOUBTFUL = Schedule((300, 1_800, 7_200, 28_800, 86_400))
 # The worker stopped: what it sent last is repeated at once, unless that is what stops workers.
 LOST = Schedule((0, 5, 60, 300, 1_800, 7_200, 14_400))
+# RFC 9110 15.6: a gateway had no valid answer, or none in time, from whom it gave the request to.
+_SILENCES = (502, 504)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,11 @@ def _own_delay(failure: Failure, failures: Failures, schedule: Schedule, keyed: 
 
 
 def _is_doubtful(failure: Failure, keyed: bool) -> bool:
-    """Whoever answers, be it with a 5xx, has hardly done it; a silence may mean anything."""
-    silent = failure.maybe_sent and failure.status is None
-    return failure.kind is FailureClass.UNKNOWN or (silent and not keyed)
+    """Whoever falls over has hardly done it; a silence may mean anything, also behind a gateway."""
+    status = failure.status
+    fell_over = status is not None and status >= 500 and status not in _SILENCES
+    in_doubt = failure.maybe_sent and not fell_over and not keyed
+    return failure.kind is FailureClass.UNKNOWN or in_doubt
 
 
 def _fitting(waits: Sequence[float], seconds: float) -> int:

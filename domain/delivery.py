@@ -59,7 +59,8 @@ class Failure:
     """`detail` is for people and holds no secret. `maybe_sent`: it may have had its effect.
 
     `retry_after` (seconds) is what the vendor asked for. `gone`: the vendor wants no more at all.
-    `response` is the body that the vendor answered with, as far as it was read.
+    `response` is the body that the vendor answered with, as far as it was read. `timed_out`: it was
+    waited for in vain, be it for an answer or for a connection.
     """
 
     kind: FailureClass
@@ -69,6 +70,7 @@ class Failure:
     maybe_sent: bool = False
     gone: bool = False
     response: str = ""
+    timed_out: bool = False
 
 
 class DeliveryFailed(Exception):
@@ -77,20 +79,6 @@ class DeliveryFailed(Exception):
     def __init__(self, failure: Failure) -> None:
         super().__init__(f"{failure.kind}: {failure.detail}")
         self.failure = failure
-
-
-_TRANSIENT_STATUS = frozenset({408, 425})
-
-
-def class_of_status(status: int) -> FailureClass:
-    """The class of an HTTP status that does not mean success to its vendor."""
-    if status == 429:
-        return FailureClass.THROTTLED
-    if status in (401, 403):
-        return FailureClass.MISCONFIGURED
-    if status in _TRANSIENT_STATUS or status >= 500:
-        return FailureClass.TRANSIENT
-    return FailureClass.PERMANENT  # 4xx; and 3xx, as redirects are never followed
 
 
 @dataclass(frozen=True, slots=True)

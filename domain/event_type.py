@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 BELOW = ".*"  # ends a pattern that means all types below one
-_SEPARATOR = re.compile("[._-]")
+_SEPARATOR = re.compile("[._:-]")
 # Only verbs whose other form means the same of an event: `change-approval` asks for one, and is not
 # `change.approved`.
 _ENDINGS = {

@@ -13,7 +13,7 @@ from uuid import UUID
 from domain.backoff import LOST
 from storage import destination as destinations
 from storage import places
-from storage.delivery import LEASE_SECONDS
+from storage.delivery import LEASE_END, LEASE_SECONDS, MAYBE_SENT
 from storage.order import BLOCKED, BLOCKED_BY_STATE, LATEST, latest_of, supersede
 from storage.statement import Row, Statements
 
@@ -82,9 +82,7 @@ with due as (
 select begun.id as delivery_id, begun.request_id, begun.attempts as no, begun.failures,
     begun.throttles, begun.doubts, begun.options, begun.destination, begun.recipient as told,
     tried.started_at as began,
-    begun.rank, begun.attempts > 1 and exists (
-        select 1 from tenant.delivery_attempts a
-        where a.delivery_id = begun.id and a.maybe_sent) as repeated,
+    begun.rank, begun.attempts > 1 and {MAYBE_SENT.format("begun")} as repeated,
     n.id, n.event_type, n.title, n.body, n.entity_type,
     n.entity_id, n.metadata, n.recipient, n.created_at, latest.event_type as latest_event_type,
     latest.title as latest_title, latest.created_at as latest_created_at
@@ -215,8 +213,6 @@ async def release(sql: Statements, claimed: list[Claimed]) -> None:
     await sql.run(_RELEASE, *([getattr(each, name) for each in claimed] for name in fields))
 
 
-# Deliveries of an earlier version have no lease of their own.
-_LEASE_END = f"coalesce(d.lease_until, d.updated_at + interval '{LEASE_SECONDS} s')"
 # Materialized, as the planner would look at all that is open for each attempt that is, where it
 # knows nothing of the tables yet.
 _RECLAIM = f"""
@@ -225,7 +221,7 @@ with due as materialized (
         ($2::float8[])[least(d.doubts + 1, cardinality($2::float8[]))]) as wait
     from tenant.notification_deliveries d
     where d.integration_id = $1 and d.status = 'sending' and d.completed_at is null
-        and {_LEASE_END} < now()
+        and {LEASE_END} < now()
 ), lost as (
     update tenant.delivery_attempts a set completed_at = now(), class = 'unknown',
         maybe_sent = true, next_attempt_at = now() + due.wait,

@@ -21,17 +21,19 @@ Delivery = dict[str, Any]  # a row of notification_deliveries
 # What a worker claimed and said nothing of for so long was sent by nobody who still lives: a
 # window lasts 10 s, a slot may be 5 s away, and a send that takes longer than 15 s is renewed.
 LEASE_SECONDS = 35
+# Deliveries of an earlier version have no lease of their own.
+LEASE_END = f"coalesce(lease_until, updated_at + interval '{LEASE_SECONDS} s')"
 
 _BEHIND_SECONDS = 20.0
 _IN_DOUBT_SECONDS = 3_600.0  # the first in the queue probes; the others are woken if that went well
 _LONGEST_SECONDS = 3_600.0
 _LONGEST_TURN = 30.0  # of somebody else's send
+_LONGEST_QUEUE = 300.0  # whoever is ahead may be cancelled, and tells nobody
 _MOMENT = 0.15  # about what a send takes that goes well
 
 _LANES = f"""
 select integration_id, min(channel_type) as type, count(*)::int as open,
-    extract(epoch from min(case when status = 'sending'
-        then coalesce(lease_until, updated_at + interval '{LEASE_SECONDS} s')
+    extract(epoch from min(case when status = 'sending' then {LEASE_END}
         else least(next_attempt_at, deadline_at) end) - now())::float8 as wait
 from tenant.notification_deliveries
 where request_id = $1 and completed_at is null and integration_id is not null
@@ -52,7 +54,7 @@ select (
         select count(*) from tenant.notification_deliveries p
         where p.integration_id = $2 and p.destination = d.destination
             and p.completed_at is null and p.status <> 'sending' and p.next_attempt_at <= now()
-            and (p.rank, p.id) < (d.rank, d.id))::int as ahead,
+            and p.deadline_at > now() and (p.rank, p.id) < (d.rank, d.id))::int as ahead,
     extract(epoch from greatest(r.free_at, r.rests_until) - now())::float8 as busy,
     extract(epoch from r.probe_at - now())::float8 as probe,
     extract(epoch from now() - d.created_at)::float8 as age, d.blocked,
@@ -76,8 +78,7 @@ left join tenant.delivery_rates r on r.integration_id = $2 and r.destination = d
 """
 _NEXT = f"""
 select extract(epoch from min(case
-        when status = 'sending'
-        then coalesce(lease_until, updated_at + interval '{LEASE_SECONDS} s')
+        when status = 'sending' then {LEASE_END}
         when next_attempt_at > now() then least(next_attempt_at, deadline_at)
         else deadline_at end) - now())::float8 as wait
 from tenant.notification_deliveries
@@ -92,16 +93,23 @@ async def turn(
     the integration (the second), or until another one is due or over.
 
     Where a rate says so, that follows from how many are ahead of it: it may be claimed for its
-    slot as soon as the one before it is sent. At a destination in doubt only the first has a turn.
-    Else somebody else's send is in the way, whose end nobody knows: a tenth of the time it has
-    waited so far, and half a minute at most. An acknowledgement's turn is after its trigger's.
+    slot as soon as the one before it is sent, and is looked for now and then before. At a
+    destination in doubt only the first has a turn. Else somebody else's send is in the way, whose
+    end nobody knows: a tenth of the time it has waited so far, and half a minute at most. An
+    acknowledgement's turn is after its trigger's.
     """
     due = await sql.rows(_TURN, *share, stateful)
     turns = [_turn_of(row, interval) for row in due] or [_BEHIND_SECONDS]
-    next = await sql.row(_NEXT, *share)
-    if next is not None and next["wait"] is not None:
-        turns.append(max(next["wait"], _MOMENT))
-    return min(turns)
+    other = await next_change(sql, share)
+    return min(turns if other is None else [*turns, other])
+
+
+async def next_change(sql: Statements, share: tuple[UUID, UUID]) -> float | None:
+    """Seconds until anything but a turn changes what is open: the end of a send's lease, of a wait
+    or of a life."""
+    found = await sql.row(_NEXT, *share)
+    wait: float | None = None if found is None else found["wait"]
+    return None if wait is None else max(wait, _MOMENT)
 
 
 def _turn_of(row: Row, interval: float | None) -> float:
@@ -114,14 +122,18 @@ def _turn_of(row: Row, interval: float | None) -> float:
         turn = min(max(age / 10, 1.0), _LONGEST_TURN)
         return min(max(busy, row["trigger"] or 0.0, turn), _LONGEST_SECONDS)
     if interval is not None:
-        return max(busy + (ahead - 1) * interval, 0.0) + _MOMENT
+        return max(busy + min((ahead - 1) * interval, _LONGEST_QUEUE), 0.0) + _MOMENT
     return busy or min(max(age / 10, _MOMENT), _LONGEST_TURN)
 
 
-_EXPIRE = """
-update tenant.notification_deliveries set status = 'expired', completed_at = now(),
+# Whether an attempt of the delivery `{0}` may have had its effect.
+MAYBE_SENT = """exists (
+        select 1 from tenant.delivery_attempts a where a.delivery_id = {0}.id and a.maybe_sent)"""
+_EXPIRE = f"""
+update tenant.notification_deliveries d set status = 'expired', completed_at = now(),
     updated_at = now(), last_error = coalesce(last_error, 'it was not sent before its deadline')
-        || case when doubts > 0 then '; an earlier attempt may have arrived' else '' end
+        || case when {MAYBE_SENT.format("d")}
+            then '; an earlier attempt may have arrived' else '' end
 where request_id = $1 and integration_id = $2 and completed_at is null
     and status <> 'sending' and deadline_at <= now()
 """
@@ -132,19 +144,20 @@ async def expire(sql: Statements, request_id: UUID, integration_id: UUID) -> Non
     await sql.run(_EXPIRE, request_id, integration_id)
 
 
-# What rests, or waits for a probe that has its time, is not overdue. What has no time waits to be
-# routed anew; what has no integration any more, to be ended.
+# What rests, or waits for a probe that has its time or in a queue that moves, is not overdue. What
+# has no time waits to be routed anew; what has no integration any more, to be ended. Of very many,
+# some are found, and others the next time: most of them may only be slow.
 _FORGOTTEN = """
-select distinct d.request_id from tenant.notification_deliveries d
+select d.request_id from tenant.notification_deliveries d
     left join tenant.integrations i on i.id = d.integration_id
     left join tenant.delivery_rates r
         on r.integration_id = d.integration_id and r.destination = d.destination
 where d.completed_at is null and (d.deadline_at < now() - make_interval(secs => $1)
     or d.next_attempt_at is null and d.updated_at < now() - make_interval(secs => $1)
     or coalesce(i.is_active, true) and d.next_attempt_at < now() - make_interval(secs => $1)
-        and coalesce(greatest(r.rests_until, r.probe_at), '-infinity')
+        and coalesce(greatest(r.rests_until, r.probe_at, r.free_at), '-infinity')
             < now() - make_interval(secs => $1))
-limit 1000
+group by d.request_id order by random() limit 1000
 """
 
 

@@ -1,6 +1,6 @@
 """Deliveries as routing makes them: to be sent, or on record with the reason why they are not."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from uuid import UUID
@@ -89,7 +89,7 @@ where d.id = $1 and d.completed_at is null and d.status <> 'sending' and d.next_
 _PLACES = """
 select notification_id, integration_id, destination, recipient
 from tenant.notification_deliveries
-where notification_id = $1 and status not in ('not_sent', 'cancelled', 'superseded')
+where notification_id = any($1) and status not in ('not_sent', 'cancelled', 'superseded')
     and not (completed_at is null and status <> 'sending' and next_attempt_at is null)
 """
 _REMOVE = "delete from tenant.notification_deliveries where id = $1"
@@ -106,9 +106,9 @@ async def marked(sql: Statements, request_id: UUID) -> list[Row]:
     return await sql.rows(_MARKED, request_id)
 
 
-async def places(sql: Statements, notification_id: UUID) -> set[Place]:
-    """Where the notification's other deliveries lead, or led."""
-    rows = await sql.rows(_PLACES, notification_id)
+async def places(sql: Statements, notifications: Collection[UUID]) -> set[Place]:
+    """Where the notifications' deliveries lead, or led, but for those that are to be routed."""
+    rows = await sql.rows(_PLACES, list(notifications))
     return {tuple(row.values()) for row in rows}
 
 

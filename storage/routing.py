@@ -1,13 +1,14 @@
-"""What routing reads and writes: a request's events, the tenant's channels, users' preferences."""
+"""What routing reads and writes: a request's events, channels, users' preferences."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from domain.preference import Preferences
 from storage.statement import Row, Statements
 
 _UNROUTED = """
-select id, event_type, title, body, entity_type, entity_id, metadata, recipient, severity,
-    expires_at, created_at
+select id, event_type, title, body, entity_type, entity_id, metadata, recipient, expires_at,
+    created_at
 from tenant.notifications where request_id = $1 and routed_at is null order by id
 """
 _ROUTED = """
@@ -31,6 +32,7 @@ select c.id, c.type as channel_type, c.config as options, c.is_default,
     c.is_active as is_used, i.id as integration_id,
     {", ".join(f"i.{name}" for name in _OF_INTEGRATION)}, {_IN_DOUBT}
 from tenant.notification_channels c left join tenant.integrations i on i.id = c.integration_id
+where c.is_default or c.id = any($1)
 order by c.id
 """
 _PREFERENCES = """
@@ -49,9 +51,10 @@ async def unrouted(sql: Statements, request_id: UUID) -> list[Row]:
     return await sql.rows(_UNROUTED, request_id)
 
 
-async def channels(sql: Statements) -> list[Row]:
-    """All channels, each with its integration's row in `integration`, or None."""
-    rows = await sql.rows(_CHANNELS)
+async def channels(sql: Statements, named: Collection[UUID]) -> list[Row]:
+    """The default channels, and those that are named; each with its integration's row in
+    `integration`, or None."""
+    rows = await sql.rows(_CHANNELS, list(named))
     for row in rows:
         integration = {name: row.pop(name) for name in (*_OF_INTEGRATION, "in_doubt")}
         id = row["integration_id"]

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 from dataclasses import astuple
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from activities.gates import Gates
+from activities.gates import PROBE_AFTER, Gates
 from activities.sending import Attempt, send
 from activities.target import Target
 from channels.channel import ChannelConfig, ChannelOptions, Limits, Outgoing
@@ -155,6 +156,45 @@ async def test_the_record_is_what_was_sent(
         assert outcome.reference == {"id": "<1@orders.example>"}
     else:
         assert outcome.error == said
+
+
+class Calling(Quoting):
+    """A vendor at a name."""
+
+    async def deliver(
+        self, outgoing: Outgoing[ChannelConfig], request: dict[str, Any], egress: Egress
+    ) -> Receipt:
+        await egress.send("POST", "https://hooks.example.com", {})
+        raise AssertionError("it has no address")
+
+
+async def test_an_endpoint_that_no_connection_comes_to_is_probed() -> None:
+    """It holds a send for as long as one that connects and says nothing."""
+    id, answer, gates = UUID(int=1), threading.Event(), Gates()
+    target = Target(TenantId("a" * 26), id, Calling(None), ChannelConfig(), Redactor({}))
+    claimed = Claimed(id, id, 1, 0, {}, "", NOTIFICATION, 0.0, NOW)
+
+    def lookup(_: str) -> list[str]:
+        answer.wait()
+        return []
+
+    async with egress("", lookup=lookup, total=0.15) as out:
+        for _ in range(PROBE_AFTER):
+            assert not gates.is_probing(id)
+            outcome = await send(Attempt(claimed, target), out, gates, 0.0)
+        answer.set()
+    assert gates.is_probing(id)
+    assert (outcome.kind, outcome.maybe_sent) == (FailureClass.TRANSIENT, False)
+
+
+async def test_what_fails_at_once_is_not() -> None:
+    id, gates = UUID(int=1), Gates()
+    target = Target(TenantId("a" * 26), id, Calling(None), ChannelConfig(), Redactor({}))
+    claimed = Claimed(id, id, 1, 0, {}, "", NOTIFICATION, 0.0, NOW)
+    async with egress("", lookup=lambda _: []) as out:
+        for _ in range(PROBE_AFTER):
+            await send(Attempt(claimed, target), out, gates, 0.0)
+    assert not gates.is_probing(id)
 
 
 LATEST = {

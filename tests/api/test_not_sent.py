@@ -19,6 +19,11 @@ async def reasons(tenant: Tenant, **event: Any) -> list[tuple[str, str | None]]:
     return sorted((each["status"], each["reason"]) for each in found)
 
 
+def ends(found: list[dict[str, Any]]) -> dict[str, tuple[str, int]]:
+    """By channel, what became of its delivery, and after how many attempts."""
+    return {each["channelId"]: (each["status"], each["attempts"]) for each in found}
+
+
 async def prefer(tenant: Tenant, **chosen: Any) -> None:
     http = tenant.service.http
     path = f"/v1/notification-preferences/{USER['user']['id']}"
@@ -137,6 +142,25 @@ class TestSendingAgain:
                 tenant, id, lambda found: [e["status"] for e in found] == ["delivered"] * 2
             )
         assert [each["attempts"] for each in found] == [2, 1]
+
+    async def test_a_place_that_is_told_again_is_not_told_by_another_channel_as_well(
+        self, tenant: Tenant
+    ) -> None:
+        """The first is no default channel any more, and leads there all the same."""
+        async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
+            values = {"url": f"{receiver.url}/hook", "secret": n.SECRET}
+            made = await n.integration(tenant, "generic_webhook", values)
+            first = await n.channel(tenant, made, "generic_webhook")
+            [id] = await n.notify(tenant)
+            await n.deliveries(tenant, id)
+            await tenant.patch(f"/v1/notification-channels/{first}", {"is_default": False})
+            second = await n.channel(tenant, made, "generic_webhook", name="second")
+            await tenant.post(f"/v1/notifications/{id}/resend")
+            both = await n.deliveries(
+                tenant, id, lambda found: ends(found)[first] == ("delivered", 2)
+            )
+        assert ends(both)[second] == ("not_sent", 0)
+        assert len(receiver.received) == 2
 
     @pytest.mark.parametrize("way", ["deleted", "elsewhere"])
     async def test_what_waits_in_an_integration_without_a_channel_is_left_alone(

@@ -8,6 +8,7 @@ import pytest
 
 from tests.api import notifying as n
 from tests.receivers.receiver import Reply
+from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
 from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
 
@@ -72,6 +73,27 @@ class TestFailures:
         assert (found["health"], found["last_error"]) == ("connected", None)
         logs = (await tenant.get(f"/v1/integrations/{made}/logs")).json()["data"]
         assert [each["action"] for each in logs][:2] == ["delivery_connected", "delivery_failing"]
+
+    async def test_an_event_that_is_refused_for_what_it_is_says_nothing_of_the_integration(
+        self, tenant: Tenant
+    ) -> None:
+        refused = Reply(200, '{"ok":false,"error":"msg_too_long"}')
+        async with n.receiving(tenant, SlackReceiver()) as receiver:
+            values = {"botToken": EXAMPLE_TOKEN, "defaultChannel": "#ops"}
+            place = {"baseUrl": f"{receiver.url}/api"}
+            made = await n.integration(tenant, "slack", values | place)
+            await n.channel(tenant, made, "slack")
+            for answer, status, health in (
+                (refused, "failed", "untested"),
+                (None, "delivered", "connected"),
+                (refused, "failed", "connected"),
+            ):
+                receiver.told += [answer] if answer else []
+                [id] = await n.notify(tenant)
+                [delivery] = await n.deliveries(tenant, id)
+                found = (await tenant.get(f"/v1/integrations/{made}")).json()["data"]
+                assert (delivery["status"], found["health"]) == (status, health)
+        assert found["last_error"] is None
 
     async def test_a_throttling_server_is_left_alone_for_as_long_as_it_asks(
         self, tenant: Tenant

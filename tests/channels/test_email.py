@@ -194,6 +194,14 @@ async def test_each_reply_has_its_class(
     assert (failure.kind, failure.status, failure.maybe_sent) == (expected, code, False)
 
 
+@pytest.mark.parametrize("step", ["CONNECT", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "."])
+async def test_a_quota_that_is_used_up_passes(post: Post, step: str) -> None:
+    post.receiver.replies[step] = "550-5.4.5 Daily user sending limit exceeded.\r\n550 5.4.5 More"
+    failure = await post.failure()
+    assert (failure.kind, failure.status) == (FailureClass.THROTTLED, 550)
+    assert "fromAddress" not in failure.detail
+
+
 @pytest.mark.parametrize("way", ["hang", "disconnect"])
 @pytest.mark.parametrize(
     ("step", "maybe_sent"),

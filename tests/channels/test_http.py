@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+import threading
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,32 @@ class TestNames:
                 answers[:] = ["127.0.0.2"]
                 out.session.connector.clear_dns_cache()  # type: ignore[union-attr]
                 assert kind(await failure(out, f"http://hooks.example.com:{port}")) == BLOCKED
+
+    async def test_a_name_that_hangs_holds_one_thread_however_often_it_is_asked_for(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A thread in getaddrinfo cannot be stopped, and all tenants share them."""
+        monkeypatch.setattr("channels.http._NEGATIVE_SECONDS", 0.0)
+        asked, answer = list[str](), threading.Event()
+
+        def lookup(name: str) -> list[str]:
+            asked.append(name)
+            answer.wait()
+            return ["127.0.0.1"]
+
+        async with egress("", lookup=lookup, total=0.3) as out:
+            for _ in range(3):
+                assert kind(await failure(out, "https://hooks.example.com")) == NOT_SENT
+                with pytest.raises(DeliveryFailed):
+                    await out.open_socket("hooks.example.com", 465)
+            assert asked == ["hooks.example.com"]
+            answer.set()
+            async with asyncio.timeout(30):
+                while kind(await failure(out, "https://hooks.example.com")) != BLOCKED:
+                    pass
+            with pytest.raises(DeliveryFailed):
+                await out.open_socket("hooks.example.com", 465)
+            assert len(asked) == 2
 
     async def test_http_to_a_name_does_not_reach_public_servers(self) -> None:
         async with egress("127.0.0.1/32:9001", lookup=lambda _: ["93.184.216.34"]) as out:

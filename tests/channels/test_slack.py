@@ -370,14 +370,15 @@ async def test_slack_says_which_errors_may_come_after_the_message(
 OF_THE_MESSAGE = """msg_too_long msg_blocks_too_long no_text invalid_blocks invalid_blocks_format
     too_many_attachments attachment_payload_limit_exceeded invalid_metadata_format
     markdown_text_conflict missing_file_data cannot_reply_to_message invalid_arguments
-    invalid_form_data deprecated_endpoint method_deprecated duplicate_message_not_found"""
+    invalid_form_data duplicate_message_not_found"""
 TO_MEND = """not_authed invalid_auth account_inactive token_revoked token_expired missing_scope
     no_permission not_allowed_token_type ekm_access_denied access_denied accesslimited
     team_access_not_granted team_not_found enterprise_is_restricted two_factor_setup_required
     channel_not_found not_in_channel is_archived restricted_action messages_tab_disabled
     restricted_action_read_only_channel restricted_action_thread_only_channel
     restricted_action_non_threadable_channel restricted_action_thread_locked
-    slack_connect_canvas_sharing_blocked slack_connect_file_link_sharing_blocked"""
+    slack_connect_canvas_sharing_blocked slack_connect_file_link_sharing_blocked
+    deprecated_endpoint method_deprecated unknown_method"""
 PASSING = """internal_error fatal_error request_timeout service_unavailable team_added_to_org
     org_login_required message_limit_exceeded an_error_of_next_year workspace_is_napping"""
 

@@ -142,6 +142,20 @@ async def test_every_reply_of_smtp_has_the_class_of_the_table(heading: str, step
     assert wrong == []
 
 
+@pytest.mark.parametrize("step", ["RCPT", "DATA", "."])
+@pytest.mark.parametrize("row", expected.rows("Words over SMTP"), ids=" ".join)
+async def test_every_word_of_smtp_has_the_class_of_the_table(row: list[str], step: str) -> None:
+    said, wanted = row
+    mail = smtp.SmtpReceiver("none")
+    mail.replies[step] = said.strip("`")
+    async with smtp.serving(mail), egress(mail.allowed) as out:
+        found = await attempt("email", outgoing("email", mail.url), out)
+    assert outcome(found) == wanted
+    assert isinstance(found, Failure)
+    assert ("fromAddress" in found.detail) == (wanted == "misconfigured")
+    assert not found.maybe_sent
+
+
 def test_the_page_names_the_waits_of_a_mail_as_they_are() -> None:
     published = {name.strip("`"): float(wait) for name, wait in expected.rows("Time for a mail")}
     assert published == asdict(Waits())

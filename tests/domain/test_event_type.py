@@ -1,9 +1,12 @@
 """Which types of events are one, and what follows from that."""
 
+import re
+import string
+
 import pytest
 
 from domain.event_type import closest, fits, folded
-from domain.notification import Action, action, stated_severity
+from domain.notification import Action, Event, action, stated_severity
 from domain.preference import Choice, Preferences, unwanted
 from domain.severity import Severity
 
@@ -15,6 +18,7 @@ from domain.severity import Severity
         ("sla_breach", "SLA-Breached", True),
         ("incident-resolve", "incident.resolved", True),
         ("issue_closed", "issue.close", True),
+        ("incident:resolved", "incident.resolve", True),
         ("job-failure", "job.failed", True),
         ("change-approval", "change.approved", False),  # it asks for what the other tells
         ("shift_swap_accepted", "shift_swap_acknowledged", False),
@@ -39,6 +43,8 @@ def test_separators_are_one_and_known_endings_alike(one: str, other: str, same: 
         ("shift_swap_accepted", None, Action.TRIGGER),
         ("incident-resolved", None, Action.RESOLVE),
         ("incident_closed", None, Action.RESOLVE),
+        ("incident:resolved", None, Action.RESOLVE),
+        ("sla:breach", Severity.CRITICAL, Action.TRIGGER),
         ("incident-acknowledge", None, Action.ACKNOWLEDGE),
         ("unresolved", None, Action.TRIGGER),
     ],
@@ -49,8 +55,17 @@ def test_severity_and_action_follow(
     assert (stated_severity(event_type, {}), action(event_type)) == (severity, done)
 
 
+def test_whatever_a_type_may_hold_beside_letters_and_digits_separates() -> None:
+    [rule] = [
+        each for each in Event.model_fields["event_type"].metadata if hasattr(each, "pattern")
+    ]
+    marks = [mark for mark in string.punctuation if re.fullmatch(rule.pattern, f"a{mark}b")]
+    assert {folded(f"incident{mark}resolved") for mark in marks} == {"incident.resolved"}
+
+
 def test_below_a_type_is_what_begins_with_it() -> None:
     assert fits("issue.*", "issue-created")
+    assert fits("issue.*", "issue:created")
     assert fits("sla-breach.*", "sla.breach.late")
     assert not fits("issue.*", "issue")
     assert not fits("issue.*", "issues_created")

@@ -82,11 +82,11 @@ class Due:
         async with self.database.statements(self.tenant_id) as sql:
             return await claim.claim(sql, lane, want)
 
-    async def turn(self, *, stateful: bool = False) -> float:
+    async def turn(self, interval: float | None = None, *, stateful: bool = False) -> float:
         """Seconds until the request's workflow looks again."""
         async with self.database.statements(self.tenant_id) as sql:
             share = self.request_id, self.integration_id
-            return await delivery.turn(sql, share, None, stateful=stateful)
+            return await delivery.turn(sql, share, interval, stateful=stateful)
 
     async def release(self, claimed: list[Claimed]) -> None:
         async with self.database.statements(self.tenant_id) as sql:

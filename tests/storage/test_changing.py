@@ -153,6 +153,25 @@ class TestForgotten:
         await due.rows("update tenant.integrations set is_active = false returning 1")
         assert await self.forgotten(due) == []
 
+    async def test_nor_what_waits_in_a_queue_that_moves(self, due: Due) -> None:
+        """Whoever sends there sends whosever turn it is."""
+        await due.add(4)
+        await due.release(await due.claim(interval=1.0))
+        await self.aged(due, "next_attempt_at = now() - interval '6 min'")
+        assert await self.forgotten(due) == []
+        await due.rows(
+            "update tenant.delivery_rates set free_at = now() - interval '6 min' returning 1"
+        )
+        assert await self.forgotten(due) == [due.request_id]
+
+    async def test_none_of_very_many_is_left_out_again_and_again(self, due: Due) -> None:
+        await due.add(*[4] * 1_100)
+        await due.rows("update tenant.notification_deliveries set request_id = id returning 1")
+        await self.aged(due, "next_attempt_at = now() - interval '6 min'")
+        found = [await self.forgotten(due) for _ in range(10)]
+        assert {len(each) for each in found} == {1_000}
+        assert len(set().union(*found)) == 1_101
+
 
 class TestLocks:
     async def test_a_change_waits_for_nobody_who_waits_for_it(self, due: Due) -> None:

@@ -417,6 +417,22 @@ class TestFences:
         assert await due.state(late) == ("expired", 0)
         assert await due.state(early) == ("sending", 1)
 
+    @pytest.mark.parametrize("maybe_sent", [True, False])
+    async def test_what_ends_so_says_whether_it_may_have_arrived(
+        self, due: Due, maybe_sent: bool
+    ) -> None:
+        """As after a 503, which nobody counts as a doubt."""
+        [id] = await due.add()
+        [claimed] = await due.claim()
+        failed = {"kind": "transient", "wait": 5.0, "error": "503", "maybe_sent": maybe_sent}
+        await due.end(claimed, "retrying", **failed)
+        await due.set(id, deadline_at=-1)
+        async with due.database.statements(due.tenant_id) as sql:
+            await delivery.expire(sql, due.request_id, due.integration_id)
+        [row] = await due.rows("select last_error from tenant.notification_deliveries")
+        assert row["last_error"].startswith("503")
+        assert ("may have arrived" in row["last_error"]) is maybe_sent
+
 
 class TestLongSends:
     """A mail server may take ten minutes to say that it has a mail."""

@@ -105,6 +105,25 @@ class TestTurn:
         await due.set(second, created_at=-3_600.0 * hours)
         assert await due.turn() <= 30
 
+    async def test_it_follows_from_how_many_are_ahead(self, due: Due) -> None:
+        await due.add(*[4] * 5)
+        due = replace(due, request_id=uuid4())
+        await due.add(4)
+        assert await due.turn(31.5) == pytest.approx(4 * 31.5, abs=1)
+
+    async def test_it_is_in_minutes_as_what_is_ahead_may_be_cancelled(self, due: Due) -> None:
+        await due.add(*[4] * 100)
+        due = replace(due, request_id=uuid4())
+        await due.add(4)
+        assert await due.turn(31.5) <= 301
+
+    async def test_what_is_over_is_ahead_of_nothing(self, due: Due) -> None:
+        """Its own request gives it up when that looks again."""
+        await due.add(*[4] * 3, seconds=-1)
+        due = replace(due, request_id=uuid4())
+        await due.add(4)
+        assert await due.turn(31.5) < 1
+
     async def test_an_acknowledgements_is_after_its_triggers(self, due: Due) -> None:
         [trigger] = await due.add(4, alert=_ALERT)
         await due.set(trigger, next_attempt_at=1_800)

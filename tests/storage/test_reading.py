@@ -74,3 +74,16 @@ async def test_a_count_of_a_request_does_not_read_those_of_others(burst: Due) ->
         before = await _read(sql)
         assert await routing.count(sql, mine) == 3
         assert await _read(sql) - before < _MANY
+
+
+async def test_routing_reads_the_channels_that_an_event_may_go_to(due: Due) -> None:
+    """A tenant may have one for each of its users."""
+    add = (
+        "insert into tenant.notification_channels (name, type, is_default)"
+        " select 'channel ' || n, 'slack', n = 1 from generate_series(1, 100) n returning id"
+    )
+    default, chosen, *_ = [row["id"] for row in await due.rows(add)]
+    async with due.database.statements(due.tenant_id) as sql:
+        found = [each["id"] for each in await routing.channels(sql, {chosen, uuid4()})]
+        assert [each["id"] for each in await routing.channels(sql, ())] == [default]
+    assert found == [default, chosen]
