@@ -134,7 +134,9 @@ class Egress:
             except OSError as error:  # nothing was said yet, whatever it is
                 why = error.strerror or "not in time"
                 detail = f"{name}{self._way}: no connection: {why}"
-                raise DeliveryFailed(Failure(FailureClass.TRANSIENT, detail)) from None
+                is_late = isinstance(error, TimeoutError)
+                failure = Failure(FailureClass.TRANSIENT, detail, timed_out=is_late)
+                raise DeliveryFailed(failure) from None
 
     def lists(self, literal: str, port: int) -> bool:
         """Whether a dialled address is a private destination of EGRESS_ALLOW; a name that the proxy

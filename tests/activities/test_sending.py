@@ -159,19 +159,26 @@ async def test_the_record_is_what_was_sent(
 
 
 class Calling(Quoting):
-    """A vendor at a name."""
+    """A vendor, or a mail server, at a name."""
+
+    def __init__(self, *, mail: bool) -> None:
+        super().__init__(None)
+        self._mail = mail
 
     async def deliver(
         self, outgoing: Outgoing[ChannelConfig], request: dict[str, Any], egress: Egress
     ) -> Receipt:
+        if self._mail:
+            await egress.open_socket("mail.example.com", 25)
         await egress.send("POST", "https://hooks.example.com", {})
         raise AssertionError("it has no address")
 
 
-async def test_an_endpoint_that_no_connection_comes_to_is_probed() -> None:
+@pytest.mark.parametrize("mail", [False, True], ids=["url", "mail server"])
+async def test_an_endpoint_that_no_connection_comes_to_is_probed(mail: bool) -> None:
     """It holds a send for as long as one that connects and says nothing."""
     id, answer, gates = UUID(int=1), threading.Event(), Gates()
-    target = Target(TenantId("a" * 26), id, Calling(None), ChannelConfig(), Redactor({}))
+    target = Target(TenantId("a" * 26), id, Calling(mail=mail), ChannelConfig(), Redactor({}))
     claimed = Claimed(id, id, 1, 0, {}, "", NOTIFICATION, 0.0, NOW)
 
     def lookup(_: str) -> list[str]:
@@ -189,7 +196,7 @@ async def test_an_endpoint_that_no_connection_comes_to_is_probed() -> None:
 
 async def test_what_fails_at_once_is_not() -> None:
     id, gates = UUID(int=1), Gates()
-    target = Target(TenantId("a" * 26), id, Calling(None), ChannelConfig(), Redactor({}))
+    target = Target(TenantId("a" * 26), id, Calling(mail=False), ChannelConfig(), Redactor({}))
     claimed = Claimed(id, id, 1, 0, {}, "", NOTIFICATION, 0.0, NOW)
     async with egress("", lookup=lambda _: []) as out:
         for _ in range(PROBE_AFTER):
