@@ -8,6 +8,8 @@ from sqlalchemy import and_, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.delivery import DeliveryStatus, FailureClass
+from storage import destination
+from storage.database import statements
 from storage.notification_tables import delivery_attempts as attempts
 from storage.notification_tables import delivery_rates as rates
 from storage.notification_tables import integrations
@@ -136,12 +138,15 @@ update tenant.notification_deliveries d set status = 'expired', completed_at = n
             then '; an earlier attempt may have arrived' else '' end
 where request_id = $1 and integration_id = $2 and completed_at is null
     and status <> 'sending' and deadline_at <= now()
+returning destination
 """
 
 
 async def expire(sql: Statements, request_id: UUID, integration_id: UUID) -> None:
-    """Give up what is past its deadline."""
-    await sql.run(_EXPIRE, request_id, integration_id)
+    """Give up what is past its deadline. What was to probe a destination leaves that to the next
+    one there."""
+    ended = await sql.rows(_EXPIRE, request_id, integration_id)
+    await destination.pass_on(sql, integration_id, {row["destination"] for row in ended})
 
 
 # What rests, or waits for a probe that has its time or in a queue that moves, is not overdue. What
@@ -221,14 +226,19 @@ async def find(connection: AsyncConnection, delivery_id: UUID) -> Delivery | Non
 
 
 async def cancel(connection: AsyncConnection, delivery_id: UUID) -> bool:
-    """Stop a delivery that is not over; what is in flight cannot be called back."""
+    """Stop a delivery that is not over; what is in flight cannot be called back. What was to probe
+    its destination leaves that to the next one there."""
     done = await connection.execute(
         update(deliveries)
         .where(deliveries.c.id == delivery_id, deliveries.c.completed_at.is_(None))
         .values(status=DeliveryStatus.CANCELLED, completed_at=func.now(), updated_at=func.now())
-        .returning(deliveries.c.id)
+        .returning(deliveries.c.integration_id, deliveries.c.destination)
     )
-    return done.one_or_none() is not None
+    row = done.one_or_none()
+    if row is not None and row.integration_id is not None:
+        sql = await statements(connection)
+        await destination.pass_on(sql, row.integration_id, {row.destination})
+    return row is not None
 
 
 async def resend(connection: AsyncConnection, delivery_ids: Sequence[UUID]) -> set[UUID]:

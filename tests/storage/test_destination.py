@@ -8,13 +8,14 @@ import pytest
 
 from domain.backoff import REFUSED
 from domain.delivery import FailureClass
-from storage import destination, outbox, waiting
+from storage import delivery, destination, outbox, waiting
 from storage.claim import Claimed
 from tests.blocked import until_blocked
 from tests.storage.due import Due, ids
 
 _REFUSED = {"kind": FailureClass.MISCONFIGURED, "wait": 5.0, "doubts_destination": True}
 _THROTTLED = {"kind": FailureClass.THROTTLED, "wait": 900.0}
+_REQUEST = "select request_id from tenant.notification_deliveries where id ="
 lanes = pytest.mark.parametrize(("keyed", "interval"), [(True, None), (True, 0.001), (False, None)])
 
 
@@ -53,6 +54,24 @@ class TestDoubt:
             await due.end(each, "retrying", **_REFUSED)
         place = await due.place()
         assert (place["probes"], place["probe"]) == (1, pytest.approx(5, abs=1))
+
+    @pytest.mark.parametrize("way", ["cancelled", "expired"])
+    async def test_what_never_probes_leaves_it_to_the_next(self, due: Due, way: str) -> None:
+        [first] = await due.add(4)
+        [second] = await due.add(4)
+        [claimed] = await due.claim(1)
+        await due.end(claimed, "retrying", **_REFUSED)
+        await due.woken()
+        if way == "cancelled":
+            async with due.database.tenant(due.tenant_id) as connection:
+                assert await delivery.cancel(connection, first)
+        else:
+            await due.set(first, deadline_at=-1)
+            async with due.database.statements(due.tenant_id) as sql:
+                [row] = await due.rows(f"{_REQUEST} '{first}'")
+                await delivery.expire(sql, row["request_id"], due.integration_id)
+        [row] = await due.rows(f"{_REQUEST} '{second}'")
+        assert await due.woken() == [row["request_id"]]
 
     async def test_a_success_beside_it_says_that_the_event_was_refused(self, due: Due) -> None:
         await due.add(4, 4, 4, 4)
