@@ -128,7 +128,7 @@ class Surveyor:
             findings, assumed = await self._pass(mapping, unique), (mapping, unique)
             if mapping.date_order is None and findings.dates.is_decisive:
                 mapping = mapping.model_copy(update={"date_order": findings.dates.order})
-            unique = unique and (findings.numbers.are_unique or not findings.matched)
+            unique = unique and (not findings.matched or findings.numbers.are_unique)
             if (mapping, unique) == assumed:
                 return findings, mapping
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from domain.blanks import comparable, seen
 from domain.canonical import content_hash, custom_json
-from domain.conversions import convert, fault_where, nul_faults
+from domain.conversions import convert, fault_where
 from domain.failures import Rejected
 from domain.plan import Plan, Target
 
@@ -27,7 +27,6 @@ _DETAILS = {
     "date_zone_unknown": "the zone of this {field} is sure only by its place; pass sourceTimezone",
     "date_out_of_range": "{field} wants a date from the year 1 to the year 9999",
     "date_ambiguous": "day and month of this {field} cannot be told apart; name the dateOrder",
-    "nul_not_storable": "{field} holds the character U+0000, which cannot be stored",
     "source_id_missing": "the record has no value that identifies it; name a sourceIdField",
     "source_id_too_long": f"an identifier has at most {KEY_BYTES} bytes",
     "value_too_long": f"{{field}} has at most {KEY_BYTES} bytes",
@@ -88,7 +87,8 @@ def source_texts(frame: pl.DataFrame, name: str | None, plan: Plan) -> pl.Series
 
 
 def map_columns(frame: pl.DataFrame, plan: Plan) -> Mapped:
-    """Map the records of `frame` (`_row` Int64, else String; absent and null are alike)."""
+    """Map the records of `frame` (`_row` Int64, else String without U+0000, which the readers
+    reject; absent and null are alike)."""
     source = _source(frame, plan)
     fields = [_field(source, target, plan) for target in plan.targets]
     source_id = _source_id(source, plan, frame[ROW])
@@ -100,7 +100,7 @@ def map_columns(frame: pl.DataFrame, plan: Plan) -> Mapped:
     outer, hash = (frame[ROW], source_id.values.alias("source_id")), content_hash(said)
     rows = content.select(*outer, pl.all(), hash)
     told = rows if said is content else said.select(*outer, pl.all(), hash)
-    return _sifted(rows, told, [source_id, *fields, *_unstorable(unmapped)])
+    return _sifted(rows, told, [source_id, *fields])
 
 
 def _told(content: pl.DataFrame, fields: Sequence[_Column]) -> pl.DataFrame:
@@ -155,15 +155,7 @@ def _source_id(source: _Source, plan: Plan, rows: pl.Series) -> _Column:
     ids = comparable(ids)
     missing = fault_where(ids.is_null(), "source_id_missing")
     too_long = fault_where(ids.str.len_bytes() > KEY_BYTES, "source_id_too_long")
-    return _Column("source_id", ids, ids, _merged(missing, _merged(too_long, nul_faults(ids))))
-
-
-def _unstorable(unmapped: Mapping[str, pl.Series]) -> Iterator[_Column]:
-    """The columns of `custom` that hold U+0000, in a value or in the name of one."""
-    for name, texts in unmapped.items():
-        nul_in_name = fault_where(texts.is_not_null() & ("\0" in name), "nul_not_storable")
-        if (faults := _merged(nul_in_name, nul_faults(texts))) is not None:
-            yield _Column(name, texts, texts, faults)
+    return _Column("source_id", ids, ids, _merged(missing, too_long))
 
 
 def _merged(first: pl.Series | None, second: pl.Series | None) -> pl.Series | None:
@@ -198,5 +190,5 @@ def _rejected(rows: pl.DataFrame, column: _Column) -> Iterator[Rejected]:
 
 
 def _shown(value: str | None) -> str | None:
-    """A value as a report can store and show it."""
-    return None if value is None else value[:SHOWN_CHARACTERS].replace("\0", "\ufffd")
+    """A value as a report shows it."""
+    return None if value is None else value[:SHOWN_CHARACTERS]

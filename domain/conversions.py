@@ -34,11 +34,6 @@ def convert(texts: pl.Series, target: Target, plan: Plan) -> Converted:
     return _CONVERSIONS[target.field.kind](texts, target, plan)
 
 
-def nul_faults(texts: pl.Series) -> pl.Series | None:
-    """PostgreSQL stores every character but U+0000."""
-    return fault_where(texts.str.contains("\0", literal=True), "nul_not_storable")
-
-
 def fault_where(mask: pl.Series, code: str) -> pl.Series | None:
     """The code in the rows of the mask; None when it has none."""
     return pl.select(pl.when(mask).then(pl.lit(code))).to_series() if mask.any() else None
@@ -51,8 +46,7 @@ def _text(texts: pl.Series, target: Target, plan: Plan) -> Converted:
     if target.transformation == "boolean":
         truths, faults = _boolean(texts, target, plan)
         return Converted(truths.cast(pl.String), faults)
-    changed = _changed(texts, target)
-    return Converted(changed, nul_faults(changed))
+    return Converted(_changed(texts, target))
 
 
 def _changed(texts: pl.Series, target: Target) -> pl.Series:

@@ -54,10 +54,12 @@ def _is_null(texts: pl.Expr) -> pl.Expr:
 
 def _digits(frame: pl.DataFrame, target: Target, plan: Plan) -> Iterator[Remark]:
     """Digits alone: in Freshservice and Autotask 4 is urgent, here it is low."""
-    texts = source_texts(frame, target.source, plan).str.strip_chars()
     unnamed = [word for word in "1234" if word not in plan.priorities.folded]
+    if not unnamed or "*" in plan.priorities.exact:
+        return
+    texts = source_texts(frame, target.source, plan).str.strip_chars()
     found = frame[ROW].filter(texts.is_in(unnamed).fill_null(False))
-    if not found.is_empty() and "*" not in plan.priorities.exact:
+    if not found.is_empty():
         detail = f"{target.source} is a digit, read as 1 (critical) to 4 (low); pass " + (
             "priorityMappings if the source counts the other way"
         )

@@ -32,6 +32,7 @@ class Batch:
 
     `frame` holds `_row` (Int64, the record's number in the file, from 1) and one String column
     per source field; a field that a record does not have is null, an empty one is "".
+    No name and no text has U+0000, which PostgreSQL does not store.
     `rejected` names the records that could not be read: they have a row number but no row in
     `frame`. A batch accounts for consecutive row numbers, and where it ends depends on its own
     records alone (see sources.chunking.Room), so that batch n is a function of the bytes alone.

@@ -88,6 +88,8 @@ def _reference(text: str) -> _Reference | None:
     value, shown, link = read.get("value", ""), read.get("display_value"), read.get("link")
     if not isinstance(value, str) or not all(isinstance(e, str | None) for e in (shown, link)):
         return None
+    if any("\0" in (each or "") for each in (value, shown, link)):  # written out, it can be stored
+        return None
     return _Reference(value, shown, link)
 
 

@@ -221,6 +221,11 @@ class TestReferences:
         assert (record["caller"], record["caller.display_value"]) == ("", "Ann")
         assert record["caller.link"] == "https://x/sys_user/7"
 
+    def test_with_a_character_that_cannot_be_stored_stay_as_they_are_written(self) -> None:
+        cell = r"{'display_value': 'A\u0000', 'value': '7'}"
+        [record] = read_by(read_servicenow, f'number,caller\n1,"{cell}"\n'.encode()).rows
+        assert record["caller"] == cell
+
     def test_that_are_only_in_some_pieces_of_a_chunk(self) -> None:
         cell = "\"{'display_value': 'Ann', 'value': '7'}\""
         content = f"number,caller\n1,{cell}\n2,x,\n3,{cell}\n".encode()
