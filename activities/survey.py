@@ -22,7 +22,7 @@ from domain.plan import Plan
 from domain.preview import Elsewhere, SampleRecord, Survey
 from domain.remark import Remark, gathered, remark_on
 from domain.samples import sample_records
-from domain.tally import NOTHING_JUDGED, NumberTally, RecordTally
+from domain.tally import NOTHING_JUDGED, NumberTally, RecordTally, numbers_of
 from sources.batch import Batch
 from storage.copying import in_schema
 from storage.database import raw
@@ -59,7 +59,7 @@ class Findings:
         self.rejected += checked.rejected[: _KEPT - len(self.rejected)]
         self.samples = self.samples or checked.samples
         self.dates += checked.dates
-        self.numbers.add(checked.rows)
+        self.numbers.add(checked.numbers)
         self.remark(*checked.remarks)
 
     @property
@@ -84,6 +84,7 @@ class _Checked:
 
     rows: pl.DataFrame
     told: pl.DataFrame
+    numbers: pl.DataFrame
     invalid: int
     rejected: list[Rejected]
     samples: tuple[SampleRecord, ...]
@@ -97,6 +98,7 @@ def check(batch: Batch, plan: Plan, entity: Entity) -> _Checked:
     return _Checked(
         rows=mapped.rows,
         told=mapped.told,
+        numbers=numbers_of(mapped.rows),
         invalid=len({each.row for each in rejected}),
         rejected=rejected[:_KEPT],
         samples=sample_records(batch.frame, mapped),

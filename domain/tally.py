@@ -28,7 +28,11 @@ class RecordTally:
         already: whether that record is `kept` as it is, and whether the first row of this batch
         `changes` it."""
         number = self.by_number and "external_id" in rows.columns
-        known = rows.join(judged, on="source_id", how="left", maintain_order="left")
+        if judged.is_empty():  # as in most migrations
+            nothing = pl.lit(None, pl.Boolean)
+            known = rows.with_columns(kept=nothing, changes=nothing)
+        else:
+            known = rows.join(judged, on="source_id", how="left", maintain_order="left")
         self._seen.append(
             known.select(
                 row=pl.col("_row").cast(pl.Int64),
@@ -107,10 +111,9 @@ class NumberTally:
 
     _seen: list[pl.DataFrame] = field(default_factory=list)
 
-    def add(self, rows: pl.DataFrame) -> None:
-        if "external_id" in rows.columns:
-            named = rows.filter(pl.col("external_id").is_not_null())
-            self._seen.append(named.select(number=_hash("external_id"), id=_hash("source_id")))
+    def add(self, numbers: pl.DataFrame) -> None:
+        """Count what `numbers_of` gave for more rows."""
+        self._seen.append(numbers)
 
     @property
     def are_unique(self) -> bool:
@@ -119,6 +122,17 @@ class NumberTally:
             return True
         pairs = pl.concat(self._seen).unique()
         return pairs["number"].n_unique() == pairs.height
+
+
+def numbers_of(rows: pl.DataFrame) -> pl.DataFrame:
+    """What a NumberTally takes of `Mapped.rows`; where there are many, to be made beside others."""
+    if "external_id" not in rows.columns:
+        return pl.DataFrame(schema=_NUMBERS)
+    named = rows.filter(pl.col("external_id").is_not_null())
+    return named.select(number=_hash("external_id"), id=_hash("source_id"))
+
+
+_NUMBERS = {"number": pl.UInt64, "id": pl.UInt64}
 
 
 def _hash(name: str) -> pl.Expr:
