@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.context import Context
 from api.errors import existing
-from domain.migration import FINAL, Counts, Status
+from domain.migration import FINAL, Counts, Phase, Status
 from storage import migration
 from storage.migration import Job, Progress
 from workflows.starting import migration_id
@@ -30,6 +30,11 @@ async def shown_jobs(
     return [_shown(context, job, progress.get(job["id"], _NOTHING)) for job in jobs]
 
 
+def shown_status(job: Mapping[str, Any]) -> Status:
+    """Where the job is. One that is taken back stays completed in its row until that is done."""
+    return Status.PROCESSING if job["phase"] == Phase.UNDOING else Status(job["status"])
+
+
 def _shown(context: Context, job: Job, progress: Progress) -> dict[str, Any]:
     counts, rate, remaining = progress.counts, None, None
     if counts.processed and progress.seconds:
@@ -37,7 +42,7 @@ def _shown(context: Context, job: Job, progress: Progress) -> dict[str, Any]:
         remaining = (job["total_records"] - counts.processed) / rate
     return {
         "id": str(job["id"]),
-        "status": job["status"],
+        "status": shown_status(job),
         "phase": job["phase"],
         "sourceSystem": job["source_system"],
         "sourceInstance": job["source_instance"],
@@ -69,7 +74,7 @@ def _shown(context: Context, job: Job, progress: Progress) -> dict[str, Any]:
 
 
 def _eta(job: Mapping[str, Any], remaining: float | None) -> float | None:
-    if Status(job["status"]) in FINAL:
+    if shown_status(job) in FINAL:
         return 0
     return None if remaining is None else round(remaining, 1)
 

@@ -1,5 +1,6 @@
 """Migration jobs over HTTP: preview, execute, steer, report. Uploads come in through upload.py."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -8,9 +9,9 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
-from api.auth import Operator, Reader
+from api.auth import Caller, Operator, Reader
 from api.change import note
-from api.context import InContext
+from api.context import Context, InContext
 from api.durable import ask, roll_back
 from api.errors import ApiError, existing
 from api.given import Given, unknown
@@ -22,6 +23,7 @@ from storage.migration import Job
 from workflows.migration import MigrationWorkflow
 from workflows.steering import ExecuteRequest
 
+_LOOKS, _LOOK_SECONDS = 100, 0.05
 router = APIRouter(prefix="/v1/migration", tags=["migration"])
 
 
@@ -128,7 +130,18 @@ async def rollback(job_id: UUID, context: InContext, caller: Operator) -> dict[s
         )
     async with _noted(context, caller, "rollback", job_id):
         await roll_back(context.temporal, job)
-    return await get_migration(job_id, context, caller)
+    return await _once_undoing(job_id, context, caller)
+
+
+async def _once_undoing(job_id: UUID, context: Context, caller: Caller) -> dict[str, Any]:
+    """The job as soon as a worker has begun to take it back, or, if none does, after a while: who
+    waits for its end must not find the one that it had."""
+    for _ in range(_LOOKS):
+        shown = await get_migration(job_id, context, caller)
+        if shown["job"]["status"] != Status.COMPLETED:
+            break
+        await asyncio.sleep(_LOOK_SECONDS)
+    return shown
 
 
 async def _steer(job_id: UUID, context: InContext, caller: Operator, name: str) -> dict[str, Any]:

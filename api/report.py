@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Caller, Reader
 from api.context import Context, InContext
-from api.job import find_job, shown_jobs
+from api.job import find_job, shown_jobs, shown_status
 from api.page import InPage, Page
-from domain.migration import FINAL, Status
+from domain.migration import FINAL
 from storage import record
 
 router = APIRouter(prefix="/v1/migration", tags=["migration"])
@@ -167,7 +167,7 @@ async def _events(context: Context, caller: Caller, job_id: UUID) -> AsyncIterat
         async with context.database.tenant(caller.tenant_id) as connection:
             job = await find_job(connection, job_id)
             shown = to_jsonable_python((await shown_jobs(context, connection, [job]))[0])
-        text, over = json.dumps(shown), Status(job["status"]) in FINAL
+        text, over = json.dumps(shown), shown_status(job) in FINAL
         if text != last or over:
             yield f"event: {'end' if over else 'progress'}\ndata: {text}\n\n"
             last, quiet = text, 0.0

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from tests.api.conftest import Live
+from tests.faults.exports import export
 from tests.service import Tenant
 
 HEAD = b"number,title,status,priority\n"
@@ -84,6 +85,22 @@ class TestEvents:
         kind, job = events[-1]
         assert (kind, job) == ("end", await tenant.job(job_id))
         assert (job["status"], job["successfulRecords"]) == ("completed", 1)
+
+    async def test_of_a_job_that_is_rolled_back_end_when_it_is(
+        self, live: Live, tenant: Tenant
+    ) -> None:
+        job_id = (await tenant.migrate(export(20_000)))["id"]
+        path = f"/v1/migration/{job_id}"
+        answer = await tenant.service.http.delete(f"{path}/rollback", headers=tenant.headers)
+        asked = answer.json()["job"]
+        assert (asked["status"], asked["phase"]) in (
+            ("processing", "undoing"),
+            ("rolled_back", "done"),
+        )
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{live.port}", timeout=60) as http:
+            response = await http.get(f"{path}/events", headers=tenant.headers)
+        last = json.loads(response.text.strip().rpartition("data: ")[2])
+        assert last["status"] == "rolled_back"
 
     async def test_of_a_job_that_is_over_are_its_end(self, live: Live, tenant: Tenant) -> None:
         job = await tenant.migrate(HEAD + b"1,a,New,1\n")
