@@ -40,7 +40,8 @@ class Attempt:
         message = render(str(claimed.delivery_id), claimed.notification, config.severity)
         severity = _SEVERITIES.get(claimed.rank, message.severity)
         latest = Latest(**claimed.latest) if claimed.latest else None
-        repeated = claimed.repeated and not self.target.channel.limits.keyed
+        # What shows the state of an entity shows it no other for being told of it twice.
+        repeated = claimed.repeated and not self.target.channel.limits.stateful
         if latest or repeated or severity is not message.severity:
             message = replace(message, severity=severity, latest=latest, repeated=repeated)
         return Outgoing(message, config, self.target.options(claimed.options), claimed.recipient)

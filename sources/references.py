@@ -85,7 +85,8 @@ def _reference(text: str) -> _Reference | None:
     read = _as_json(text)
     if not isinstance(read, dict) or read.keys() not in _SHAPES:
         return None
-    value, shown, link = read.get("value", ""), read.get("display_value"), read.get("link")
+    value, shown, link = (read.get(name) for name in ("value", "display_value", "link"))
+    value = "" if value is None else value
     if not isinstance(value, str) or not all(isinstance(e, str | None) for e in (shown, link)):
         return None
     if any("\0" in (each or "") for each in (value, shown, link)):  # written out, it can be stored

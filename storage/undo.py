@@ -55,7 +55,9 @@ async def undo_chunk(
         span = claimed.one_or_none()
         if span is None:
             return
-        names = {"table": f"{tenant_id.schema}.{entity.table}", "schema": tenant_id.schema}
+        table = f"{tenant_id.schema}.{entity.table}"
+        free = await _unreferenced(connection, table)
+        names = {"table": table, "schema": tenant_id.schema, "free": free}
         values = {"job": job_id, "chunk": chunk, "first": span.first_id, "last": span.last_id}
         await connection.execute(text("select set_config('app.import', 'on', true)"))
         restored = await _count(connection, _restore(entity).format(**names), values)
@@ -63,6 +65,17 @@ async def undo_chunk(
         kept = await _count(connection, _KEEP.format(**names), values)
         undone = Undone(deleted=deleted, restored=restored, kept=kept)
         await connection.execute(text(_REPORT), {"job": job_id, **undone.model_dump()})
+
+
+async def _unreferenced(connection: AsyncConnection, table: str) -> str:
+    """The condition that no foreign key leads to a row, whatever becomes of what refers to it if
+    the row is deleted: a comment would go with it, or forget what it was about."""
+    found = await connection.execute(text(_FOREIGN_KEYS), {"table": table})
+    conditions = (
+        f" and not exists (select from {child} c where {' and '.join(pairs)})"
+        for child, pairs in found
+    )
+    return "".join(conditions).replace(":", "\\:")  # which begins a parameter elsewhere
 
 
 async def _delete(
@@ -115,8 +128,19 @@ update public.migration_jobs set report = report || jsonb_build_object('undone',
 where id = :job
 """
 
+# Those that lead to the table from tables that may be read; else the key's own rule decides.
+_FOREIGN_KEYS = """
+select cast(cast(k.conrelid as regclass) as text),
+    array_agg('c.' || quote_ident(child.attname) || ' = t.' || quote_ident(parent.attname))
+from pg_constraint k cross join unnest(k.conkey, k.confkey) as pair (child, parent)
+join pg_attribute child on child.attrelid = k.conrelid and child.attnum = pair.child
+join pg_attribute parent on parent.attrelid = k.confrelid and parent.attnum = pair.parent
+where k.contype = 'f' and k.confrelid = to_regclass(:table)
+    and has_table_privilege(k.conrelid, 'select')
+group by k.oid, k.conrelid
+"""
 # Ids are uuidv7, so the range of a chunk's ids finds its rows without an index on the job.
-_MINE = "t.id between :first and :last and t.migration_job_id = :job and t.row_version = 1"
+_MINE = "t.id between :first and :last and t.migration_job_id = :job and t.row_version = 1{free}"
 _DELETE = f"delete from {{table}} t where {_MINE}"
 _INSERTED = f"select t.id from {{table}} t where {_MINE}"
 

@@ -211,10 +211,16 @@ LATEST = {
 }
 
 
-@pytest.mark.parametrize(("keyed", "says"), [(True, False), (False, True)])
-def test_a_message_says_that_it_is_late_or_may_have_come_before(keyed: bool, says: bool) -> None:
+@pytest.mark.parametrize(
+    ("keyed", "stateful", "says"),
+    [(True, True, False), (True, False, True), (False, False, True)],
+    ids=["an alert", "a webhook", "a chat"],
+)
+def test_a_message_says_that_it_is_late_or_may_have_come_before(
+    keyed: bool, stateful: bool, says: bool
+) -> None:
     id, channel = UUID(int=1), Quoting(None)
-    channel.limits = Limits(PROMPT, keyed=keyed)
+    channel.limits = Limits(PROMPT, keyed=keyed, stateful=stateful)
     target = Target(TenantId("a" * 26), id, channel, ChannelConfig(), Redactor({}))
     claimed = Claimed(
         *(id, id, 2, 1, {}, "", NOTIFICATION, 0.0, NOW), rank=1, repeated=True, latest=LATEST

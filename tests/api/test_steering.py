@@ -242,14 +242,20 @@ class TestRollback:
         assert set(kept) < set(await content(tenant))
 
     @pytest.mark.parametrize(
-        "rule", ["", "deferrable initially deferred", "on delete restrict", "on delete set null"]
+        "rule",
+        [
+            *("", "deferrable initially deferred", "on delete restrict", "on delete cascade"),
+            "on delete set null",
+        ],
     )
     async def test_keeps_what_other_data_refers_to(self, tenant: Tenant, rule: str) -> None:
         job_id = await uploaded(tenant, export(1_000))
         assert (await tenant.execute(job_id))["status"] == "completed"
         await tenant.run(
-            f"create table comments (about uuid not null references incidents {rule}, text text)"
+            f'create table comments (about uuid references incidents {rule}, "a:b" text)'
         )
+        if rule in ("on delete cascade", "on delete set null"):
+            await tenant.run("grant select on comments to firelater_app")
         referenced = ["INC0000001", "INC0000500", "INC0000501", "INC0001000"]
         await tenant.sql(
             "insert into comments select id, 'Mine' from incidents where source_id = any($1)",
@@ -263,6 +269,7 @@ class TestRollback:
         edited = {"INC0000007": "kept_edited"}
         assert kept == dict.fromkeys(referenced, "kept_referenced") | edited
         assert len(await content(tenant)) == 5
+        assert await tenant.sql("select count(about) from comments") == [(4,)]
         assert job["warnings"] == []
 
     async def test_happens_once(self, tenant: Tenant) -> None:

@@ -215,8 +215,9 @@ class TestReferences:
         [record] = read_by(read_servicenow, content).rows
         assert (record["description"], record["caller_id"]) == (text, "42")
 
-    def test_of_one_without_a_value_the_link_is_kept(self) -> None:
-        cell = "{'display_value': 'Ann', 'link': 'https://x/sys_user/7'}"
+    @pytest.mark.parametrize("value", ["", ", 'value': None"])
+    def test_of_one_without_a_value_the_link_is_kept(self, value: str) -> None:
+        cell = f"{{'display_value': 'Ann', 'link': 'https://x/sys_user/7'{value}}}"
         [record] = read_by(read_servicenow, f'number,caller\n1,"{cell}"\n'.encode()).rows
         assert (record["caller"], record["caller.display_value"]) == ("", "Ann")
         assert record["caller.link"] == "https://x/sys_user/7"
