@@ -4,6 +4,7 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -245,6 +246,20 @@ async def test_what_is_rotated_signs_for_a_day_beside_the_new_secret() -> None:
         ended = {(NOW - timedelta(seconds=1)).isoformat(): old}
         found = await failure(receiver, secret=new, previousSecrets=ended)
     assert found.status == 401
+
+
+async def test_the_page_shows_how_to_verify() -> None:
+    page = (Path(__file__).parents[2] / "docs/notification.md").read_text()
+    shown: dict[str, Any] = {}
+    exec(page.partition("```python\n")[2].partition("```")[0], shown)
+    receiver = WebhookReceiver()
+    async with serving(receiver):
+        await send(receiver)
+        [received] = receiver.received
+    is_genuine = shown["is_genuine"]
+    assert is_genuine(EXAMPLE_SECRET, received.headers, received.body)
+    assert not is_genuine(new_secret(), received.headers, received.body)
+    assert not is_genuine(EXAMPLE_SECRET, received.headers, received.body + b" ")
 
 
 def test_secrets_rotated_twice_in_a_day_all_keep_their_day() -> None:
