@@ -283,6 +283,7 @@ class TestLease:
             async with asyncio.timeout(20):
                 while not await tenant.sql(f"{young} - interval '30 s'", tenant.id):
                     await asyncio.sleep(0.01)
+            assert (await upload(tenant)).json()["code"] == "idempotency_in_flight"
         await one.close()
 
     @pytest.mark.parametrize("asked", ["the same", "otherwise"])

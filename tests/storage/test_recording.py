@@ -39,7 +39,7 @@ async def test_a_pool_that_is_used_up_does_not_end_the_lease_of_what_is_being_se
     monkeypatch.setattr("activities.delivering._RENEW_SECONDS", 0.05)
     one = Database(kept.dsn, pool_size=1)
     monkeypatch.setattr(one.engine.sync_engine.pool, "_timeout", 0.05)
-    await due.add()
+    [id] = await due.add()
     async with serving(slack := SlowSlack()), egress(slack.allowed) as out:
         window = posting(due, slack, await due.claim(1, keyed=False))
         async with one.statements(due.tenant_id):
@@ -50,8 +50,11 @@ async def test_a_pool_that_is_used_up_does_not_end_the_lease_of_what_is_being_se
         async with asyncio.timeout(10):
             while await due.rows(_LEASE) == [before]:
                 await asyncio.sleep(0.02)
+        [after] = await due.rows(_LEASE)
+        assert after["lease_until"] > before["lease_until"]
         slack.gate.set()
         await sending
+    assert await due.state(id) == ("delivered", 1)
     await one.close()
 
 

@@ -40,9 +40,11 @@ async def test_of_a_receiver_that_wants_no_more_the_others_wait(due: Due) -> Non
 class TestState:
     """A vendor that shows the state of alerts, which people change."""
 
-    async def sent(self, due: Due, pager: SlowPager, first: Reply, state: tuple[str, int]) -> None:
-        """Two at once; the second is answered when the first is on record."""
-        id, _ = await due.add(4, 4)
+    async def sent(
+        self, due: Due, pager: SlowPager, first: Reply, state: tuple[str, int]
+    ) -> list[tuple[str, int]]:
+        """Two at once; the second is answered when the first is on record. Their states then."""
+        id, other = await due.add(4, 4)
         claimed = await due.claim(2, stateful=True)
         async with serving(pager), egress(pager.allowed) as out:
             pager.told.append(first)
@@ -58,10 +60,12 @@ class TestState:
             activity.worker_shutdown()  # so that it sends no more than the window
             pager.gate.set()
             await sending
+        return [await due.state(each) for each in (id, other)]
 
     async def test_what_was_answered_is_on_record_before_all_is_sent(self, due: Due) -> None:
         """An alert that is told again after it was resolved opens another."""
-        await self.sent(due, SlowPager(), Reply(202, "{}"), ("accepted", 1))
+        found = await self.sent(due, SlowPager(), Reply(202, "{}"), ("accepted", 1))
+        assert found == [("accepted", 1), ("delivered", 1)]
 
     async def test_what_arrives_later_ends_the_doubt_all_the_same(self, due: Due) -> None:
         await self.sent(due, SlowPager(), Reply(403), ("retrying", 1))
@@ -81,6 +85,7 @@ async def test_who_has_answered_holds_no_place_for_who_hangs(due: Due, kept: Kep
         await slack.until(lambda received: len(received) == 3, within=8)
         slack.released.set()
         await asyncio.gather(*rounds)
+    assert len(slack.received) == 3
 
 
 async def _round(worker: Delivering, due: Due) -> Any:
