@@ -20,6 +20,7 @@ import yarl
 from channels.address import Network, Policy, address, around
 from channels.guard import DEFAULT_PORTS, SMTP_PORTS, is_literal, parse_host, parse_target
 from channels.http import Lookup, Resolver, guarded_socket, read_most, system_lookup
+from channels.reuse import request, tracing
 from channels.route import UNCHECKED, Route
 from channels.tunnel import Tunnels, connector
 from channels.unanswered import translated
@@ -96,10 +97,12 @@ class Egress:
         content: bytes = b"",
         *,
         whole: bool = True,
+        repeatable: bool = False,
     ) -> Reply:
         """One request, no redirects. Raises DeliveryFailed where no answer came.
 
         `whole`: part of a body is no answer either, where bodies have a say in what it means.
+        `repeatable`: see channels.reuse.
         """
         _check_headers(headers)
         with translated("the URL"):
@@ -107,9 +110,11 @@ class Egress:
         end = asyncio.get_running_loop().time() + self.total
         with translated(target.host + self._way):
             async with asyncio.timeout_at(end):
-                response = await self.session.request(
+                response = await request(
+                    self.session,
                     method,
                     target.url,
+                    repeatable=repeatable,
                     headers={**_DEFAULTS, **headers},
                     data=content or None,
                     allow_redirects=False,
@@ -255,6 +260,7 @@ async def egress(
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, connect=total / 3),
+        trace_configs=[tracing()],
     ) as session:
         yield Egress(policy, resolver, session, total, route)
     await resolver.close()

@@ -191,7 +191,7 @@ async def _enqueue(config: PagerDutyConfig, event: dict[str, Any], egress: Egres
     key = config.integration_key.get_secret_value()
     content = compact({"routing_key": key, **event})
     headers = {"content-type": "application/json", "accept": "application/json"}
-    reply = await egress.send("POST", config.events_url, headers, content)
+    reply = await egress.send("POST", config.events_url, headers, content, repeatable=True)
     if not 200 <= reply.status < 300 or is_page(reply):
         reasons = _reasons(reply)
         detail = f"PagerDuty answered {reply.status}{f': {reasons}' if reasons else ''}"

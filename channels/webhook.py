@@ -226,7 +226,7 @@ async def _post(config: WebhookConfig, id: str, event: dict[str, Any], egress: E
         "webhook-signature": sign(keys, id, int(now), content),
     }
     url = config.url.get_secret_value()
-    reply = await egress.send("POST", url, headers, content, whole=False)
+    reply = await egress.send("POST", url, headers, content, whole=False, repeatable=True)
     if not 200 <= reply.status < 300:
         raise _refused(reply)
     return reply

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from channels.egress import egress
+from domain.delivery import DeliveryFailed, FailureClass
 from tests.channels.wire import (
     BLOCKED,
     MAYBE_SENT,
@@ -52,6 +53,43 @@ async def test_a_reset_after_the_request() -> None:
         receiver.always = Reply(reset=True)
         assert kind(await failure(out, receiver.url)) == MAYBE_SENT
         assert len(receiver.received) == 1
+
+
+@pytest.mark.parametrize("repeatable", [True, False])
+async def test_a_connection_that_lay_ready_and_is_closed(repeatable: bool) -> None:
+    """It answers one request on each connection, and hangs up at the next."""
+    connections = 0
+
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        await writer.drain()
+        await reader.readuntil(b"\r\n\r\n")
+
+    async with listening(once) as port, egress(loopback(port)) as out:
+        url = f"http://127.0.0.1:{port}"
+        assert (await out.send("GET", url, {})).status == 200
+        if repeatable:
+            assert (await out.send("GET", url, {}, repeatable=True)).status == 200
+        else:
+            assert kind(await failure(out, url)) == (FailureClass.TRANSIENT, True)
+    assert connections == 1 + repeatable
+
+
+async def test_a_connection_of_its_own_that_breaks_is_not_tried_again() -> None:
+    connections = 0
+
+    async def hang_up(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+
+    async with listening(hang_up) as port, egress(loopback(port)) as out:
+        with pytest.raises(DeliveryFailed):
+            await out.send("POST", f"http://127.0.0.1:{port}", {}, b"{}", repeatable=True)
+    assert connections == 1
 
 
 @pytest.mark.parametrize(
