@@ -15,9 +15,9 @@ from api.context import Context, InContext
 from api.durable import ask, roll_back
 from api.errors import ApiError, existing
 from api.given import Given, unknown
-from api.job import find_job, shown_jobs
+from api.job import find_job, shown_jobs, shown_status
 from api.page import InPage
-from domain.migration import SMALLEST_BATCH, Options, Status
+from domain.migration import FINAL, SMALLEST_BATCH, Options, Status
 from storage import migration
 from storage.migration import Job
 from workflows.migration import MigrationWorkflow
@@ -81,7 +81,7 @@ async def new_preview(
     if not body.names_one:
         raise unknown("mapping", "a mapping is needed, or the mappingTemplateId of one")
     revision = await _add_mapping(context, caller, job_id, body)
-    await ask(context.temporal, job_id, MigrationWorkflow.preview, revision)
+    await _ask(context, caller, job_id, MigrationWorkflow.preview, revision)
     return await get_preview(job_id, context, caller)
 
 
@@ -93,7 +93,7 @@ async def execute(
     revision = await _add_mapping(context, caller, job_id, body)
     request = ExecuteRequest(revision=revision, options=body.options)
     async with _noted(context, caller, "execute", job_id):
-        await ask(context.temporal, job_id, MigrationWorkflow.execute, request)
+        await _ask(context, caller, job_id, MigrationWorkflow.execute, request)
     notes = {"notes": body.notes} if body.notes else {}
     return await get_migration(job_id, context, caller) | notes
 
@@ -148,8 +148,18 @@ async def _steer(job_id: UUID, context: InContext, caller: Operator, name: str) 
     """Ask the job's workflow, if the job is the tenant's own; the job as it is then."""
     await get_migration(job_id, context, caller)
     async with _noted(context, caller, name, job_id):
-        await ask(context.temporal, job_id, getattr(MigrationWorkflow, name))
+        await _ask(context, caller, job_id, getattr(MigrationWorkflow, name))
     return await get_migration(job_id, context, caller)
+
+
+async def _ask(context: Context, caller: Caller, job_id: UUID, update: Any, *args: Any) -> None:
+    """As `ask`; of a job that has simply ended it says no more than that."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        status = shown_status(await find_job(connection, job_id))
+    if status in FINAL:
+        detail = f"the job is {status}; only a completed one can still be rolled back"
+        raise ApiError(409, "invalid_state", detail)
+    await ask(context.temporal, job_id, update, *args)
 
 
 @asynccontextmanager

@@ -154,6 +154,9 @@ class TestCancel:
         response = await tenant.post(f"/v1/migration/{job_id}/{'resume' if paused else 'pause'}")
         assert (response.status_code, response.json()["code"]) == (409, "invalid_state")
         assert (await tenant.settled(job_id))["status"] == "cancelled"
+        response = await tenant.post(f"/v1/migration/{job_id}/execute", {})
+        assert response.status_code == 409
+        assert response.json()["detail"].startswith("the job is cancelled; only a completed one")
 
     async def test_in_preview(self, tenant: Tenant) -> None:
         job_id = await uploaded(tenant, export(100))
