@@ -83,9 +83,9 @@ async def test_who_has_answered_holds_no_place_for_who_hangs(due: Due, kept: Kep
         worker = delivering(due, out, kept.vault)
         rounds = [asyncio.create_task(_round(worker, due)) for _ in range(2)]
         await slack.until(lambda received: len(received) == 3, within=8)
+        assert len(slack.messages) == 2  # beside the one that hangs, which may come again
         slack.released.set()
         await asyncio.gather(*rounds)
-    assert len(slack.received) == 3
 
 
 async def _round(worker: Delivering, due: Due) -> Any:
