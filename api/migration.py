@@ -81,7 +81,8 @@ async def new_preview(
     if not body.names_one:
         raise unknown("mapping", "a mapping is needed, or the mappingTemplateId of one")
     revision = await _add_mapping(context, caller, job_id, body)
-    await _ask(context, caller, job_id, MigrationWorkflow.preview, revision)
+    _check_open(await _status(context, caller, job_id))
+    await ask(context.temporal, job_id, MigrationWorkflow.preview, revision)
     return await get_preview(job_id, context, caller)
 
 
@@ -93,7 +94,8 @@ async def execute(
     revision = await _add_mapping(context, caller, job_id, body)
     request = ExecuteRequest(revision=revision, options=body.options)
     async with _noted(context, caller, "execute", job_id):
-        await _ask(context, caller, job_id, MigrationWorkflow.execute, request)
+        _check_open(await _status(context, caller, job_id))
+        await ask(context.temporal, job_id, MigrationWorkflow.execute, request)
     notes = {"notes": body.notes} if body.notes else {}
     return await get_migration(job_id, context, caller) | notes
 
@@ -146,20 +148,23 @@ async def _once_undoing(job_id: UUID, context: Context, caller: Caller) -> dict[
 
 async def _steer(job_id: UUID, context: InContext, caller: Operator, name: str) -> dict[str, Any]:
     """Ask the job's workflow, if the job is the tenant's own; the job as it is then."""
-    await get_migration(job_id, context, caller)
+    status = await _status(context, caller, job_id)
     async with _noted(context, caller, name, job_id):
-        await _ask(context, caller, job_id, getattr(MigrationWorkflow, name))
+        _check_open(status)
+        await ask(context.temporal, job_id, getattr(MigrationWorkflow, name))
     return await get_migration(job_id, context, caller)
 
 
-async def _ask(context: Context, caller: Caller, job_id: UUID, update: Any, *args: Any) -> None:
-    """As `ask`; of a job that has simply ended it says no more than that."""
+async def _status(context: Context, caller: Caller, job_id: UUID) -> Status:
     async with context.database.tenant(caller.tenant_id) as connection:
-        status = shown_status(await find_job(connection, job_id))
+        return shown_status(await find_job(connection, job_id))
+
+
+def _check_open(status: Status) -> None:
+    """The workflow of a job that has ended would say less: that it has gone."""
     if status in FINAL:
         detail = f"the job is {status}; only a completed one can still be rolled back"
         raise ApiError(409, "invalid_state", detail)
-    await ask(context.temporal, job_id, update, *args)
 
 
 @asynccontextmanager
