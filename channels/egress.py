@@ -20,7 +20,7 @@ import yarl
 from channels.address import Network, Policy, address, around
 from channels.guard import DEFAULT_PORTS, SMTP_PORTS, is_literal, parse_host, parse_target
 from channels.http import Lookup, Resolver, guarded_socket, read_most, system_lookup
-from channels.reuse import request, tracing
+from channels.reuse import request
 from channels.route import UNCHECKED, Route
 from channels.tunnel import Tunnels, connector
 from channels.unanswered import translated
@@ -260,7 +260,6 @@ async def egress(
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, connect=total / 3),
-        trace_configs=[tracing()],
     ) as session:
         yield Egress(policy, resolver, session, total, route)
     await resolver.close()
