@@ -107,23 +107,30 @@ class Egress:
         _check_headers(headers)
         with translated("the URL"):
             target = self._target(url)
-        end = asyncio.get_running_loop().time() + self.total
+        response: aiohttp.ClientResponse | None = None
+        body = bytearray()
         with translated(target.host + self._way):
-            async with asyncio.timeout_at(end):
-                response = await request(
-                    self.session,
-                    method,
-                    target.url,
-                    repeatable=repeatable,
-                    headers={**_DEFAULTS, **headers},
-                    data=content or None,
-                    allow_redirects=False,
-                    skip_auto_headers=("Content-Type",),
-                )
-            async with response:
-                body = await _body(response, end, whole)
+            try:
+                async with asyncio.timeout(self.total):
+                    response = await request(
+                        self.session,
+                        method,
+                        target.url,
+                        repeatable=repeatable,
+                        headers={**_DEFAULTS, **headers},
+                        data=content or None,
+                        allow_redirects=False,
+                        skip_auto_headers=("Content-Type",),
+                    )
+                    await read_most(response, BODY_BYTES, body)
+            except (aiohttp.ClientError, OSError):
+                if response is None or (whole and not _says_all(response.status)):
+                    raise
+            finally:
+                if response is not None:
+                    response.close()
         answered = {name.lower(): value for name, value in response.headers.items()}
-        return Reply(response.status, answered, body, self._leads_inside(target))
+        return Reply(response.status, answered, bytes(body), self._leads_inside(target))
 
     async def open_socket(self, host: str, port: int) -> socket.socket:
         """A connected socket to a mail server, not blocking. Raises DeliveryFailed.
@@ -173,19 +180,6 @@ class Egress:
 
     def _leads_inside(self, target: _Target) -> bool:
         return target.host in self._resolver.private or target.listed
-
-
-async def _body(response: aiohttp.ClientResponse, end: float, whole: bool) -> bytes:
-    """As far as it comes until `end`, in the loop's time."""
-    body = bytearray()
-    try:
-        async with asyncio.timeout_at(end):
-            await read_most(response, BODY_BYTES, body)
-    except (aiohttp.ClientError, OSError):
-        response.close()
-        if whole and not _says_all(response.status):
-            raise
-    return bytes(body)
 
 
 def _says_all(status: int) -> bool:

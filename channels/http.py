@@ -14,6 +14,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from channels.address import Policy
 from channels.guard import Refused, is_local, permit
+from channels.reuse import note_dial
 
 _NEGATIVE_SECONDS = 5.0  # how long a name that failed is not asked for again
 _NAMES = 10_000
@@ -125,6 +126,7 @@ def guarded_socket(policy: Policy, ports: frozenset[int] | None = None) -> Calla
     """A socket factory that looks at the address to be dialled: URLs with one skip the resolver."""
 
     def make(info: tuple[Any, ...]) -> socket.socket:
+        note_dial()
         family, kind, proto, _, sockaddr = info
         permit(sockaddr[0], sockaddr[1], policy, ports)
         made = socket.socket(family, kind, proto)

@@ -18,6 +18,8 @@ def read(channel: Channel[Any], kept: Mapping[str, Any]) -> tuple[ChannelOptions
     had an effect, and has none now: its message goes where it always went.
     """
     names, nothing = _of(channel.options)
+    if not kept:
+        return nothing, None
     known = {name: kept[name] for name in names & kept.keys()}
     if not known:
         return nothing, None

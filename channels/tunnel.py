@@ -12,7 +12,7 @@ import aiohttp
 from channels.address import Policy, address
 from channels.guard import is_literal, permit
 from channels.http import Resolver, guarded_socket
-from channels.reuse import Noting
+from channels.reuse import note_dial
 from channels.route import Route
 
 _PATIENCE = 1.5  # seconds, with the proxy, while there is another address
@@ -43,6 +43,7 @@ class Tunnels:
         to IPv6, and some are silent about it.
         """
         assert self.route.proxy is not None, "no proxy"
+        note_dial()
         last = OSError("no address")
         for left, host in _countdown(sorted(hosts, key=lambda host: ":" in host)):
             if is_literal(host):  # names are here only where the proxy resolves them
@@ -62,14 +63,14 @@ def _countdown(hosts: list[str]) -> Iterator[tuple[int, str]]:
 
 def connector(policy: Policy, resolver: Resolver, route: Route) -> aiohttp.TCPConnector:
     """What a session dials with."""
-    kind = Noting if route.proxy is None else _Tunnelling
+    kind = aiohttp.TCPConnector if route.proxy is None else _Tunnelling
     made = kind(resolver=resolver, socket_factory=guarded_socket(policy), ssl=route.trust, limit=0)
     if isinstance(made, _Tunnelling):
         made.tunnels = Tunnels(policy, route)
     return made
 
 
-class _Tunnelling(Noting):
+class _Tunnelling(aiohttp.TCPConnector):
     """aiohttp's own proxying gives the proxy the name to resolve, and a plain http request whole:
     so the connection is made here, and all that is above it stays as without a proxy."""
 
