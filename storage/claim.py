@@ -5,6 +5,7 @@ worker that was thought dead and comes back sends nothing that another has claim
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,8 +14,8 @@ from uuid import UUID
 from domain.backoff import LOST
 from storage import destination as destinations
 from storage import places
-from storage.delivery import LEASE_END, LEASE_SECONDS, MAYBE_SENT
-from storage.order import BLOCKED, BLOCKED_BY_STATE, LATEST, latest_of, supersede
+from storage.delivery import LEASE_END, LEASE_SECONDS, maybe_sent
+from storage.order import BLOCKED, BLOCKED_BY_STATE, LATEST, latest, supersede
 from storage.statement import Row, Statements
 
 AHEAD_SECONDS = 5.0  # how far ahead slots are given away; a page overtakes all but those
@@ -61,6 +62,7 @@ class Claimed:
 
 
 # A claim may wait for locks after its transaction began: now() would be when it began to wait.
+# What only few rows have is asked for apart (`_claimed`): here PostgreSQL would plan it each time.
 _CLAIM = f"""
 with due as (
     select d.id from tenant.notification_deliveries d
@@ -82,13 +84,11 @@ with due as (
 select begun.id as delivery_id, begun.request_id, begun.attempts as no, begun.failures,
     begun.throttles, begun.doubts, begun.options, begun.destination, begun.recipient as told,
     tried.started_at as began,
-    begun.rank, begun.attempts > 1 and {MAYBE_SENT.format("begun")} as repeated,
+    begun.rank, {LATEST} as latest,
     n.id, n.event_type, n.title, n.body, n.entity_type,
-    n.entity_id, n.metadata, n.recipient, n.created_at, latest.event_type as latest_event_type,
-    latest.title as latest_title, latest.created_at as latest_created_at
+    n.entity_id, n.metadata, n.recipient, n.created_at
 from begun join tried on tried.delivery_id = begun.id
     join tenant.notifications n on n.id = begun.notification_id
-    {LATEST}
 order by begun.rank, begun.id
 """
 # A destination that asked us to wait, whose rate is used up, or that is in doubt is left out.
@@ -133,7 +133,7 @@ async def claim(sql: Statements, lane: Lane, want: int) -> list[Claimed]:
     if lane.keyed and lane.interval is None:
         found = await sql.rows(_FREELY, lane.integration_id, want, lane.worker)
         if found:
-            return [_claimed(row, 0.0) for row in found]
+            return await _claimed(sql, found, [0.0] * len(found))
         names = await destinations.to_probe(sql, lane.integration_id)
     else:
         busy = await sql.rows(_DESTINATIONS, lane.integration_id, want, lane.keyed)
@@ -164,7 +164,7 @@ async def _claim_at(sql: Statements, lane: Lane, destination: str, want: int) ->
     if found and lane.interval is not None:
         taken = len(found) * lane.interval
         await destinations.pace(sql, lane.integration_id, destination, taken)
-    return [_claimed(row, now + slot) for row, slot in zip(found, slots, strict=False)]
+    return await _claimed(sql, found, [now + slot for slot in slots])
 
 
 def _slots(busy: float, lane: Lane, want: int) -> list[float]:
@@ -180,15 +180,31 @@ def _slots(busy: float, lane: Lane, want: int) -> list[float]:
 
 
 _OWN = (
-    *("delivery_id", "request_id", "no", "began", "failures", "throttles", "doubts", "repeated"),
-    *("rank", "destination", "options"),
+    *("delivery_id", "request_id", "no", "began", "failures", "throttles", "doubts", "rank"),
+    *("destination", "options"),
 )
 
 
-def _claimed(row: Row, at: float) -> Claimed:
-    own = {name: row.pop(name) for name in _OWN}
-    told, latest = row.pop("told"), latest_of(row)
-    return Claimed(**own, notification=row, at=at, recipient=told, latest=latest)
+async def _claimed(sql: Statements, rows: Sequence[Row], slots: Sequence[float]) -> list[Claimed]:
+    """Rows of a claim, each with the slot of its send, and with what has been told before it."""
+    newest = [row.pop("latest") for row in rows]
+    told = await latest(sql, [id for id in newest if id is not None])
+    repeated = await maybe_sent(sql, [row["delivery_id"] for row in rows if row["no"] > 1])
+    found: list[Claimed] = []
+    for row, at, id in zip(rows, slots, newest, strict=False):
+        own, recipient = {name: row.pop(name) for name in _OWN}, row.pop("told")
+        is_repeated = own["delivery_id"] in repeated
+        found.append(
+            Claimed(
+                **own,
+                notification=row,
+                at=at,
+                recipient=recipient,
+                repeated=is_repeated,
+                latest=told.get(id),
+            )
+        )
+    return found
 
 
 _RELEASE = """

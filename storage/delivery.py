@@ -129,17 +129,26 @@ def _turn_of(row: Row, interval: float | None) -> float:
 
 
 # Whether an attempt of the delivery `{0}` may have had its effect.
-MAYBE_SENT = """exists (
+_MAYBE_SENT = """exists (
         select 1 from tenant.delivery_attempts a where a.delivery_id = {0}.id and a.maybe_sent)"""
+_SENT_OF = """
+select distinct delivery_id from tenant.delivery_attempts where delivery_id = any($1) and maybe_sent
+"""
 _EXPIRE = f"""
 update tenant.notification_deliveries d set status = 'expired', completed_at = now(),
     updated_at = now(), last_error = coalesce(last_error, 'it was not sent before its deadline')
-        || case when {MAYBE_SENT.format("d")}
+        || case when {_MAYBE_SENT.format("d")}
             then '; an earlier attempt may have arrived' else '' end
 where request_id = $1 and integration_id = $2 and completed_at is null
     and status <> 'sending' and deadline_at <= now()
 returning destination
 """
+
+
+async def maybe_sent(sql: Statements, ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the deliveries that may have arrived already."""
+    found = await sql.rows(_SENT_OF, ids) if ids else []
+    return {row["delivery_id"] for row in found}
 
 
 async def expire(sql: Statements, request_id: UUID, integration_id: UUID) -> None:

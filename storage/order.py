@@ -48,13 +48,13 @@ BLOCKED_BY_STATE = f"""({_BLOCKED.format(overtakes=_OVERTAKES)}
             and e.action = 'trigger' and e.notification_id < d.notification_id))"""
 
 # The newest event of the entity that the channel has been told, if that is later than `begun`.
-LATEST = """left join lateral (
-        select m.event_type, m.title, m.created_at from tenant.notification_deliveries l
-            join tenant.notifications m on m.id = l.notification_id
+LATEST = """(
+        select l.notification_id from tenant.notification_deliveries l
         where l.channel_id = begun.channel_id and l.alert_key = begun.alert_key
             and l.recipient = begun.recipient and l.notification_id > begun.notification_id
             and l.completed_at is not null and l.status in ('accepted', 'delivered')
-        order by l.notification_id desc limit 1) latest on begun.alert_key is not null"""
+        order by l.notification_id desc limit 1)"""
+_TOLD = "select id, event_type, title, created_at from tenant.notifications where id = any($1)"
 
 # What was told cannot be taken back: nothing but a late acknowledgement or trigger of an alert that
 # was only acknowledged follows it. What still waits is replaced by what it would make untrue.
@@ -134,10 +134,7 @@ async def supersede(sql: Statements, integration_id: object, destination: str) -
     await sql.run(_SUPERSEDE, integration_id, destination)
 
 
-def latest_of(row: Row) -> Row | None:
-    """What LATEST found, taken out of a row."""
-    event_type, title = row.pop("latest_event_type"), row.pop("latest_title")
-    created_at = row.pop("latest_created_at")
-    if created_at is None:
-        return None
-    return {"event_type": event_type, "title": title, "created_at": created_at}
+async def latest(sql: Statements, ids: Sequence[UUID]) -> dict[UUID, Row]:
+    """What was said of the events that LATEST found, by their ids."""
+    found = await sql.rows(_TOLD, ids) if ids else []
+    return {row.pop("id"): row for row in found}
