@@ -47,6 +47,7 @@ class Window:
     target: Target
     granted: int
     claimed: list[Claimed]
+    is_full: bool = False  # there may be more that is due
 
 
 Found = Window | m.Lane  # something to send, or when to look again
@@ -71,11 +72,12 @@ class Delivering:
         end = time.monotonic() + _ROUND_SECONDS
         while True:
             lane = await self._through(found) if isinstance(found, Window) else found
-            if not lane.open or lane.wait is None or lane.wait > _SOON:
+            if lane is not None and (not lane.open or lane.wait is None or lane.wait > _SOON):
                 return lane
-            if time.monotonic() + lane.wait > end or activity.is_worker_shutdown():
-                return lane
-            await self._rest(share.tenant_id, lane.wait, end)
+            wait = lane.wait if lane is not None and lane.wait is not None else 0.0
+            if time.monotonic() + wait > end or activity.is_worker_shutdown():
+                return lane or await self._look(share)
+            await self._rest(share.tenant_id, wait, end)
             found = await self._claim(share)
 
     def leave(self, found: Found, count: int | None = None) -> None:
@@ -91,6 +93,10 @@ class Delivering:
         await asyncio.sleep(seconds)
         while self._gates.is_crowded(tenant_id) and time.monotonic() < end:  # noqa: ASYNC110
             await asyncio.sleep(_CROWDED_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
+
+    async def _look(self, share: Share) -> m.Lane:
+        async with self._database.statements(share.tenant_id) as sql:
+            return await look(sql, share)
 
     async def _claim(self, share: Share) -> Found:
         """Claim in a transaction of its own."""
@@ -114,6 +120,7 @@ class Delivering:
         granted = self._gates.enter(share.tenant_id, share.integration_id, cap)
         full = None if granted else self._full_for(share)
         claimed: list[Claimed] = []
+        want = 0
         try:
             if granted:
                 want = _WINDOW if target.channel.limits.keyed and granted > 1 else granted
@@ -122,7 +129,7 @@ class Delivering:
             taken = min(granted, len(claimed))
             self._gates.leave(share.tenant_id, share.integration_id, granted - taken)
         if claimed:
-            return Window(share, integration, target, taken, claimed)
+            return Window(share, integration, target, taken, claimed, len(claimed) == want)
         return await later(sql, share, target, full)
 
     def _full_for(self, share: Share) -> float:
@@ -131,12 +138,12 @@ class Delivering:
             return _PROBING_SECONDS
         return _CROWDED_SECONDS if self._gates.is_crowded(share.tenant_id) else _BUSY_SECONDS
 
-    async def _through(self, window: Window) -> m.Lane:
+    async def _through(self, window: Window) -> m.Lane | None:
         """Send a window and record it, also if this activity is cancelled meanwhile: what was sent
         and is not on record is sent again, and what was not waits for its lease to end."""
         return await finished(self._sent(window), _FINISH_SECONDS)
 
-    async def _sent(self, window: Window) -> m.Lane:
+    async def _sent(self, window: Window) -> m.Lane | None:
         hopeless = asyncio.Event()  # what has not been sent yet had better not be sent now
         stopping = asyncio.create_task(_until_shutdown(hopeless))
         send = self._send_keyed if window.target.channel.limits.keyed else self._send_singly
@@ -146,7 +153,7 @@ class Delivering:
             stopping.cancel()
             self.leave(window)
 
-    async def _send_keyed(self, window: Window, hopeless: asyncio.Event) -> m.Lane:
+    async def _send_keyed(self, window: Window, hopeless: asyncio.Event) -> m.Lane | None:
         """Up to `granted` at a time; what was not sent, because of time or failures, is given back.
 
         They are recorded together: a repetition would do no harm, but where the vendor shows a
@@ -169,7 +176,7 @@ class Delivering:
                     hopeless.set()
             self.leave(window, 1)
 
-        async def recorded() -> m.Lane:
+        async def recorded() -> m.Lane | None:
             ended, left = outcomes[:], unsent[:]
             lane = await self._record(window, ended, left)
             del outcomes[: len(ended)], unsent[: len(left)]
@@ -190,12 +197,12 @@ class Delivering:
             await at_last(recorded)
             raise
 
-    async def _send_singly(self, window: Window, hopeless: asyncio.Event) -> m.Lane:
+    async def _send_singly(self, window: Window, hopeless: asyncio.Event) -> m.Lane | None:
         """All at once, each to another destination, and each recorded as soon as it ended.
 
         A cancellation cuts none off, as it would be repeated: it goes on while this process lives.
         """
-        jitter, lanes = _jitter(), list[m.Lane]()
+        jitter, lanes = _jitter(), list[m.Lane | None]()
 
         async def one(claimed: Claimed) -> None:
             tried = await self._send_one(window, claimed, hopeless, jitter)
@@ -238,7 +245,7 @@ class Delivering:
 
     async def _record(
         self, window: Window, outcomes: list[Outcome], unsent: list[Claimed]
-    ) -> m.Lane:
+    ) -> m.Lane | None:
         """Write what became of them, as soon as the database can: what is over and not on record
         is sent again, and not every vendor would notice. It is never too late for that, as what
         others have closed or claimed since is theirs."""
@@ -249,7 +256,8 @@ class Delivering:
 
     async def _recorded(
         self, window: Window, outcomes: list[Outcome], unsent: list[Claimed]
-    ) -> m.Lane:
+    ) -> m.Lane | None:
+        """What is left then; None where the next claim had better tell."""
         share = window.share
         async with self._database.statements(share.tenant_id) as sql:
             # The integration first, then its deliveries, then destinations, as a change of it has
@@ -260,7 +268,8 @@ class Delivering:
             if unsent:
                 await release(sql, unsent)
             await note_wakes(sql, _others(window, outcomes, unsent))
-            return await look(sql, share)
+            is_over = unsent or not window.is_full
+            return await look(sql, share) if is_over else None
 
 
 def _others(window: Window, outcomes: list[Outcome], unsent: list[Claimed]) -> set[UUID]:
