@@ -63,6 +63,8 @@ class Claimed:
 
 # A claim may wait for locks after its transaction began: now() would be when it began to wait.
 # What only few rows have is asked for apart (`_claimed`): here PostgreSQL would plan it each time.
+# `is true` has PostgreSQL look up the attempts in a hash: it takes them for one, and joins as such.
+_BEGAN = f"begun.lease_until - interval '{LEASE_SECONDS} s'"
 _CLAIM = f"""
 with due as (
     select d.id from tenant.notification_deliveries d
@@ -78,17 +80,16 @@ with due as (
     from due where d.id = due.id returning d.*
 ), tried as (
     insert into tenant.delivery_attempts (delivery_id, no, started_at, worker)
-    select id, attempts, clock_timestamp(), $3 from begun
-    on conflict do nothing returning delivery_id, started_at
+    select id, attempts, {_BEGAN}, $3 from begun on conflict do nothing returning delivery_id
 )
 select begun.id as delivery_id, begun.request_id, begun.attempts as no, begun.failures,
     begun.throttles, begun.doubts, begun.options, begun.destination, begun.recipient as told,
-    tried.started_at as began,
+    {_BEGAN} as began,
     begun.rank, {LATEST} as latest,
     n.id, n.event_type, n.title, n.body, n.entity_type,
     n.entity_id, n.metadata, n.recipient, n.created_at
-from begun join tried on tried.delivery_id = begun.id
-    join tenant.notifications n on n.id = begun.notification_id
+from begun join tenant.notifications n on n.id = begun.notification_id
+where (begun.id in (select delivery_id from tried)) is true
 order by begun.rank, begun.id
 """
 # A destination that asked us to wait, whose rate is used up, or that is in doubt is left out.
