@@ -1,14 +1,14 @@
 """Makes deliveries of decisions: one for each recipient, and each destination told once."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from activities.places import place_of
+from activities.places import known_as
 from activities.target import Target, Targets
-from channels.channel import Outgoing
+from channels.channel import ChannelOptions, Outgoing
 from channels.options import read
 from domain.delivery import LATEST_SECONDS, Reason
 from domain.message import Message, render
@@ -19,17 +19,55 @@ from domain.tenant import TenantId
 from storage.route import Place, Route
 from storage.statement import Row, as_json
 
+_DESTINATION_CHARS = 200
 
-class Messages:
-    """Renders an event once for all channels that it goes to; they differ in a default only."""
 
-    def __init__(self) -> None:
-        self._of: tuple[UUID | None, dict[Severity, Message]] = (None, {})
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A notification channel with its integration opened: what is the same for all its events.
 
-    def of(self, notification: Row, default: Severity) -> Message:
-        id, rendered = self._of
+    `place`: its own, where its options are not valid. What waits for it to be mended must not hold
+    up what goes to any real place.
+    """
+
+    channel: Row
+    target: Target
+    options: ChannelOptions
+    place: str | None
+
+    @classmethod
+    def of(cls, channel: Row, target: Target) -> "Way":
+        options, fault = read(target.channel, channel["options"])  # a send tells of the fault
+        return cls(channel, target, options, f"channel {channel['id']}" if fault else None)
+
+    def leads_to(self, outgoing: Outgoing[Any]) -> str:
+        """The destination of what is told."""
+        if self.place is not None:
+            return self.place
+        destination = self.target.channel.destination(outgoing)[:_DESTINATION_CHARS]
+        return known_as(self.channel["integration"], destination)
+
+
+class Ways:
+    """The ways of one request, and its events as they are rendered: once for all channels that one
+    goes to, which differ in a default only."""
+
+    def __init__(self, targets: Targets, tenant_id: TenantId) -> None:
+        self._targets, self._tenant_id = targets, tenant_id
+        self._of: dict[UUID, Way] = {}
+        self._rendered: tuple[UUID | None, dict[Severity, Message]] = (None, {})
+
+    def of(self, channel: Row) -> Way:
+        way = self._of.get(channel["id"])
+        if way is None:
+            target = self._targets.of(self._tenant_id, channel["integration"])
+            way = self._of[channel["id"]] = Way.of(channel, target)
+        return way
+
+    def message(self, notification: Row, default: Severity) -> Message:
+        id, rendered = self._rendered
         if id != notification["id"]:
-            id, rendered = self._of = notification["id"], {}
+            id, rendered = self._rendered = notification["id"], {}
         if default not in rendered:
             rendered[default] = render("", notification, default)
         return rendered[default]
@@ -43,14 +81,15 @@ def routed(
 ) -> Iterator[Route]:
     """Every decision's deliveries. The second that leads to the same place is not sent; `taken`
     are those that are led to already."""
-    led_to, messages = set(taken), Messages()
+    led_to, ways = set(taken), Ways(targets, tenant_id)
     for decision in decisions:
-        for route in routes_of(targets, tenant_id, decision, messages):
-            if route.goes_out and route.place in led_to:
-                yield replace(route, reason=Reason.SAME_DESTINATION)
+        for route in _routes_of(ways, decision):
+            place = route.place
+            if route.goes_out and place in led_to:
+                yield route._replace(reason=Reason.SAME_DESTINATION)
                 continue
             if route.goes_out:
-                led_to.add(route.place)
+                led_to.add(place)
             yield route
 
 
@@ -73,44 +112,40 @@ def is_of(route: Route, row: Row) -> bool:
 def lasts_as_before(route: Route, row: Row) -> Route:
     """With no less time than the delivery had, which may have been sent again since its event."""
     before = row["deadline_at"]
-    return route if before is None else replace(route, deadline_at=max(route.deadline_at, before))
+    return route if before is None else route._replace(deadline_at=max(route.deadline_at, before))
 
 
 def unplaced(row: Row, instead: Route) -> Route:
     """Why the delivery's recipient is told no more: for the reason of what the channel does now,
     or because it tells others."""
     reason = Reason.NO_RECIPIENT if row["told"] else Reason.SAME_DESTINATION
-    return replace(instead, recipient=row["told"], reason=instead.reason or reason)
+    return instead._replace(recipient=row["told"], reason=instead.reason or reason)
 
 
-def routes_of(
-    targets: Targets, tenant_id: TenantId, decision: Decision, messages: Messages
-) -> list[Route]:
+def _routes_of(ways: Ways, decision: Decision) -> list[Route]:
     """One for each recipient, or one that says why there is none."""
     if decision.channel is None or decision.reason is not None:
         return [_unsent(decision, decision.reason)]
-    target = targets.of(tenant_id, decision.channel["integration"])
-    options, _ = read(
-        target.channel, decision.channel["options"]
-    )  # invalid ones are said at a send
-    message = messages.of(decision.notification, target.config.severity)
-    outgoing = Outgoing(message, target.config, options)
-    recipients = target.channel.recipients(outgoing)
+    way = ways.of(decision.channel)
+    config = way.target.config
+    message = ways.message(decision.notification, config.severity)
+    outgoing = Outgoing(message, config, way.options)
+    recipients = way.target.channel.recipients(outgoing)
     if not recipients:
         return [_unsent(decision, Reason.NO_RECIPIENT)]
-    sent = _sent(decision, decision.channel, target, outgoing)
-    return [replace(sent, recipient=each) if each else sent for each in dict.fromkeys(recipients)]
+    sent = _sent(decision, way, outgoing)
+    return [sent._replace(recipient=each) if each else sent for each in dict.fromkeys(recipients)]
 
 
-def _sent(decision: Decision, channel: Row, target: Target, outgoing: Outgoing[Any]) -> Route:
+def _sent(decision: Decision, way: Way, outgoing: Outgoing[Any]) -> Route:
     message = outgoing.message
     names_entity = message.entity_type is not None and message.entity_id is not None
     return Route(
         **_decided(decision),
         recipient="",
-        destination=place_of(target, outgoing, channel),
+        destination=way.leads_to(outgoing),
         alert_key=message.alert_key if names_entity else None,
-        deadline_at=_deadline(decision.notification, target.channel.limits.schedule.lasts),
+        deadline_at=_deadline(decision.notification, way.target.channel.limits.schedule.lasts),
     )
 
 

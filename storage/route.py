@@ -1,8 +1,8 @@
 """Deliveries as routing makes them: to be sent, or on record with the reason why they are not."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from domain.delivery import Reason
@@ -11,8 +11,7 @@ from storage.statement import Row, Statements
 Place = tuple[UUID, UUID | None, str, str]  # notification, integration, destination, recipient
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """One delivery of a notification. `options` is JSON. With a `reason` it is not sent."""
 
     notification_id: UUID
@@ -42,7 +41,7 @@ _TYPES = {"notification_id": "uuid", "channel_id": "uuid", "integration_id": "uu
     "rank": "int",
     "deadline_at": "timestamptz",
 }
-_NAMES = [field.name for field in fields(Route)]
+_NAMES = Route._fields
 _ARRAYS = ", ".join(
     f"${place}::{_TYPES.get(name, 'text')}[]" for place, name in enumerate(_NAMES, 2)
 )
@@ -123,4 +122,4 @@ async def reroute(sql: Statements, delivery_id: UUID, route: Route) -> None:
 
 
 def _columns(routes: Sequence[Route]) -> list[list[object]]:
-    return [[getattr(route, name) for route in routes] for name in _NAMES]
+    return [list(column) for column in zip(*routes, strict=True)]
