@@ -201,10 +201,16 @@ def frames(header: str) -> bool:
     return _FRAMING.fullmatch(header.lower()) is not None
 
 
+@lru_cache(1_024)
+def _is_free(header: str) -> bool:
+    """Whether it is for who sends to set."""
+    return is_header(header) and not frames(header)
+
+
 def _check_headers(headers: Mapping[str, str]) -> None:
     """Refuse what would change the frame of the request, or add a header of its own."""
     for name, value in headers.items():
-        if not is_header(name) or frames(name):
+        if not _is_free(name):
             why = f"the header {name!r} cannot be set"
         elif not (value.isascii() and value.isprintable()):
             why = f"the header {name} has line breaks or other characters that it cannot have"

@@ -41,7 +41,7 @@ class Redactor:
         told = {form for secret in found - self._words for form in _forms(secret)}
         told |= {form for word in self._words for form in _base64(word.encode())}
         self._told = told | {form for word in self._words for form in _forms(word)}
-        self._everywhere = _any_of(told)
+        self._always, self._everywhere = told, _any_of(told)
         self._anywhere = _any_of(self._told)
         self._as_credential = _after_its_name(self._words)
 
@@ -53,7 +53,10 @@ class Redactor:
 
     def sent(self, text: str) -> str:
         """What we sent or were given to keep, as text."""
-        return _without_user_info(self._everywhere.sub(REDACTED, self._without_credentials(text)))
+        text = self._without_credentials(text)
+        if any(form in text for form in self._always):  # ten times as fast as the pattern
+            text = self._everywhere.sub(REDACTED, text)
+        return _without_user_info(text)
 
     def _without_credentials(self, text: str) -> str:
         """Without the words that are named as credentials in it."""

@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from domain.backoff import Failures
@@ -14,8 +13,7 @@ from storage.outbox import note_wakes
 from storage.statement import Row, Statements, as_json
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How attempt `no` ended, and when (time.monotonic()). Texts hold no secrets.
 
     `wait`: seconds from then until the next one, if the delivery goes on. Seconds from then for

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from domain.backoff import LOST
@@ -35,8 +35,7 @@ class Lane:
     stateful: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """Attempt `no` of a delivery, to be sent at `at` (time.monotonic()), and not sooner; on record
     it `began` with its claim.
 

@@ -3,7 +3,6 @@
 import base64
 import json
 import threading
-from dataclasses import astuple
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -73,7 +72,7 @@ async def test_secrets_are_left_out_and_what_is_no_text(kind: FailureClass | Non
     claimed = Claimed(id, id, 1, 0, {}, "", NOTIFICATION, 0.0, NOW)
     async with egress("") as out:
         outcome = await send(Attempt(claimed, target), out, Gates(), 0.0)
-    shown = repr(astuple(outcome))
+    shown = repr(tuple(outcome))
     assert "[redacted]" in shown
     assert "canary" not in shown
     assert base64.b64encode(SECRET.encode()).decode()[:20] not in shown
