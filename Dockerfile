@@ -8,7 +8,7 @@ RUN python -m venv /venv
 COPY pyproject.toml requirements.lock ./
 RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" > runtime.txt \
     && /venv/bin/pip install --no-cache-dir --only-binary=:all: -r runtime.txt -c requirements.lock
-COPY settings.py worker.py cli.py ./
+COPY settings.py worker.py cli.py collector.py ./
 COPY domain domain
 COPY sources sources
 COPY channels channels

@@ -37,6 +37,7 @@ from activities.validating import Validating
 from channels.egress import egress
 from channels.quiet import quieten
 from channels.route import Route
+from collector import spare_loaded
 from settings import Settings, settings
 from sources.sandbox import remove_abandoned
 from storage.database import Database
@@ -169,6 +170,7 @@ def main() -> None:
         level=chosen.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     quieten()
+    spare_loaded()
     code = 0
     try:
         asyncio.run(run(chosen) if order is None else run_ordered(order, chosen))

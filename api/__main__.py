@@ -5,6 +5,7 @@ import sys
 from api.app import create_app
 from api.server import Server
 from channels.quiet import quieten
+from collector import spare_loaded
 from settings import settings
 
 _NOT_STARTED = 3  # as uvicorn has it
@@ -19,6 +20,7 @@ def main() -> None:
         port=chosen.api_port,
         log_level=chosen.log_level.lower(),
     )
+    spare_loaded()
     try:
         server.run()
     except KeyboardInterrupt:

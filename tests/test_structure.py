@@ -15,17 +15,29 @@ ROOT = Path(__file__).resolve().parents[1]
 MAY_IMPORT: dict[str, set[str]] = {
     "domain": set(),
     "settings": set(),
+    "collector": set(),
     "sources": {"domain"},
     "channels": {"domain"},
     "trackers": {"domain"},
     "storage": {"domain", "settings"},
     "workflows": {"domain"},
     "activities": {"domain", "settings", "sources", "channels", "trackers", "storage", "workflows"},
-    "api": {"domain", "settings", "sources", "channels", "storage", "workflows"},
+    "api": {
+        *("collector", "domain", "settings", "sources", "channels", "storage", "workflows"),
+    },
     "console": {"domain", "api"},
     "commands": set(),  # a client of the HTTP API, as any other
     "embedded": {"settings", "storage"},
-    "worker": {"domain", "settings", "sources", "channels", "storage", "activities", "workflows"},
+    "worker": {
+        "collector",
+        "domain",
+        "settings",
+        "sources",
+        "channels",
+        "storage",
+        "activities",
+        "workflows",
+    },
     "cli": {"settings", "channels", "storage", "commands", "embedded"},
     "benchmarks": {"domain", "settings", "sources", "storage", "commands", "embedded"},
 }
