@@ -170,7 +170,8 @@ def main() -> None:
         level=chosen.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     quieten()
-    spare_loaded()
+    if order is None:  # alone, memory is scarcer than time
+        spare_loaded()
     code = 0
     try:
         asyncio.run(run(chosen) if order is None else run_ordered(order, chosen))

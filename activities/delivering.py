@@ -268,8 +268,10 @@ class Delivering:
             if unsent:
                 await release(sql, unsent)
             await note_wakes(sql, _others(window, outcomes, unsent))
-            is_over = unsent or not window.is_full
-            return await look(sql, share) if is_over else None
+            # Behind a full window of the request's own comes a claim, which tells as well.
+            own = any(each.request_id == share.request_id for each in window.claimed)
+            goes_on = window.is_full and own and not unsent
+            return None if goes_on else await look(sql, share)
 
 
 def _others(window: Window, outcomes: list[Outcome], unsent: list[Claimed]) -> set[UUID]:

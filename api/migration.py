@@ -81,7 +81,6 @@ async def new_preview(
     if not body.names_one:
         raise unknown("mapping", "a mapping is needed, or the mappingTemplateId of one")
     revision = await _add_mapping(context, caller, job_id, body)
-    _check_open(await _status(context, caller, job_id))
     await ask(context.temporal, job_id, MigrationWorkflow.preview, revision)
     return await get_preview(job_id, context, caller)
 

@@ -99,10 +99,10 @@ class Egress:
         whole: bool = True,
         repeatable: bool = False,
     ) -> Reply:
-        """One request, no redirects. Raises DeliveryFailed where no answer came.
+        """One request, and no redirects followed. Raises DeliveryFailed where no answer came.
 
         `whole`: part of a body is no answer either, where bodies have a say in what it means.
-        `repeatable`: see channels.reuse.
+        `repeatable`: it may reach the server twice (channels.reuse).
         """
         _check_headers(headers)
         with translated("the URL"):

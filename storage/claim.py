@@ -61,7 +61,7 @@ class Claimed(NamedTuple):
 
 
 # A claim may wait for locks after its transaction began: now() would be when it began to wait.
-# What only few rows have is asked for apart (`_claimed`): here PostgreSQL would plan it each time.
+# What was said of the few that need it is asked for apart (`_claimed`), as planning it takes long.
 # `is true` has PostgreSQL look up the attempts in a hash: it takes them for one, and joins as such.
 _BEGAN = f"begun.lease_until - interval '{LEASE_SECONDS} s'"
 _CLAIM = f"""

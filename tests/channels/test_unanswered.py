@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -76,6 +76,52 @@ async def test_a_connection_that_lay_ready_and_is_closed(repeatable: bool) -> No
         else:
             assert kind(await failure(out, url)) == (FailureClass.TRANSIENT, True)
     assert connections == 1 + repeatable
+
+
+async def test_what_breaks_two_connections_is_not_sent_on_a_third() -> None:
+    """Three lie ready; the request breaks the first two that it meets."""
+    asked, ready = 0, asyncio.Event()
+
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        await reader.readuntil(b"\r\n\r\n")
+        asked += 1
+        if asked == 3:
+            ready.set()
+        await ready.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        await writer.drain()
+        with suppress(asyncio.IncompleteReadError):  # the last one's, at the end
+            await reader.readuntil(b"\r\n\r\n")
+            asked += 1
+
+    async with listening(once) as port, egress(loopback(port)) as out:
+        url = f"http://127.0.0.1:{port}"
+        await asyncio.gather(*(out.send("GET", url, {}) for _ in range(3)))
+        with pytest.raises(DeliveryFailed) as raised:
+            await out.send("POST", url, {}, b"{}", repeatable=True)
+        assert kind(raised.value.failure) == MAYBE_SENT
+        assert asked == 5
+
+
+async def test_what_may_have_arrived_says_so_though_it_cannot_be_repeated() -> None:
+    """The server reads the second request, and goes away."""
+
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        await writer.drain()
+        await reader.readuntil(b"\r\n\r\n")
+        server.close()
+
+    server = await asyncio.start_server(once, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, egress(loopback(port)) as out:
+        url = f"http://127.0.0.1:{port}"
+        assert (await out.send("GET", url, {})).status == 200
+        with pytest.raises(DeliveryFailed) as raised:
+            await out.send("POST", url, {}, b"{}", repeatable=True)
+    assert kind(raised.value.failure) == MAYBE_SENT
 
 
 async def test_a_connection_of_its_own_that_breaks_is_not_tried_again() -> None:

@@ -95,6 +95,7 @@ def readings(
 
 BROKEN = re.compile(
     "&nope;|&(?!(?:amp|lt|gt|quot|apos|#13|#233|#x41);)|&#0;|[\x01\uffff\ufffe\udc80-\udcff]|(?<!A\\[<)]]>"
+    r'(?![^"<]*"(?: name="N")?/?>)'  # in an attribute it is text
 )
 
 

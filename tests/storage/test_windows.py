@@ -1,7 +1,9 @@
 """What is claimed together and sent together: when it ends, when it is on record, what it holds."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 from temporalio.testing import ActivityEnvironment
 
@@ -35,6 +37,19 @@ async def test_of_a_receiver_that_wants_no_more_the_others_wait(due: Due) -> Non
     assert found == [("failed", 1), *[("pending", 0)] * 4]
     [row] = await due.rows("select is_active from tenant.integrations")
     assert not row["is_active"]
+
+
+async def test_who_sends_for_others_only_looks_at_what_is_left_of_its_own(due: Due) -> None:
+    """Or it would go on as long as they have anything."""
+    await due.add(4, 4)
+    claimed = await due.claim(1)
+    async with serving(hook := WebhookReceiver()), egress(hook.allowed) as out:
+        config = {"url": hook.url, "secret": EXAMPLE_SECRET}
+        full = replace(window(due, "generic_webhook", config, claimed), is_full=True)
+        others = replace(full, share=replace(full.share, request_id=uuid4()))
+        lane = await ActivityEnvironment().run(delivering(due, out).round, others.share, others)
+    assert len(hook.received) == 1
+    assert lane.open == 0
 
 
 class TestState:
