@@ -87,7 +87,10 @@ class Importing:
             async with self._database.tenant(job.tenant_id) as connection:
                 if not await has_records(await raw(connection), run):
                     match = "never"
-        return replace(run, epoch=input.epoch, match=match, revision=input.revision)
+        repeats = bool(checked.get("duplicates"))
+        return replace(
+            run, epoch=input.epoch, match=match, revision=input.revision, repeats=repeats
+        )
 
     async def _import(
         self, job: LoadedJob, input: m.SegmentInput, how: tuple[Plan, Run], wanted: list[int]

@@ -1,6 +1,6 @@
 """One pass over all chunks of a file under one mapping: what would happen to every record."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
@@ -16,18 +16,19 @@ from domain.dates import date_evidence
 from domain.entity import Entity
 from domain.failures import LISTED_ERRORS, Rejected, duplicate
 from domain.mapping import Mapping
+from domain.matching import matched
 from domain.migration import Options
 from domain.oddities import oddities
 from domain.plan import Plan
 from domain.preview import Elsewhere, SampleRecord, Survey
 from domain.remark import Remark, gathered, remark_on
 from domain.samples import sample_records
-from domain.tally import NOTHING_JUDGED, NumberTally, RecordTally, numbers_of
+from domain.tally import RecordTally, counted
 from sources.batch import Batch
 from storage.copying import in_schema
 from storage.database import raw
-from storage.known import has_records, known_elsewhere, known_records
-from storage.matching import matched
+from storage.known import has_records, known_elsewhere
+from storage.matching import held, ids_and_numbers, met_records
 from storage.replacing import judge
 from storage.run import Run
 
@@ -49,7 +50,6 @@ class Findings:
     tally: RecordTally = field(default_factory=RecordTally)
     remarks: tuple[Remark, ...] = ()
     has_ids: bool = True
-    numbers: NumberTally = field(default_factory=NumberTally)
     met_records: bool = False
     elsewhere: Elsewhere | None = None
 
@@ -59,13 +59,7 @@ class Findings:
         self.rejected += checked.rejected[: _KEPT - len(self.rejected)]
         self.samples = self.samples or checked.samples
         self.dates += checked.dates
-        self.numbers.add(checked.numbers)
         self.remark(*checked.remarks)
-
-    @property
-    def matched(self) -> bool:
-        """Whether a record was found by its number."""
-        return any(each.code == "matched_by_number" for each in self.remarks)
 
     def remark(self, *remarks: Remark) -> None:
         self.remarks = gathered([*self.remarks, *remarks])
@@ -84,7 +78,7 @@ class _Checked:
 
     rows: pl.DataFrame
     told: pl.DataFrame
-    numbers: pl.DataFrame
+    counted: pl.DataFrame
     invalid: int
     rejected: list[Rejected]
     samples: tuple[SampleRecord, ...]
@@ -98,7 +92,7 @@ def check(batch: Batch, plan: Plan, entity: Entity) -> _Checked:
     return _Checked(
         rows=mapped.rows,
         told=mapped.told,
-        numbers=numbers_of(mapped.rows),
+        counted=counted(mapped.rows),
         invalid=len({each.row for each in rejected}),
         rejected=rejected[:_KEPT],
         samples=sample_records(batch.frame, mapped),
@@ -119,6 +113,11 @@ class Surveyor:
         """Whether records with an id that another one has are counted as faulty."""
         return self._options.duplicates == "refuse"
 
+    @property
+    def by_number(self) -> bool:
+        """Whether all records of one number are one."""
+        return self._options.match_by == "number"
+
     async def survey(self, mapping: Mapping) -> tuple[Findings, Mapping]:
         """The findings, and the mapping with the date order that the whole file settled.
 
@@ -130,27 +129,30 @@ class Surveyor:
             findings, assumed = await self._pass(mapping, unique), (mapping, unique)
             if mapping.date_order is None and findings.dates.is_decisive:
                 mapping = mapping.model_copy(update={"date_order": findings.dates.order})
-            unique = unique and (not findings.matched or findings.numbers.are_unique)
+            if self._options.match_by is None and findings.tally.matches:
+                unique = unique and findings.tally.numbers_are_unique
             if (mapping, unique) == assumed:
                 return findings, mapping
 
     async def _pass(self, mapping: Mapping, unique: bool) -> Findings:
         """`unique`: no two records of the file have the same number, as far as is known."""
-        plan = self.job.plan(mapping)
-        run = replace(run_of(self.job, plan, self._options), match=self._options.match(unique))
-        tally = RecordTally(by_number=run.match == "number")
-        findings = Findings(has_ids=plan.file is None, tally=tally)
-        findings.met_records = await self._has_records(run)
+        plan, match = self.job.plan(mapping), self._options.match(unique)
+        run = run_of(self.job, plan, self._options)
+        met = await self._has_records(run)
+        run = replace(run, match="never" if match == "without_id" and not met else match)
+        tally = RecordTally(run.matching)
+        findings = Findings(has_ids=plan.file is None, tally=tally, met_records=met)
         async with aclosing(self._checked(plan)) as chunks:
             async for checked in chunks:
                 is_first = not findings.valid
                 findings.add(checked)
-                if findings.met_records:
-                    await self._compare(run, checked, findings)
+                if met:
+                    await self._compare(run, checked, tally)
                     continue
-                findings.tally.add(checked.rows)
+                tally.add(checked.counted)
                 if is_first:
                     findings.elsewhere = await self._elsewhere(run, checked.rows["source_id"])
+        findings.remark(*_of_numbers(tally))
         if self.refuses:
             findings.refuse_repeated()
         return findings
@@ -163,26 +165,18 @@ class Surveyor:
         numbers = range(self.job.row["chunks"])
         return prepared_chunks(self._connections, self.job, numbers, prepare, ahead=2)
 
-    async def _compare(self, run: Run, checked: _Checked, findings: Findings) -> None:
-        """Find out what would become of the records that the tenant has already."""
-        judged, rows = NOTHING_JUDGED, checked.rows
+    async def _compare(self, run: Run, checked: _Checked, tally: RecordTally) -> None:
+        """Count with what the tenant has of the records already, and what they would change."""
+        changes, rows = None, checked.rows
         async with self._database.tenant(self.job.tenant_id) as connection:
             driver = await raw(connection)
-            ids = rows["source_id"]
-            rows, otherwise = await matched(driver, run, rows)
-            known = await known_records(driver, run, rows["source_id"])
+            known = await met_records(driver, run, rows)
             if not known.is_empty():
                 told = rows if run.replacing.empty_overwrites else checked.told
-                told = in_schema(told.with_columns(rows["source_id"]), run.constants)
-                judged = await judge(driver, run, told, known)
-        findings.tally.add(rows, judged)
-        found = rows["_row"].filter(rows["source_id"] != ids)
-        for those, code, detail in (
-            (otherwise, "known_otherwise", _OTHERWISE),
-            (found, "matched_by_number", _MATCHED),
-        ):
-            if not those.is_empty():
-                findings.remark(remark_on(those, code, detail, "external_id"))
+                ids = matched(ids_and_numbers(rows), held(run, known), run.matching)
+                told = in_schema(told.with_columns(source_id=ids), run.constants)
+                changes = await judge(driver, run, told, known)
+        tally.add(checked.counted, held(run, known), changes)
 
     async def _elsewhere(self, run: Run, ids: pl.Series) -> Elsewhere | None:
         async with self._database.tenant(self.job.tenant_id) as connection:
@@ -220,3 +214,13 @@ class Surveyor:
             has_ids=findings.has_ids,
             elsewhere=findings.elsewhere,
         )
+
+
+def _of_numbers(tally: RecordTally) -> Iterator[Remark]:
+    """What is to be said of records whose number the tenant has under another id."""
+    for those, code, detail in (
+        (tally.known_otherwise(), "known_otherwise", _OTHERWISE),
+        (tally.found_by_number(), "matched_by_number", _MATCHED),
+    ):
+        if not those.is_empty():
+            yield remark_on(those, code, detail, "external_id")

@@ -29,7 +29,7 @@ class Validating:
     async def validate_records(self, input: m.ValidateInput) -> m.Validated:
         """Survey the whole file, unless this revision's survey is at hand: chunks and revisions
         of a mapping never change. The tenant's records do, so where one that is there already is a
-        fault, it is looked for again."""
+        fault, it is looked for again; and where numbers count, other records are repetitions."""
         job = await load_before_import(self._database, input.job)
         if not job.row["profile"]:
             raise BadInput("not_parsed", "the file was not read to its end; upload it again")
@@ -38,7 +38,8 @@ class Validating:
         if options and not options.dry_run and known:
             found = m.Validated(**known, accepted=False)
             refuses = found.refuses or options.duplicates == "refuse"
-            if found.revision == revision and not refuses:
+            by_number = found.by_number or options.match_by == "number"
+            if found.revision == revision and not refuses and not by_number:
                 return await self._decide(job, found, options, None)
         surveyor = Surveyor(self._connections, job, options or Options())
         findings, mapping = await surveyor.survey(mapping)
@@ -75,7 +76,8 @@ class Validating:
             duplicates=findings.tally.duplicates,
             accepted=False,
             refuses=surveyor.refuses,
-            numbered=findings.numbers.are_unique,
+            by_number=surveyor.by_number,
+            numbered=findings.tally.numbers_are_unique,
             met_records=findings.met_records,
         )
         preview = build_preview(
@@ -120,7 +122,7 @@ def may_run(validated: m.Validated, options: Options) -> bool:
 
 
 def _predicted(findings: Findings, options: Options) -> Counts:
-    counts = findings.tally.counts(options.duplicates)
+    counts = findings.tally.counts()
     return counts.model_copy(update={"failed": findings.invalid})
 
 

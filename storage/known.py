@@ -12,7 +12,7 @@ Driver: TypeAlias = "asyncpg.Connection[Any]"
 
 # A record that was never imported has no hash; it counts as different from anything (0).
 _KNOWN = """
-select source_id, coalesce(content_hash, 0) as known_hash,
+select source_id, external_id as number, coalesce(content_hash, 0) as known_hash,
     row_version <> coalesce(imported_version, 1) as edited,
     migration_job_id is not distinct from $4 as mine
 from {target} where source_id = any($1::text[]) and source_system = $2 and source_instance = $3
@@ -24,6 +24,7 @@ group by source_system, source_instance order by count(*) desc, source_system li
 """
 _SCHEMA = {
     "source_id": pl.String,
+    "number": pl.String,
     "known_hash": pl.Int64,
     "edited": pl.Boolean,
     "mine": pl.Boolean,
@@ -57,10 +58,10 @@ _LOCKED = f"{_KNOWN} order by source_id for no key update"
 async def known_records(
     driver: Driver, run: Run, ids: pl.Series, *, hold: bool = False
 ) -> pl.DataFrame:
-    """The ids among these that the tenant has: `source_id`, `known_hash` (of the content that was
-    imported last), whether somebody has `edited` the record since, and whether it is `mine`: what
-    an earlier batch of the same job has written. `hold`: nobody edits them until the transaction
-    ends."""
+    """The ids among these that the tenant has: `source_id`, `number`, `known_hash` (of the content
+    that was imported last), whether somebody has `edited` the record since, and whether it is
+    `mine`: what an earlier batch of the same job has written. `hold`: nobody edits them until the
+    transaction ends."""
     if ids.is_empty():
         return NOTHING_KNOWN
     source = run.source_system, run.source_instance

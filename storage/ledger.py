@@ -21,7 +21,7 @@ from storage.database import Database, raw
 from storage.fates import REFUSED
 from storage.import_errors import add_duplicates
 from storage.known import Driver
-from storage.matching import matched
+from storage.matching import matched_ids
 from storage.run import Run
 from storage.tables import import_chunks, import_skips, migration_jobs
 from storage.writing import Chunk, write_records
@@ -167,10 +167,10 @@ async def _matched(driver: Driver, run: Run, chunk: Chunk) -> Chunk:
     """The chunk with the ids that the tenant has for tickets that are known by their number."""
     if run.match == "never":
         return chunk
-    rows, _ = await matched(driver, run, chunk.rows)
-    if rows["source_id"].equals(chunk.rows["source_id"]):
+    ids = await matched_ids(driver, run, chunk.rows)
+    if ids.equals(chunk.rows["source_id"]):
         return chunk
-    told = chunk.told.with_columns(rows["source_id"])
+    rows, told = (rows.with_columns(source_id=ids) for rows in (chunk.rows, chunk.told))
     return Chunk.of(chunk.number, rows, told, chunk.failed, is_new=False)
 
 

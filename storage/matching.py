@@ -1,80 +1,90 @@
 """Finds tickets that the tenant has under another id: one export has ids, another only numbers.
 
-A record is taken for one that the tenant has by its number (`external_id`) if one of the two has no
-other id than that number, and no second record has it. Where the user says that numbers count, all
-that have one number are one record, wherever they are.
+`domain.matching` decides, from what the tenant has; a batch at a time, as earlier batches are in.
 """
 
 import polars as pl
 
-from domain.migration import Match
+from domain.matching import matched
+from domain.tally import NOTHING_HELD
 from storage.known import Driver, known_records
 from storage.run import Run
 
-_NUMBERED = """
-select external_id, source_id as other from {target}
+_HOLDERS = """
+select source_id, external_id from {target}
 where external_id = any($1::text[]) and source_system = $2 and source_instance = $3
 """
-_HELD = {"external_id": pl.String, "other": pl.String}
+_PAIRS = {"id": pl.String, "number": pl.String}
+_TAKEN = """
+select source_id, taken_for from {table} where job_id = $1 and source_id = any($2::text[])
+"""
+_NOTE_TAKEN = """
+insert into {table} (job_id, source_id, taken_for)
+select $1, source_id, taken_for from unnest($2::text[], $3::text[]) as t (source_id, taken_for)
+on conflict do nothing
+"""
 
 
-async def matched(driver: Driver, run: Run, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
-    """The rows, those that were found by their number with the id that the tenant has; and the
-    numbers of the rows whose `external_id` the tenant has under another id, and which were not."""
-    if "external_id" not in rows.columns:
-        return rows, rows["_row"].clear()
-    held = await _held(driver, run, rows)
-    met = _met(rows, held)
-    asked = met if run.match != "number" else rows.filter(pl.col("external_id").is_not_null())
-    own = await known_records(driver, run, asked["source_id"].unique())
-    # A record that the tenant has by its id is that one.
-    met = met.join(own, on="source_id", how="anti", maintain_order="left")
-    # An id goes with its number, also where another record of it has none.
-    found = met.filter(_same(run.match)).unique("source_id", keep="first", maintain_order=True)
-    found = found.select("source_id", "other")
-    rest = met.join(found, on="source_id", how="anti", maintain_order="left")["_row"]
-    if not found.is_empty():
-        rows = rows.join(found, on="source_id", how="left", maintain_order="left")
-        rows = rows.with_columns(source_id=pl.coalesce("other", "source_id")).drop("other")
-    if run.match == "number":
-        rows = _one_each(run, rows, held, own)
-    return rows, rest.unique(maintain_order=True)
+async def met_records(driver: Driver, run: Run, rows: pl.DataFrame) -> pl.DataFrame:
+    """What the tenant has of the ids and numbers of mapped rows, as `known_records` tells it."""
+    named = ids_and_numbers(rows)
+    holders = await _holders(driver, run, named)
+    return await known_records(driver, run, pl.concat([named["id"], holders["id"]]).unique())
 
 
-def _same(match: Match) -> pl.Expr:
-    """Whether a met record is the one that the tenant has; its number is there once."""
-    is_one = pl.col("other").n_unique().over("external_id") == 1
-    if match == "number":
-        return is_one
-    without = (pl.col("source_id") == pl.col("external_id")) ^ (
-        pl.col("other") == pl.col("external_id")
-    )
-    is_alone = pl.col("source_id").n_unique().over("external_id") == 1
-    return is_one & is_alone & without & (match == "without_id")
+def held(run: Run, known: pl.DataFrame) -> pl.DataFrame:
+    """Known records as `domain.matching` takes them."""
+    kept = pl.col("edited") & (not run.replacing.overwrite_edits)
+    return known.select("number", id="source_id", kept=kept).select(NOTHING_HELD.columns)
 
 
-def _one_each(run: Run, rows: pl.DataFrame, held: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
-    """The rows, of which those of one number that the tenant does not have have one id: that of
-    the first one that is written with the number."""
-    number, is_own = pl.col("external_id"), pl.col("source_id").is_in(own["source_id"].implode())
-    is_new = number.is_not_null() & ~number.is_in(held["external_id"].implode()) & ~is_own
-    # Where known records are left as they are, they do not get the number either.
-    writes = pl.lit(True) if run.duplicates == "update" else ~is_own
-    first = pl.col("source_id").filter(writes).first().over("external_id")
-    return rows.with_columns(source_id=pl.when(is_new).then(first).otherwise("source_id"))
+async def matched_ids(driver: Driver, run: Run, rows: pl.DataFrame) -> pl.Series:
+    """The id of the record that each mapped row of the next batch is of."""
+    named = ids_and_numbers(rows)
+    if run.repeats:
+        named = await _as_taken(driver, run, named)
+    holders = await _holders(driver, run, named)
+    is_met = pl.col("number").is_in(holders["number"].implode()).fill_null(False)
+    shares = pl.col("number").is_duplicated() & pl.col("number").is_not_null()
+    asked = named.filter(is_met | shares | pl.col("id").is_duplicated())
+    if asked.is_empty():  # as in most imports
+        return named["id"]
+    ids = pl.concat([asked["id"], holders["id"]]).unique()
+    known = await known_records(driver, run, ids)
+    found = matched(named, held(run, known), run.matching)
+    if run.repeats:
+        await _note_taken(driver, run, named.with_columns(taken_for=found))
+    return found
 
 
-async def _held(driver: Driver, run: Run, rows: pl.DataFrame) -> pl.DataFrame:
-    """The numbers among those of the rows that the tenant has, each with every id of it."""
-    numbers = rows["external_id"].drop_nulls().to_list()
-    query = _NUMBERED.format(target=run.target)
+def ids_and_numbers(rows: pl.DataFrame) -> pl.DataFrame:
+    """Of mapped rows what `domain.matching` goes by."""
+    number = "external_id" if "external_id" in rows.columns else pl.lit(None, pl.String)
+    return rows.select(id="source_id", number=number)
+
+
+async def _holders(driver: Driver, run: Run, named: pl.DataFrame) -> pl.DataFrame:
+    """The records that the tenant has of these numbers."""
+    numbers = named["number"].drop_nulls().to_list()
+    query = _HOLDERS.format(target=run.target)
     found = await driver.fetch(query, numbers, run.source_system, run.source_instance)
-    return pl.DataFrame([tuple(row) for row in found], schema=_HELD, orient="row")
+    return pl.DataFrame([tuple(row) for row in found], schema=_PAIRS, orient="row")
 
 
-def _met(rows: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
-    """The rows whose number the tenant has, but not their id, with each id that it has there."""
-    named = rows.select("_row", "source_id", "external_id")
-    met = named.join(held, on="external_id", how="inner", maintain_order="left")
-    same = met.filter(pl.col("source_id") == pl.col("other"))["_row"]
-    return met.filter(~pl.col("_row").is_in(same.implode()))
+async def _as_taken(driver: Driver, run: Run, named: pl.DataFrame) -> pl.DataFrame:
+    """The rows, with the ids of the records that earlier batches took theirs for."""
+    query = _TAKEN.format(table=run.aliases)
+    found = await driver.fetch(query, run.job_id, named["id"].to_list())
+    if not found:
+        return named
+    ids = {row["source_id"]: row["taken_for"] for row in found}
+    return named.with_columns(pl.col("id").replace(ids))
+
+
+async def _note_taken(driver: Driver, run: Run, named: pl.DataFrame) -> None:
+    """Later rows of an id are of the same record, also if they have no number, or another."""
+    taken = named.filter(pl.col("id") != pl.col("taken_for")).unique("id", maintain_order=True)
+    if not taken.is_empty():
+        query = _NOTE_TAKEN.format(table=run.aliases)
+        ids, targets = taken["id"].to_list(), taken["taken_for"].to_list()
+        await driver.execute(query, run.job_id, ids, targets)

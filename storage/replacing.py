@@ -36,17 +36,12 @@ _ALWAYS = {name: f"i.{name}" for name in ("migration_job_id", "content_hash", "s
 }
 
 
-async def judge(driver: Driver, run: Run, rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """The known records, each with `kept` (an update would leave it, as somebody has edited it),
-    and whether the first row of its id `changes` it. Writes nothing."""
+async def judge(driver: Driver, run: Run, rows: pl.DataFrame, known: pl.DataFrame) -> pl.Series:
+    """Of each row, whether the first one of its id changes the known record. Writes nothing."""
     first = rows.unique("source_id", keep="first", maintain_order=True)
     open = fates(run, first, known).filter(pl.col("fate") == OPEN).select("_row")
     changed = await _changed(driver, run, first.join(open, on="_row", how="semi"))
-    return known.select(
-        "source_id",
-        kept=pl.col("edited") & (not run.replacing.overwrite_edits),
-        changes=pl.col("source_id").is_in(changed),
-    )
+    return rows["source_id"].is_in(changed)
 
 
 async def replace_known(driver: Driver, run: Run, rows: pl.DataFrame, chunk: int) -> list[str]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from domain.matching import Matching
 from domain.migration import Duplicates, Match
 from domain.tenant import TenantId
 
@@ -25,8 +26,9 @@ class Replacing:
 @dataclass(frozen=True, slots=True)
 class Run:
     """What stays the same over all chunks of one execution of a job; `revision` is that of its
-    mapping, `match` says which records are found by their number. Unless `all_or_nothing`, records
-    that cannot be imported are left out."""
+    mapping, `match` says which records are found by their number, `repeats` whether the file may
+    have an id more than once. Unless `all_or_nothing`, records that cannot be imported are left
+    out."""
 
     tenant_id: TenantId
     job_id: UUID
@@ -37,6 +39,7 @@ class Run:
     duplicates: Duplicates
     replacing: Replacing = Replacing()
     match: Match = "never"
+    repeats: bool = False
     revision: int = 0
     all_or_nothing: bool = False
 
@@ -53,3 +56,12 @@ class Run:
     def target(self) -> str:
         """The tenant's table, as SQL names it."""
         return f"{self.tenant_id.schema}.{self.table}"
+
+    @property
+    def aliases(self) -> str:
+        """The table of what ids were taken for, as SQL names it."""
+        return f"{self.tenant_id.schema}.import_aliases"
+
+    @property
+    def matching(self) -> Matching:
+        return Matching(self.match, self.duplicates, self.replacing.empty_overwrites)

@@ -54,9 +54,9 @@ class ValidateInput(Message):
 class Validated(Message):
     """`accepted`: nothing stands in the way of importing under the options given.
 
-    `refuses`: records with an id that another one has count as invalid. `numbered`: no two records
-    have one number, so that a record may be known by it. `met_records`: the tenant had some of the
-    source.
+    `refuses`: records with an id that another one has count as invalid, `by_number`: those of one
+    number are one. `numbered`: no two records have one number, so that a record may be known by it.
+    `met_records`: the tenant had some of the source.
     """
 
     revision: int
@@ -65,6 +65,7 @@ class Validated(Message):
     duplicates: int
     accepted: bool
     refuses: bool = False
+    by_number: bool = False
     numbered: bool = False
     met_records: bool = False
 

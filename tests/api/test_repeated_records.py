@@ -134,6 +134,45 @@ class TestByNumber:
         assert outcome(job) == (151, updated, 1 - updated, 0)
         assert (await titles(tenant))["s2"] == "b"
 
+    FILLERS: ClassVar = [(f"x{number}", f"X{number}", "t") for number in range(98)]
+
+    @pytest.mark.parametrize("options", [{}, {"updateExisting": True}], ids=["skip", "update"])
+    @pytest.mark.parametrize(
+        "file",
+        [
+            [("s1", "", "a"), ("s1", "N1", "b"), ("s2", "N1", "c")],
+            [("s1", "N1", "a"), ("s1", "N2", "b"), ("s2", "N2", "c"), ("s3", "N1", "d")],
+            [("k1", "N2", "a"), *FILLERS, ("s1", "N1", "b")],
+            [("s1", "N1", "a"), ("s1", "", "b"), *FILLERS, ("s1", "N3", "c"), ("s1", "", "d")],
+        ],
+        ids=["numbered later", "numbered anew", "renumbered", "known by its number"],
+    )
+    async def test_batches_make_no_difference(
+        self, tenant: Tenant, other_tenant: Tenant, file: list[Any], options: dict[str, Any]
+    ) -> None:
+        found = []
+        for other, size in ((tenant, 100), (other_tenant, 10_000)):
+            await brought(other, json_of(("k1", "N1", "k")), "known.json")
+            content, how = json_of(*self.FILLERS, *file), {"matchBy": "number", **options}
+            dry = await brought(other, content, "a.json", dryRun=True, **how)
+            job = await other.execute(dry["id"], batchSize=size, **how)
+            predicted = dry["report"]["predicted"]
+            names = ("inserted", "updated", "skipped", "failed")
+            assert outcome(job) == tuple(predicted[name] for name in names)
+            assert job["report"]["duplicateRecords"] == dry["report"]["duplicateRecords"]
+            found.append((outcome(job), await titles(other)))
+        assert found[0] == found[1]
+
+    @sizes
+    async def test_an_id_stays_with_its_record_also_without_the_number(
+        self, tenant: Tenant, size: int
+    ) -> None:
+        await brought(tenant, self.CSV, "a.csv")
+        content = json_of(("s1", "N1", "c"), *self.FILLERS, ("s1", "", "d"), ("s1", "", "e"))
+        job = await brought(tenant, content, "a.json", batchSize=size, updateExisting=True)
+        assert outcome(job) == (98, 3, 0, 0)
+        assert (await titles(tenant))["N1"] == "e"
+
     async def test_a_number_that_repeats_behind_a_doubtful_date_is_none(
         self, tenant: Tenant
     ) -> None:

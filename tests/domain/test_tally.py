@@ -8,28 +8,33 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.matching import Matching
 from domain.migration import Counts, Duplicates
-from domain.tally import JUDGED, RecordTally
+from domain.tally import HELD, RecordTally, counted
 
 IDS, CONTENTS = st.sampled_from("abc"), st.integers(1, 3)
 FILES = st.lists(st.tuples(IDS, CONTENTS), max_size=15)
 TARGETS = st.dictionaries(IDS, CONTENTS)
 CUTS = st.lists(st.integers(0, 15)).map(lambda cuts: sorted({0, 15, *cuts}))
 File = list[tuple[str, int]]
+ROWS = {"_row": pl.Int64, "source_id": pl.String, "content_hash": pl.Int64}
 
 
 def tally_of(
-    file: File, target: dict[str, int], cuts: list[int], kept: Collection[str] = ()
+    file: File,
+    target: dict[str, int],
+    cuts: list[int],
+    duplicates: Duplicates = "skip",
+    kept: Collection[str] = (),
 ) -> RecordTally:
-    tally = RecordTally()
+    tally = RecordTally(Matching(duplicates=duplicates))
     for start, end in pairwise(cuts):
         part = file[start:end]
-        schema = {"_row": pl.Int64, "source_id": pl.String, "content_hash": pl.Int64}
         numbered = [(start + place, *record) for place, record in enumerate(part)]
-        rows = pl.DataFrame(numbered, schema=schema, orient="row")
-        first = dict(reversed(part))
-        judged = [(i, i in kept, target[i] != c) for i, c in first.items() if i in target]
-        tally.add(rows, pl.DataFrame(judged, schema=JUDGED, orient="row"))
+        rows = pl.DataFrame(numbered, schema=ROWS, orient="row")
+        held = [(id, None, id in kept) for id in {id for id, _ in part} & target.keys()]
+        changes = pl.Series([target.get(id) != content for id, content in part], dtype=pl.Boolean)
+        tally.add(counted(rows), pl.DataFrame(held, schema=HELD, orient="row"), changes)
     return tally
 
 
@@ -55,19 +60,20 @@ def test_counts_are_those_of_a_row_by_row_import(
     file: File, target: dict[str, int], cuts: list[int], duplicates: Duplicates, edited: set[str]
 ) -> None:
     kept = edited & target.keys()
-    tally = tally_of(file, target, cuts, kept)
-    counts = tally.counts(duplicates)
+    tally = tally_of(file, target, cuts, duplicates, kept)
+    counts = tally.counts()
     assert counts == modelled(file, target, duplicates, kept)
     assert len(tally.repeated()) == len(file) - counts.inserted
     assert tally.duplicates == len(file) - len({source_id for source_id, _ in file})
 
 
 def test_nothing_exists_unless_said_so() -> None:
-    tally = RecordTally()
-    tally.add(pl.DataFrame({"_row": [1, 2], "source_id": ["a", "b"], "content_hash": [1, 2]}))
-    assert tally.counts("update") == Counts(inserted=2)
+    tally = RecordTally(Matching(duplicates="update"))
+    rows = {"_row": [1, 2], "source_id": ["a", "b"], "content_hash": [1, 2]}
+    tally.add(counted(pl.DataFrame(rows)))
+    assert tally.counts() == Counts(inserted=2)
 
 
 def test_a_file_without_records_counts_nothing() -> None:
-    assert RecordTally().counts("skip") == Counts()
+    assert RecordTally().counts() == Counts()
     assert RecordTally().duplicates == 0

@@ -1,0 +1,17 @@
+"""Which records the ids of a file were taken for that the tenant has under other ids."""
+
+from storage.ddl import run_script
+
+revision = "t0010"
+down_revision = "t0009"
+
+
+def upgrade() -> None:
+    run_script("""
+create table import_aliases (
+    job_id      uuid not null,
+    source_id   text not null,
+    taken_for   text not null,
+    primary key (job_id, source_id)
+);
+""")
