@@ -136,24 +136,27 @@ class TestByNumber:
 
     FILLERS: ClassVar = [(f"x{number}", f"X{number}", "t") for number in range(98)]
 
-    @pytest.mark.parametrize("options", [{}, {"updateExisting": True}], ids=["skip", "update"])
     @pytest.mark.parametrize(
-        "file",
+        ("file", "updates"),
         [
-            [("s1", "", "a"), ("s1", "N1", "b"), ("s2", "N1", "c")],
-            [("s1", "N1", "a"), ("s1", "N2", "b"), ("s2", "N2", "c"), ("s3", "N1", "d")],
-            [("k1", "N2", "a"), *FILLERS, ("s1", "N1", "b")],
-            [("s1", "N1", "a"), ("s1", "", "b"), *FILLERS, ("s1", "N3", "c"), ("s1", "", "d")],
+            ([("s1", "", "a"), ("s1", "N2", "b"), ("s2", "N2", "c")], False),
+            ([("s1", "", "a"), ("s1", "N2", "b"), ("s2", "N2", "c")], True),
+            ([("s1", "N1", "a"), ("s1", "N2", "b"), ("s2", "N2", "c"), ("s3", "N1", "d")], True),
+            ([("k1", "N2", "a"), *FILLERS, ("s1", "N1", "b")], True),
+            ([("s1", "N1", "a"), *FILLERS, ("s1", "N3", "c"), ("s1", "", "d")], True),
         ],
-        ids=["numbered later", "numbered anew", "renumbered", "known by its number"],
+        ids=["skipped", "numbered later", "numbered anew", "renumbered", "known by its number"],
     )
     async def test_batches_make_no_difference(
-        self, tenant: Tenant, other_tenant: Tenant, file: list[Any], options: dict[str, Any]
+        self, tenant: Tenant, other_tenant: Tenant, file: list[Any], updates: bool
     ) -> None:
         found = []
         for other, size in ((tenant, 100), (other_tenant, 10_000)):
             await brought(other, json_of(("k1", "N1", "k")), "known.json")
-            content, how = json_of(*self.FILLERS, *file), {"matchBy": "number", **options}
+            content, how = (
+                json_of(*self.FILLERS, *file),
+                {"matchBy": "number", "updateExisting": updates},
+            )
             dry = await brought(other, content, "a.json", dryRun=True, **how)
             job = await other.execute(dry["id"], batchSize=size, **how)
             predicted = dry["report"]["predicted"]
