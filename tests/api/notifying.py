@@ -39,8 +39,9 @@ async def channel(
 
 async def webhook(tenant: Tenant, receiver: Receiver, **config: Any) -> str:
     """An integration that sends to the receiver, and its default channel; the integration's id."""
+    name = config.pop("name", receiver.url)
     values = {"url": f"{receiver.url}/hook", "secret": SECRET} | config
-    made = await integration(tenant, "generic_webhook", values, config.pop("name", receiver.url))
+    made = await integration(tenant, "generic_webhook", values, name)
     await channel(tenant, made, "generic_webhook")
     return made
 
