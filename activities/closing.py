@@ -19,6 +19,8 @@ from domain.failures import Unproven
 from domain.migration import Counts, Phase, Status
 from storage import migration
 from storage.account import account_of, written_by
+from storage.database import raw
+from storage.matching import forget_taken
 from storage.migration import Job
 from storage.undo import undo_chunk, undoable
 from workflows import messages as m
@@ -91,6 +93,7 @@ class Closing:
                 return m.Closed(status=row["status"], counts=account.counts)
             status = Status(row["ending"] or input.status)
             _prove(status, account, await undoable(connection, job.id))
+            await forget_taken(await raw(connection), job.tenant_id, job.id)
             for warning in await _warnings(connection, row, input):
                 await migration.warn(connection, job.id, warning)
             await migration.advance(

@@ -143,10 +143,10 @@ def _check_sums(account: Account) -> None:
 
 
 def _repeats(job: LoadedJob, options: Options) -> bool:
-    """Whether the order of batches matters, as more than one record may be of one ticket."""
+    """Whether the order of batches matters, as more than one record may be of one ticket,
+    or of one whose number an earlier one changes."""
     checked = job.row["validation"] or {}
-    by_number = options.match_by == "number" and not checked.get("numbered", False)
-    return bool(checked.get("duplicates")) or by_number
+    return bool(checked.get("duplicates")) or options.match_by == "number"
 
 
 def _expected(job: LoadedJob, options: Options) -> Written:

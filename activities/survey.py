@@ -1,5 +1,6 @@
 """One pass over all chunks of a file under one mapping: what would happen to every record."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ from domain.plan import Plan
 from domain.preview import Elsewhere, SampleRecord, Survey
 from domain.remark import Remark, gathered, remark_on
 from domain.samples import sample_records
-from domain.tally import RecordTally, counted
+from domain.tally import RecordTally, Tally, counted
 from sources.batch import Batch
 from storage.copying import in_schema
 from storage.database import raw
@@ -47,10 +48,9 @@ class Findings:
     rejected: list[Rejected] = field(default_factory=list)
     samples: tuple[SampleRecord, ...] = ()
     dates: DateEvidence = field(default_factory=DateEvidence)
-    tally: RecordTally = field(default_factory=RecordTally)
+    tally: Tally = field(default_factory=RecordTally().settled)
     remarks: tuple[Remark, ...] = ()
     has_ids: bool = True
-    met_records: bool = False
     elsewhere: Elsewhere | None = None
 
     def add(self, checked: "_Checked") -> None:
@@ -141,7 +141,7 @@ class Surveyor:
         met = await self._has_records(run)
         run = replace(run, match="never" if match == "without_id" and not met else match)
         tally = RecordTally(run.matching)
-        findings = Findings(has_ids=plan.file is None, tally=tally, met_records=met)
+        findings = Findings(has_ids=plan.file is None)
         async with aclosing(self._checked(plan)) as chunks:
             async for checked in chunks:
                 is_first = not findings.valid
@@ -152,7 +152,8 @@ class Surveyor:
                 tally.add(checked.counted)
                 if is_first:
                     findings.elsewhere = await self._elsewhere(run, checked.rows["source_id"])
-        findings.remark(*_of_numbers(tally))
+        findings.tally = await asyncio.to_thread(tally.settled)
+        findings.remark(*_of_numbers(findings.tally))
         if self.refuses:
             findings.refuse_repeated()
         return findings
@@ -216,7 +217,7 @@ class Surveyor:
         )
 
 
-def _of_numbers(tally: RecordTally) -> Iterator[Remark]:
+def _of_numbers(tally: Tally) -> Iterator[Remark]:
     """What is to be said of records whose number the tenant has under another id."""
     for those, code, detail in (
         (tally.known_otherwise(), "known_otherwise", _OTHERWISE),

@@ -78,7 +78,6 @@ class Validating:
             refuses=surveyor.refuses,
             by_number=surveyor.by_number,
             numbered=findings.tally.numbers_are_unique,
-            met_records=findings.met_records,
         )
         preview = build_preview(
             job.ref.job_id, revision, surveyor.summary(findings), mapping, job.entity

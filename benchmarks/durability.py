@@ -40,6 +40,7 @@ _GAPS: tuple[tuple[Name, ...], ...] = ((), ("s3",), ("worker",), ("s3", "worker"
 _STEADY = 10.5  # seconds of life after which its supervisor starts PostgreSQL again at once
 _HOWS: tuple[How, ...] = ("kill", "immediate")
 _LONGEST_GAP = 0.25  # seconds
+_UNAVAILABLE = 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +142,17 @@ class Campaign:
         job_id: str = response.raise_for_status().json()["job"]["id"]
         await tenant.settled(job_id, "preview")
         await asyncio.sleep(max(0, self.outcome.crashed_at + _STEADY - time.monotonic()))
-        options = {"batchSize": BATCH, **kind.options}
-        (await tenant.post(f"/v1/migration/{job_id}/execute", options)).raise_for_status()
+        await self._execute(tenant, job_id, {"batchSize": BATCH, **kind.options})
         return tenant, job_id
+
+    async def _execute(self, tenant: Tenant, job_id: str, options: dict[str, Any]) -> None:
+        """As a client does: again where the service is not there, which may have taken it."""
+        until, path = time.monotonic() + _UNAVAILABLE, f"/v1/migration/{job_id}/execute"
+        while (response := await tenant.post(path, options)).status_code == 503:
+            assert time.monotonic() < until, response.text
+            await asyncio.sleep(1)
+        if response.status_code != 409:
+            response.raise_for_status()
 
     async def _disturbed(self, kind: Kind, number: int, most: int) -> Verdict:
         """Import while PostgreSQL is crashed after drawn numbers of batches; the last draw may

@@ -159,8 +159,13 @@ def _zone_problem(name: str | None) -> Iterator[MappingProblem]:
 def _default_problem(
     position: int, each: FieldMapping, field: TargetField, defaults: Defaults
 ) -> Iterator[MappingProblem]:
+    detail = None
     try:
         defaults.value(each.default_value, field)
     except ValueError as error:
+        detail = str(error)
+    if field.name == "external_id" and each.default_value is not None:
+        detail = "a ticket's number is its own; with a default, all that have none would share one"
+    if detail is not None:
         pointer = f"/fieldMappings/{position}/defaultValue"
-        yield MappingProblem(pointer=pointer, code="invalid_default", detail=str(error))
+        yield MappingProblem(pointer=pointer, code="invalid_default", detail=detail)

@@ -37,7 +37,7 @@ def matched(rows: pl.DataFrame, held: pl.DataFrame, how: Matching) -> pl.Series:
     `number` and whether they are `kept` as they are: those of the rows' numbers, and of the ids of
     all that have such a number or share their own with another row.
     """
-    if how.by == "never":
+    if how.by == "never" or (how.by == "without_id" and held.is_empty()):
         return rows["id"]
     alone = _matched_alone(rows, held, how.by)
     tangled = _tangled(rows, held)

@@ -33,10 +33,13 @@ NOTHING_KNOWN = pl.DataFrame(schema=_SCHEMA)
 
 
 async def has_records(driver: Driver, run: Run) -> bool:
-    """Whether the tenant has any record of the run's source that is not of this very job."""
+    """Whether the tenant has any record of the run's source that is not of this very job, or had
+    one before the job took it over."""
     query = (
         f"select from {run.target} where source_system = $1 and source_instance = $2"
-        " and migration_job_id is distinct from $3 limit 1"
+        " and migration_job_id is distinct from $3"
+        f" union all select from {run.tenant_id.schema}.import_before_images"
+        " where job_id = $3 limit 1"
     )
     source = run.source_system, run.source_instance
     return await driver.fetchrow(query, *source, run.job_id) is not None

@@ -3,10 +3,13 @@
 `domain.matching` decides, from what the tenant has; a batch at a time, as earlier batches are in.
 """
 
+from uuid import UUID
+
 import polars as pl
 
 from domain.matching import matched
 from domain.tally import NOTHING_HELD
+from domain.tenant import TenantId
 from storage.known import Driver, known_records
 from storage.run import Run
 
@@ -16,13 +19,15 @@ where external_id = any($1::text[]) and source_system = $2 and source_instance =
 """
 _PAIRS = {"id": pl.String, "number": pl.String}
 _TAKEN = """
-select source_id, taken_for from {table} where job_id = $1 and source_id = any($2::text[])
+select source_id, taken_for from {schema}.import_aliases
+where job_id = $1 and source_id = any($2::text[])
 """
 _NOTE_TAKEN = """
-insert into {table} (job_id, source_id, taken_for)
+insert into {schema}.import_aliases (job_id, source_id, taken_for)
 select $1, source_id, taken_for from unnest($2::text[], $3::text[]) as t (source_id, taken_for)
 on conflict do nothing
 """
+_FORGET_TAKEN = "delete from {schema}.import_aliases where job_id = $1"
 
 
 async def met_records(driver: Driver, run: Run, rows: pl.DataFrame) -> pl.DataFrame:
@@ -44,10 +49,11 @@ async def matched_ids(driver: Driver, run: Run, rows: pl.DataFrame) -> pl.Series
     if run.repeats:
         named = await _as_taken(driver, run, named)
     holders = await _holders(driver, run, named)
-    is_met = pl.col("number").is_in(holders["number"].implode()).fill_null(False)
+    others = holders.join(named, on=["id", "number"], how="anti")
+    is_met = pl.col("number").is_in(others["number"].implode()).fill_null(False)
     shares = pl.col("number").is_duplicated() & pl.col("number").is_not_null()
     asked = named.filter(is_met | shares | pl.col("id").is_duplicated())
-    if asked.is_empty():  # as in most imports
+    if asked.is_empty() or (others.is_empty() and run.match == "without_id"):  # as in most imports
         return named["id"]
     ids = pl.concat([asked["id"], holders["id"]]).unique()
     known = await known_records(driver, run, ids)
@@ -73,7 +79,7 @@ async def _holders(driver: Driver, run: Run, named: pl.DataFrame) -> pl.DataFram
 
 async def _as_taken(driver: Driver, run: Run, named: pl.DataFrame) -> pl.DataFrame:
     """The rows, with the ids of the records that earlier batches took theirs for."""
-    query = _TAKEN.format(table=run.aliases)
+    query = _TAKEN.format(schema=run.tenant_id.schema)
     found = await driver.fetch(query, run.job_id, named["id"].to_list())
     if not found:
         return named
@@ -85,6 +91,11 @@ async def _note_taken(driver: Driver, run: Run, named: pl.DataFrame) -> None:
     """Later rows of an id are of the same record, also if they have no number, or another."""
     taken = named.filter(pl.col("id") != pl.col("taken_for")).unique("id", maintain_order=True)
     if not taken.is_empty():
-        query = _NOTE_TAKEN.format(table=run.aliases)
+        query = _NOTE_TAKEN.format(schema=run.tenant_id.schema)
         ids, targets = taken["id"].to_list(), taken["taken_for"].to_list()
         await driver.execute(query, run.job_id, ids, targets)
+
+
+async def forget_taken(driver: Driver, tenant_id: TenantId, job_id: UUID) -> None:
+    """The job has ended: no more rows will come."""
+    await driver.execute(_FORGET_TAKEN.format(schema=tenant_id.schema), job_id)

@@ -37,11 +37,15 @@ _ALWAYS = {name: f"i.{name}" for name in ("migration_job_id", "content_hash", "s
 
 
 async def judge(driver: Driver, run: Run, rows: pl.DataFrame, known: pl.DataFrame) -> pl.Series:
-    """Of each row, whether the first one of its id changes the known record. Writes nothing."""
+    """Whether a row changes the known record: the first of its id, and null for all others. Writes
+    nothing."""
     first = rows.unique("source_id", keep="first", maintain_order=True)
     open = fates(run, first, known).filter(pl.col("fate") == OPEN).select("_row")
     changed = await _changed(driver, run, first.join(open, on="_row", how="semi"))
-    return rows["source_id"].is_in(changed)
+    is_judged = rows["_row"].is_in(first["_row"].implode()) & pl.col("source_id").is_in(
+        known["source_id"].implode()
+    )
+    return rows.select(pl.when(is_judged).then(pl.col("source_id").is_in(changed))).to_series()
 
 
 async def replace_known(driver: Driver, run: Run, rows: pl.DataFrame, chunk: int) -> list[str]:

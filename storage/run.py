@@ -58,10 +58,5 @@ class Run:
         return f"{self.tenant_id.schema}.{self.table}"
 
     @property
-    def aliases(self) -> str:
-        """The table of what ids were taken for, as SQL names it."""
-        return f"{self.tenant_id.schema}.import_aliases"
-
-    @property
     def matching(self) -> Matching:
         return Matching(self.match, self.duplicates, self.replacing.empty_overwrites)

@@ -56,7 +56,6 @@ class Validated(Message):
 
     `refuses`: records with an id that another one has count as invalid, `by_number`: those of one
     number are one. `numbered`: no two records have one number, so that a record may be known by it.
-    `met_records`: the tenant had some of the source.
     """
 
     revision: int
@@ -67,7 +66,6 @@ class Validated(Message):
     refuses: bool = False
     by_number: bool = False
     numbered: bool = False
-    met_records: bool = False
 
 
 class BeginInput(Message):

@@ -29,13 +29,18 @@ TAKE = (
 async def paused(tenant: Tenant, content: bytes, **options: Any) -> tuple[str, int]:
     """A job that is paused with some of its batches in: its id, and how many they are."""
     job_id: str = (await tenant.upload(content)).json()["job"]["id"]
+    return job_id, await paused_in(tenant, job_id, **options)
+
+
+async def paused_in(tenant: Tenant, job_id: str, **options: Any) -> int:
+    """Execute the job, and pause it with some of its batches in: how many they are."""
     options = {"batchSize": BATCH, **options}
     assert (await tenant.post(f"/v1/migration/{job_id}/execute", options)).status_code == 202
     while (await tenant.job(job_id))["processedRecords"] < 3 * BATCH:
         pass
     response = await tenant.post(f"/v1/migration/{job_id}/pause")
     assert response.status_code == 202, response.text
-    return job_id, await quiet(tenant, job_id)
+    return await quiet(tenant, job_id)
 
 
 async def quiet(tenant: Tenant, job_id: str) -> int:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.api.test_accounting import paused, resumed
+from tests.api.test_accounting import paused, paused_in, resumed
 from tests.api.test_steering import roll_back
 from tests.api.test_updates import FIRST, imported, outcome, records
 from tests.faults.exports import export
@@ -175,6 +175,31 @@ class TestByNumber:
         job = await brought(tenant, content, "a.json", batchSize=size, updateExisting=True)
         assert outcome(job) == (98, 3, 0, 0)
         assert (await titles(tenant))["N1"] == "e"
+
+    async def test_a_pause_makes_no_difference(self, tenant: Tenant) -> None:
+        """All records that the tenant had before are the job's own by then."""
+        await brought(tenant, self.CSV, "a.csv")
+        some = [(f"x{number}", f"X{number}", "t") for number in range(20_000)]
+        content = json_of(("s1", "N1", "c"), ("s2", "N2", "c"), *some, ("s1", "N1", "d"))
+        uploaded = await tenant.upload(content, "a.json", sourceSystem="servicenow")
+        job_id = uploaded.json()["job"]["id"]
+        await paused_in(tenant, job_id, batchSize=100, updateExisting=True)
+        assert outcome(await resumed(tenant, job_id)) == (20_000, 3, 0, 0)
+        [[aliases]] = await tenant.sql("select count(*) from import_aliases")
+        assert aliases == 0
+
+    async def test_what_only_the_whole_file_tells_is_predicted(self, tenant: Tenant) -> None:
+        """One of two records of a number gets another one a chunk before the number comes."""
+        known = json_of(("k1", "N1", "k"), ("k2", "N1", "k"))
+        await brought(tenant, known, "known.json", matchBy="id")
+        some = [(f"x{number}", f"X{number}", "t") for number in range(10_000)]
+        content = json_of(("k1", "N2", "a"), *some, ("s1", "N1", "c"))
+        how = {"updateExisting": True, "matchBy": "number"}
+        dry = await brought(tenant, content, "a.json", dryRun=True, **how)
+        assert dry["report"]["predicted"] == {
+            "inserted": 10_000, "updated": 2, "skipped": 0, "failed": 0
+        }  # fmt: skip
+        assert outcome(await tenant.execute(dry["id"], **how)) == (10_000, 2, 0, 0)
 
     async def test_a_number_that_repeats_behind_a_doubtful_date_is_none(
         self, tenant: Tenant

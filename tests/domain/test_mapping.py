@@ -32,6 +32,12 @@ def test_a_default_must_fit_its_field(target: str, default: Any) -> None:
     assert (problem.pointer, problem.code) == ("/fieldMappings/0/defaultValue", "invalid_default")
 
 
+def test_a_number_has_no_default() -> None:
+    [problem] = mapping_problems(a_mapping(to("external_id", defaultValue="none")), INCIDENT)
+    assert (problem.pointer, problem.code) == ("/fieldMappings/0/defaultValue", "invalid_default")
+    assert "would share one" in problem.detail
+
+
 @pytest.mark.parametrize(
     ("target", "default"),
     [("status", "In Progress"), ("priority", "1"), ("active", False), ("created_at", "2016-03-05")],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.matching import Matching
 from domain.migration import Counts, Duplicates
-from domain.tally import HELD, RecordTally, counted
+from domain.tally import HELD, RecordTally, Tally, counted
 
 IDS, CONTENTS = st.sampled_from("abc"), st.integers(1, 3)
 FILES = st.lists(st.tuples(IDS, CONTENTS), max_size=15)
@@ -26,7 +26,7 @@ def tally_of(
     cuts: list[int],
     duplicates: Duplicates = "skip",
     kept: Collection[str] = (),
-) -> RecordTally:
+) -> Tally:
     tally = RecordTally(Matching(duplicates=duplicates))
     for start, end in pairwise(cuts):
         part = file[start:end]
@@ -35,7 +35,7 @@ def tally_of(
         held = [(id, None, id in kept) for id in {id for id, _ in part} & target.keys()]
         changes = pl.Series([target.get(id) != content for id, content in part], dtype=pl.Boolean)
         tally.add(counted(rows), pl.DataFrame(held, schema=HELD, orient="row"), changes)
-    return tally
+    return tally.settled()
 
 
 def modelled(
@@ -71,9 +71,9 @@ def test_nothing_exists_unless_said_so() -> None:
     tally = RecordTally(Matching(duplicates="update"))
     rows = {"_row": [1, 2], "source_id": ["a", "b"], "content_hash": [1, 2]}
     tally.add(counted(pl.DataFrame(rows)))
-    assert tally.counts() == Counts(inserted=2)
+    assert tally.settled().counts() == Counts(inserted=2)
 
 
 def test_a_file_without_records_counts_nothing() -> None:
-    assert RecordTally().counts() == Counts()
-    assert RecordTally().duplicates == 0
+    assert RecordTally().settled().counts() == Counts()
+    assert RecordTally().settled().duplicates == 0
