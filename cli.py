@@ -94,7 +94,10 @@ def migrate(
     update_existing: Annotated[bool, typer.Option("--update-existing")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run")] = False,
 ) -> None:
-    """Upload an export, import it, show the report. Needs FIRELATER_URL and FIRELATER_API_KEY."""
+    """Upload an export, import it, show the report.
+
+    Needs FIRELATER_API_KEY. FIRELATER_URL says where the API is (default: http://127.0.0.1:8080).
+    """
     from rich.console import Console
 
     from commands.client import Api, Refused
