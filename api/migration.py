@@ -48,10 +48,12 @@ class Execute(Given, Options):
 
 
 @router.get("")
-async def list_migrations(context: InContext, caller: Reader, page: InPage) -> dict[str, Any]:
-    """The tenant's migrations, newest first."""
+async def list_migrations(
+    context: InContext, caller: Reader, page: InPage, status: Status | None = None
+) -> dict[str, Any]:
+    """The tenant's migrations, newest first; with `status`, those that are in it."""
     async with context.database.tenant(caller.tenant_id) as connection:
-        jobs = await migration.page(connection, page.wanted, page.after)
+        jobs = await migration.page(connection, page.wanted, page.after, status)
         return page.answer(jobs, await shown_jobs(context, connection, jobs))
 
 
