@@ -137,7 +137,10 @@ def validation_errors(error: ValidationError | RequestValidationError, skip: int
 def _fault(place: str, error: Any) -> dict[str, str]:
     if error["type"] == "missing" and not place:
         return {"pointer": place, "detail": "the body is missing"}
-    return {"pointer": place, "detail": error["msg"].removeprefix(_OURS)}
+    if error["type"] == "tuple_type":  # which JSON does not have
+        return {"pointer": place, "detail": "a list is expected"}
+    detail = error["msg"].removeprefix(_OURS).replace("Tuple should", "List should")
+    return {"pointer": place, "detail": detail}
 
 
 def install(app: FastAPI) -> None:
