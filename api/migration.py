@@ -17,7 +17,7 @@ from api.errors import ApiError, existing
 from api.given import Given, unknown
 from api.job import find_job, shown_jobs, shown_status
 from api.page import InPage
-from domain.migration import FINAL, SMALLEST_BATCH, Options, Status
+from domain.migration import FINAL, SMALLEST_BATCH, Options, Status, not_now
 from storage import migration
 from storage.migration import Job
 from workflows.migration import MigrationWorkflow
@@ -198,7 +198,7 @@ async def _add_mapping(context: InContext, caller: Operator, job_id: UUID, given
             return 0
         job = existing(await migration.lock(connection, job_id), "migration")
         if job["status"] != Status.PREVIEW:
-            raise ApiError(409, "invalid_state", f"the job is {job['status']}")
+            raise ApiError(409, "invalid_state", not_now(job["status"]))
         mapping = await given.chosen(connection, job["entity_type"], job["source_system"])
         assert mapping is not None, "it names one"
         return await migration.add_mapping(connection, caller.tenant_id, job_id, mapping)
