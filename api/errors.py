@@ -107,7 +107,8 @@ def problem_response(
 
 def _message(detail: str, errors: Any) -> str:
     """All that is wrong in one text, for clients that show no more than that."""
-    said = [f"{each['pointer']}: {each['detail']}" for each in errors if "detail" in each]
+    told = [(each["pointer"], each["detail"]) for each in errors if "detail" in each]
+    said = [f"{place}: {what}" if place else what for place, what in told]
     if len(said) > _SAID:
         said[_SAID:] = [f"and {len(said) - _SAID} more"]
     return f"{detail} ({'; '.join(said)})" if said else detail
@@ -130,10 +131,16 @@ def pointer(location: tuple[int | str, ...]) -> str:
 
 
 def validation_errors(error: ValidationError | RequestValidationError, skip: int = 0) -> list[Any]:
-    return [
-        {"pointer": pointer(each["loc"][skip:]), "detail": each["msg"].removeprefix(_OURS)}
-        for each in error.errors()
-    ]
+    return [_fault(pointer(each["loc"][skip:]), each) for each in error.errors()]
+
+
+def _fault(place: str, error: Any) -> dict[str, str]:
+    if error["type"] == "missing" and not place:
+        return {"pointer": place, "detail": "the body is missing"}
+    if error["type"] == "tuple_type":  # which JSON does not have
+        return {"pointer": place, "detail": "a list is expected"}
+    detail = error["msg"].removeprefix(_OURS).replace("Tuple should", "List should")
+    return {"pointer": place, "detail": detail}
 
 
 def install(app: FastAPI) -> None:
@@ -151,14 +158,23 @@ async def _bad_input(_: Request, error: Any) -> JSONResponse:
     return bad_input_response(error.problem)
 
 
-async def _invalid_request(_: Request, error: Any) -> JSONResponse:
+async def _invalid_request(request: Request, error: Any) -> JSONResponse:
     for each in error.errors():
         if each["type"] == "json_invalid":
             offset = each["loc"][1]
             return problem_response(400, "json_malformed", "the body is not JSON", offset=offset)
+        is_whole = each["loc"][0] == "body" and not pointer(each["loc"][1:])
+        if is_whole and each["type"] != "missing" and not _is_json(request):
+            detail = "send the body as JSON, with Content-Type: application/json"
+            return problem_response(422, "invalid_request", detail, errors=[{"pointer": ""}])
     detail = "the request does not have the expected form"
     faults = validation_errors(error, skip=1)
     return problem_response(422, "invalid_request", detail, errors=faults)
+
+
+def _is_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind.startswith("application/") and kind.endswith(("/json", "+json"))
 
 
 async def _routing_error(_: Request, error: Any) -> JSONResponse:

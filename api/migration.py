@@ -17,7 +17,7 @@ from api.errors import ApiError, existing
 from api.given import Given, unknown
 from api.job import find_job, shown_jobs, shown_status
 from api.page import InPage
-from domain.migration import FINAL, SMALLEST_BATCH, Options, Status
+from domain.migration import FINAL, SMALLEST_BATCH, Options, Status, not_now
 from storage import migration
 from storage.migration import Job
 from workflows.migration import MigrationWorkflow
@@ -48,10 +48,12 @@ class Execute(Given, Options):
 
 
 @router.get("")
-async def list_migrations(context: InContext, caller: Reader, page: InPage) -> dict[str, Any]:
-    """The tenant's migrations, newest first."""
+async def list_migrations(
+    context: InContext, caller: Reader, page: InPage, status: Status | None = None
+) -> dict[str, Any]:
+    """The tenant's migrations, newest first; with `status`, those that are in it."""
     async with context.database.tenant(caller.tenant_id) as connection:
-        jobs = await migration.page(connection, page.wanted, page.after)
+        jobs = await migration.page(connection, page.wanted, page.after, status)
         return page.answer(jobs, await shown_jobs(context, connection, jobs))
 
 
@@ -196,7 +198,7 @@ async def _add_mapping(context: InContext, caller: Operator, job_id: UUID, given
             return 0
         job = existing(await migration.lock(connection, job_id), "migration")
         if job["status"] != Status.PREVIEW:
-            raise ApiError(409, "invalid_state", f"the job is {job['status']}")
+            raise ApiError(409, "invalid_state", not_now(job["status"]))
         mapping = await given.chosen(connection, job["entity_type"], job["source_system"])
         assert mapping is not None, "it names one"
         return await migration.add_mapping(connection, caller.tenant_id, job_id, mapping)

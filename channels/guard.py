@@ -32,9 +32,9 @@ _LOCAL = re.compile(
 )
 # Never, whatever EGRESS_ALLOW says: this machine itself, whose addresses an operator may list but
 # not leave to a name, and metadata services, whose addresses cannot be listed.
+_METADATA = re.compile(r"metadata(\.google\.internal)?|instance-data(\.ec2\.internal)?")
 _NOBODY = re.compile(
-    r"(.*\.)?localhost|(.*\.)?localdomain|ip6-(localhost|loopback)"
-    r"|metadata(\.google\.internal)?|instance-data(\.ec2\.internal)?"
+    rf"(.*\.)?localhost|(.*\.)?localdomain|ip6-(localhost|loopback)|{_METADATA.pattern}"
 )
 
 
@@ -102,8 +102,14 @@ def parse_host(bare: str) -> str:
     if len(name) > 253 or not all(map(_is_label, labels)):
         raise Refused("url_malformed", "the host is not a domain name")
     if _NOBODY.fullmatch(name):
-        raise Refused("local_name", f"{name} is a name of this machine or of metadata")
+        raise Refused("local_name", _nobody(name))
     return name
+
+
+def _nobody(name: str) -> str:
+    if _METADATA.fullmatch(name):
+        return f"{name} is a name of a metadata service, which is never called"
+    return _unlisted(f"{name} is a name of this machine: name its address, such as 127.0.0.1")
 
 
 def _unlisted(refusal: str) -> str:

@@ -12,6 +12,7 @@ import polars as pl
 from domain.blanks import comparable, seen
 from domain.canonical import content_hash, custom_json
 from domain.conversions import convert, fault_where
+from domain.date_rules import DateRules
 from domain.failures import Rejected
 from domain.plan import Plan, Target
 
@@ -24,13 +25,15 @@ _DETAILS = {
     "unknown_value": "no meaning is known for this {field}; name it in the mapping, or '*'",
     "boolean_invalid": "{field} wants a word such as true, false, yes, no, 1 or 0",
     "date_invalid": "{field} wants a date; this one cannot be read: name its dateFormat",
-    "date_zone_unknown": "the zone of this {field} is sure only by its place; pass sourceTimezone",
+    "date_zone_unknown": "the zone's word in this {field} is not understood: clocks in {zone} did"
+    " not show it then; pass the sourceTimezone whose clocks did",
     "date_out_of_range": "{field} wants a date from the year 1 to the year 9999",
     "date_ambiguous": "day and month of this {field} cannot be told apart; name the dateOrder",
     "source_id_missing": "the record has no value that identifies it; name a sourceIdField",
     "source_id_too_long": f"an identifier has at most {KEY_BYTES} bytes",
     "value_too_long": f"{{field}} has at most {KEY_BYTES} bytes",
 }
+_MISFIT = "{field} wants a date; this one does not fit the dateFormat {format}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +54,15 @@ class Mapped:
 
 class _Column(NamedTuple):
     """A column on its way: `faults` has a code per row, or is None when there are none; `defaulted`
-    says per row whether its value is the default, or is None when no value is."""
+    says per row whether its value is the default, or is None when no value is. `dates` is how its
+    dates were read."""
 
     name: str
     texts: pl.Series
     values: pl.Series
     faults: pl.Series | None
     defaulted: pl.Series | None = None
+    dates: DateRules = DateRules()
 
 
 class _Source(NamedTuple):
@@ -133,7 +138,8 @@ def _field(source: _Source, target: Target, plan: Plan) -> _Column:
         values = comparable(values)
         too_long = fault_where(values.str.len_bytes() > KEY_BYTES, "value_too_long")
         faults = _merged(faults, too_long)
-    return _Column(target.field.name, texts, values, faults, defaulted)
+    dates = plan.dates_of(target)
+    return _Column(target.field.name, texts, values, faults, defaulted, dates)
 
 
 def _place(rows: pl.Series, file: str) -> _Column:
@@ -182,11 +188,17 @@ def _rejected(rows: pl.DataFrame, column: _Column) -> Iterator[Rejected]:
         yield Rejected(
             row=row,
             code=code,
-            detail=_DETAILS[code].format(field=field),
+            detail=_detail(code, column),
             field=field,
             value=_shown(value),
             source_id=_shown(source_id),
         )
+
+
+def _detail(code: str, column: _Column) -> str:
+    dates = column.dates
+    told = _MISFIT if code == "date_invalid" and dates.format is not None else _DETAILS[code]
+    return told.format(field=_shown(column.name), zone=dates.zone, format=dates.format)
 
 
 def _shown(value: str | None) -> str | None:

@@ -31,6 +31,12 @@ class Phase(StrEnum):
     DONE = "done"
 
 
+def not_now(state: str) -> str:
+    """Why a job in that state is not given what was asked of it."""
+    way_out = "; it can be resumed or cancelled" if state == Status.PAUSED else ""
+    return f"the job is {state}{way_out}"
+
+
 class Skip(StrEnum):
     """Why an import left a record as it was."""
 

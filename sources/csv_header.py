@@ -10,6 +10,7 @@ from sources.batch import ROW, Limits
 from sources.encoding import BAD
 from sources.rows import NAME_CHARS
 
+_LISTED = 10
 _FORMULA = re.compile(r'^="([^"]*)"$')
 
 
@@ -54,18 +55,31 @@ def read_header(fields: list[str] | None, limits: Limits) -> Header:
         raise BadInput("too_many_columns", detail, limit=limits.columns, actual=len(given))
     if not any(given):
         _refuse(1, "is blank, as all others are")
-    seen: set[str] = set()
     for position, name in enumerate(given, 1):
         if name == ROW or "\0" in name or len(name) > NAME_CHARS:
             _refuse(position, "is reserved, too long or has a NUL")
         if BAD in name:
             _refuse(position, "has bytes that are not UTF-8")
-        if name and name in seen:
-            detail = f"the header names {name!r} twice"
-            raise BadInput("csv_duplicate_header", detail, column=name)
-        seen.add(name)
+    _check_distinct(given)
+    seen = {*given}
     names = [name or _free(position, seen) for position, name in enumerate(given, 1)]
     return Header(tuple(fields), tuple(names), frozenset(names) - seen)
+
+
+def _check_distinct(given: Sequence[str]) -> None:
+    places: dict[str, list[int]] = {}
+    for position, name in enumerate(given, 1):
+        places.setdefault(name, []).append(position)
+    repeated = {name: each for name, each in places.items() if name and len(each) > 1}
+    if repeated:
+        said = [f"{name!r} (columns {_listed(each)})" for name, each in repeated.items()]
+        detail = f"the header names columns alike: {_listed(said)}; rename them in the header"
+        raise BadInput("csv_duplicate_header", detail, column=next(iter(repeated)))
+
+
+def _listed(items: Sequence[object]) -> str:
+    more = f" and {len(items) - _LISTED} more" if len(items) > _LISTED else ""
+    return ", ".join(map(str, items[:_LISTED])) + more
 
 
 def _plain(cell: str) -> str:

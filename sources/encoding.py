@@ -27,6 +27,10 @@ BAD = "\ufdd0"
 _ESCAPED = re.compile("[\udc80-\udcff]")
 _NOT_ASCII = re.compile("[^\x00-\x7f]")
 _WAY_OUT = "name its charset"
+_UNSURE = (
+    "it is not taken for windows-1252, in which it has four or more letters beyond ASCII in a row,"
+    " as words of another alphabet are; if it is that, pass charset=windows-1252, else its charset"
+)
 _NO_CHANCE = 3  # valid characters of several bytes
 _USUAL = re.compile("[\u00a0-\u024f\u2000-\u20cf]")  # of western languages, and their punctuation
 # Windows-1252 has letters beyond ASCII amid others; whole words of them are another script.
@@ -193,8 +197,9 @@ def _assumed(stream: BinaryIO, first: int, declared: list[str]) -> Encoding:
     not_utf8 = f"the file is not UTF-8 (the byte at offset {first}, line {line})"
     if any(name != UTF8 for name in declared):
         not_utf8 += f", and not {declared[0]}, which was declared"
-    if _first_invalid(stream, Encoding(_WINDOWS)) is not None or _is_foreign(stream):
-        detail = f"{not_utf8}; {_WAY_OUT}"
+    invalid = _first_invalid(stream, Encoding(_WINDOWS)) is not None
+    if invalid or _is_foreign(stream):
+        detail = f"{not_utf8}; {_WAY_OUT if invalid else _UNSURE}"
         raise BadInput("encoding_invalid", detail, offset=first, line=line)
     return Encoding(_WINDOWS, warning=f"{not_utf8}; it was read as {_WINDOWS}, or {_WAY_OUT}")
 

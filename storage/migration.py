@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, insert, or_, select, text, update
+from sqlalchemy import and_, case, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.instance import spelled_as_before
@@ -45,6 +45,10 @@ _UNFINISHED = or_(
 )
 
 _BEFORE_IMPORT = (Phase.UPLOADING, Phase.PARSING, Phase.AWAITING_EXECUTE, Phase.VALIDATING)
+# One that is taken back stays completed in its row until that is done.
+_shown_status = case(
+    (migration_jobs.c.phase == Phase.UNDOING, Status.PROCESSING), else_=migration_jobs.c.status
+)
 
 
 async def create(
@@ -78,9 +82,13 @@ async def lock(connection: AsyncConnection, job_id: UUID) -> Job | None:
     return await find_row(connection, migration_jobs, job_id, lock=True)
 
 
-async def page(connection: AsyncConnection, limit: int, before: UUID | None) -> list[Job]:
-    """The tenant's jobs, newest first (ids are in time order)."""
+async def page(
+    connection: AsyncConnection, limit: int, before: UUID | None, status: Status | None = None
+) -> list[Job]:
+    """The tenant's jobs, newest first (ids are in time order); those shown in that status."""
     query = select(migration_jobs).order_by(migration_jobs.c.id.desc()).limit(limit)
+    if status is not None:
+        query = query.where(_shown_status == status)
     if before is not None:
         query = query.where(migration_jobs.c.id < before)
     return [dict(row._mapping) for row in await connection.execute(query)]

@@ -154,7 +154,7 @@ insert into {{schema}}.import_errors (job_id, revision, source_row, source_id, c
 select cast(:job as uuid), 0, coalesce(kept.source_row, 0), kept.source_id,
        case when kept.referenced then '{REFERENCED}' else '{KEPT}' end,
        case when kept.referenced then 'other data refers to it, so it was kept'
-            else 'edited since the import, so it was kept' end
+            else 'changed since the import, by somebody or by a later import, so it was kept' end
 from (
     select t.id, t.source_row, t.source_id, {_REFERENCED} as referenced from {{table}} t
     where t.id between :first and :last and (t.migration_job_id = :job or t.id in (

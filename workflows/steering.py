@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     import workflows.details as details
     import workflows.messages as m
     import workflows.steps as steps
-    from domain.migration import Counts, Options, Phase, Status
+    from domain.migration import Counts, Options, Phase, Status, not_now
     from workflows.attributes import PHASE
 
 _ENDING = frozenset({Phase.UNDOING, Phase.CLEANING_UP, Phase.DONE})
@@ -104,7 +104,7 @@ class Steered:
 
     def _require(self, allowed: bool) -> None:
         if not allowed:
-            raise ApplicationError(f"the job is {self._state}", type="invalid_state")
+            raise ApplicationError(not_now(self._state), type="invalid_state")
 
     async def _look_up(self) -> m.Standing:
         """How the job stands on record, paused or not. What its user asks for meanwhile counts

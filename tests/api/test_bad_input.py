@@ -68,6 +68,23 @@ async def test_a_failed_job_has_no_preview_but_says_why(tenant: Tenant) -> None:
     assert (executed.status_code, executed.json()["code"]) == (409, "invalid_state")
 
 
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", None])
+@pytest.mark.parametrize("path", ["/v1/notifications", "/v1/integrations"])
+async def test_a_body_that_is_not_sent_as_json_is_told_so(
+    tenant: Tenant, path: str, kind: str | None
+) -> None:
+    headers = tenant.headers | ({"Content-Type": kind} if kind else {})
+    response = await tenant.service.http.post(path, content=b'{"name": "a"}', headers=headers)
+    told = "send the body as JSON, with Content-Type: application/json"
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+    assert response.json()["message"] == response.json()["detail"] == told
+
+
+async def test_a_missing_body_is_called_so(tenant: Tenant) -> None:
+    response = await tenant.service.http.post("/v1/integrations", headers=tenant.headers)
+    assert response.json()["message"].endswith("(the body is missing)")
+
+
 CSV_ROWS = {
     "ragged": (b"INC2,a,New,1,,more\n", "column_count_mismatch", None),
     "NUL": (b"INC2,a\0b,New,1,\n", "nul_not_storable", "title"),

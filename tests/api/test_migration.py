@@ -39,3 +39,14 @@ async def test_update_existing_lets_the_last_row_win(tenant: Tenant) -> None:
     assert (job["successfulRecords"], job["updatedRecords"], job["skippedRecords"]) == (2, 1, 0)
     titles = {row["external_id"]: row["title"] for row in await tenant.records()}
     assert titles == {"INC1": "Printer on fire", "INC2": "Mail is slow again"}
+
+
+async def test_the_list_goes_by_a_status_that_there_is(tenant: Tenant) -> None:
+    job_id = (await tenant.upload(CSV)).json()["job"]["id"]
+    for status, ids in (("preview", [job_id]), ("completed", []), ("processing", [])):
+        listed = (await tenant.get("/v1/migration", status=status)).json()["data"]
+        assert [each["id"] for each in listed] == ids
+    for status in ("foo", "\0", ""):
+        refused = await tenant.get("/v1/migration", status=status)
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+        assert refused.json()["errors"][0]["pointer"] == "/status"

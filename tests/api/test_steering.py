@@ -236,7 +236,9 @@ class TestRollback:
         # The one that was edited before was not updated, and is none of this job's.
         undone = {"deleted": 5_000 - EXISTING - 1, "restored": EXISTING - 2, "kept": 2}
         assert job["report"]["undone"] == undone
-        assert {each["sourceId"] for each in await tenant.errors(job_id)} == set(edited)
+        errors = await tenant.errors(job_id)
+        assert {each["sourceId"] for each in errors} == set(edited)
+        assert "by somebody or by a later import" in errors[0]["detail"]
         others = "select to_jsonb(t)::text from incidents t where source_id <> all($1) order by id"
         after = await tenant.sql(others, edited)
         assert set(after) < set(before)

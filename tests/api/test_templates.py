@@ -176,3 +176,12 @@ async def test_what_postgresql_cannot_store_is_the_callers_fault(tenant: Tenant)
     assert (response.status_code, response.json()["code"]) == (422, "value_not_storable")
     inside = await tenant.post(PATH, body(**fields(sourceField="a\0b")))
     assert (inside.status_code, inside.json()["code"]) == (422, "value_not_storable")
+
+
+async def test_what_is_no_list_is_told_that_a_list_is_expected(tenant: Tenant) -> None:
+    response = await tenant.post(PATH, body(mapping={"fieldMappings": {}}))
+    [fault] = response.json()["errors"]
+    assert fault == {"pointer": "/mapping/fieldMappings", "detail": "a list is expected"}
+    many = fields(fallbackFields=["a"] * 11)
+    [fault] = (await tenant.post(PATH, body(**many))).json()["errors"]
+    assert fault["detail"].startswith("List should have at most 10 items")

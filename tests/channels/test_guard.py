@@ -68,6 +68,14 @@ class TestUrls:
     def test_this_machine_and_metadata_have_no_name(self, host: str) -> None:
         assert code(f"https://{host}:8443/", INSIDE) == "local_name"
 
+    def test_who_names_this_machine_is_told_to_name_its_address(self) -> None:
+        told = "localhost is a name of this machine: name its address, such as 127.0.0.1;"
+        with pytest.raises(Refused, match=told) as refused:
+            parse_target("http://localhost:9401/", INSIDE)
+        assert "EGRESS_ALLOW" in refused.value.detail
+        listed = Policy.parse("127.0.0.1/32:9401")
+        assert parse_target("http://127.0.0.1:9401/", listed) == "http://127.0.0.1:9401/"
+
     @pytest.mark.parametrize(
         ("host", "port", "said"),
         [
@@ -240,5 +248,5 @@ def test_a_refusal_that_the_operator_can_lift_says_how() -> None:
 
     for url in ("https://10.1.2.3/hook", "https://hooks.example.com:8443/", "https://wiki.corp/"):
         assert "EGRESS_ALLOW" in detail(url)
-    for url in ("http://169.254.169.254/", "https://localhost/"):  # nobody can list these
+    for url in ("http://169.254.169.254/", "https://metadata/"):  # nobody can list these
         assert "EGRESS_ALLOW" not in detail(url)

@@ -151,6 +151,20 @@ class TestTransformations:
         plan = a_plan(to("category", transformation="date"))
         assert faults_of(mapped(plan, {"x": "soon"})) == [(1, "category", "date_invalid")]
 
+    def test_a_date_that_does_not_fit_its_format_is_told_so(self) -> None:
+        [told] = mapped(a_plan(to("due_at", dateFormat="%Y%m%d")), {"x": "soon"}).rejected
+        assert told.detail == "due_at wants a date; this one does not fit the dateFormat %Y%m%d"
+        [told] = mapped(a_plan(to("due_at")), {"x": "soon"}).rejected
+        assert "name its dateFormat" in told.detail
+
+    def test_a_zone_that_is_not_known_is_told_with_the_one_that_was_asked(self) -> None:
+        plan = a_plan(to("due_at"), zone="Europe/Berlin")
+        [told] = mapped(plan, {"x": "2025-07-25 10:00 PDT"}).rejected
+        assert told.detail == (
+            "the zone's word in this due_at is not understood: clocks in Europe/Berlin did not"
+            " show it then; pass the sourceTimezone whose clocks did"
+        )
+
 
 class TestWords:
     STATUSES = (

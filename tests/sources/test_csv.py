@@ -121,6 +121,14 @@ class TestRefused:
     def test_no_usable_header(self, content: bytes, code: str) -> None:
         assert problem(content).code == code
 
+    def test_columns_of_the_same_name_are_all_named_with_their_places(self) -> None:
+        assert problem(b"a,Labels,b,Labels,a\n1,2,3,4,5\n").detail == (
+            "the header names columns alike: 'a' (columns 1, 5), 'Labels' (columns 2, 4);"
+            " rename them in the header"
+        )
+        many = problem(b",".join([b"x"] * 12) + b"\n").detail
+        assert "'x' (columns 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more)" in many
+
     def test_too_many_columns(self) -> None:
         found = problem(b",".join(b"c%d" % n for n in range(2001)) + b"\n")
         assert (found.code, found.limit, found.actual) == ("too_many_columns", 2000, 2001)

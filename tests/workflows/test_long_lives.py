@@ -68,7 +68,7 @@ class TestContinuingAsNew:
         await brief.pause()
         gate.opened.set()
         await continued(brief)
-        assert await refusal(brief.pause()) == "the job is paused"
+        assert await refusal(brief.pause()) == "the job is paused; it can be resumed or cancelled"
         assert brief.job.imported == 0
         await brief.resume()
         assert (await brief.result()).counts == Counts(inserted=BATCHES * 1000)

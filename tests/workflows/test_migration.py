@@ -194,8 +194,8 @@ class TestPause:
         await steer.pause()
         assert (job.status, job.phase) == (Status.PAUSED, Phase.IMPORTING)
         gate.opened.set()
-        assert await refusal(steer.pause()) == "the job is paused"
-        assert await refusal(steer.execute()) == "the job is paused"
+        assert await refusal(steer.pause()) == "the job is paused; it can be resumed or cancelled"
+        assert await refusal(steer.execute()) == "the job is paused; it can be resumed or cancelled"
         assert job.imported == 0
         await steer.resume()
         assert job.status is Status.PROCESSING
