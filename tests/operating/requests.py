@@ -37,7 +37,8 @@ TASKS = 6  # so many workflow tasks a request has that is reset, at most
 _WITHIN = 120.0
 _OVERDUE = (
     "update notification_deliveries set next_attempt_at = now() - '1 h'::interval"
-    " where completed_at is null"
+    " where completed_at is null",
+    "update delivery_rates set free_at = free_at - '1 h'::interval",
 )
 
 
@@ -197,7 +198,8 @@ async def _settled(world: World, tenant: Tenant, operator: Operator) -> bool:
                     waiting = await outbox.waiting(database, 0)
                     mine = [each for each in waiting if each.tenant_id == tenant.id]
                     await start_waiting(world.client, mine)
-                    await tenant.sql(_OVERDUE)
+                    for statement in _OVERDUE:
+                        await tenant.sql(statement)
                     await world.sweep(tenant.slug)
     except TimeoutError:
         return False
