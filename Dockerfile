@@ -11,7 +11,8 @@ RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))
 COPY settings.py worker.py cli.py collector.py ./
 COPY domain domain
 COPY sources sources
-COPY channels channels
+COPY egress egress
+COPY integrations integrations
 COPY storage storage
 COPY activities activities
 COPY workflows workflows

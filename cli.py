@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from storage.database import Database
-    from storage.key_file import KeyFile
+    from storage.postgres.database import Database
+    from storage.secrets.key_file import KeyFile
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 receivers = typer.Typer(no_args_is_help=True)
@@ -31,8 +31,8 @@ def up(
     storage: Annotated[Literal["local", "s3"], typer.Option(help="Where uploads go.")] = "s3",
 ) -> None:
     """Run the whole service on this machine: servers, API and workers."""
-    from channels.address import Policy
-    from channels.route import Route
+    from egress.address import Policy
+    from egress.route import Route
     from embedded import CannotStart, stack
     from embedded.plan import Options
     from settings import settings
@@ -136,7 +136,7 @@ def rotate(
     ] = False,
 ) -> None:
     """Bring all secrets under the first key of the ring. May be stopped and run again."""
-    from storage import rotation
+    from storage.integration import secret_rotation as rotation
 
     async def work(database: "Database", file: "KeyFile") -> bool:
         if new_key:
@@ -149,7 +149,7 @@ def rotate(
 @secrets.command()
 def verify() -> None:
     """Open every secret, count them by key, tell which do not open."""
-    from storage import rotation
+    from storage.integration import secret_rotation as rotation
 
     async def work(database: "Database", file: "KeyFile") -> bool:
         return await rotation.verify(database, file, typer.echo)
@@ -160,11 +160,11 @@ def verify() -> None:
 @secrets.command()
 def adopt() -> None:
     """Seal secrets that were once saved in channels' configs. Every API does so at its start."""
-    from storage.key_file import BadKeyFile
-    from storage.rotation import Refused
+    from storage.integration.secret_rotation import Refused
+    from storage.secrets.key_file import BadKeyFile
 
     try:
-        runpy.run_module("api.channel_adoption", run_name="__main__", alter_sys=True)
+        runpy.run_module("api.notification.channel_adoption", run_name="__main__", alter_sys=True)
     except (BadKeyFile, Refused) as reason:
         _fail(reason)
 
@@ -178,7 +178,7 @@ def retire(
 ) -> None:
     """Remove a key from the ring, if nothing needs it."""
     from settings import settings
-    from storage import rotation
+    from storage.integration import secret_rotation as rotation
 
     async def work(database: "Database", file: "KeyFile") -> bool:
         await rotation.retire(database, file, kid)
@@ -197,8 +197,8 @@ def retire(
 def _with_keys(work: "Callable[[Database, KeyFile], Awaitable[bool]]") -> None:
     """Do it with DATABASE_URL and SECRETS_KEYRING_FILE; exit 1 if it fails or returns False."""
     from settings import settings
-    from storage.key_file import BadKeyFile
-    from storage.rotation import Refused, connected
+    from storage.integration.secret_rotation import Refused, connected
+    from storage.secrets.key_file import BadKeyFile
 
     async def run() -> bool:
         async with connected(settings()) as (database, file):

@@ -74,7 +74,7 @@ class Settings(BaseSettings):
 
     @property
     def egress_route(self) -> tuple[str | None, bool, bool, Path | None]:
-        """How calls leave, as `channels.route.Route.parse` takes it."""
+        """How calls leave, as `egress.route.Route.parse` takes it."""
         proxy = self.egress_proxy.get_secret_value() if self.egress_proxy else None
         return (
             proxy,

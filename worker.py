@@ -19,36 +19,36 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.alone import AloneOrder, confine_alone, serve
-from activities.closing import Closing
-from activities.delivering import Delivering
 from activities.errors import TranslateErrors
 from activities.heartbeat import Heartbeat
-from activities.importing import Importing
-from activities.job import Connections
+from activities.integration.connection_check import Testing
 from activities.memory import Memory, available, divided, memory_alone
-from activities.outbox import keep_starting
-from activities.parsing import Parsing
+from activities.migration.alone import AloneOrder, confine_alone, serve
+from activities.migration.closing import Closing
+from activities.migration.importing import Importing
+from activities.migration.job import Connections
+from activities.migration.parsing import Parsing
+from activities.migration.starts import CountStarts
+from activities.migration.validating import Validating
+from activities.notification.delivering import Delivering
+from activities.notification.outbox import keep_starting
+from activities.notification.routing import Routing
 from activities.reaping import Reaping
-from activities.routing import Routing
-from activities.starts import CountStarts
-from activities.testing import Testing
-from activities.validating import Validating
-from channels.egress import egress
-from channels.quiet import quieten
-from channels.route import Route
 from collector import spare_loaded
+from egress.client import egress
+from egress.log_levels import quieten
+from egress.route import Route
 from settings import Settings, settings
-from sources.sandbox import remove_abandoned
-from storage.database import Database
-from storage.key_check import open_vault
-from storage.opening import object_store
+from sources.sandbox.parent import remove_abandoned
+from storage.objects.opening import object_store
+from storage.postgres.database import Database
+from storage.secrets.key_check import open_vault
 from workflows.connection import connect
-from workflows.integration_test import IntegrationTestWorkflow
-from workflows.migration import MigrationWorkflow
-from workflows.notification import NotificationWorkflow
+from workflows.integration.connection_check import IntegrationTestWorkflow
+from workflows.migration.rollback import RollbackWorkflow
+from workflows.migration.workflow import MigrationWorkflow
+from workflows.notification.workflow import NotificationWorkflow
 from workflows.reaper import ReaperWorkflow
-from workflows.rollback import RollbackWorkflow
 from workflows.starting import ensure_schedule
 from workflows.steps import DELIVER, IMPORT, ORCHESTRATE, STEPS
 
@@ -59,7 +59,7 @@ _OF_QUEUE: dict[str, tuple[type, ...]] = {
     DELIVER: (NotificationWorkflow, IntegrationTestWorkflow),
 }
 WORKFLOWS = tuple(chain.from_iterable(_OF_QUEUE.values()))
-# No send begins any more, and one over HTTP ends within 15 s (channels/egress.py).
+# No send begins any more, and one over HTTP ends within 15 s (egress/client.py).
 _GRACE = timedelta(seconds=20)
 
 

@@ -20,9 +20,9 @@ from temporalio.worker import (
 )
 
 from domain.failures import BadInput, Problem, Unproven
-from storage.database import DRIVER_ERRORS
-from storage.ledger import Superseded
-from storage.objects import ObjectChanged, ObjectNotFound, StorageUnavailable
+from storage.migration.ledger import Superseded
+from storage.objects.store import ObjectChanged, ObjectNotFound, StorageUnavailable
+from storage.postgres.database import DRIVER_ERRORS
 
 # What PostgreSQL will refuse again, however often it is asked.
 _FINAL_SQL = (

@@ -10,21 +10,23 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from activities.job import Connections
-from activities.keys import job_prefix
+from activities.migration.job import Connections
+from activities.migration.keys import job_prefix
 from domain.failures import Problem
-from domain.migration import FINAL, Status
+from domain.migration.job import FINAL, Status
 from domain.tenant import TenantId
 from settings import Settings
-from storage import delivery, migration, tenants
-from storage.migration import Job, summary
-from storage.objects import StoredObject
-from storage.tenants import Tenant
+from storage.migration import jobs as migration
+from storage.migration.jobs import Job, summary
+from storage.notification import deliveries as delivery
+from storage.objects.store import StoredObject
+from storage.tenancy import tenants
+from storage.tenancy.tenants import Tenant
 from workflows import messages as m
 from workflows import steps
 from workflows.execution import is_alive, status_of
-from workflows.migration import MigrationInput
-from workflows.rollback import RollbackInput
+from workflows.migration.rollback import RollbackInput
+from workflows.migration.workflow import MigrationInput
 from workflows.starting import (
     migration_id,
     restart_notification,

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from activities.errors import is_refused
-from storage.database import FAILURES
+from storage.postgres.database import FAILURES
 
 T = TypeVar("T")
 _TRY_SECONDS, _AGAIN_SECONDS = 10.0, 0.3

@@ -4,8 +4,8 @@ import sys
 
 from api.app import create_app
 from api.server import Server
-from channels.quiet import quieten
 from collector import spare_loaded
+from egress.log_levels import quieten
 from settings import settings
 
 _NOT_STARTED = 3  # as uvicorn has it

@@ -7,33 +7,27 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from api import (
-    channel,
-    codec,
-    delivery,
-    errors,
-    health,
-    integration,
-    integration_testing,
-    metrics,
-    migration,
-    notification,
-    preference,
-    record,
-    report,
-    template,
-    tenant,
-    upload,
-)
-from api.channel_adoption import adopt_quietly
+from api import codec, errors, health, metrics
+from api import tenancy as tenant
 from api.context import Context
 from api.errors import PROBLEM_RESPONSE, PROBLEM_SCHEMA
+from api.integration import connection_check as integration_testing
+from api.integration import integrations as integration
 from api.middleware import BodyLimit, CodecOrigin
-from channels.egress import opened
+from api.migration import jobs as migration
+from api.migration import records as record
+from api.migration import report, upload
+from api.migration import templates as template
+from api.notification import channels as channel
+from api.notification import deliveries as delivery
+from api.notification import notifications as notification
+from api.notification import preferences as preference
+from api.notification.channel_adoption import adopt_quietly
+from egress.client import opened
 from settings import Settings
-from storage.database import Database
-from storage.key_check import open_vault
-from storage.opening import object_store
+from storage.objects.opening import object_store
+from storage.postgres.database import Database
+from storage.secrets.key_check import open_vault
 from workflows.connection import connect
 
 _ABOUT = """

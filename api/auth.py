@@ -10,8 +10,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from api.context import InContext
 from api.errors import ApiError
 from domain.tenant import TenantId
-from storage import api_keys
-from storage.api_keys import Principal, Role
+from storage.tenancy import api_keys
+from storage.tenancy.api_keys import Principal, Role
 
 _bearer = HTTPBearer(auto_error=False, description="An API key: `fl_…`")
 

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Caller
-from storage import audit
+from storage.tenancy import audit
 
 
 def without_defaults(schema: dict[str, Any]) -> None:

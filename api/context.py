@@ -8,11 +8,11 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from temporalio.client import Client
 
-from channels.address import Policy
+from egress.address import Policy
 from settings import Settings
-from storage.database import Database
-from storage.objects import ObjectStore
-from storage.secrets import Vault
+from storage.objects.store import ObjectStore
+from storage.postgres.database import Database
+from storage.secrets.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,12 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.errors import ApiError
-from domain.notification import Event, Severity, stated_severity
+from domain.notification.event import Event, Severity, stated_severity
 from domain.tenant import TenantId
-from storage.migration import Job, summary
+from storage.migration.jobs import Job, summary
 from workflows.execution import PAUSED, status_of
 from workflows.messages import JobRef, RequestRef
-from workflows.rollback import RollbackInput
+from workflows.migration.rollback import RollbackInput
 from workflows.starting import (
     migration_id,
     start_notification,

@@ -15,8 +15,8 @@ from starlette.requests import ClientDisconnect
 from temporalio.service import RPCError
 
 from domain.failures import BadInput, Problem
-from storage.database import DRIVER_ERRORS
-from storage.objects import StorageUnavailable
+from storage.objects.store import StorageUnavailable
+from storage.postgres.database import DRIVER_ERRORS
 
 # Refusals that are not simply "the content is wrong" (422).
 _STATUS = {

@@ -20,9 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.errors import ApiError
 from domain.tenant import TenantId
-from storage import idempotency
-from storage.database import FAILURES, Database
-from storage.idempotency import Answered
+from storage.postgres.database import FAILURES, Database
+from storage.tenancy import idempotency
+from storage.tenancy.idempotency import Answered
 
 IdempotencyKey = Annotated[
     str | None, Header(alias="Idempotency-Key", max_length=255, min_length=1)
@@ -145,8 +145,8 @@ async def once(database: Database, owner: TenantId | None, key: str | None) -> A
     """Hold the key for the length of a request; a request that fails gives it back.
 
     For requests of several transactions: if this process dies between them, the key is free again
-    after the lease (storage/idempotency.py), which is prolonged while it lives. Those of one have
-    `once_within`.
+    after the lease (storage/tenancy/idempotency.py), which is prolonged while it lives. Those of
+    one have `once_within`.
     """
     hold = Once(database, owner, key)
     if key is not None:

@@ -12,7 +12,7 @@ from uuid import UUID
 from fastapi import Depends, Query
 
 from api.errors import ApiError
-from storage.rows import Listing, Span
+from storage.postgres.rows import Listing, Span
 
 
 class Page:

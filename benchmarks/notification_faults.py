@@ -21,7 +21,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.api.notifying import SECRET
+from tests.api.notification.notifying import SECRET
 from tests.faults.fanout import UNKEYED, Client, Late, Record, Vendors, judged, over, recorded
 from tests.faults.stack import Name, Stack, running
 from tests.receivers.pagerduty import PagerDutyReceiver

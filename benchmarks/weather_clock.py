@@ -16,7 +16,7 @@ import asyncpg
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
 
-from storage.order import BLOCKED, BLOCKED_BY_STATE
+from storage.notification.order import BLOCKED, BLOCKED_BY_STATE
 
 _EVERY = 0.5
 _LEAST = 20.0  # seconds that a leap takes away at least

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.api import notifying as n
+from tests.api.notification import notifying as n
 from tests.receivers import smtp
 from tests.receivers.pagerduty import PagerDutyReceiver
 from tests.receivers.receiver import Receiver, serving

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tests.api import notifying as n
+from tests.api.notification import notifying as n
 from tests.receivers.receiver import Reply
 from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant

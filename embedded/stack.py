@@ -64,7 +64,7 @@ def _child(program: Program, lock: int) -> Child:
 
 async def _prepare(database_url: str, admin_key_file: Path) -> None:
     # Brings SQLAlchemy and Alembic, which only this command needs in this process.
-    from storage.provisioning import prepare
+    from storage.tenancy.provisioning import prepare
 
     try:
         await prepare(database_url, admin_key_file)

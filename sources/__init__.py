@@ -6,7 +6,7 @@ Importing this package loads no parser: the API only asks what there is.
 from collections.abc import Mapping
 
 from sources.generic import GENERIC_CSV
-from sources.servicenow import SERVICENOW
+from sources.servicenow.source import SERVICENOW
 from sources.source import Source
 
 SOURCES: Mapping[str, Source] = {source.system: source for source in (SERVICENOW, GENERIC_CSV)}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from domain.mapping import Mapping, StatusMapping
+from domain.mapping.mapping import Mapping, StatusMapping
 from sources.source import LazyReader, Source, fill_targets
 
 _TICKET = {
@@ -79,7 +79,7 @@ def default_mapping(entity: str, columns: Sequence[str]) -> Mapping:
 
 GENERIC_CSV = Source(
     system="generic_csv",
-    readers={"csv": LazyReader("sources.csv_format:read_csv")},
+    readers={"csv": LazyReader("sources.readers.csv.reader:read_csv")},
     tables={"incident": ("incident",), "request": ("request",)},
     default_mapping=default_mapping,
 )

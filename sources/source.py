@@ -7,13 +7,13 @@ from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from domain.fitting import column_of
-from domain.mapping import FieldMapping
-from domain.mapping import Mapping as FieldsMapping
-from domain.vocabulary import underscored
+from domain.mapping.fitting import column_of
+from domain.mapping.mapping import FieldMapping
+from domain.mapping.mapping import Mapping as FieldsMapping
+from domain.values.vocabulary import underscored
 
 if TYPE_CHECKING:  # polars and lxml must not come into the API process
-    from sources.batch import Batch, Limits, Profile, Reader
+    from sources.readers.batch import Batch, Limits, Profile, Reader
 
 Record = Mapping[str, str | None]
 Values = Literal["stored", "displayed", "both"]

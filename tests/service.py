@@ -70,9 +70,9 @@ async def serving(settings: Settings, *interceptors: Any) -> AsyncIterator[Servi
     """The whole service in this process, on an empty database; its workers with interceptors."""
     # Imported on use: most tests need none of it, and it takes seconds.
     import worker
-    from activities.outbox import keep_starting
+    from activities.notification.outbox import keep_starting
     from api.app import create_app
-    from storage.provisioning import prepare
+    from storage.tenancy.provisioning import prepare
 
     assert settings.database_url is not None
     dsn = settings.database_url.get_secret_value()

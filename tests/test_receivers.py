@@ -13,12 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
-from channels import CHANNELS
-from channels.channel import Outgoing
-from channels.egress import egress
-from domain.delivery import DeliveryStatus
-from domain.message import render
-from domain.notification import Severity
+from domain.notification.delivery import DeliveryStatus
+from domain.notification.event import Severity
+from domain.notification.message import render
+from egress.client import egress
+from integrations import CHANNELS
+from integrations.channel import Outgoing
 from tests.receivers import RECEIVERS
 
 ROOT = Path(__file__).parents[1]

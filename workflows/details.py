@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from domain.migration import Counts, Phase, Status, Undone
+from domain.migration.job import Counts, Phase, Status, Undone
 from workflows.messages import Lane, Reaped, Validated
 
 

@@ -2,9 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from domain.delivery import Check
 from domain.failures import Problem
-from domain.migration import FINAL, Counts, Options, Phase, Status, Undone
+from domain.migration.job import FINAL, Counts, Options, Phase, Status, Undone
+from domain.notification.delivery import Check
 from domain.tenant import TenantIdField
 
 

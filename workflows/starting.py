@@ -28,7 +28,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from workflows.attributes import JOB_KIND, PHASE, TENANT_ID
-from workflows.integration_test import IntegrationTestWorkflow
+from workflows.integration.connection_check import IntegrationTestWorkflow
 from workflows.messages import (
     IntegrationTested,
     IntegrationTestInput,
@@ -36,10 +36,10 @@ from workflows.messages import (
     ReapInput,
     RequestRef,
 )
-from workflows.migration import MigrationInput, MigrationWorkflow
-from workflows.notification import NotificationWorkflow
+from workflows.migration.rollback import RollbackInput, RollbackWorkflow
+from workflows.migration.workflow import MigrationInput, MigrationWorkflow
+from workflows.notification.workflow import NotificationWorkflow
 from workflows.reaper import ReaperWorkflow
-from workflows.rollback import RollbackInput, RollbackWorkflow
 from workflows.steps import DELIVER, ORCHESTRATE
 
 REAPER = "reaper"

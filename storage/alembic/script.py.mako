@@ -1,6 +1,6 @@
 """${message}"""
 
-from storage.ddl import run_script
+from storage.postgres.ddl import run_script
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

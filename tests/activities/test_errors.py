@@ -13,8 +13,8 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from activities.errors import TranslateErrors, translated
 from domain.failures import BadInput, Problem
-from storage.ledger import Superseded
-from storage.objects import ObjectChanged, ObjectNotFound, StorageUnavailable
+from storage.migration.ledger import Superseded
+from storage.objects.store import ObjectChanged, ObjectNotFound, StorageUnavailable
 
 
 def translate(error: Exception, attempt: int = 1) -> ApplicationError:

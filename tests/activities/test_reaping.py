@@ -13,12 +13,12 @@ import pytest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.job import locked_job
-from activities.standing import begin_undo
-from domain.migration import Status
-from storage import migration
-from storage.database import Database
-from tests.api import notifying
+from activities.migration.job import locked_job
+from activities.migration.standing import begin_undo
+from domain.migration.job import Status
+from storage.migration import jobs as migration
+from storage.postgres.database import Database
+from tests.api.notification import notifying
 from tests.operating.operator import Operator
 from tests.receivers.receiver import Reply
 from tests.receivers.webhook import WebhookReceiver
@@ -83,7 +83,7 @@ class TestJobs:
         async def unreachable(*_: object) -> None:
             raise RPCError("unavailable", RPCStatusCode.UNAVAILABLE, b"")
 
-        monkeypatch.setattr("api.upload.start_migration", unreachable)
+        monkeypatch.setattr("api.migration.upload.start_migration", unreachable)
         answer = await tenant.upload(CSV, wait=0)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["job"]["id"])

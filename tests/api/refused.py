@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.api.connecting import KEY, pagerduty, webhook
+from tests.api.integration.connecting import KEY, pagerduty, webhook
 
 
 def deep(levels: int) -> dict[str, Any]:

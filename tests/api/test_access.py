@@ -12,8 +12,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api.app import create_app
-from storage.database import Database
-from tests.api.notifying import channel, deliveries, integration, notify
+from storage.postgres.database import Database
+from tests.api.notification.notifying import channel, deliveries, integration, notify
 from tests.service import Service, Tenant, new_tenant
 
 UNKNOWN = "019a0000-0000-7000-8000-000000000000"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.hostile_files import CSV, JSON, NAMED, XML, Case
+from tests.api.migration.hostile_files import CSV, JSON, NAMED, XML, Case
 from tests.service import Tenant
 
 HEAD = b"number,title,status,priority,opened\n"

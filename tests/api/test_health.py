@@ -12,8 +12,8 @@ from temporalio.client import Client
 
 from api.app import create_app
 from api.context import Context
-from storage.database import Database
-from storage.local import LocalStore
+from storage.objects.local import LocalStore
+from storage.postgres.database import Database
 from tests.api.refusing import refusing
 from tests.service import Service, Tenant
 from workflows.connection import connect
@@ -172,7 +172,7 @@ async def test_a_fault_of_ours_is_a_problem_without_details(
     def broken(*_: object) -> None:
         raise LookupError("secret detail")
 
-    monkeypatch.setattr("api.migration.shown_jobs", broken)
+    monkeypatch.setattr("api.migration.jobs.shown_jobs", broken)
     async with client(up) as http:
         response = await http.get("/v1/migration", headers=tenant.headers)
     assert (response.status_code, response.json()["code"]) == (500, "internal_error")

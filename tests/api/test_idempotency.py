@@ -10,7 +10,7 @@ import pytest
 
 from api.errors import ApiError
 from api.idempotency import once
-from storage.database import Database
+from storage.postgres.database import Database
 from tests.blocked import until_blocked
 from tests.service import Service, Tenant
 

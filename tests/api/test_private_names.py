@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from api.app import create_app
-from tests.api.connecting import PATH, pointers, webhook
+from tests.api.integration.connecting import PATH, pointers, webhook
 from tests.service import Service, Tenant
 
 

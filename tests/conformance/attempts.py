@@ -6,14 +6,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from channels import CHANNELS
-from channels.channel import Channel, Outgoing
-from channels.egress import Egress, egress
-from channels.email import Email
-from channels.smtp_waits import Waits
-from domain.delivery import DeliveryFailed, Failure, Receipt
-from domain.message import Message
-from tests.channels.examples import STEMS, kind_of, outgoing
+from domain.notification.delivery import DeliveryFailed, Failure, Receipt
+from domain.notification.message import Message
+from egress.client import Egress, egress
+from integrations import CHANNELS
+from integrations.channel import Channel, Outgoing
+from integrations.email.channel import Email
+from integrations.email.smtp_waits import Waits
+from tests.integrations.examples import STEMS, kind_of, outgoing
 from tests.receivers import RECEIVERS, smtp
 from tests.receivers.authority import Authority
 from tests.receivers.receiver import Receiver, Reply, serving

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from channels.address import Policy
-from channels.egress import egress
-from channels.guard import Refused
-from channels.http import Resolver
-from channels.reply import undocumented
-from domain.delivery import FailureClass
-from tests.channels.verdicts import code, dialled
+from domain.notification.delivery import FailureClass
+from egress.address import Policy
+from egress.client import egress
+from egress.guard import Refused
+from egress.http import Resolver
+from integrations.reply import undocumented
+from tests.integrations.verdicts import code, dialled
 from tests.receivers.receiver import Receiver, Reply, serving
 
 Vectors = dict[str, list[dict[str, Any]]]

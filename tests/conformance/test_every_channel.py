@@ -12,14 +12,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from channels import CHANNELS
-from channels.egress import egress
-from channels.smtp_waits import Waits
-from domain import backoff
-from domain.backoff import most_attempts
-from domain.delivery import MAIL, PERSISTENT, PROMPT, DeliveryFailed, Failure, Receipt
-from domain.message import Message
-from tests.channels.examples import MESSAGES, kind_of, message, outgoing, secrets_of
+from domain.notification import backoff
+from domain.notification.backoff import most_attempts
+from domain.notification.delivery import MAIL, PERSISTENT, PROMPT, DeliveryFailed, Failure, Receipt
+from domain.notification.message import Message
+from egress.client import egress
+from integrations import CHANNELS
+from integrations.email.smtp_waits import Waits
 from tests.conformance import expected
 from tests.conformance.attempts import (
     CASES,
@@ -30,6 +29,7 @@ from tests.conformance.attempts import (
     connected,
     outcome,
 )
+from tests.integrations.examples import MESSAGES, kind_of, message, outgoing, secrets_of
 from tests.receivers import smtp
 from tests.receivers.oauth import TokenEndpoint
 from tests.receivers.receiver import Reply, serving

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from domain.entity import ENTITIES
 from domain.failures import BadInput
-from domain.mapping import mapping_problems
+from domain.mapping.entity import ENTITIES
+from domain.mapping.mapping import mapping_problems
 from sources import SOURCES, Source
-from sources.batch import ROW
+from sources.readers.batch import ROW
 from tests.sources.reading import Read, read
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sources.json_format import read_json
-from sources.xml_format import read_xml
+from sources.servicenow.json_export import read_json
+from sources.servicenow.xml_export import read_xml
 from tests.sources.reading import read, refusal
 
 EXPORTS = ["incident", "sys_user", "core_company", "cmn_department", "cmn_location"]

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from slack_sdk.models.blocks import Block
 
-from channels.slack_blocks import content, escaped
-from domain.message import Latest, Message
-from tests.channels.examples import MESSAGES, message
-from tests.channels.hostile import HOSTILE, SNIPPETS
+from domain.notification.message import Latest, Message
+from integrations.slack.blocks import content, escaped
+from tests.integrations.examples import MESSAGES, message
+from tests.integrations.hostile import HOSTILE, SNIPPETS
 from tests.receivers.slack_content import fault, texts
 
 LONG = message(

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from jsonschema import Draft6Validator, Draft202012Validator
 
-from channels.teams_card import CARD_BYTES, envelope
-from channels.text import compact, lines, one_line
-from domain.message import Message
-from tests.channels.examples import MESSAGES, message
-from tests.channels.hostile import HOSTILE, SNIPPETS
+from domain.notification.message import Message
+from integrations.teams.card import CARD_BYTES, envelope
+from integrations.text import compact, lines, one_line
 from tests.conformance.test_slack_blocks import LONG
+from tests.integrations.examples import MESSAGES, message
+from tests.integrations.hostile import HOSTILE, SNIPPETS
 from tests.receivers.teams import CARD_BYTES as TEAMS_BYTES
 
 slow = settings(

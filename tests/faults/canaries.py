@@ -13,9 +13,9 @@ from urllib.parse import quote
 from google.protobuf.json_format import MessageToDict
 from temporalio.client import Client
 
-from channels import CHANNELS
-from channels.channel import secret_names
-from tests.channels.examples import STEMS, example, kind_of
+from integrations import CHANNELS
+from integrations.channel import secret_names
+from tests.integrations.examples import STEMS, example, kind_of
 
 # Where the examples have no place for a secret.
 _FURTHER: dict[str, dict[str, Any]] = {

@@ -17,8 +17,8 @@ import asyncpg
 import httpx
 from aiohttp import web
 
-from domain.delivery import OPEN, FailureClass
-from tests.api import notifying as n
+from domain.notification.delivery import OPEN, FailureClass
+from tests.api.notification import notifying as n
 from tests.receivers.pagerduty import PagerDutyReceiver
 from tests.receivers.receiver import Receiver
 from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver

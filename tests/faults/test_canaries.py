@@ -14,11 +14,10 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from channels import CHANNELS
-from channels.channel import secret_names
-from tests.api import connecting as c
-from tests.api import notifying as n
-from tests.channels.examples import kind_of
+from integrations import CHANNELS
+from integrations.channel import secret_names
+from tests.api.integration import connecting as c
+from tests.api.notification import notifying as n
 from tests.faults.canaries import (
     ASKING,
     NAMES,
@@ -30,6 +29,7 @@ from tests.faults.canaries import (
     on_disk,
 )
 from tests.faults.stack import Stack, running, until
+from tests.integrations.examples import kind_of
 from tests.receivers import RECEIVERS, smtp
 from tests.receivers.oauth import TokenEndpoint
 from tests.receivers.receiver import Receiver, Reply, serving

@@ -8,11 +8,11 @@ from zlib import crc32
 import polars as pl
 import pytest
 
-from storage import migration
-from storage.database import Database
-from storage.ledger import Superseded, Written, proven_account, write_chunk
-from storage.run import Replacing, Run
-from storage.writing import Chunk
+from storage.migration import jobs as migration
+from storage.migration.ledger import Superseded, Written, proven_account, write_chunk
+from storage.migration.run import Replacing, Run
+from storage.migration.writing import Chunk
+from storage.postgres.database import Database
 from tests.faults.exports import export
 from tests.faults.stack import Ledger, ledger, rows
 from tests.service import Tenant

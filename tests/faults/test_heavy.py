@@ -207,7 +207,7 @@ async def test_a_parser_that_is_killed_is_tried_again_and_then_given_up(stack: S
     killed = set[int]()
 
     def parsers() -> list[psutil.Process]:
-        return _children(worker, "sources.child")
+        return _children(worker, "sources.sandbox.child")
 
     while len(killed) < 3:
         await until(lambda: any(each.pid not in killed for each in parsers()))

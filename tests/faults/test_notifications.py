@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.api import notifying as n
+from tests.api.notification import notifying as n
 from tests.faults.fanout import UNKEYED, Client, Late, Vendors, event, judged, over, recorded
 from tests.faults.stack import Stack, until
 from tests.receivers.slack import SlackReceiver

@@ -10,15 +10,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.closing import Closing
-from activities.importing import Importing
-from activities.job import Connections, locked_job
 from activities.memory import available, divided
-from activities.standing import begin_undo
+from activities.migration.closing import Closing
+from activities.migration.importing import Importing
+from activities.migration.job import Connections, locked_job
+from activities.migration.standing import begin_undo
 from domain.failures import Problem
-from domain.migration import Options, Phase, Status
-from storage import migration
-from storage.ledger import Superseded
+from domain.migration.job import Options, Phase, Status
+from storage.migration import jobs as migration
+from storage.migration.ledger import Superseded
 from tests.blocked import until_blocked
 from tests.faults.exports import export
 from tests.service import Tenant

@@ -14,7 +14,7 @@ from temporalio.service import RPCError
 
 from tests.operating.imports import Scene
 from workflows.messages import JobRef
-from workflows.migration import MigrationInput
+from workflows.migration.workflow import MigrationInput
 from workflows.starting import migration_id, rollback_id
 from workflows.steps import ORCHESTRATE
 

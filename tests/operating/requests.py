@@ -10,10 +10,10 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from activities.outbox import start_waiting
-from storage import outbox
-from storage.database import Database
-from tests.api.notifying import SECRET
+from activities.notification.outbox import start_waiting
+from storage.notification import outbox
+from storage.postgres.database import Database
+from tests.api.notification.notifying import SECRET
 from tests.faults.fanout import Client, Late, Vendors, judged, over, recorded
 from tests.operating.gates import Moment
 from tests.operating.imports import World

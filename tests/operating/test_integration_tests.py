@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.api import notifying as n
+from tests.api.notification import notifying as n
 from tests.operating.imports import World
 from tests.operating.operator import Operator
 from tests.receivers.receiver import Reply, serving

@@ -8,12 +8,12 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
-from domain.delivery import Check
-from tests.workflows.fake_job import TENANT
-from tests.workflows.fake_request import FakeRequest, lane, working
+from domain.notification.delivery import Check
+from tests.workflows.migration.fake_job import TENANT
+from tests.workflows.notification.fake_request import FakeRequest, lane, working
 from workflows import messages as m
-from workflows.integration_test import IntegrationTestWorkflow
-from workflows.notification import NotificationWorkflow
+from workflows.integration.connection_check import IntegrationTestWorkflow
+from workflows.notification.workflow import NotificationWorkflow
 from workflows.starting import (
     notification_id,
     start_integration_test,

@@ -14,16 +14,16 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.errors import final
 from domain.failures import Problem
-from domain.migration import Options, Phase, Status
+from domain.migration.job import Options, Phase, Status
 from embedded.binaries import program_path
 from tests.operating.operator import Operator
 from tests.replay.notifying import NOTIFYING, Handle, play, play_test
-from tests.workflows.fake_job import SEGMENT, SUMMARY, FakeJob, working
-from tests.workflows.steering import Steering
+from tests.workflows.migration.fake_job import SEGMENT, SUMMARY, FakeJob, working
+from tests.workflows.migration.steering import Steering
 from workflows.attributes import JOB_KIND, PHASE, TENANT_ID
 from workflows.messages import ReapInput
+from workflows.migration.rollback import RollbackInput, RollbackWorkflow
 from workflows.reaper import ReaperWorkflow
-from workflows.rollback import RollbackInput, RollbackWorkflow
 from workflows.starting import start_rollback
 from workflows.steps import ORCHESTRATE
 

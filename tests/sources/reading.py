@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from domain.failures import BadInput, Problem, Rejected
-from sources.batch import ROW, Batch, Limits, Profile, Reader
+from sources.readers.batch import ROW, Batch, Limits, Profile, Reader
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ from typing import Any
 import polars as pl
 import pytest
 
-from domain.columns import ROW, map_columns
-from domain.contradictions import contradictions
-from domain.entity import INCIDENT
-from domain.fitting import fit
-from domain.oddities import oddities
-from domain.plan import Plan
-from domain.remark import Remark, gathered
+from domain.mapping.columns import ROW, map_columns
+from domain.mapping.entity import INCIDENT
+from domain.mapping.fitting import fit
+from domain.mapping.plan import Plan
+from domain.migration.contradictions import contradictions
+from domain.migration.oddities import oddities
+from domain.migration.remark import Remark, gathered
 from sources import SOURCES
-from sources.batch import Limits, Profile
+from sources.readers.batch import Limits, Profile
 from sources.source import LazyReader
 from tests.sources.lying import Lying, Told, lying
 from tests.sources.reading import refusal

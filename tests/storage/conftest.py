@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from embedded.files import kept_keyring
-from storage import tenants
-from storage.database import Database
-from storage.key_check import open_vault
-from storage.key_file import KeyFile
-from storage.provisioning import upgrade
-from tests.storage.due import Due
+from storage.postgres.database import Database
+from storage.secrets.key_check import open_vault
+from storage.secrets.key_file import KeyFile
+from storage.tenancy import tenants
+from storage.tenancy.provisioning import upgrade
 from tests.storage.kept import Kept
+from tests.storage.notification.due import Due
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from sqlalchemy import insert, select, update
 
 import storage
 from domain.tenant import TenantId
-from storage.database import Database
-from storage.key_file import KeyFile
-from storage.notification_tables import integrations
-from storage.secrets import Vault
+from storage.notification.tables import integrations
+from storage.postgres.database import Database
+from storage.secrets.key_file import KeyFile
+from storage.secrets.vault import Vault
 
 ROOT = Path(storage.__file__).parents[1]
 SECRETS = {"botToken": "xoxb-canary", "headers": {"X-Key": "canary"}}  # and "n", the row's id

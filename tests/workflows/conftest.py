@@ -10,8 +10,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from embedded.binaries import program_path
-from tests.workflows.fake_job import FakeJob
-from tests.workflows.steering import Steering
+from tests.workflows.migration.fake_job import FakeJob
+from tests.workflows.migration.steering import Steering
 from workflows.attributes import JOB_KIND, PHASE, TENANT_ID
 
 # Events after which the server suggests to continue as new; its default is 4,096.

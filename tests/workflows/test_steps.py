@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 import worker
-from activities.job import Connections
+from activities.migration.job import Connections
 from settings import Settings
 from workflows import messages as m
 from workflows.steps import STEPS, Step

@@ -1,6 +1,6 @@
 """Tenants, API keys, migration jobs, templates, idempotency and audit, fenced by tenant."""
 
-from storage.ddl import run_script
+from storage.postgres.ddl import run_script
 
 revision = "s0001"
 down_revision = None

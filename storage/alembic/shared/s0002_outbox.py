@@ -1,6 +1,6 @@
 """The outbox: requests whose workflow is not known to have been started."""
 
-from storage.ddl import run_script
+from storage.postgres.ddl import run_script
 
 revision = "s0002"
 down_revision = "s0001"

@@ -1,6 +1,6 @@
 """Check values: which keys this database's secrets are sealed with."""
 
-from storage.ddl import run_script
+from storage.postgres.ddl import run_script
 
 revision = "s0003"
 down_revision = "s0002"

@@ -3,7 +3,7 @@
 Null for runs that began before; those are judged by their records alone.
 """
 
-from storage.ddl import run_script
+from storage.postgres.ddl import run_script
 
 revision = "s0004"
 down_revision = "s0003"

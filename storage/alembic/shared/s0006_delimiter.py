@@ -1,6 +1,6 @@
 """The delimiter of a CSV file, where the user names it."""
 
-from storage.ddl import run_script
+from storage.postgres.ddl import run_script
 
 revision = "s0006"
 down_revision = "s0005"

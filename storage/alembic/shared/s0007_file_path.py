@@ -1,6 +1,6 @@
 """The storage key of a job's file under the name that the platform has for it."""
 
-from storage.ddl import run_script
+from storage.postgres.ddl import run_script
 
 revision = "s0007"
 down_revision = "s0006"

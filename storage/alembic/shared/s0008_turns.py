@@ -1,7 +1,7 @@
 """Which of the states that its workflow has said a job's row shows: an attempt that hung meanwhile
 does not take a later one back."""
 
-from storage.ddl import run_script
+from storage.postgres.ddl import run_script
 
 revision = "s0008"
 down_revision = "s0007"

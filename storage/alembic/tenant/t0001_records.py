@@ -3,7 +3,7 @@
 Runs with the tenant's schema as the search path, so names carry no schema.
 """
 
-from storage.ddl import run_script
+from storage.postgres.ddl import run_script
 
 revision = "t0001"
 down_revision = None

@@ -1,6 +1,6 @@
 """Integrations, notification channels and preferences; notifications, deliveries, attempts."""
 
-from storage.ddl import run_script
+from storage.postgres.ddl import run_script
 
 revision = "t0002"
 down_revision = "t0001"

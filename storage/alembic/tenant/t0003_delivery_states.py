@@ -1,15 +1,15 @@
 """Deliveries: new statuses with a reason, recipients, and the state of destinations."""
 
-from storage.ddl import run_script
+from storage.postgres.ddl import run_script
 
 revision = "t0003"
 down_revision = "t0002"
 
 # A delivery that routing writes as `not_sent` may have no channel, and one that is to be sent again
-# has no deadline until it is routed anew. `alert_key` is set for every
-# event that names an entity; what is over is indexed by it apart, so that a claim, which looks
-# among what is open only, and in storage/order.py's words, does not read an entity's whole past.
-# `lease_until` is when a worker that is sending is taken to be dead.
+# has no deadline until it is routed anew. `alert_key` is set for every event that names an entity;
+# what is over is indexed by it apart, so that a claim, which looks among what is open only, and in
+# storage/notification/order.py's words, does not read an entity's whole past. `lease_until` is when
+# a worker that is sending is taken to be dead.
 _DELIVERIES = """
 alter table notification_deliveries
     alter column channel_id drop not null,

@@ -1,6 +1,6 @@
 """Secrets out of channels' configs, into integrations that are not listed."""
 
-from storage.ddl import run_script
+from storage.postgres.ddl import run_script
 
 revision = "t0004"
 down_revision = "t0003"

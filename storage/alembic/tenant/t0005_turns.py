@@ -1,6 +1,6 @@
 """One before-image for each batch that replaced a record, as two imports may take turns at it."""
 
-from storage.ddl import run_script
+from storage.postgres.ddl import run_script
 
 revision = "t0005"
 down_revision = "t0004"

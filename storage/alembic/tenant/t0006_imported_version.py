@@ -1,6 +1,6 @@
 """The version in which an import left a record: with another one, somebody has edited it since."""
 
-from storage.ddl import run_script
+from storage.postgres.ddl import run_script
 
 revision = "t0006"
 down_revision = "t0005"

@@ -1,6 +1,6 @@
 """The platform's own id of an event, as it was sent."""
 
-from storage.ddl import run_script
+from storage.postgres.ddl import run_script
 
 revision = "t0007"
 down_revision = "t0006"

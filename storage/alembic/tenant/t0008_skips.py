@@ -1,6 +1,6 @@
 """The records of a file that an import left as they were."""
 
-from storage.ddl import run_script
+from storage.postgres.ddl import run_script
 
 revision = "t0008"
 down_revision = "t0007"

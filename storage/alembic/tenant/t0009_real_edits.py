@@ -1,6 +1,6 @@
 """An update that changes nothing is no edit: an ORM saves whole records, also untouched ones."""
 
-from storage.ddl import run_script
+from storage.postgres.ddl import run_script
 
 revision = "t0009"
 down_revision = "t0008"

@@ -1,6 +1,6 @@
 """Which records the ids of a file were taken for that the tenant has under other ids."""
 
-from storage.ddl import run_script
+from storage.postgres.ddl import run_script
 
 revision = "t0010"
 down_revision = "t0009"

@@ -1,0 +1,107 @@
+"""Tests a connection and notes what was found: whether it works, and if not, whose turn it is."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from temporalio import activity
+
+from activities.integration.target import Target, Targets
+from activities.migration.job import Connections
+from domain.notification.delivery import Check, DeliveryFailed, FailureClass
+from domain.storable import stored
+from domain.tenant import TenantId
+from storage.integration import drafts as draft
+from storage.integration import integrations as integration
+from storage.notification import parked as waiting
+from workflows import messages as m
+from workflows import steps
+
+_SECONDS = 20.0  # the API waits half a minute for the answer
+_DETAIL_CHARS = 2_000
+_TENANTS_TURN = (FailureClass.MISCONFIGURED, FailureClass.PERMANENT)
+
+
+class Testing:
+    def __init__(self, connections: Connections) -> None:
+        self._database, self._vault = connections.database, connections.vault
+        self._egress = connections.egress
+
+    @activity.defn(name=steps.test_integration.name)
+    async def test_integration(self, input: m.IntegrationTestInput) -> m.IntegrationTested:
+        """Look at everything the channel can look at. That it fails is a result, not an error."""
+        row = await self._load(input)
+        if row is None:
+            return m.IntegrationTested(success=False, error="it is not there any more")
+        # No cache: a draft's secrets are forgotten with it.
+        target = Targets(self._vault).of(TenantId(input.tenant_id), row)
+        checks = [_shown(check, target) for check in await self._checks(target)]
+        await self._note(input, row, checks)
+        error = _error(checks)
+        return m.IntegrationTested(success=error is None, error=error, checks=tuple(checks))
+
+    async def _load(self, input: m.IntegrationTestInput) -> dict[str, Any] | None:
+        """The row of an integration, or of a draft as if it were one."""
+        room = integration if input.saved else draft
+        async with self._database.tenant(TenantId(input.tenant_id)) as connection:
+            row = await room.find(connection, UUID(input.subject))
+        return row and {"version": 0, **row}
+
+    async def _checks(self, target: Target) -> list[Check]:
+        try:
+            async with asyncio.timeout(_SECONDS):
+                return await target.channel.test(target.config, self._egress)
+        except TimeoutError:
+            detail = f"it was not over after {_SECONDS:g} s"
+            return [Check("answer", False, detail, FailureClass.TRANSIENT)]
+        except DeliveryFailed as error:
+            return [Check("connection", False, error.failure.detail, error.failure.kind)]
+
+    async def _note(
+        self, input: m.IntegrationTestInput, row: dict[str, Any], checks: list[Check]
+    ) -> None:
+        """A saved integration learns how it fares; a draft is over."""
+        id, error = UUID(input.subject), _error(checks)
+        async with self._database.tenant(TenantId(input.tenant_id)) as connection:
+            if not input.saved:
+                await draft.remove(connection, id)
+            elif await integration.note_connection(
+                connection, id, row["version"], _status(checks), error
+            ):
+                await integration.log(connection, id, _entry(checks))
+                if error is None:
+                    await waiting.wake(connection, id)
+
+
+def _shown(check: Check, target: Target) -> Check:
+    """What a vendor said may quote what it was told."""
+    return replace(check, detail=stored(target.redactor.text(check.detail), _DETAIL_CHARS))
+
+
+def _failed(checks: list[Check]) -> Check | None:
+    return next((check for check in checks if not check.ok), None)
+
+
+def _error(checks: list[Check]) -> str | None:
+    failed = _failed(checks)
+    return f"{failed.name}: {failed.detail}" if failed else None
+
+
+def _status(checks: list[Check]) -> str:
+    """Whose turn it is: the tenant's if the config is wrong, else the vendor's."""
+    failed = _failed(checks)
+    if failed is None:
+        return "connected"
+    return "misconfigured" if failed.kind in _TENANTS_TURN else "failing"
+
+
+def _entry(checks: list[Check]) -> dict[str, Any]:
+    error = _error(checks)
+    looked_at = [{"name": each.name, "ok": each.ok, "detail": each.detail} for each in checks]
+    return {
+        "level": "error" if error else "info",
+        "action": "test",
+        "detail": error or "the test succeeded",
+        "context": {"checks": looked_at},
+    }

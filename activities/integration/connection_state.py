@@ -1,0 +1,35 @@
+"""How an integration fares, as the last deliveries through it show."""
+
+from domain.notification.delivery import FailureClass
+from storage.notification import attempts as record
+from storage.notification.attempts import Outcome
+from storage.postgres.statement import Row, Statements
+
+
+async def note_state(sql: Statements, integration: Row, outcomes: list[Outcome]) -> None:
+    """Keep the integration's state true, writing only where it changed."""
+    outcomes = [each for each in outcomes if _tells(each)]
+    if not outcomes:
+        return
+    telling = next((each for each in outcomes if each.gone), outcomes[-1])
+    gone, (status, error) = telling.gone, _state(telling)
+    known = integration["connection_status"], integration["last_error"]
+    if gone or (status, error) != known:
+        await record.note_state(sql, integration, status, error, gone)
+
+
+def _tells(outcome: Outcome) -> bool:
+    """Whether it says anything of the integration: something was tried, and it was not the event
+    that was refused for what it is."""
+    refused = outcome.kind is FailureClass.PERMANENT and not outcome.gone
+    return outcome.request != "null" and not refused
+
+
+def _state(outcome: Outcome) -> tuple[str, str | None]:
+    if outcome.kind is None or outcome.kind is FailureClass.THROTTLED:
+        return "connected", None
+    if outcome.gone:
+        return "disabled", outcome.error
+    if outcome.kind is FailureClass.MISCONFIGURED:
+        return "misconfigured", outcome.error
+    return "failing", outcome.error

@@ -1,0 +1,73 @@
+"""Reading a job's chunks and mapping them, one ahead of whoever works on the last one."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import suppress
+from typing import TypeVar
+
+from temporalio import activity
+
+from activities.budget import of_chunk
+from activities.migration.job import Connections, LoadedJob
+from sources.readers.batch import Batch
+from sources.readers.chunk import read_chunk
+
+Prepared = TypeVar("Prepared")
+
+
+async def prepared_chunks(
+    connections: Connections,
+    job: LoadedJob,
+    numbers: Iterable[int],
+    prepare: Callable[[int, Batch], Prepared],
+    ahead: int = 1,
+) -> AsyncGenerator[Prepared]:
+    """`prepare` of each chunk, in order. It runs in threads, for `ahead` chunks while the consumer
+    is busy with the one before, so that mapping and COPY share the time.
+
+    What a chunk takes is held of the worker's memory until the consumer asks for the next one,
+    or closes this (contextlib.aclosing).
+    """
+    memory, sizes = connections.memory, job.chunk_sizes
+    fetching: deque[asyncio.Task[tuple[Prepared, int]]] = deque()
+
+    async def fetch(number: int) -> tuple[Prepared, int]:
+        held = await memory.chunks.take(of_chunk(sizes[number][1]))
+        try:
+            activity.heartbeat(number)  # for the reader, and for whoever asks where it died
+            content = await connections.store.read(job.chunk_key(number))
+            return await _in_thread(lambda: prepare(number, read_chunk(content))), held
+        except BaseException:
+            memory.chunks.give(held)
+            raise
+
+    waiting = deque(numbers)
+    try:
+        while waiting or fetching:
+            while waiting and len(fetching) <= min(ahead, memory.ahead):
+                fetching.append(asyncio.create_task(fetch(waiting.popleft())))
+            prepared, held = await fetching[0]
+            fetching.popleft()
+            try:
+                yield prepared
+            finally:
+                memory.chunks.give(held)
+            del prepared
+    finally:
+        for task in fetching:
+            task.cancel()
+        for task in fetching:
+            with suppress(asyncio.CancelledError, Exception):
+                memory.chunks.give((await task)[1])
+
+
+async def _in_thread(work: Callable[[], Prepared]) -> Prepared:
+    """The result of `work`; if this is cancelled it ends no sooner than the thread, which holds
+    its memory until then."""
+    working = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.wait({working})
+        raise

@@ -1,0 +1,144 @@
+"""The short steps and the last ones: state, undo, clean-up, end."""
+
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+from temporalio import activity
+
+from activities.migration.job import (
+    Connections,
+    LoadedJob,
+    check_before_import,
+    is_importing,
+    load_job,
+    locked_job,
+)
+from activities.migration.standing import begin_undo, has_settled, standing, undone
+from domain.failures import Unproven
+from domain.migration.accounting import Account, left_behind, not_found, unaccounted
+from domain.migration.job import Counts, Phase, Status
+from storage.migration import jobs as migration
+from storage.migration.account import account_of, written_by
+from storage.migration.jobs import Job
+from storage.migration.matching import forget_taken
+from storage.migration.undo import undo_chunk, undoable
+from storage.postgres.database import raw
+from workflows import messages as m
+from workflows import steps
+
+
+class Closing:
+    def __init__(self, connections: Connections) -> None:
+        self._database, self._store = connections.database, connections.store
+
+    @activity.defn(name=steps.set_state.name)
+    async def set_state(self, input: m.StateInput) -> m.State:
+        """Say where the job is. Raises Superseded if the workflow believes the import to be ahead,
+        and it has begun or is over; a pause that comes too early or too late changes nothing,
+        and neither does what is older than what the workflow has said since."""
+        async with locked_job(self._database, input.job) as (connection, job):
+            if input.phase is not Phase.IMPORTING:
+                check_before_import(job)
+            elif not is_importing(job.row):
+                return m.State(status=Status(job.row["status"]))
+            if input.turn < job.row["turn"]:
+                return m.State(status=Status(job.row["status"]))
+            await migration.advance(connection, job.id, input.status, input.phase, turn=input.turn)
+        return m.State(status=input.status)
+
+    @activity.defn(name=steps.recall_job.name)
+    async def recall_job(self, ref: m.JobRef) -> m.Standing:
+        """How the job stands, for a run that began anew or that somebody overtook."""
+        async with locked_job(self._database, ref) as (connection, job):
+            return standing(job.row, (await account_of(connection, job.id)).counts)
+
+    @activity.defn(name=steps.undo_import.name)
+    async def undo_import(self, input: m.UndoInput) -> m.TakenBack:
+        """Take everything back that the job wrote; the new epoch keeps stragglers from writing.
+
+        Of what has ended nothing is taken back, but for a completed job that is rolled back.
+        """
+        async with locked_job(self._database, input) as (connection, job):
+            undoing = await begin_undo(connection, job, input)
+        while undoing and (chunks := await self._undoable(job)):
+            for chunk in chunks:
+                await undo_chunk(self._database, job.tenant_id, job.entity, job.id, chunk)
+        return m.TakenBack(undone=undone((await load_job(self._database, input)).row))
+
+    async def _undoable(self, job: LoadedJob) -> list[int]:
+        async with self._database.tenant(job.tenant_id) as connection:
+            return await undoable(connection, job.id)
+
+    @activity.defn(name=steps.clean_up.name)
+    async def clean_up(self, ref: m.JobRef) -> m.Cleaned:
+        """Delete the upload and its chunks; what is gone already is fine."""
+        async with locked_job(self._database, ref) as (connection, job):
+            if has_settled(job.row, None):
+                return m.Cleaned(deleted=0)  # the reaper sees to what is left
+            await migration.note(connection, job.id, phase=Phase.CLEANING_UP)
+        keys = [stored.key async for stored in self._store.list(job.prefix)]
+        await self._store.delete(keys)
+        return m.Cleaned(deleted=len(keys))
+
+    @activity.defn(name=steps.close_job.name)
+    async def close_job(self, input: m.CloseInput) -> m.Closed:
+        """The job's end and its report, which outlives everything else of it.
+
+        What the workflow believes is proven once more, under the job's lock: raises Unproven if
+        the ledger does not say so, too. A job that has ended stays as it is.
+        """
+        async with locked_job(self._database, input.job) as (connection, job):
+            row, account = job.row, await account_of(connection, job.id)
+            if has_settled(row, input.status):
+                return m.Closed(status=row["status"], counts=account.counts)
+            status = Status(row["ending"] or input.status)
+            _prove(status, account, await undoable(connection, job.id))
+            await forget_taken(await raw(connection), job.tenant_id, job.id)
+            for warning in await _warnings(connection, row, input):
+                await migration.warn(connection, job.id, warning)
+            await migration.advance(
+                connection,
+                job.id,
+                status,
+                Phase.DONE,
+                report=_report(row, status, account.counts),
+                failure=row["failure"] or _failure(input, status),
+            )
+        return m.Closed(status=status, counts=account.counts)
+
+
+def _prove(status: Status, account: Account, undoable: list[int]) -> None:
+    """Raises Unproven unless the job is complete, or else nothing is left of it."""
+    if status is Status.COMPLETED:
+        problem = unaccounted(account)
+    else:
+        problem = left_behind(len(undoable)) if undoable else None
+    if problem is not None:
+        raise Unproven(problem)
+
+
+async def _warnings(connection: AsyncConnection, row: Job, input: m.CloseInput) -> list[str]:
+    found = []
+    if not input.cleaned:
+        found.append("the uploaded file could not be deleted yet; that is tried again")
+    if input.undone is not None:
+        warning = not_found(await written_by(connection, row["id"]), undone(row))
+        found += [warning] if warning else []
+    return found
+
+
+def _failure(input: m.CloseInput, status: Status) -> dict[str, Any] | None:
+    """The problem, unless the job ends otherwise than for it: it was being cancelled before."""
+    if input.problem is None or input.status is not status:
+        return None
+    return input.problem.model_dump(by_alias=True, exclude_none=True)
+
+
+def _report(row: Job, status: Status, counts: Counts) -> dict[str, Any]:
+    """What was taken back is what undo wrote down, not what the workflow was told."""
+    report: dict[str, Any] = {**row["report"], "outcome": status}
+    if status is Status.COMPLETED:
+        report["imported"] = counts.model_dump()
+    else:
+        report["undone"] = undone(row).model_dump()
+    return report

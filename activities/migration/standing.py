@@ -1,0 +1,76 @@
+"""What a job's row says of its end, and what may still be done to it.
+
+Who asks may be a run that an operator reset, a straggler, or a workflow that was started by hand:
+the row is the judge, under its lock.
+"""
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+from temporalio import activity
+
+from activities.migration.job import LoadedJob
+from domain.failures import Problem
+from domain.migration.job import FINAL, Counts, Options, Phase, Status, Undone
+from storage.migration import jobs as migration
+from storage.migration.jobs import Job
+from storage.migration.ledger import Superseded
+from workflows import messages as m
+
+_INTERRUPTED = Problem(code="terminated", detail="the job was being taken back")
+
+
+def undone(row: Job) -> Undone:
+    """What undo has taken back so far."""
+    return Undone(**row["report"].get("undone", {}))
+
+
+def standing(row: Job, counts: Counts) -> m.Standing:
+    """The row, as a run that goes on with the job needs it."""
+    problem, ending = row["failure"], row["ending"]
+    if ending is None and row["phase"] == Phase.UNDOING:  # begun before endings were on record
+        ending, problem = Status.FAILED, problem or _INTERRUPTED.model_dump(exclude_none=True)
+    begun = row["started_at"] is not None
+    return m.Standing(
+        status=row["status"],
+        ending=ending,
+        problem=None if problem is None else Problem.model_validate(problem),
+        records=row["total_records"],
+        revision=row["mapping_revision"],
+        options=Options.model_validate(row["options"]) if begun else None,
+        counts=counts,
+        undone=undone(row),
+    )
+
+
+async def begin_undo(connection: AsyncConnection, job: LoadedJob, input: m.UndoInput) -> bool:
+    """From now on nothing is written for the locked job, and it ends as `ending`; False if it has
+    ended and stays as it is.
+
+    How it ends stays with who was first: a job that its user cancelled is cancelled, whoever takes
+    it back in the end. Raises Superseded if a job that has not completed is to be rolled back.
+    """
+    row = job.row
+    ending = input.ending or _of_older_history(row)
+    if has_settled(row, ending):
+        return False
+    changes = {"phase": Phase.UNDOING, "ending": row["ending"] or ending}
+    if row["ending"] is None and input.problem is not None:
+        changes["failure"] = input.problem.model_dump(by_alias=True, exclude_none=True)
+    await migration.next_epoch(connection, job.id, **changes)
+    return True
+
+
+def _of_older_history(row: Job) -> Status | None:
+    """For whom an undo is that does not say: only a Rollback takes a completed job back."""
+    rolls_back = activity.info().workflow_type == "Rollback"
+    return Status.ROLLED_BACK if rolls_back and row["status"] == Status.COMPLETED else None
+
+
+def has_settled(row: Job, wanted: Status | None) -> bool:
+    """Whether the job has ended for good, whatever it is `wanted` to end as. A completed one has
+    not if it is to be rolled back. Raises Superseded if that is wanted of one that has not
+    completed."""
+    rolls_back = Status.ROLLED_BACK in (row["ending"], wanted)
+    if rolls_back and row["status"] not in FINAL:
+        detail = f"only a completed job is rolled back, not one that is {row['status']}"
+        raise Superseded(detail)
+    return row["status"] in FINAL and not (rolls_back and row["status"] == Status.COMPLETED)

@@ -1,0 +1,227 @@
+"""One pass over all chunks of a file under one mapping: what would happen to every record."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+
+from activities.migration.chunks import prepared_chunks
+from activities.migration.job import Connections, LoadedJob
+from activities.migration.runs import run_of
+from domain.failures import LISTED_ERRORS, Rejected, duplicate
+from domain.mapping.columns import map_columns
+from domain.mapping.entity import Entity
+from domain.mapping.mapping import Mapping
+from domain.mapping.plan import Plan
+from domain.migration.contradictions import contradictions
+from domain.migration.job import Options
+from domain.migration.matching import matched
+from domain.migration.oddities import oddities
+from domain.migration.preview import Elsewhere, SampleRecord, Survey
+from domain.migration.remark import Remark, gathered, remark_on
+from domain.migration.samples import sample_records
+from domain.migration.tally import RecordTally, Tally, counted
+from domain.values.date_rules import DateEvidence
+from domain.values.dates import date_evidence
+from sources.readers.batch import Batch
+from storage.migration.copying import in_schema
+from storage.migration.known_records import has_records, known_elsewhere
+from storage.migration.matching import held, ids_and_numbers, met_records
+from storage.migration.replacing import judge
+from storage.migration.run import Run
+from storage.postgres.database import raw
+
+_KEPT = LISTED_ERRORS + 1  # which tells whether there are more
+_OTHERWISE = "the tenant has this number under another id; it would be a second record (matchBy)"
+_MATCHED = "the tenant has this number under another id, and it is taken for the same record"
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a pass found. `valid` and `invalid` count records, `rejected` lists faults up to a
+    bound."""
+
+    valid: int = 0
+    invalid: int = 0
+    rejected: list[Rejected] = field(default_factory=list)
+    samples: tuple[SampleRecord, ...] = ()
+    dates: DateEvidence = field(default_factory=DateEvidence)
+    tally: Tally = field(default_factory=RecordTally().settled)
+    remarks: tuple[Remark, ...] = ()
+    has_ids: bool = True
+    elsewhere: Elsewhere | None = None
+
+    def add(self, checked: "_Checked") -> None:
+        self.valid += checked.rows.height
+        self.invalid += checked.invalid
+        self.rejected += checked.rejected[: _KEPT - len(self.rejected)]
+        self.samples = self.samples or checked.samples
+        self.dates += checked.dates
+        self.remark(*checked.remarks)
+
+    def remark(self, *remarks: Remark) -> None:
+        self.remarks = gathered([*self.remarks, *remarks])
+
+    def refuse_repeated(self) -> None:
+        """Count records of an id that another one has as faulty: the user wants neither skipped."""
+        repeated = self.tally.repeated()
+        self.valid, self.invalid = self.valid - len(repeated), self.invalid + len(repeated)
+        self.rejected += map(duplicate, repeated.head(_KEPT - len(self.rejected)))
+        self.rejected.sort(key=lambda each: each.row)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """One chunk's part of the findings."""
+
+    rows: pl.DataFrame
+    told: pl.DataFrame
+    counted: pl.DataFrame
+    invalid: int
+    rejected: list[Rejected]
+    samples: tuple[SampleRecord, ...]
+    dates: DateEvidence
+    remarks: tuple[Remark, ...]
+
+
+def check(batch: Batch, plan: Plan, entity: Entity) -> _Checked:
+    mapped = map_columns(batch.frame, plan)
+    rejected = sorted([*batch.rejected, *mapped.rejected], key=lambda each: each.row)
+    return _Checked(
+        rows=mapped.rows,
+        told=mapped.told,
+        counted=counted(mapped.rows),
+        invalid=len({each.row for each in rejected}),
+        rejected=rejected[:_KEPT],
+        samples=sample_records(batch.frame, mapped),
+        dates=date_evidence(batch.frame, plan),
+        remarks=(*oddities(batch.frame, plan), *contradictions(mapped.rows, entity)),
+    )
+
+
+class Surveyor:
+    """Surveys a job's file, for an execution with these options."""
+
+    def __init__(self, connections: Connections, job: LoadedJob, options: Options) -> None:
+        self._connections, self._database = connections, connections.database
+        self.job, self._options = job, options
+
+    @property
+    def refuses(self) -> bool:
+        """Whether records with an id that another one has are counted as faulty."""
+        return self._options.duplicates == "refuse"
+
+    @property
+    def by_number(self) -> bool:
+        """Whether all records of one number are one."""
+        return self._options.match_by == "number"
+
+    async def survey(self, mapping: Mapping) -> tuple[Findings, Mapping]:
+        """The findings, and the mapping with the date order that the whole file settled.
+
+        Dates such as 5/3/2016 may only be told apart by another row of the file; where that is
+        so, the file is read once more in the order that it proved.
+        """
+        unique = True
+        while True:  # at most three times, as each of the two is found out once
+            findings, assumed = await self._pass(mapping, unique), (mapping, unique)
+            if mapping.date_order is None and findings.dates.is_decisive:
+                mapping = mapping.model_copy(update={"date_order": findings.dates.order})
+            if self._options.match_by is None and findings.tally.matches:
+                unique = unique and findings.tally.numbers_are_unique
+            if (mapping, unique) == assumed:
+                return findings, mapping
+
+    async def _pass(self, mapping: Mapping, unique: bool) -> Findings:
+        """`unique`: no two records of the file have the same number, as far as is known."""
+        plan, match = self.job.plan(mapping), self._options.match(unique)
+        run = run_of(self.job, plan, self._options)
+        met = await self._has_records(run)
+        run = replace(run, match="never" if match == "without_id" and not met else match)
+        tally = RecordTally(run.matching)
+        findings = Findings(has_ids=plan.file is None)
+        async with aclosing(self._checked(plan)) as chunks:
+            async for checked in chunks:
+                is_first = not findings.valid
+                findings.add(checked)
+                if met:
+                    await self._compare(run, checked, tally)
+                    continue
+                tally.add(checked.counted)
+                if is_first:
+                    findings.elsewhere = await self._elsewhere(run, checked.rows["source_id"])
+        findings.tally = await asyncio.to_thread(tally.settled)
+        findings.remark(*_of_numbers(findings.tally))
+        if self.refuses:
+            findings.refuse_repeated()
+        return findings
+
+    def _checked(self, plan: Plan) -> AsyncGenerator[_Checked]:
+        def prepare(_: int, batch: Batch) -> _Checked:
+            return check(batch, plan, self.job.entity)
+
+        # Two at once: nothing else is waited for here, and there is more than one core.
+        numbers = range(self.job.row["chunks"])
+        return prepared_chunks(self._connections, self.job, numbers, prepare, ahead=2)
+
+    async def _compare(self, run: Run, checked: _Checked, tally: RecordTally) -> None:
+        """Count with what the tenant has of the records already, and what they would change."""
+        changes, rows = None, checked.rows
+        async with self._database.tenant(self.job.tenant_id) as connection:
+            driver = await raw(connection)
+            known = await met_records(driver, run, rows)
+            if not known.is_empty():
+                told = rows if run.replacing.empty_overwrites else checked.told
+                ids = matched(ids_and_numbers(rows), held(run, known), run.matching)
+                told = in_schema(told.with_columns(source_id=ids), run.constants)
+                changes = await judge(driver, run, told, known)
+        tally.add(checked.counted, held(run, known), changes)
+
+    async def _elsewhere(self, run: Run, ids: pl.Series) -> Elsewhere | None:
+        async with self._database.tenant(self.job.tenant_id) as connection:
+            return await known_elsewhere(await raw(connection), run, ids)
+
+    async def _has_records(self, run: Run) -> bool:
+        async with self._database.tenant(self.job.tenant_id) as connection:
+            return await has_records(await raw(connection), run)
+
+    def summary(self, findings: Findings) -> Survey:
+        """The findings with what parsing learned, for the preview."""
+        job, profile = self.job, self.job.row["profile"]
+        named: str | None = job.row["source_timezone"]
+        values = job.values_of(each.source for each in findings.samples)
+        return Survey(
+            columns=job.columns,
+            identity=job.identity,
+            total_records=job.row["total_records"],
+            invalid_records=findings.invalid,
+            duplicate_records=findings.tally.duplicates,
+            known_records=findings.tally.known,
+            edited_records=findings.tally.kept,
+            samples=findings.samples,
+            errors=tuple(findings.rejected[:20]),
+            encoding=profile["encoding"],
+            delimiter=profile["delimiter"],
+            ignored=profile["ignored"],
+            warnings=tuple(job.row["warnings"]),
+            remarks=findings.remarks,
+            dates=findings.dates,
+            time_zone=named,
+            zone_known=job.time_zone is not None
+            and (bool(job.row["source_timezone"]) or values != "displayed"),
+            is_stored=values in ("stored", "both"),
+            has_ids=findings.has_ids,
+            elsewhere=findings.elsewhere,
+        )
+
+
+def _of_numbers(tally: Tally) -> Iterator[Remark]:
+    """What is to be said of records whose number the tenant has under another id."""
+    for those, code, detail in (
+        (tally.known_otherwise(), "known_otherwise", _OTHERWISE),
+        (tally.found_by_number(), "matched_by_number", _MATCHED),
+    ):
+        if not those.is_empty():
+            yield remark_on(those, code, detail, "external_id")

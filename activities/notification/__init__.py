@@ -1,0 +1,1 @@
+"""The steps of a notification: route its events, claim what is due, send it, record it."""

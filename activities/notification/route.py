@@ -1,0 +1,181 @@
+"""Makes deliveries of decisions: one for each recipient, and each destination told once."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from activities.integration.target import Target, Targets
+from activities.notification.places import known_as
+from domain.notification.delivery import LATEST_SECONDS, Reason
+from domain.notification.event import Severity, action, deadline
+from domain.notification.message import Message, render
+from domain.notification.preference import Preferences
+from domain.notification.routing import Decision, decide, preferences_of, routes
+from domain.tenant import TenantId
+from integrations.channel import ChannelOptions, Outgoing
+from integrations.options import read
+from storage.notification.route import Place, Route
+from storage.postgres.statement import Row, as_json
+
+_DESTINATION_CHARS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A notification channel with its integration opened: what is the same for all its events.
+
+    `place`: its own, where its options are not valid. What waits for it to be mended must not hold
+    up what goes to any real place.
+    """
+
+    channel: Row
+    target: Target
+    options: ChannelOptions
+    place: str | None
+
+    @classmethod
+    def of(cls, channel: Row, target: Target) -> "Way":
+        options, fault = read(target.channel, channel["options"])  # a send tells of the fault
+        return cls(channel, target, options, f"channel {channel['id']}" if fault else None)
+
+    def leads_to(self, outgoing: Outgoing[Any]) -> str:
+        """The destination of what is told."""
+        if self.place is not None:
+            return self.place
+        destination = self.target.channel.destination(outgoing)[:_DESTINATION_CHARS]
+        return known_as(self.channel["integration"], destination)
+
+
+class Ways:
+    """The ways of one request, and its events as they are rendered: once for all channels that one
+    goes to, which differ in a default only."""
+
+    def __init__(self, targets: Targets, tenant_id: TenantId) -> None:
+        self._targets, self._tenant_id = targets, tenant_id
+        self._of: dict[UUID, Way] = {}
+        self._rendered: tuple[UUID | None, dict[Severity, Message]] = (None, {})
+
+    def of(self, channel: Row) -> Way:
+        way = self._of.get(channel["id"])
+        if way is None:
+            target = self._targets.of(self._tenant_id, channel["integration"])
+            way = self._of[channel["id"]] = Way.of(channel, target)
+        return way
+
+    def message(self, notification: Row, default: Severity) -> Message:
+        id, rendered = self._rendered
+        if id != notification["id"]:
+            id, rendered = self._rendered = notification["id"], {}
+        if default not in rendered:
+            rendered[default] = render("", notification, default)
+        return rendered[default]
+
+
+def routed(
+    targets: Targets,
+    tenant_id: TenantId,
+    decisions: Iterable[Decision],
+    taken: Collection[Place] = (),
+) -> Iterator[Route]:
+    """Every decision's deliveries. The second that leads to the same place is not sent; `taken`
+    are those that are led to already."""
+    led_to, ways = set(taken), Ways(targets, tenant_id)
+    for decision in decisions:
+        for route in _routes_of(ways, decision):
+            place = route.place
+            if route.goes_out and place in led_to:
+                yield route._replace(reason=Reason.SAME_DESTINATION)
+                continue
+            if route.goes_out:
+                led_to.add(place)
+            yield route
+
+
+def decisions_again(
+    row: Row, channels: Sequence[Row], preferences: Mapping[str, Preferences]
+) -> list[Decision]:
+    """What is decided of a delivery that is sent again: of its channel, if it has one."""
+    id = row["channel_id"]
+    if id is None:
+        return list(routes([row], channels, preferences))
+    channel = next((each for each in channels if each["id"] == id), None)
+    return [decide(row, channel, id, preferences_of(row, preferences))]
+
+
+def is_of(route: Route, row: Row) -> bool:
+    """Whether the delivery is the one of that channel and recipient."""
+    return (route.channel_id, route.recipient) == (row["channel_id"], row["told"])
+
+
+def lasts_as_before(route: Route, row: Row) -> Route:
+    """With no less time than the delivery had, which may have been sent again since its event."""
+    before = row["deadline_at"]
+    return route if before is None else route._replace(deadline_at=max(route.deadline_at, before))
+
+
+def unplaced(row: Row, instead: Route) -> Route:
+    """Why the delivery's recipient is told no more: for the reason of what the channel does now,
+    or because it tells others."""
+    reason = Reason.NO_RECIPIENT if row["told"] else Reason.SAME_DESTINATION
+    return instead._replace(recipient=row["told"], reason=instead.reason or reason)
+
+
+def _routes_of(ways: Ways, decision: Decision) -> list[Route]:
+    """One for each recipient, or one that says why there is none."""
+    if decision.channel is None or decision.reason is not None:
+        return [_unsent(decision, decision.reason)]
+    way = ways.of(decision.channel)
+    config = way.target.config
+    message = ways.message(decision.notification, config.severity)
+    outgoing = Outgoing(message, config, way.options)
+    recipients = way.target.channel.recipients(outgoing)
+    if not recipients:
+        return [_unsent(decision, Reason.NO_RECIPIENT)]
+    sent = _sent(decision, way, outgoing)
+    return [sent._replace(recipient=each) if each else sent for each in dict.fromkeys(recipients)]
+
+
+def _sent(decision: Decision, way: Way, outgoing: Outgoing[Any]) -> Route:
+    message = outgoing.message
+    names_entity = message.entity_type is not None and message.entity_id is not None
+    return Route(
+        **_decided(decision),
+        recipient="",
+        destination=way.leads_to(outgoing),
+        alert_key=message.alert_key if names_entity else None,
+        deadline_at=_deadline(decision.notification, way.target.channel.limits.schedule.lasts),
+    )
+
+
+def _unsent(decision: Decision, reason: Reason | None) -> Route:
+    return Route(
+        **_decided(decision),
+        recipient="",
+        destination="",
+        alert_key=None,
+        deadline_at=_deadline(decision.notification, LATEST_SECONDS),
+        reason=reason,
+    )
+
+
+def _deadline(event: Row, lasts: float) -> datetime:
+    """Of an event that is sent again, as if it were new now: by its own time it may be over."""
+    latest = (event["resent_at"] or event["created_at"]) + timedelta(seconds=lasts)
+    expires_at = None if event["resent_at"] else event["expires_at"]
+    return deadline(event["created_at"], expires_at, latest)
+
+
+def _decided(decision: Decision) -> dict[str, Any]:
+    """What a route has of its decision, wherever it leads."""
+    notification, channel = decision.notification, decision.channel or {}
+    return {
+        "notification_id": notification["id"],
+        "channel_id": decision.channel_id,
+        "channel_type": channel.get("channel_type"),
+        "integration_id": channel.get("integration_id"),
+        "options": as_json(channel.get("options", {})),
+        "action": action(notification["event_type"]),
+        "rank": decision.severity.rank,
+    }

@@ -1,0 +1,137 @@
+"""Opens a request: routes its events to channels, and sends the first round of a small one."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from temporalio import activity
+
+from activities.migration.job import Connections
+from activities.notification.backlog import Share, lane_of
+from activities.notification.delivering import Delivering, Found
+from activities.notification.finishing import all_of
+from activities.notification.route import decisions_again, is_of, lasts_as_before, routed, unplaced
+from domain.notification.event import Severity
+from domain.notification.preference import Preferences
+from domain.notification.routing import routes
+from domain.tenant import TenantId
+from integrations import CHANNELS
+from storage.notification import deliveries as delivery
+from storage.notification import destinations as destination
+from storage.notification import route, routing
+from storage.notification.route import Route
+from storage.postgres.statement import Row, Statements
+from workflows import messages as m
+from workflows import steps
+
+Now = tuple[Sequence[Row], Mapping[str, Preferences]]  # the channels, and who chose what
+
+_AT_ONCE = 50  # deliveries of a request that is sent where it is routed, without a step between
+
+
+class Routing:
+    def __init__(self, connections: Connections, delivering: Delivering) -> None:
+        self._database, self._delivering = connections.database, delivering
+
+    @activity.defn(name=steps.open_request.name)
+    async def open_request(self, input: m.RequestRef) -> m.Opened:
+        """Route what is not routed yet; what is open then, lane by lane."""
+        tenant_id, request_id = TenantId(input.tenant_id), UUID(input.request_id)
+        found: dict[Share, Found] = {}
+        try:
+            async with self._database.statements(tenant_id) as sql:
+                at_once = await self._route(sql, tenant_id, request_id)
+                total = await routing.count(sql, request_id)
+                rows = await delivery.lanes(sql, request_id, None)
+                if at_once is not None and total <= _AT_ONCE:
+                    # In the transaction that routed: nobody has to look for it again.
+                    # A lane that may be slow would keep the others waiting for this to end.
+                    for row in (each for each in rows if not _is_slow(each["type"])):
+                        share = Share(tenant_id, request_id, row["integration_id"])
+                        # What waits already may lead where no channel leads any more.
+                        integration = at_once.get(share.integration_id) or (
+                            await routing.integration(sql, share.integration_id)
+                        )
+                        found[share] = await self._delivering.claim(sql, share, integration)
+            rounds = (self._delivering.round(*each) for each in found.items())
+            begun = {str(share.integration_id) for share in found}
+            left = [lane for lane in map(lane_of, rows) if lane.integration_id not in begun]
+            lanes = [*await all_of(rounds), *left]
+        finally:
+            for each in found.values():
+                self._delivering.leave(each)
+        return m.Opened(deliveries=total, lanes=tuple(lane for lane in lanes if lane.open))
+
+    async def _route(
+        self, sql: Statements, tenant_id: TenantId, request_id: UUID
+    ) -> dict[UUID, Row] | None:
+        """Write the deliveries of what was not routed, and place those anew that are to be sent
+        again; the integrations through which they may be sent at once, by id, or None if not so."""
+        notifications = await routing.unrouted(sql, request_id)
+        marked = await route.marked(sql, request_id)
+        if not notifications and not marked:
+            return None
+        now = await self._now(sql, tenant_id, [*notifications, *marked])
+        made = [each for row in marked for each in await self._reroute(sql, tenant_id, row, now)]
+        resent = {row["id"]: row["resent_at"] for row in marked if row["resent_at"]}
+        events = [each | {"resent_at": resent.get(each["id"])} for each in notifications]
+        # What is routed again may lead where no channel of today leads.
+        taken = await route.places(sql, {row["id"] for row in marked}) if marked else ()
+        found = [*routed(self._delivering.targets, tenant_id, routes(events, *now), taken)]
+        await route.insert_routes(sql, request_id, found)
+        await routing.routed(sql, request_id, [each["id"] for each in notifications])
+        if resent:
+            # A claim holds destinations, too, in the order in which everybody takes them.
+            await _lift(sql, [each for each in made + found if each.notification_id in resent])
+            return None
+        return {each["integration_id"]: each["integration"] for each in now[0]}
+
+    async def _now(self, sql: Statements, tenant_id: TenantId, events: Sequence[Row]) -> Now:
+        """What these events are routed by."""
+        users = {str(each["recipient"]["id"]) for each in events if each["recipient"]}
+        preferences = await routing.preferences(sql, users)
+        named = {id for own in preferences.values() for id in own.channels or ()}
+        marked = {each["channel_id"] for each in events if each.get("channel_id")}
+        channels = [
+            channel | {"severity": self._severity(tenant_id, channel)}
+            for channel in await routing.channels(sql, named | marked)
+        ]
+        return channels, preferences
+
+    def _severity(self, tenant_id: TenantId, channel: Row) -> Severity:
+        """Of events that do not say theirs, in this channel."""
+        integration = channel["integration"]
+        if integration is None:
+            return Severity.INFO
+        return self._delivering.targets.of(tenant_id, integration).config.severity
+
+    async def _reroute(
+        self, sql: Statements, tenant_id: TenantId, row: Row, now: Now
+    ) -> list[Route]:
+        """Have a delivery go by its channel, integration and recipients as they are now."""
+        taken = await route.places(sql, [row["id"]])
+        targets, decisions = self._delivering.targets, decisions_again(row, *now)
+        again = routed(targets, tenant_id, decisions, taken)
+        found = [lasts_as_before(each, row) for each in again]
+        mine = next((each for each in found if is_of(each, row)), None)
+        # If it was for nobody in particular, for no channel at all, or if its channel has changed,
+        # there may be more now.
+        is_anew = not row["told"] or not row["resent_at"]
+        others = [each for each in found if each is not mine] if is_anew else []
+        await route.insert_routes(sql, row["request_id"], others)
+        if mine is None and row["channel_id"] is None:
+            await route.remove(sql, row["delivery_id"])
+            return others
+        mine = mine or unplaced(row, found[0])
+        await route.reroute(sql, row["delivery_id"], mine)
+        return [mine, *others]
+
+
+def _is_slow(kind: str | None) -> bool:
+    channel = CHANNELS.get(kind or "")
+    return channel is not None and channel.limits.slow
+
+
+async def _lift(sql: Statements, routes: Sequence[Route]) -> None:
+    """Somebody sends events again: wherever they go is tried now, at rest or in doubt."""
+    to = {(e.integration_id, e.destination) for e in routes if e.goes_out and e.integration_id}
+    await destination.lift(sql, to)

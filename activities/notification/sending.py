@@ -1,0 +1,159 @@
+"""One attempt: render, send, and say what became of it. Nothing is written here."""
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from activities.integration.target import Target
+from activities.notification.gates import Gates
+from domain.notification.backoff import JITTER, Failures, asks_too_much, next_delay, rest
+from domain.notification.delivery import (
+    DeliveryFailed,
+    DeliveryStatus,
+    Failure,
+    FailureClass,
+    Receipt,
+)
+from domain.notification.event import Severity
+from domain.notification.message import Latest, render
+from domain.redaction import Redactor
+from domain.storable import stored
+from egress.client import Egress
+from integrations.channel import Limits, Outgoing
+from storage.notification.attempts import Outcome
+from storage.notification.claims import Claimed
+from storage.postgres.statement import as_json
+
+_log = logging.getLogger(__name__)
+_RESPONSE_CHARS = 20_000
+_SEVERITIES: dict[int | None, Severity] = {severity.rank: severity for severity in Severity}
+_ERROR_CHARS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A claimed delivery with the integration that it goes through."""
+
+    claimed: Claimed
+    target: Target
+
+    def outgoing(self) -> Outgoing[Any]:
+        """With the severity that it was routed by, or that it took over from what it replaces."""
+        config, claimed = self.target.config, self.claimed
+        message = render(str(claimed.delivery_id), claimed.notification, config.severity)
+        severity = _SEVERITIES.get(claimed.rank, message.severity)
+        latest = Latest(**claimed.latest) if claimed.latest else None
+        # What shows the state of an entity shows it no other for being told of it twice.
+        repeated = claimed.repeated and not self.target.channel.limits.stateful
+        if latest or repeated or severity is not message.severity:
+            message = replace(message, severity=severity, latest=latest, repeated=repeated)
+        return Outgoing(message, config, self.target.options(claimed.options), claimed.recipient)
+
+
+async def slot(claimed: Claimed, hopeless: asyncio.Event) -> bool:
+    """Wait for the slot of a send; False if it is not to be sent after all."""
+    wait = claimed.at - time.monotonic()
+    if wait > 0 and not hopeless.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(hopeless.wait(), wait)
+    return not hopeless.is_set()
+
+
+async def send(attempt: Attempt, egress: Egress, gates: Gates, jitter: float) -> Outcome:
+    """Send it now. A failure is an outcome, whatever the channel raises."""
+    target = attempt.target
+    started = time.perf_counter()
+    request: dict[str, Any] | None = None
+    result: Receipt | Failure
+    try:
+        outgoing = attempt.outgoing()
+        request = target.channel.request(outgoing)
+        result = await target.channel.deliver(outgoing, request, egress)
+    except DeliveryFailed as error:
+        result = error.failure
+    except Exception as error:  # a fault of ours must not stop the others
+        result = _unexpected(attempt.claimed, error, maybe_sent=request is not None)
+    gates.note(target.integration_id, timed_out=_timed_out(result))
+    latency = round((time.perf_counter() - started) * 1000)
+    return _outcome(attempt, request, result, latency, jitter)
+
+
+def _unexpected(claimed: Claimed, error: Exception, *, maybe_sent: bool) -> Failure:
+    name = type(error).__name__
+    _log.error("unexpected %s in delivery %s", name, claimed.delivery_id, exc_info=error)
+    detail = f"unexpected {name}; the worker's log has its message"
+    return Failure(FailureClass.TRANSIENT, detail, maybe_sent=maybe_sent)
+
+
+def _recorded(request: dict[str, Any] | None, sent: str, redact: Redactor) -> str:
+    """The request, `sent` as JSON. Few hold anything to redact; in those only texts may be
+    replaced, or it would be JSON no more."""
+    return sent if redact.sent(sent) == sent else as_json(redact.request(request))
+
+
+def _timed_out(result: Receipt | Failure) -> bool:
+    """No answer at all, and not because nobody was there."""
+    if isinstance(result, Receipt):
+        return False
+    silent = result.kind is FailureClass.TRANSIENT and result.status is None and result.maybe_sent
+    return silent or result.timed_out
+
+
+def _outcome(
+    attempt: Attempt,
+    request: dict[str, Any] | None,
+    result: Receipt | Failure,
+    latency_ms: int,
+    jitter: float,
+) -> Outcome:
+    claimed, redact = attempt.claimed, attempt.target.redactor
+    sent = as_json(request)
+    common: dict[str, Any] = {
+        "delivery_id": claimed.delivery_id,
+        "no": claimed.no,
+        "latency_ms": latency_ms,
+        "request": _recorded(request, sent, redact),
+        "response": stored(redact.text(result.response, sent), _RESPONSE_CHARS),
+        "destination": claimed.destination,
+        "pause": attempt.target.rest,
+        "ended": time.monotonic(),
+    }
+    before = Failures(claimed.failures, claimed.throttles, claimed.doubts)
+    if isinstance(result, Receipt):
+        given = (result.reference or {}).items()
+        return Outcome(
+            **common,
+            status=result.status,
+            failures=before,
+            code=result.code,
+            place=result.destination,
+            reference={name: stored(redact.sent(text), _ERROR_CHARS) for name, text in given}
+            or None,
+        )
+    return Outcome(
+        **common,
+        **_next(before, result, attempt.target.channel.limits, jitter),
+        code=result.status,
+        kind=result.kind,
+        maybe_sent=result.maybe_sent,
+        error=stored(redact.text(result.detail, sent), _ERROR_CHARS),
+        gone=result.gone,
+    )
+
+
+def _next(before: Failures, failure: Failure, limits: Limits, jitter: float) -> dict[str, Any]:
+    """What a failure means for the delivery, and for its destination."""
+    failures = before.plus(failure, keyed=limits.keyed)
+    wait = next_delay(failure, failures, limits.schedule, jitter, keyed=limits.keyed)
+    refused = failure.kind is FailureClass.MISCONFIGURED
+    return {
+        "status": DeliveryStatus.FAILED if wait is None else DeliveryStatus.RETRYING,
+        "failures": failures,
+        "wait": wait,
+        "rest": rest(failure),
+        "doubts_destination": refused or asks_too_much(failure),
+        "jitter": 1 + JITTER * jitter,
+    }

@@ -1,0 +1,1 @@
+"""Endpoints of integrations: create, change, test, show."""

@@ -1,0 +1,1 @@
+"""Endpoints of migration jobs: upload, preview, execute, report, undo; templates and records."""

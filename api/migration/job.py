@@ -1,0 +1,87 @@
+"""A migration job as clients see it."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.context import Context
+from api.errors import existing
+from domain.migration.job import FINAL, Counts, Phase, Status
+from storage.migration import jobs as migration
+from storage.migration.jobs import Job, Progress
+from workflows.starting import migration_id
+
+_NOTHING = Progress(Counts(), 0)
+
+
+async def find_job(connection: AsyncConnection, job_id: UUID) -> Job:
+    """The tenant's job of this id. Raises ApiError 404, also for another tenant's job."""
+    return existing(await migration.find(connection, job_id), "migration")
+
+
+async def shown_jobs(
+    context: Context, connection: AsyncConnection, jobs: list[Job]
+) -> list[dict[str, Any]]:
+    """Jobs with their progress, which is the sum of their ledgers."""
+    progress = await migration.progress(connection, [job["id"] for job in jobs])
+    return [_shown(context, job, progress.get(job["id"], _NOTHING)) for job in jobs]
+
+
+def shown_status(job: Mapping[str, Any]) -> Status:
+    """Where the job is. One that is taken back stays completed in its row until that is done."""
+    return Status.PROCESSING if job["phase"] == Phase.UNDOING else Status(job["status"])
+
+
+def _shown(context: Context, job: Job, progress: Progress) -> dict[str, Any]:
+    counts, rate, remaining = progress.counts, None, None
+    if counts.processed and progress.seconds:
+        rate = counts.processed / progress.seconds
+        remaining = (job["total_records"] - counts.processed) / rate
+    return {
+        "id": str(job["id"]),
+        "status": shown_status(job),
+        "phase": job["phase"],
+        "sourceSystem": job["source_system"],
+        "sourceInstance": job["source_instance"],
+        "entityType": job["entity_type"],
+        "format": job["format"],
+        "fileName": job["file_name"],
+        "filePath": job["file_path"],
+        "fileSize": job["object_size"],
+        "sha256": job["sha256"],
+        "mappingRevision": job["mapping_revision"],
+        "totalRecords": job["total_records"],
+        "processedRecords": counts.processed,
+        "successfulRecords": counts.inserted,
+        "updatedRecords": counts.updated,
+        "skippedRecords": counts.skipped,
+        "failedRecords": counts.failed,
+        "rowsPerSecond": None if rate is None else round(rate, 1),
+        "etaSeconds": _eta(job, remaining),
+        "temporalUi": _temporal_ui(context, job),
+        "options": job["options"],
+        "report": job["report"],
+        "failure": job["failure"],
+        "ignoredRecords": (job["profile"] or {}).get("ignored", {}),
+        "warnings": job["warnings"],
+        "createdAt": job["created_at"],
+        "startedAt": job["started_at"],
+        "completedAt": job["completed_at"],
+    }
+
+
+def _eta(job: Mapping[str, Any], remaining: float | None) -> float | None:
+    if shown_status(job) in FINAL:
+        return 0
+    return None if remaining is None else round(remaining, 1)
+
+
+def _temporal_ui(context: Context, job: Job) -> str | None:
+    base = context.settings.temporal_ui_url
+    if base is None:
+        return None
+    namespace = quote(context.settings.temporal_namespace, safe="")
+    return f"{base}/namespaces/{namespace}/workflows/{quote(migration_id(job['id']), safe='')}"

@@ -1,0 +1,57 @@
+"""Records over HTTP: read back what was imported."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from api.auth import Reader
+from api.context import InContext
+from api.errors import existing, not_found
+from api.page import InPage
+from domain.mapping.entity import ENTITIES
+from storage.migration import records as record
+
+router = APIRouter(prefix="/v1/records", tags=["records"])
+
+
+@router.get("/{entity_type}")
+async def list_records(
+    entity_type: str,
+    context: InContext,
+    caller: Reader,
+    page: InPage,
+    source_id: str | None = None,
+    external_id: str | None = None,
+    job: UUID | None = None,
+) -> dict[str, Any]:
+    """The tenant's records of a type, in the order they were imported."""
+    _known(entity_type)
+    given = {"source_id": source_id, "external_id": external_id, "migration_job_id": job}
+    filters = {name: value for name, value in given.items() if value is not None}
+    async with context.database.tenant(caller.tenant_id) as connection:
+        rows = await record.page(connection, entity_type, filters, page.wanted, page.after)
+    return page.answer(rows, [_shown(row) for row in rows])
+
+
+@router.get("/{entity_type}/{record_id}")
+async def get_record(
+    entity_type: str, record_id: UUID, context: InContext, caller: Reader
+) -> dict[str, Any]:
+    _known(entity_type)
+    async with context.database.tenant(caller.tenant_id) as connection:
+        row = existing(await record.find(connection, entity_type, record_id), "record")
+    return {"data": _shown(row)}
+
+
+def _known(entity_type: str) -> None:
+    if entity_type not in ENTITIES:
+        raise not_found("entity type")
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    # A 64-bit number does not survive JSON in a browser.
+    return {
+        **row,
+        "content_hash": None if row["content_hash"] is None else str(row["content_hash"]),
+    }

@@ -1,0 +1,148 @@
+"""POST /v1/migration/upload: from the first byte to a job whose workflow runs."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic_core import to_jsonable_python
+from temporalio.service import RPCError
+
+from api.auth import Caller, Operator
+from api.change import note
+from api.context import Context, InContext
+from api.durable import reference
+from api.errors import ApiError, bad_input_response
+from api.idempotency import IdempotencyKey, Once, once, request_hash
+from api.migration.form import Form
+from api.migration.intake import Intake, UploadFields
+from api.migration.job import find_job, shown_jobs
+from api.migration.stored_file import take_room
+from domain.failures import BadInput, Problem
+from domain.mapping.mapping import Mapping
+from domain.migration.job import Status
+from storage.migration import jobs as migration
+from storage.migration.jobs import Job, NewJob, summary
+from workflows.migration.workflow import MigrationInput
+from workflows.starting import start_migration
+
+router = APIRouter(prefix="/v1/migration", tags=["migration"])
+
+
+def _form_schema() -> dict[str, Any]:
+    """The form as OpenAPI wants it; the models it refers to are described with other routes."""
+    schema = UploadFields.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    schema["properties"]["file"] = {"type": "string", "format": "binary"}
+    schema["required"].append("file")
+    schema["description"] = "Fields before the file are judged before it is read."
+    return schema
+
+
+_FORM = {"required": True, "content": {"multipart/form-data": {"schema": _form_schema()}}}
+
+
+@router.post(
+    "/upload",
+    status_code=201,
+    openapi_extra={"requestBody": _FORM},
+    responses={202: {"description": "The job; its preview is not ready yet"}},
+)
+async def upload(
+    request: Request, context: InContext, caller: Operator, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Upload an export: multipart/form-data, the fields and the file in part `file`. What stands
+    before the file is judged before it is read.
+
+    201 with the preview if it is ready within `wait` seconds, else 202 with the job.
+    """
+    form = Form(request, context.settings.upload_max_bytes)
+    async with once(context.database, caller.tenant_id, idempotency_key) as hold:
+        fields, mapping, stored = await Intake(context, caller, form).take()
+        taken = _Taken(context, caller, hold, _hash(fields, stored))
+        job = await taken.record(stored, mapping)
+        if isinstance(job, Response):
+            return job
+        await _start(context, job)
+        return await taken.answer(job["id"], fields.wait)
+
+
+def _hash(fields: UploadFields, stored: NewJob) -> str:
+    asked = fields.model_dump(mode="json", exclude={"wait", "sha256"})
+    return request_hash({**asked, "fileName": stored.file_name}, stored.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """An upload whose file is in storage: whose it is, its key, and the hash of what it asks."""
+
+    context: Context
+    caller: Caller
+    hold: Once
+    hash: str
+
+    async def record(self, stored: NewJob, mapping: Mapping | None) -> Job | Response:
+        """The job of the file; or the answer given earlier, and the file is dropped again."""
+        try:
+            earlier = self.hold.replay(self.hash)
+            # If this fails but for a refusal, the job may be on record all the same (a commit whose
+            # reply was lost), so the file stays: the reaper deletes what belongs to no job.
+            taken = earlier or await self._create(stored, mapping)
+        except (ApiError, BadInput):
+            await self.context.store.delete([stored.object_key])
+            raise
+        if earlier is not None:
+            await self.context.store.delete([stored.object_key])
+        return taken
+
+    async def _create(self, stored: NewJob, mapping: Mapping | None) -> Job:
+        # From the same commit on, a repeated request is answered with this job.
+        async with self.hold.transaction() as connection:
+            await take_room(self.context, self.caller, connection, stored.object_size)
+            job = await migration.create(connection, self.caller.tenant_id, stored, mapping)
+            await note(connection, self.caller, "create", "migration", job["id"])
+            shown = (await shown_jobs(self.context, connection, [job]))[0]
+            await self.hold.settle(connection, self.hash, 202, to_jsonable_python({"job": shown}))
+        return job
+
+    async def answer(self, job_id: UUID, wait: float) -> Response:
+        job, shown = await _first_state(self.context, self.caller, job_id, wait)
+        if job["status"] == Status.FAILED and job["failure"]:
+            await self.hold.forget()
+            return bad_input_response(Problem.model_validate(job["failure"]), jobId=str(job_id))
+        body = to_jsonable_python({"job": shown})
+        if job["preview"] is not None:
+            body["preview"] = job["preview"]
+        status = 202 if job["preview"] is None else 201
+        async with self.hold.transaction() as connection:
+            await self.hold.settle_again(connection, self.hash, status, body)
+        return JSONResponse(body, status)
+
+
+async def _start(context: Context, job: Job) -> None:
+    input = MigrationInput(
+        job=reference(job),
+        ttl_seconds=context.settings.migration_ttl_seconds,
+        dry_run=job["dry_run"],
+    )
+    with suppress(RPCError):  # the job is on record: the reaper starts what was never started
+        await start_migration(context.temporal, input, summary(job))
+
+
+async def _first_state(
+    context: Context, caller: Caller, job_id: UUID, wait: float
+) -> tuple[Job, dict[str, Any]]:
+    """The job once it is no longer pending, or as it is when the time to wait is over."""
+    deadline = asyncio.get_running_loop().time() + wait
+    pause = 0.02
+    while True:
+        async with context.database.tenant(caller.tenant_id) as connection:
+            job = await find_job(connection, job_id)
+            left = deadline - asyncio.get_running_loop().time()
+            if job["status"] != Status.PENDING or left <= 0 or context.closing.is_set():
+                return job, (await shown_jobs(context, connection, [job]))[0]
+        await context.pause(min(pause, left))
+        pause = min(pause * 1.5, 0.25)

@@ -1,0 +1,1 @@
+"""Endpoints of notifications: events, deliveries, channels, preferences."""

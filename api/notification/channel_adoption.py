@@ -1,0 +1,160 @@
+"""Moves what was once saved in channels' configs in clear to where secrets are sealed.
+
+Before configs were checked, a channel's could hold a token that nothing used and anybody could
+read. Each channel is moved in a transaction of its own and is then like any other, so this may be
+killed and run again, and run beside others. Every API does it when it starts, and so does
+`firelater secrets adopt`.
+"""
+
+import asyncio
+import logging
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.integration.config import Config, Parts, masks, with_signing_secret
+from domain.redaction import is_secret_name
+from domain.tenant import TenantId
+from integrations import CHANNELS
+from integrations.channel import Channel, names_of, secret_names
+from integrations.options import misplaced, read
+from storage.integration import integrations as integration
+from storage.integration.integrations import Integration
+from storage.notification import channel_adoption
+from storage.notification import channels as channel
+from storage.notification.channels import NotificationChannel
+from storage.postgres.database import Database
+from storage.secrets.vault import Vault
+from storage.tenancy import audit, tenants
+
+_ACTOR = "service"
+_log = logging.getLogger(__name__)
+
+
+async def adopt(database: Database, vault: Vault) -> int:
+    """Move what is not moved yet; how many channels that were."""
+    options = {kind: sorted(names_of(CHANNELS[kind].options)) for kind in CHANNELS}
+    count = 0
+    for tenant in await tenants.every(database):
+        async with database.tenant(tenant.id) as connection:
+            found = await channel_adoption.with_more(connection, options)
+        for id in found:
+            async with database.tenant(tenant.id) as connection:
+                count += await _Adoption(connection, vault, tenant.id).adopt(id)
+    return count
+
+
+async def adopt_quietly(database: Database, vault: Vault) -> None:
+    """The same beside other work, which does not depend on it: what is not moved is not shown."""
+    try:
+        count = await adopt(database, vault)
+    except Exception:
+        _log.exception("secrets in channels' configs stay there until the next start")
+        return
+    if count:
+        _log.warning("secrets of %s notification channels are sealed now", count)
+
+
+class _Adoption:
+    """Moves the secrets of one tenant's channels, in the caller's transaction."""
+
+    def __init__(self, connection: AsyncConnection, vault: Vault, tenant_id: TenantId) -> None:
+        self._connection, self._vault, self._tenant_id = connection, vault, tenant_id
+
+    async def adopt(self, id: UUID) -> bool:
+        row = await channel.find(self._connection, id)
+        kind = CHANNELS.get(row["type"]) if row else None
+        if row is None or kind is None:
+            return False
+        own = _own(kind, row["config"])
+        secret = [name for name in misplaced(kind, row["config"]) if _is_secret(kind, name)]
+        if not secret:
+            return False
+        if row["integration_id"] is None and secret_names(kind.config) & own.keys():
+            moved = [name for name in row["config"] if _name(kind, name) in own]
+            row |= {"integration_id": await self._connect(kind, row, own)}
+        else:
+            moved = []
+            await self._say_dropped(row, secret)
+        await self._replace(row, {*moved, *secret})
+        return True
+
+    async def _connect(self, kind: Channel[Any], row: NotificationChannel, own: Config) -> UUID:
+        """Give the channel the connection that its config describes, whether it works or not."""
+        id = await integration.new_id(self._connection)
+        completed = read(kind, row["config"])[0].completing(with_signing_secret(kind, own))
+        parts = Parts.of(kind, completed)
+        values: Integration = {
+            "id": id,
+            "name": row["name"],
+            "type": row["type"],
+            "config": parts.plain,
+            "credentials": self._vault.seal(self._tenant_id, id, parts.secrets),
+            "credential_hints": masks(parts.secrets, {}, {}),
+            "created_by": _ACTOR,
+            "channel_id": row["id"],
+        }
+        await integration.create(self._connection, values | _state(kind, completed))
+        return id
+
+    async def _say_dropped(self, row: NotificationChannel, names: list[str]) -> None:
+        """What nothing used, and nothing can: the channel's integration has its own."""
+        detail = (
+            f"{', '.join(names)} in the config of the channel {row['name']!r} had no effect, and"
+            " was removed, as it may be secret"
+        )
+        if row["integration_id"] is not None:
+            entry = {"level": "warning", "action": "adopt", "detail": detail, "actor": _ACTOR}
+            await integration.log(self._connection, row["integration_id"], entry)
+
+    async def _replace(self, row: NotificationChannel, moved: set[str]) -> None:
+        rest = {name: value for name, value in row["config"].items() if name not in moved}
+        await channel.replace(self._connection, row | {"config": rest})
+        await channel_adoption.forget(self._connection, self._tenant_id, row["id"], sorted(moved))
+        action, subject = "notification_channel.adopt", f"notification_channel/{row['id']}"
+        await audit.note(self._connection, self._tenant_id, _ACTOR, action, subject)
+
+
+def _own(kind: Channel[Any], config: Config) -> Config:
+    """What of a config is a connection's, under the names that it has there."""
+    names = names_of(kind.config)
+    found = {_name(kind, name): value for name, value in config.items() if value is not None}
+    return {name: value for name, value in found.items() if name in names}
+
+
+def _name(kind: Channel[Any], name: str) -> str:
+    """`bot_token` was taken as well as `botToken`, as everything was."""
+    name = kind.config.synonyms.get(name, name)
+    return name if name in names_of(kind.config) else to_camel(name)
+
+
+def _is_secret(kind: Channel[Any], name: str) -> bool:
+    return _name(kind, name) in secret_names(kind.config) or is_secret_name(name)
+
+
+def _state(kind: Channel[Any], config: Config) -> Integration:
+    try:
+        kind.config.model_validate(config, by_alias=True, by_name=False)
+    except ValidationError as error:
+        places = sorted({".".join(map(str, each["loc"])) or "config" for each in error.errors()})
+        said = f"its config is not valid: {', '.join(places)}"
+        return {"connection_status": "misconfigured", "last_error": said}
+    return {}
+
+
+async def _main() -> None:
+    from settings import settings
+    from storage.integration import secret_rotation as rotation
+    from storage.secrets.key_check import open_vault
+
+    chosen = settings()
+    async with rotation.connected(chosen) as (database, _):
+        vault = await open_vault(database, chosen.secrets_keyring_file)
+        print(f"adopted={await adopt(database, vault)}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())

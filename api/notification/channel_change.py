@@ -1,0 +1,251 @@
+"""What creating, changing and deleting a notification channel write, in the caller's transaction.
+
+A channel with a connection of its own is written together with that, an integration that bears
+its name and that nobody lists.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.auth import Caller
+from api.change import note, without_defaults
+from api.context import Context
+from api.errors import ApiError, not_found
+from api.integration.change import Desk, IntegrationChange, Name, NewIntegration, Written
+from api.integration.config import Config, channel_of, merged, refuse
+from api.notification.channel_config import (
+    Split,
+    check_admin,
+    check_idle,
+    checked_options,
+    refuse_both,
+    split,
+    written,
+)
+from domain.storable import JsonObject, at_most
+from integrations.channel import ChannelOptions, names_of
+from integrations.options import read
+from storage.integration import integrations as integration
+from storage.integration.integrations import Integration
+from storage.notification import channels as channel
+from storage.notification import parked as waiting
+from storage.notification import preferences as preference
+from storage.notification.channels import NotificationChannel
+
+_KIND = "notification_channel"  # in the audit log
+_CONFIG_BYTES = 64 * 2**10
+
+Given = Annotated[JsonObject, at_most(_CONFIG_BYTES)]
+
+
+class NewChannel(BaseModel):
+    """`config` is where and to whom, such as `{"channel": "#ops"}` (the type's `options_schema`).
+
+    Instead of naming an integration it may say how to connect, secrets included, as the type's
+    `config_schema` says: the channel then has a connection of its own, which an admin makes.
+    """
+
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+    name: Name
+    type: str
+    integration_id: UUID | None = None
+    config: Given = Field(default_factory=dict)
+    is_default: bool = False
+    is_active: bool = True
+
+
+class ChannelChange(NewChannel):
+    """What is left out stays as it is; what is given replaces it whole.
+
+    But for the config of a channel with a connection of its own: in that, null removes what it
+    names (RFC 7396), and a secret that is not named is kept.
+    """
+
+    model_config = ConfigDict(json_schema_extra=without_defaults)
+
+    name: Name = ""
+    type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The secret that was made for it, to be shown this once; the requests to be woken."""
+
+    shown_once: dict[str, str]
+    woken: set[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelDesk:
+    """Where one caller's notification channels are written."""
+
+    context: Context
+    caller: Caller
+    connection: AsyncConnection
+
+    async def create(self, body: NewChannel) -> tuple[UUID, Changed]:
+        kind = channel_of(body.type)
+        parts = split(kind, body.config)
+        options = checked_options(kind, parts.options)
+        await self._check_integration(body.integration_id, body.type, options)
+        values = body.model_dump() | {"config": written(options)}
+        row = await channel.create(self.connection, values)
+        made = await self._connect(row, parts) if parts.own else None
+        await self._note("create", row["id"])
+        return row["id"], Changed(made.shown_once if made else {}, set())
+
+    async def change(self, row: NotificationChannel, body: ChannelChange) -> Changed:
+        given = body.model_dump(exclude_unset=True)
+        if given.get("type", row["type"]) != row["type"]:
+            refuse("type_fixed", "the type of a channel cannot change", type="it is another")
+        own = await self._own(row)
+        if own is None:
+            done = await self._change_plain(row | given, body)
+        else:
+            done = await self._change_own(row, own, body)
+        await self._note("update", row["id"])
+        return done
+
+    async def delete(self, id: UUID, *, force: bool) -> tuple[list[str], set[UUID]]:
+        """The users whose preferences named it and do no more; the requests to be woken.
+
+        Raises ApiError 409 if there are such users and it is not forced.
+        """
+        row = await channel.find(self.connection, id)
+        own = row and await self._own(row)
+        if row is None:
+            raise not_found("notification channel")
+        woken: set[UUID] = set()
+        if own is not None:
+            check_admin(self.caller)
+            reason = "the channel was deleted, and with it its connection"
+            woken = await waiting.cancel(self.connection, own["id"], reason)
+        await channel.remove(self.connection, id)  # from here on nobody can choose it
+        users = await preference.naming(self.connection, id)
+        if users and not force:
+            raise _in_use(len(users))
+        for user_id in users:
+            await preference.drop_channel(self.connection, user_id, id)
+            kind = "notification_preferences"
+            await note(self.connection, self.caller, "update", kind, user_id)
+        await self._note("delete", id)
+        return users, woken
+
+    async def _own(self, row: NotificationChannel) -> Integration | None:
+        """The channel's own connection, locked."""
+        if row["integration_id"] is None:
+            return None
+        found = await integration.find(self.connection, row["integration_id"], lock=True)
+        return found if found and found["channel_id"] == row["id"] else None
+
+    async def _change_plain(self, row: NotificationChannel, body: ChannelChange) -> Changed:
+        """A channel through an integration, or through none yet; `row` is as it is to be."""
+        kind = channel_of(row["type"])
+        parts, options = split(kind, body.config), read(kind, row["config"])[0]
+        if "config" in body.model_fields_set:
+            options = checked_options(kind, parts.options)
+            row = row | {"config": written(options)}
+        if {"config", "integration_id"} & body.model_fields_set:
+            await self._check_integration(row["integration_id"], row["type"], options)
+        await channel.replace(self.connection, row)
+        woken = await channel.route_refused_anew(self.connection, row["id"])
+        if not parts.own:
+            return Changed({}, woken)
+        return Changed((await self._connect(row, parts)).shown_once, woken)
+
+    async def _change_own(
+        self, row: NotificationChannel, own: Integration, body: ChannelChange
+    ) -> Changed:
+        """A channel with a connection of its own: what it is told of that, that is told."""
+        given = body.model_dump(exclude_unset=True, exclude={"config"})
+        if given.get("integration_id") not in (None, own["id"]):
+            detail = "the channel has a connection of its own: make another for this integration"
+            refuse("config_of_integration", detail, integration_id=detail)
+        kind = channel_of(row["type"])
+        parts = split(kind, body.config, has_own=True)
+        if body.config:
+            given["config"] = self._options(row, own, parts)
+        given["integration_id"] = own["id"]
+        await channel.replace(self.connection, row | given)
+        changes: Config = {"config": parts.own} if parts.own else {}
+        if given.get("name", row["name"]) != row["name"]:
+            changes["name"] = given["name"]
+        if given.get("is_active") and not own["is_active"]:  # also one that its vendor ended
+            changes["is_active"] = True
+        return await self._changed(own, row | given, changes)
+
+    def _options(self, row: NotificationChannel, own: Integration, parts: Split) -> Config:
+        """The options of a channel with a connection of its own as they are to be."""
+        kind = channel_of(row["type"])
+        known = names_of(kind.options) & row["config"].keys()  # what else was saved has no effect
+        before = {name: row["config"][name] for name in known}
+        options = checked_options(kind, merged(before, parts.options))
+        connection = {**own["config"], **own["credential_hints"], **parts.own}
+        check_idle(options, (name for name in connection if connection[name] is not None))
+        return written(options)
+
+    async def _changed(
+        self, own: Integration, row: NotificationChannel, changes: Config
+    ) -> Changed:
+        woken = await channel.route_refused_anew(self.connection, row["id"])
+        if not changes:
+            return Changed({}, woken)
+        if "config" in changes:
+            check_admin(self.caller)
+        desk = Desk(self.context, self.caller, self.connection)
+        done = await desk.change(own, IntegrationChange.model_validate(changes))
+        woken |= await waiting.wake(self.connection, own["id"])
+        return Changed(done.shown_once, woken)
+
+    async def _connect(self, row: NotificationChannel, parts: Split) -> Written:
+        """Give the channel a connection of its own."""
+        if row["integration_id"] is not None:
+            refuse_both(parts.own)
+        check_admin(self.caller)
+        kind = channel_of(row["type"])
+        options = checked_options(kind, parts.options)
+        check_idle(options, parts.own)
+        config = options.completing(parts.own)
+        desk = Desk(self.context, self.caller, self.connection)
+        body = NewIntegration(name=row["name"], type=row["type"], config=config)
+        made = await desk.create(body, row["id"])
+        named = {"id": row["id"], "integration_id": made.row["id"]}
+        await channel.replace(self.connection, named)
+        return made
+
+    async def _check_integration(
+        self, integration_id: UUID | None, type: str, options: ChannelOptions
+    ) -> None:
+        """Raises ApiError 422 if there is no such integration, or if the channel cannot have it."""
+        if integration_id is None:
+            return
+        found = await integration.find(self.connection, integration_id, lock=True)
+        if found is None:
+            detail = "there is no such integration"
+            refuse("unknown_integration", detail, integration_id=detail)
+        if found["channel_id"] is not None:
+            detail = "this is the connection of another channel, which has it for itself"
+            refuse("belongs_to_channel", detail, integration_id=detail)
+        if found["type"] != type:
+            detail = f"the integration is of type {found['type']}"
+            refuse("type_mismatch", "channel and integration are of one type", type=detail)
+        check_idle(options, {**found["config"], **found["credential_hints"]})
+
+    async def _note(self, action: str, id: UUID) -> None:
+        await note(self.connection, self.caller, action, _KIND, id)
+
+
+def _in_use(users: int) -> ApiError:
+    who = "1 user has" if users == 1 else f"{users} users have"
+    detail = (
+        f"{who} chosen this channel in their preferences: change those, or delete it with"
+        " ?force=true, which takes it out of them (who has no other channel is told through the"
+        " default ones)"
+    )
+    return ApiError(409, "channel_in_use", detail, users=users)

@@ -1,0 +1,108 @@
+"""Notification channels over HTTP: where a tenant is told things, and who is told by default."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse, Response
+from pydantic_core import to_jsonable_python
+
+from api.auth import Operator, Reader
+from api.context import InContext
+from api.durable import wake_requests
+from api.errors import existing, unique_name
+from api.idempotency import IdempotencyKey, once_within, request_hash, secret_request_hash
+from api.notification.channel_change import ChannelChange, ChannelDesk, NewChannel
+from api.notification.channel_config import shown
+from api.page import InNumberedPage
+from integrations import CHANNELS
+from integrations.options import misplaced
+from storage.notification import channels as channel
+
+router = APIRouter(prefix="/v1/notification-channels", tags=["notification channels"])
+
+
+@router.get("")
+async def list_channels(
+    context: InContext,
+    caller: Reader,
+    page: InNumberedPage,
+    type: Annotated[str | None, Query(max_length=100)] = None,
+) -> dict[str, Any]:
+    async with context.database.tenant(caller.tenant_id) as connection:
+        found = await channel.page(connection, type, page.span)
+    return page.answer_of(found, [shown(row) for row in found.rows])
+
+
+@router.post("", status_code=201)
+async def create_channel(
+    body: NewChannel,
+    context: InContext,
+    caller: Operator,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Make a channel. With a connection of its own it takes a key of the role admin; a signing
+    secret that is made for that is shown this once."""
+    hash = await _hash(body, idempotency_key)
+    with unique_name("a notification channel", body.name):
+        async with once_within(context.database, caller.tenant_id, idempotency_key) as (hold, tx):
+            earlier = hold.replay(hash)
+            if earlier is not None:
+                return earlier
+            id, done = await ChannelDesk(context, caller, tx).create(body)
+            row = existing(await channel.see(tx, id), "notification channel")
+            answer = to_jsonable_python({"data": shown(row)})
+            await hold.settle(tx, hash, 201, answer)
+    return JSONResponse({**answer, **done.shown_once}, 201)
+
+
+async def _hash(body: NewChannel, key: str | None) -> str:
+    """Slow to try where the config is more than options, and may hold secrets."""
+    kind, fields = CHANNELS.get(body.type), body.model_dump()
+    if kind is None or misplaced(kind, body.config):
+        return await secret_request_hash(fields, key)
+    return request_hash(fields)
+
+
+@router.get("/{channel_id}")
+async def get_channel(channel_id: UUID, context: InContext, caller: Reader) -> dict[str, Any]:
+    """The channel, how its integration fares, and, as `warnings`, why nothing goes through it."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        found = existing(await channel.see(connection, channel_id), "notification channel")
+    return {"data": shown(found)}
+
+
+@router.patch("/{channel_id}")
+async def change_channel(
+    channel_id: UUID, body: ChannelChange, context: InContext, caller: Operator
+) -> dict[str, Any]:
+    """Change what is named. Deliveries that are on their way keep the config they have, but for
+    those that waited for it to be mended."""
+    with unique_name("a notification channel", body.name):
+        async with context.database.tenant(caller.tenant_id) as connection:
+            found = existing(await channel.find(connection, channel_id), "notification channel")
+            done = await ChannelDesk(context, caller, connection).change(found, body)
+            row = existing(await channel.see(connection, channel_id), "notification channel")
+    await wake_requests(context.temporal, caller.tenant_id, done.woken)
+    return {"data": shown(row), **done.shown_once}
+
+
+_Force = Annotated[bool, Query(description="Take it out of the preferences that name it.")]
+_REPAIRED: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Deleted, and taken out of the preferences of the `users`"}
+}
+
+
+@router.delete("/{channel_id}", status_code=204, responses=_REPAIRED)
+async def delete_channel(
+    channel_id: UUID, context: InContext, caller: Operator, force: _Force = False
+) -> Response:
+    """Remove it. Deliveries that are on their way stay so, but for those through a connection of
+    the channel's own, which goes with it. Refused while users' preferences name it."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        desk = ChannelDesk(context, caller, connection)
+        users, woken = await desk.delete(channel_id, force=force)
+    await wake_requests(context.temporal, caller.tenant_id, woken)
+    if users:
+        return JSONResponse({"data": {"id": str(channel_id), "users": users}})
+    return Response(status_code=204)

@@ -1,0 +1,145 @@
+"""Deliveries over HTTP: how they are shown, and how they are sent again or cancelled."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic.alias_generators import to_camel
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.auth import OPERATE, Operator
+from api.context import InContext
+from api.durable import wake_requests
+from api.errors import ApiError, existing
+from domain.notification.delivery import DeliveryStatus, Reason
+from domain.notification.message import notes
+from storage.notification import deliveries as delivery
+from storage.notification import notifications as notification
+from storage.notification import parked as waiting
+from storage.notification.deliveries import Delivery
+from storage.notification.notifications import Notification
+
+router = APIRouter(prefix="/v1/deliveries", tags=["notifications"])
+
+_OF_NOTIFICATION = (
+    *(
+        "id",
+        "event_id",
+        "event_type",
+        "title",
+        "body",
+        "entity_type",
+        "entity_id",
+        "metadata",
+        "dedup_key",
+    ),
+    *("severity", "expires_at", "created_at"),
+)
+_OF_DELIVERY = (
+    *("id", "channel_id", "channel_type", "integration_id", "destination", "recipient", "status"),
+    *("reason", "attempts", "next_attempt_at", "rests_until", "deadline_at", "last_class"),
+    *("last_error", "reference"),
+    *("created_at", "updated_at", "completed_at"),
+)
+_OF_ATTEMPT = (
+    *("no", "started_at", "completed_at", "class", "maybe_sent", "status_code", "latency_ms"),
+    *("error", "next_attempt_at"),
+)
+_FOR_OPERATORS = ("request", "response")
+_camel = cache(to_camel)  # a page has thousands of values of a few names
+
+
+@router.post("/{delivery_id}/resend", status_code=202)
+async def resend(delivery_id: UUID, context: InContext, caller: Operator) -> dict[str, Any]:
+    """Send it again, from the start of its schedule, whatever became of it: through its channel as
+    that is now, and at once, also where the destination asked for a rest."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        found = existing(await delivery.find(connection, delivery_id), "delivery")
+        requests = await send_again(connection, [found])
+    if not requests:
+        raise ApiError(409, "invalid_state", "the delivery is being sent at this moment")
+    await wake_requests(context.temporal, caller.tenant_id, requests)
+    return await _shown_now(context, caller, found)
+
+
+@router.post("/{delivery_id}/cancel", status_code=202)
+async def cancel(delivery_id: UUID, context: InContext, caller: Operator) -> dict[str, Any]:
+    """Send it no more; what is in flight cannot be called back."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        found = existing(await delivery.find(connection, delivery_id), "delivery")
+        if not await delivery.cancel(connection, delivery_id):
+            raise ApiError(409, "invalid_state", f"the delivery is {found['status']} already")
+        await waiting.note_wakes(connection, {found["request_id"]})
+    await wake_requests(context.temporal, caller.tenant_id, {found["request_id"]})
+    return await _shown_now(context, caller, found)
+
+
+async def send_again(connection: AsyncConnection, found: Sequence[Delivery]) -> set[UUID]:
+    """Have deliveries routed anew and sent; the requests that will be woken for it."""
+    requests = await delivery.resend(connection, [each["id"] for each in found])
+    await waiting.note_wakes(connection, requests)
+    return requests
+
+
+async def with_deliveries(
+    connection: AsyncConnection, rows: Sequence[Notification]
+) -> list[dict[str, Any]]:
+    """Notifications as lists show them."""
+    found: dict[UUID, list[Delivery]] = defaultdict(list)
+    for each in await delivery.of_notifications(connection, [row["id"] for row in rows]):
+        found[each["notification_id"]].append(each)
+    return [_shown(row, [_delivery(each) for each in found[row["id"]]]) for row in rows]
+
+
+async def with_attempts(
+    connection: AsyncConnection, row: Notification, is_operator: bool
+) -> dict[str, Any]:
+    """One notification with everything on record about it."""
+    deliveries = await delivery.of_notifications(connection, [row["id"]])
+    attempts: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
+    fields = (*_OF_ATTEMPT, *_FOR_OPERATORS) if is_operator else _OF_ATTEMPT
+    for each in await delivery.attempts_of(connection, [each["id"] for each in deliveries]):
+        attempts[each["delivery_id"]].append(_part(each, fields))
+    shown = [_delivery(each) | {"log": attempts[each["id"]]} for each in deliveries]
+    return _shown(row, shown)
+
+
+async def _shown_now(context: InContext, caller: Operator, found: Delivery) -> dict[str, Any]:
+    async with context.database.tenant(caller.tenant_id) as connection:
+        row = existing(
+            await notification.find(connection, found["notification_id"]), "notification"
+        )
+        shown = await with_attempts(connection, row, caller.role in OPERATE)
+    mine = (each for each in shown["deliveries"] if each["id"] == str(found["id"]))
+    # One that no channel got makes room for those of the channels that get it now.
+    return {"data": next(mine, None) or _part(found | {"rests_until": None}, _OF_DELIVERY)}
+
+
+def _shown(row: Notification, deliveries: list[dict[str, Any]]) -> dict[str, Any]:
+    user = row["recipient"]
+    told = {"user": user, "notes": notes(row["metadata"], user), "deliveries": deliveries}
+    return _part(row, _OF_NOTIFICATION) | told
+
+
+def _delivery(row: Delivery) -> dict[str, Any]:
+    """Of one that is over there is no next attempt, whatever its row was left with; one that waits
+    does so for its own time, and for that of its destination and its integration."""
+    if row["completed_at"]:
+        return _part(row | {"next_attempt_at": None, "rests_until": None}, _OF_DELIVERY)
+    if row["status"] != DeliveryStatus.SENDING:
+        times = (row["next_attempt_at"], row["rests_until"], row["probe_at"])
+        next = max((time for time in times if time is not None), default=None)
+        off = Reason.INTEGRATION_OFF if row["is_on"] is False else row["reason"]
+        row = row | {"next_attempt_at": next, "reason": off}
+    return _part(row, _OF_DELIVERY)
+
+
+def _part(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for name in names:
+        value = row[name]
+        shown[_camel(name)] = str(value) if isinstance(value, UUID) else value
+    return shown

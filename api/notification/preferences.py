@@ -1,0 +1,97 @@
+"""Preferences over HTTP: what a user of the platform wants to be told, and where."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.auth import Operator, Reader
+from api.change import note
+from api.context import InContext
+from api.errors import ApiError
+from domain.notification.event import Text
+from domain.notification.preference import CHOICES, ChannelType, Choice, Pattern, Preferences
+from storage.notification import channels as channel
+from storage.notification import preferences as preference
+
+router = APIRouter(prefix="/v1/notification-preferences", tags=["notification preferences"])
+
+UserId = Annotated[Text, Path(min_length=1, max_length=200)]
+
+
+class Enabled(BaseModel):
+    """Whether the user is told."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Which row of the platform's table of preferences."""
+
+    user_id: UserId
+    event_type: Annotated[Pattern, Path()]
+    channel_type: Annotated[ChannelType, Path()]
+
+
+@router.get("/{user_id}")
+async def get_preferences(user_id: UserId, context: InContext, caller: Reader) -> dict[str, Any]:
+    """The user's choice; for those who have made none, what holds for them."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        found = await preference.find(connection, user_id)
+    return _shown(user_id, *(found or (Preferences(), None)))
+
+
+@router.put("/{user_id}")
+async def replace_preferences(
+    user_id: UserId, body: Preferences, context: InContext, caller: Operator
+) -> dict[str, Any]:
+    """Replace the user's choice; it holds for events that are accepted from now on."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        await _check_channels(connection, body)
+        at = await preference.put(connection, user_id, body)
+        await note(connection, caller, "update", "notification_preferences", user_id)
+    return _shown(user_id, body, at)
+
+
+@router.put("/{user_id}/{event_type}/{channel_type}")
+async def choose(
+    row: Annotated[Row, Depends()], body: Enabled, context: InContext, caller: Operator
+) -> dict[str, Any]:
+    """Choose for one type of events (or all below one, `incident.*`) and one type of channels; all
+    else that the user has chosen stays."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        before = await preference.lock(connection, row.user_id)
+        choice = Choice(
+            event_type=row.event_type, channel_type=row.channel_type, enabled=body.enabled
+        )
+        chosen = before.choosing(choice)
+        if len(chosen.choices) > CHOICES:
+            detail = f"a user has {CHOICES:,} choices at most: replace them all, with fewer"
+            raise ApiError(422, "too_many_choices", detail, limit=CHOICES)
+        at = await preference.put(connection, row.user_id, chosen)
+        await note(connection, caller, "update", "notification_preferences", row.user_id)
+    return _shown(row.user_id, chosen, at)
+
+
+async def _check_channels(connection: AsyncConnection, chosen: Preferences) -> None:
+    """Raises ApiError 422 that points at each channel that there is not."""
+    ids = chosen.channels or ()
+    known = await channel.known(connection, set(ids))
+    errors = [
+        {"pointer": f"/channels/{place}", "detail": "there is no such notification channel"}
+        for place, id in enumerate(ids)
+        if id not in known
+    ]
+    if errors:
+        raise ApiError(422, "unknown_channel", "not all the channels exist", errors=errors)
+
+
+def _shown(user_id: str, chosen: Preferences, at: datetime | None) -> dict[str, Any]:
+    shown = chosen.model_dump(mode="json", by_alias=True)
+    return {"data": {"userId": user_id, **shown, "updatedAt": at}}

@@ -1,0 +1,91 @@
+"""Tenants and their API keys."""
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from pydantic_core import to_jsonable_python
+
+from api.auth import Admin, Platform
+from api.context import InContext
+from api.errors import ApiError, not_found
+from api.idempotency import IdempotencyKey, once_within, request_hash
+from domain.tenant import SLUG_PATTERN
+from storage.tenancy import api_keys, tenants
+
+router = APIRouter(prefix="/v1")
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class NewTenant(_Body):
+    slug: str = Field(pattern=SLUG_PATTERN)
+    name: str = Field(min_length=1, max_length=200)
+
+
+class NewApiKey(_Body):
+    name: str = Field(min_length=1, max_length=200)
+    role: Literal["admin", "operator", "viewer", "notifier"]
+    expires_at: AwareDatetime | None = None
+
+
+@router.post("/tenants", status_code=201, tags=["tenants"])
+async def create_tenant(
+    body: NewTenant, context: InContext, _: Platform, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Create a tenant with its own schema. The key in the answer is shown this once."""
+    hash = request_hash(body.model_dump())
+    async with once_within(context.database, None, idempotency_key) as (hold, tx):
+        earlier = hold.replay(hash)
+        if earlier is not None:
+            return earlier
+        try:
+            tenant, key = await tenants.create(tx, body.slug, body.name)
+        except tenants.SlugTaken as error:
+            raise ApiError(409, "slug_taken", f"there is a tenant {body.slug!r} already") from error
+        answer = {"data": {"id": tenant.id, "slug": tenant.slug, "name": tenant.name}}
+        await hold.settle(tx, hash, 201, answer)
+    return JSONResponse({**answer, "apiKey": key}, 201)
+
+
+@router.get("/api-keys", tags=["keys"])
+async def list_api_keys(context: InContext, caller: Admin) -> dict[str, Any]:
+    """The tenant's keys, without the keys themselves."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        keys = await api_keys.listed(connection)
+    return {"data": [_shown(key) for key in keys], "nextCursor": None}
+
+
+@router.post("/api-keys", status_code=201, tags=["keys"])
+async def create_api_key(
+    body: NewApiKey, context: InContext, caller: Admin, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Create a key. It is shown this once, and not when the request is repeated."""
+    hash = request_hash(body.model_dump())
+    async with once_within(context.database, caller.tenant_id, idempotency_key) as (hold, tx):
+        earlier = hold.replay(hash)
+        if earlier is not None:
+            return earlier
+        shown, key = await api_keys.create(
+            tx, caller.tenant_id, body.role, body.name, body.expires_at
+        )
+        answer = to_jsonable_python({"data": _shown(shown)})
+        await hold.settle(tx, hash, 201, answer)
+    return JSONResponse({**answer, "apiKey": key}, 201)
+
+
+@router.delete("/api-keys/{key_id}", status_code=204, tags=["keys"])
+async def revoke_api_key(key_id: str, context: InContext, caller: Admin) -> Response:
+    """Revoke a key; it stops working at once."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        if not await api_keys.revoke(connection, key_id):
+            raise not_found("API key")
+    return Response(status_code=204)
+
+
+def _shown(key: dict[str, Any]) -> dict[str, Any]:
+    return {to_camel(name): value for name, value in key.items()}

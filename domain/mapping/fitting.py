@@ -1,0 +1,56 @@
+"""A mapping made to fit the file and the source at hand, before anything is read by it."""
+
+from collections.abc import Iterable, Sequence
+
+from domain.mapping.mapping import FieldMapping, Mapping
+from domain.values.vocabulary import ANY, fold, underscored
+
+
+def fit(mapping: Mapping, columns: Sequence[str], words: Mapping) -> Mapping:
+    """The mapping with the names that the file's columns really have, and with the source's words.
+
+    `words` is the source's own mapping: what its statuses and priorities mean holds beside what
+    this mapping names, unless that names `*`, which takes all others.
+    """
+    named = {fold(each.source_status) for each in mapping.status_mappings}
+    statuses = () if ANY in named else words.status_mappings
+    ranked = {fold(each.source_priority) for each in mapping.priority_mappings}
+    priorities = () if ANY in ranked else words.priority_mappings
+    return mapping.model_copy(
+        update={
+            "field_mappings": tuple(_fitted(each, columns) for each in mapping.field_mappings),
+            "source_id_field": mapping.source_id_field
+            and (column_of(mapping.source_id_field, columns) or mapping.source_id_field),
+            "status_mappings": mapping.status_mappings
+            + tuple(each for each in statuses if fold(each.source_status) not in named),
+            "priority_mappings": mapping.priority_mappings
+            + tuple(each for each in priorities if fold(each.source_priority) not in ranked),
+        }
+    )
+
+
+def absent_columns(mapping: Mapping, columns: Sequence[str]) -> tuple[str, ...]:
+    """What the mapping names and the file does not have."""
+    fields = (n for e in mapping.field_mappings for n in (e.source_field, *e.fallback_fields))
+    named = [*fields, *filter(None, [mapping.source_id_field])]
+    return tuple(dict.fromkeys(name for name in named if name not in columns))
+
+
+def column_of(name: str, columns: Iterable[str]) -> str | None:
+    """The column of this name, else the only one whose name is alike but for case, outer space and
+    the choice of space or underscore."""
+    columns = tuple(columns)
+    if name in columns:
+        return name
+    alike = [each for each in columns if underscored(each) == underscored(name)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _fitted(each: FieldMapping, columns: Sequence[str]) -> FieldMapping:
+    name, others = each.source_field, each.fallback_fields
+    return each.model_copy(
+        update={
+            "source_field": column_of(name, columns) or name,
+            "fallback_fields": tuple(column_of(other, columns) or other for other in others),
+        }
+    )

@@ -1,0 +1,171 @@
+"""How the fields of a source become the columns of an entity.
+
+The names are those the platform's clients already send: `fieldMappings`, `statusMappings`,
+`priorityMappings`. What the platform leaves open (null markers, date order, the identity
+column) is added beside them, always optional.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from domain.mapping.defaults import Defaults
+from domain.mapping.entity import PRIORITIES, Entity
+from domain.mapping.entity import Field as TargetField
+from domain.values.date_rules import DateOrder, checked_date_format
+from domain.values.vocabulary import (
+    PLANNING,
+    Words,
+    priority_kept,
+    priority_words,
+    status_spelt,
+    status_words,
+)
+from domain.values.zones import check_known, check_place
+
+Transformation = Literal["uppercase", "lowercase", "trim", "date", "boolean"]
+
+TimeZone = Annotated[str, AfterValidator(check_known)]
+DateFormat = Annotated[str, AfterValidator(checked_date_format)]
+Text = Annotated[str, BeforeValidator(lambda value: str(value) if _is_number(value) else value)]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, alias_generator=to_camel, populate_by_name=True, extra="forbid"
+    )
+
+
+class FieldMapping(_Model):
+    """One source field into one target field. `defaultValue` fills an empty value; `dateFormat`
+    is that of this field, where another has one of its own. Where the source field is empty, the
+    first of `fallbackFields` that is not takes its place."""
+
+    source_field: str = Field(min_length=1, max_length=1000)
+    target_field: str = Field(min_length=1, max_length=63)
+    transformation: Transformation | None = None
+    required: bool = False
+    default_value: str | int | bool | None = None
+    date_format: DateFormat | None = None
+    fallback_fields: tuple[str, ...] = Field(default=(), max_length=10)
+
+
+class StatusMapping(_Model):
+    """One status of the source into one of the entity; `sourceStatus: "*"` takes all others."""
+
+    source_status: Text
+    target_status: Annotated[str, AfterValidator(status_spelt)]
+
+
+class PriorityMapping(_Model):
+    """One priority of the source into 1 (critical) to 4 (low); `"*"` takes all others. The 5 of
+    the platform's own scale, planning, is kept as 4."""
+
+    source_priority: Text
+    target_priority: Annotated[
+        int, Field(ge=PRIORITIES[0], le=PLANNING), AfterValidator(priority_kept)
+    ]
+
+
+class Mapping(_Model):
+    """A whole mapping, as it is previewed, stored as a template and executed.
+
+    `sourceIdField` names the column whose value identifies a record in its source; without it
+    the source's own identity is used (ServiceNow: sys_id), else what maps to `external_id`.
+    `nullValues` are read as empty (the empty string always is). `dateOrder` settles dates such
+    as 5/3/2016; `dateFormat` (strptime, or a word for numbers) replaces detection, for all columns
+    or for one. Time stamps without a zone are
+    in `sourceTimezone`, or in UTC.
+    """
+
+    field_mappings: tuple[FieldMapping, ...] = ()
+    status_mappings: tuple[StatusMapping, ...] = ()
+    priority_mappings: tuple[PriorityMapping, ...] = ()
+    source_id_field: str | None = None
+    null_values: tuple[str, ...] = ()
+    date_order: DateOrder | None = None
+    date_format: DateFormat | None = None
+    source_timezone: TimeZone | None = None
+
+    def source_of(self, target: str) -> FieldMapping | None:
+        """The mapping that fills a target field."""
+        return next((m for m in self.field_mappings if m.target_field == target), None)
+
+    def status_words(self, entity: Entity) -> Words[str]:
+        """What the statuses of the source mean for this entity."""
+        named = ((each.source_status, each.target_status) for each in self.status_mappings)
+        return status_words(named, entity.statuses)
+
+    def priority_words(self) -> Words[int]:
+        """What the priorities of the source mean."""
+        named = ((each.source_priority, each.target_priority) for each in self.priority_mappings)
+        return priority_words(named)
+
+    def defaults(self, entity: Entity, source_timezone: str | None = None) -> Defaults:
+        """The reader of `defaultValue`; time stamps are ISO 8601, in the job's zone or UTC."""
+        zone = self.source_timezone or source_timezone or "UTC"
+        return Defaults(self.status_words(entity), self.priority_words(), zone)
+
+
+class MappingProblem(_Model):
+    """A fault of a mapping, with a JSON pointer to it."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+def mapping_problems(mapping: Mapping, entity: Entity) -> Iterator[MappingProblem]:
+    """Everything in a mapping that cannot work for this entity, whatever the file holds."""
+    seen: set[str] = set()
+    defaults = mapping.defaults(entity)
+    for position, each in enumerate(mapping.field_mappings):
+        pointer = f"/fieldMappings/{position}/targetField"
+        field = entity.field(each.target_field)
+        if field is None:
+            detail = f"{entity.name} has no field {each.target_field!r}"
+            yield MappingProblem(pointer=pointer, code="unknown_target_field", detail=detail)
+        else:
+            yield from _default_problem(position, each, field, defaults)
+        if each.target_field in seen:
+            detail = f"{each.target_field!r} is mapped twice"
+            yield MappingProblem(pointer=pointer, code="duplicate_target_field", detail=detail)
+        seen.add(each.target_field)
+    for position, status in enumerate(mapping.status_mappings):
+        if status.target_status not in entity.statuses:
+            yield MappingProblem(
+                pointer=f"/statusMappings/{position}/targetStatus",
+                code="unknown_status",
+                detail=f"{status.target_status!r} is none of {', '.join(entity.statuses)}",
+            )
+    yield from _zone_problem(mapping.source_timezone)
+
+
+def _zone_problem(name: str | None) -> Iterator[MappingProblem]:
+    """Mappings that are kept may name a zone by an abbreviation, as was allowed once."""
+    try:
+        check_place(name or "UTC")
+    except ValueError as error:
+        pointer = "/sourceTimezone"
+        yield MappingProblem(pointer=pointer, code="ambiguous_time_zone", detail=str(error))
+
+
+def _default_problem(
+    position: int, each: FieldMapping, field: TargetField, defaults: Defaults
+) -> Iterator[MappingProblem]:
+    detail = None
+    try:
+        defaults.value(each.default_value, field)
+    except ValueError as error:
+        detail = str(error)
+    if field.name == "external_id" and each.default_value is not None:
+        detail = "a ticket's number is its own; with a default, all that have none would share one"
+    if detail is not None:
+        pointer = f"/fieldMappings/{position}/defaultValue"
+        yield MappingProblem(pointer=pointer, code="invalid_default", detail=detail)

@@ -1,0 +1,137 @@
+"""A mapping made ready for use on every batch of one job."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from typing import Self
+
+from domain.mapping.defaults import Value
+from domain.mapping.entity import Entity, Field
+from domain.mapping.mapping import FieldMapping, Mapping, Transformation
+from domain.values.date_rules import DateRules
+from domain.values.vocabulary import Words, labelled_priority_of
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A target field and how it is filled; `source` is None where nothing is mapped to it.
+
+    Where the source is empty, the first of `fallbacks` that is not fills the field; they keep their
+    place in `custom`.
+    """
+
+    field: Field
+    source: str | None = None
+    transformation: Transformation | None = None
+    default: Value | None = None
+    required: bool = False
+    date_format: str | None = None
+    fallbacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do with every batch of a job. Built once; see `domain.mapping.columns.map_columns`.
+
+    `targets` are in the entity's order: the mapped fields, and the required ones that are not.
+    `identity` is the source field that identifies a record; where it has no value and
+    `identity_or_number` is set, what maps to external_id does. Where `file` (a hash of its bytes)
+    is set, no column identifies a record, and its place in the file does.
+    """
+
+    targets: tuple[Target, ...]
+    identity: str | None
+    identity_or_number: bool
+    null_values: tuple[str, ...]
+    dates: DateRules
+    statuses: Words[str]
+    priorities: Words[int]
+    file: str | None = None
+
+    @classmethod
+    def build(
+        cls,
+        mapping: Mapping,
+        entity: Entity,
+        identity_field: str | None = None,
+        source_timezone: str | None = None,
+    ) -> Self:
+        """`source_timezone` is the job's zone; the one that the mapping names goes before it.
+
+        Raises ValueError for a mapping that has `mapping_problems`.
+        """
+        return cls(
+            targets=tuple(_targets(mapping, entity, source_timezone)),
+            identity=mapping.source_id_field or identity_field,
+            identity_or_number=mapping.source_id_field is None,
+            null_values=("", *mapping.null_values),
+            dates=DateRules(
+                zone=mapping.source_timezone or source_timezone or "UTC",
+                order=mapping.date_order,
+                format=mapping.date_format,
+            ),
+            statuses=mapping.status_words(entity),
+            priorities=mapping.priority_words(),
+        )
+
+    def number(self) -> Target | None:
+        """What identifies a record whose own identity is empty: the field external_id."""
+        numbers = (each for each in self.targets if each.field.name == "external_id")
+        return next(numbers, None) if self.identity_or_number else None
+
+    def placed(self, columns: Collection[str], file: str) -> Self:
+        """The plan for a file with these columns: if none of them can identify a record, and the
+        mapping names none, its place in the file does."""
+        number = self.number()
+        named = {self.identity, number and number.source, *(number.fallbacks if number else ())}
+        known = not self.identity_or_number or named & {*columns}
+        return self if known else replace(self, file=file)
+
+    def labelled(self) -> Self:
+        """The plan for a source that displays priorities as ServiceNow does."""
+        words = replace(self.priorities, known=labelled_priority_of)
+        return replace(self, priorities=words)
+
+    def dates_of(self, target: Target) -> DateRules:
+        """How the dates of one field are to be read."""
+        return replace(self.dates, format=target.date_format or self.dates.format)
+
+    def told_fields(self, columns: Collection[str]) -> Iterator[str]:
+        """The fields of which a file with these columns may say something."""
+        for each in self.targets:
+            if {each.source, *each.fallbacks} & {*columns}:
+                yield each.field.name
+
+    def read_sources(self) -> frozenset[str]:
+        """The source fields that the mapping reads, those that only fill gaps among them."""
+        fallbacks = (name for target in self.targets for name in target.fallbacks)
+        return self.used_sources() | {*fallbacks}
+
+    def used_sources(self) -> frozenset[str]:
+        """The source fields that have a place of their own; the others go into `custom`."""
+        sources = (target.source for target in self.targets)
+        return frozenset(source for source in (*sources, self.identity) if source is not None)
+
+
+def _targets(mapping: Mapping, entity: Entity, zone: str | None) -> Iterator[Target]:
+    known = {field.name for field in entity.fields}
+    if unknown := [m.target_field for m in mapping.field_mappings if m.target_field not in known]:
+        raise ValueError(f"{entity.name} has no field {unknown[0]!r}")
+    defaults = mapping.defaults(entity, zone)
+    for field in entity.fields:
+        each = mapping.source_of(field.name)
+        if each is not None:
+            yield _target(each, field, defaults.value(each.default_value, field))
+        elif field.required:
+            yield Target(field, required=True)
+
+
+def _target(each: FieldMapping, field: Field, default: Value | None) -> Target:
+    return Target(
+        field=field,
+        source=each.source_field,
+        transformation=each.transformation,
+        default=default,
+        required=each.required or field.required,
+        date_format=each.date_format,
+        fallbacks=each.fallback_fields,
+    )

@@ -1,0 +1,104 @@
+"""Proposes a target for source fields that are not mapped, by the likeness of names."""
+
+import re
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from domain.mapping.entity import Entity
+from domain.mapping.mapping import Mapping
+
+# Names that ServiceNow, Jira, BMC, Zendesk and Freshservice give to these fields.
+_SYNONYMS = {
+    "external_id": "number, key, issue key, id, ticket id, ticket number, incident id, "
+    "incident number, case number, request id, display id, entry id",
+    "title": "short description, summary, subject, name, headline",
+    "description": "details, detailed description, body, notes, long description",
+    "status": "state, incident state, request state, ticket status",
+    "priority": "prio, severity",
+    "category": "operational categorization tier 1",
+    "subcategory": "operational categorization tier 2, sub category",
+    "assigned_to": "assignee, owner, agent, technician, assigned agent",
+    "assigned_to_email": "assignee email, agent email, owner email",
+    "assigned_group": "assignment group, group, team, support group, assigned team",
+    "reporter": "caller, caller id, opened by, requester, customer, created by, submitter",
+    "reporter_email": "caller email, requester email, customer email",
+    "requested_for": "requester, requested by, caller, reporter",
+    "requested_for_email": "requester email, requested by email",
+    "location": "site, office",
+    "configuration_item": "cmdb ci, ci, asset, configuration item name",
+    "active": "is active, open",
+    "resolution_code": "close code, resolution, closure code, resolution category",
+    "resolution_notes": "close notes, resolution note, solution, closure notes",
+    "stage": "request stage",
+    "approval": "approval status, approval state",
+    "created_at": "created, opened at, opened, sys created on, created time, created date, "
+    "reported date, submit date, creation date, open time",
+    "updated_at": "updated, sys updated on, updated time, last modified date, modified, "
+    "last updated",
+    "due_at": "due, due date, due by, due by time, sla due",
+    "closed_at": "closed, closed time, closed date, close date",
+    "resolved_at": "resolved, resolved time, resolved date, last resolved date, solved at",
+}
+_LIKE_ENOUGH = 0.86  # "created by" and "created at" are 0.8 alike
+
+
+class Suggestion(BaseModel):
+    """A mapping that nobody asked for yet. `confidence` is 1 for a name that is the target's."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    source_field: str
+    target_field: str
+    confidence: float
+
+
+def suggest(columns: Iterable[str], entity: Entity, mapping: Mapping) -> list[Suggestion]:
+    """The best suggestions first: at most one per unmapped column and per free target field."""
+    mapped = {each.source_field for each in mapping.field_mappings}
+    free = _phrases(entity, {each.target_field for each in mapping.field_mappings})
+    found = [s for name in columns if name not in mapped for s in _for_column(name, free)]
+    # The display value of a reference is what people read, the plain column is its sys_id.
+    found.sort(key=lambda s: (-s.confidence, "display_value" not in s.source_field))
+    return list(_one_each(found))
+
+
+def _phrases(entity: Entity, taken: set[str]) -> dict[str, dict[str, float]]:
+    """Phrase to the free targets that go by it, each with its confidence."""
+    phrases: dict[str, dict[str, float]] = {}
+    for field in entity.fields:
+        if field.name not in taken:
+            for synonym in filter(None, _SYNONYMS.get(field.name, "").split(", ")):
+                phrases.setdefault(synonym, {})[field.name] = 0.9
+            phrases.setdefault(field.name.replace("_", " "), {})[field.name] = 1.0
+    return phrases
+
+
+def _for_column(name: str, phrases: dict[str, dict[str, float]]) -> Iterator[Suggestion]:
+    phrase = _phrase(name)
+    alike = 1.0
+    if phrase not in phrases:
+        alike = _LIKE_ENOUGH
+        phrase = next(iter(get_close_matches(phrase, phrases, n=1, cutoff=_LIKE_ENOUGH)), "")
+    for target, confidence in phrases.get(phrase, {}).items():
+        score = round(confidence * alike, 2)
+        yield Suggestion(source_field=name, target_field=target, confidence=score)
+
+
+def _phrase(name: str) -> str:
+    """`Assigned Group*+`, `assignedGroup`, `assigned_group.display_value` -> "assigned group"."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    phrase = " ".join(re.findall(r"[^\W_]+", spaced.casefold()))
+    return phrase.removesuffix(" display value")
+
+
+def _one_each(ranked: Iterable[Suggestion]) -> Iterator[Suggestion]:
+    sources: set[str] = set()
+    targets: set[str] = set()
+    for each in ranked:
+        if each.source_field not in sources and each.target_field not in targets:
+            sources.add(each.source_field)
+            targets.add(each.target_field)
+            yield each

@@ -1,0 +1,147 @@
+"""An event of the platform, and what follows from it by rule: severity, action, keys."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from domain.notification.event_type import folded
+from domain.notification.severity import Severity as Severity  # who notifies asks for it here
+from domain.notification.severity import understood
+from domain.storable import JsonObject, at_most, bounded, storable
+
+TITLE_CHARS, BODY_CHARS = 1_000, 100_000
+METADATA_BYTES, USER_BYTES = 16 * 2**10, 4 * 2**10
+
+
+class Action(StrEnum):
+    """What an event does to the alert that it belongs to, where the vendor has alerts."""
+
+    TRIGGER = "trigger"
+    ACKNOWLEDGE = "acknowledge"
+    RESOLVE = "resolve"
+
+
+Text = Annotated[str, AfterValidator(storable)]
+
+
+def _or(empty: Any, taken: Any) -> BeforeValidator:
+    """Null as what is empty."""
+    return BeforeValidator(
+        lambda value: empty if value is None else value, json_schema_input_type=taken
+    )
+
+
+def _in_utc(time: datetime) -> datetime:
+    """At the ends of the calendar another zone's time is none in ours."""
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time of the years 1 to 9999 in UTC is needed") from None
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
+    )
+
+
+class User(_Body):
+    """Whom an event is for; their preferences decide the channels. What else is said of them is
+    kept, and nothing goes by it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: Text = Field(min_length=1, max_length=200)
+    email: Text | None = Field(None, max_length=2_000)  # one that is none is said by its delivery
+    name: Text | None = Field(None, max_length=200)
+
+    @model_validator(mode="after")
+    def _bound_rest(self) -> Self:
+        if self.model_extra:
+            storable(bounded(self.model_extra, USER_BYTES))
+        return self
+
+
+class Event(_Body):
+    """What happened, as the platform tells it: `POST /v1/notifications`.
+
+    `id` is the platform's own, and goes on record; a repetition is known by `dedupKey`. `userId`
+    stands for a `user` of whom no more is said.
+    """
+
+    id: Text | None = Field(None, min_length=1, max_length=200)
+    event_type: Text = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.:-]+$")
+    title: Text = Field(min_length=1, max_length=TITLE_CHARS)
+    body: Annotated[Text, _or("", str | None)] = Field("", max_length=BODY_CHARS)
+    entity_type: Text | None = Field(None, min_length=1, max_length=100)
+    entity_id: Text | None = Field(None, min_length=1, max_length=100)
+    metadata: Annotated[JsonObject, at_most(METADATA_BYTES), _or({}, dict[str, Any] | None)] = (
+        Field(default_factory=dict)
+    )
+    user: User | None = None
+    user_id: Text | None = Field(None, min_length=1, max_length=200)
+    dedup_key: Text | None = Field(None, min_length=1, max_length=255)
+    expires_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
+
+    @field_validator("user_id")
+    @classmethod
+    def _one_user(cls, id: str | None, info: ValidationInfo) -> str | None:
+        user = info.data.get("user")
+        if id is not None and user is not None and user.id != id:
+            raise ValueError("names another user than user.id: leave one of them out")
+        return id
+
+    @property
+    def addressee(self) -> User | None:
+        """Whom it is for, in whichever way that is said."""
+        return self.user or (User(id=self.user_id) if self.user_id else None)
+
+
+# What an event's name says of its urgency, when nobody else does.
+_BY_NAME = (
+    (("critical", "sla.breached"), Severity.CRITICAL),
+    (("error", "failed"), Severity.ERROR),
+    (("warning",), Severity.WARNING),
+)
+_ACTIONS = {
+    "resolved": Action.RESOLVE,
+    "closed": Action.RESOLVE,
+    "acknowledged": Action.ACKNOWLEDGE,
+}
+
+
+def stated_severity(event_type: str, metadata: dict[str, Any]) -> Severity | None:
+    """The event's own severity: `metadata.severity` first, then its type; None if neither says."""
+    stated = understood(metadata.get("severity"))
+    if stated is not None:
+        return stated
+    name = folded(event_type)
+    return next((level for words, level in _BY_NAME if any(word in name for word in words)), None)
+
+
+def action(event_type: str) -> Action:
+    """`….resolved` and `….closed` resolve, `….acknowledged` acknowledges, all else triggers."""
+    return _ACTIONS.get(folded(event_type).rpartition(".")[2], Action.TRIGGER)
+
+
+def alert_key(notification_id: str, entity_type: str | None, entity_id: str | None) -> str:
+    """What joins an alert's trigger, acknowledgement and resolution at the vendor."""
+    return f"{entity_type}_{entity_id}" if entity_type and entity_id else notification_id
+
+
+def deadline(created_at: datetime, expires_at: datetime | None, latest: datetime) -> datetime:
+    """When a delivery is given up: when its event says, but never after `latest`."""
+    return latest if expires_at is None else max(created_at, min(expires_at, latest))

@@ -1,0 +1,117 @@
+"""What a user wants to be told, and through which channels."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from domain.notification.delivery import Reason
+from domain.notification.event_type import closest, fits, folded
+from domain.notification.severity import Severity, SeveritySetting
+
+# An event type as it is written, or all below one: `incident.*` is `incident.created` and
+# `incident.sla.breached`, but neither `incident` nor `incidents.created`.
+Pattern = Annotated[str, Field(max_length=102, pattern=r"^[A-Za-z0-9_.:-]+(\.\*)?$")]
+Patterns = Annotated[tuple[Pattern, ...], Field(max_length=200)]
+# Also of a type that is told elsewhere: the platform shows things in its own pages, too.
+ChannelType = Annotated[str, Field(max_length=50, pattern=r"^[A-Za-z0-9_.-]+$")]
+
+CHOICES = 1_000  # of a user
+
+Row = Mapping[str, Any]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
+    )
+
+
+class EventTypes(_Body):
+    """Of what is included, that which is not excluded; to include nothing is to include all."""
+
+    include: Patterns = ()
+    exclude: Patterns = ()
+
+
+class Choice(_Body):
+    """Whether to be told of such events through channels of one type: a row of the platform's
+    table. Of several rows that fit, the closest counts, and goes before `eventTypes`."""
+
+    event_type: Pattern
+    channel_type: ChannelType
+    enabled: bool
+
+
+def _place(choice: Choice) -> tuple[str, str]:
+    return folded(choice.event_type), choice.channel_type
+
+
+def _once(choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    seen: set[tuple[str, str]] = set()
+    for choice in choices:
+        if _place(choice) in seen:
+            raise ValueError(
+                f"{choice.event_type} through {choice.channel_type} is chosen twice: keep one"
+            )
+        seen.add(_place(choice))
+    return choices
+
+
+class Preferences(_Body):
+    """A user's choice; what it leaves out is as for users who have made none.
+
+    `channels` None means the tenant's default channels; an empty list means none at all.
+    """
+
+    muted: bool = False
+    channels: Annotated[tuple[UUID, ...], Field(max_length=200)] | None = None
+    event_types: EventTypes = EventTypes()
+    min_severity: SeveritySetting | None = None
+    choices: Annotated[tuple[Choice, ...], Field(max_length=CHOICES), AfterValidator(_once)] = ()
+
+    def choosing(self, choice: Choice) -> Self:
+        """With one choice more, in the place of one for the same if there is such."""
+        others = (each for each in self.choices if _place(each) != _place(choice))
+        return self.model_copy(update={"choices": (*others, choice)})
+
+
+def unwanted(
+    preferences: Preferences, event_type: str, severity: Severity, channel_type: str | None = None
+) -> Reason | None:
+    """Why the user is not to be told of such an event through such a channel; None if they are."""
+    least = preferences.min_severity or Severity.INFO
+    if preferences.muted:
+        return Reason.MUTED
+    if not _chosen(preferences, event_type, channel_type):
+        return Reason.EVENT_TYPE_EXCLUDED
+    return Reason.BELOW_MIN_SEVERITY if severity.rank > least.rank else None
+
+
+def targets(preferences: Preferences | None, channels: Iterable[Row]) -> list[UUID]:
+    """The channels (`id`, `is_default`) that somebody is told through, also those that a choice
+    names and that there are no more."""
+    mine = preferences.channels if preferences else None
+    if mine is not None:
+        return list(dict.fromkeys(mine))
+    return [channel["id"] for channel in channels if channel["is_default"]]
+
+
+def _chosen(preferences: Preferences, event_type: str, channel_type: str | None) -> bool:
+    include, exclude = preferences.event_types.include, preferences.event_types.exclude
+    rows = {
+        each.event_type: each.enabled
+        for each in preferences.choices
+        if each.channel_type == channel_type
+    }
+    row = closest(rows, event_type)
+    if row is not None:
+        return rows[row]
+    included = not include or _matches(include, event_type)
+    return included and not _matches(exclude, event_type)
+
+
+def _matches(patterns: Iterable[str], event_type: str) -> bool:
+    return any(fits(pattern, event_type) for pattern in patterns)

@@ -1,0 +1,1 @@
+"""What single values mean: dates, time zones, statuses and priorities, links, blanks."""

@@ -1,0 +1,28 @@
+"""Dates that are numbers. Imports polars: not for workflows or the API."""
+
+import polars as pl
+
+from domain.values.date_rules import NUMBERS
+
+_NUMBER = r"^-?[0-9]{1,14}(?:\.[0-9]{1,17})?$"
+_UNITS = dict(zip(NUMBERS, (10**6, 10**3, 86_400 * 10**6), strict=True))  # microseconds
+_EPOCH = pl.datetime(1970, 1, 1, time_unit="us")
+# Excel has a 29 February 1900, which is day 60; what comes before is a day off.
+_EXCEL, _EXCEL_FIRST = pl.datetime(1899, 12, 30, time_unit="us"), 61
+_LONGEST = 300_000 * 366 * 86_400 * 10**6  # about as far as microseconds in 64 bits go
+
+
+def read_numbers(texts: pl.Series, form: str) -> pl.Series:
+    """What numbers (a form of NUMBERS) count, as Datetime without zone; null where that fails."""
+    texts = texts.alias("text")
+    is_number = texts.str.contains(_NUMBER).fill_null(False)
+    number = pl.col("text").cast(pl.Float64, strict=False)
+    # The days of a spreadsheet are binary fractions: 10:15 is a little before or after.
+    step = 1_000 if form == "excel" else 1
+    micros = (number * _UNITS[form] / step).round() * step
+    sound = micros.abs() < _LONGEST
+    if form == "excel":
+        sound &= number >= _EXCEL_FIRST
+    counted = pl.duration(microseconds=pl.when(sound).then(micros).cast(pl.Int64))
+    start = _EXCEL if form == "excel" else _EPOCH
+    return pl.DataFrame([texts.set(~is_number, None)]).select(at=start + counted).to_series()

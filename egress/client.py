@@ -1,0 +1,293 @@
+"""The one door out: every call to somebody else's server goes through the guard."""
+
+import asyncio
+import logging
+import re
+import socket
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import aiohappyeyeballs
+import aiohttp
+import yarl
+
+from domain.notification.delivery import LATEST_SECONDS, DeliveryFailed, Failure, FailureClass
+from egress.address import Network, Policy, address, around
+from egress.guard import DEFAULT_PORTS, SMTP_PORTS, is_literal, parse_host, parse_target
+from egress.http import Lookup, Resolver, guarded_socket, read_most, system_lookup
+from egress.reuse import request
+from egress.route import UNCHECKED, Route
+from egress.transport_errors import translated
+from egress.tunnel import Tunnels, connector
+
+_log = logging.getLogger(__name__)
+BODY_BYTES = 64 * 2**10
+TOTAL_SECONDS = 15.0
+
+_DEFAULTS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "FireLater-Integrations"}
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
+# What the connection itself decides, and what would have an answer packed.
+_FRAMING = re.compile(
+    r"accept-encoding|connection|content-length|expect|host|keep-alive|proxy-.*|te|trailer"
+    r"|transfer-encoding|upgrade"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a server answered; header names are lower case, the body is cut at BODY_BYTES.
+
+    `private`: it came from a destination of EGRESS_ALLOW, whose bodies nobody is shown.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    private: bool = False
+
+
+class _Target(NamedTuple):
+    """A URL that may be called; `listed`: by its address, to a destination of EGRESS_ALLOW."""
+
+    canonical: str
+    url: yarl.URL
+    host: str
+    listed: bool
+
+
+class Egress:
+    """One process's way out, for all its tenants: it keeps no cookies. Made by `egress`.
+
+    `session` is for clients that make their own requests: it guards what they dial, but not how
+    they write their URLs, which is for `check`. `total` is how many seconds a call may take.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        resolver: Resolver,
+        session: aiohttp.ClientSession,
+        total: float,
+        route: Route,
+    ) -> None:
+        self.session = session
+        self.trust = route.trust  # whose certificates are believed
+        self._policy = policy
+        self._resolver = resolver
+        self._tunnels = Tunnels(policy, route, SMTP_PORTS)
+        self._way = ", through the operator's proxy" if route.proxy else ""
+        self.total = total  # seconds that a call may take
+        self._target = lru_cache(4_096)(self._parse)
+
+    def check(self, url: str) -> str:
+        """The canonical form of a URL that may be called. Raises guard.Refused."""
+        return self._target(url).canonical
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes = b"",
+        *,
+        whole: bool = True,
+        repeatable: bool = False,
+    ) -> Reply:
+        """One request, and no redirects followed. Raises DeliveryFailed where no answer came.
+
+        `whole`: part of a body is no answer either, where bodies have a say in what it means.
+        `repeatable`: it may reach the server twice (egress.reuse).
+        """
+        _check_headers(headers)
+        with translated("the URL"):
+            target = self._target(url)
+        response: aiohttp.ClientResponse | None = None
+        body = bytearray()
+        with translated(target.host + self._way):
+            try:
+                async with asyncio.timeout(self.total):
+                    response = await request(
+                        self.session,
+                        method,
+                        target.url,
+                        repeatable=repeatable,
+                        headers={**_DEFAULTS, **headers},
+                        data=content or None,
+                        allow_redirects=False,
+                        skip_auto_headers=("Content-Type",),
+                    )
+                    await read_most(response, BODY_BYTES, body)
+            except (aiohttp.ClientError, OSError):
+                if response is None or (whole and not _says_all(response.status)):
+                    raise
+            finally:
+                if response is not None:
+                    response.close()
+        answered = {name.lower(): value for name, value in response.headers.items()}
+        return Reply(response.status, answered, bytes(body), self._leads_inside(target))
+
+    async def open_socket(self, host: str, port: int) -> socket.socket:
+        """A connected socket to a mail server, not blocking. Raises DeliveryFailed.
+
+        Public servers are called at the ports of SMTP only, private ones where EGRESS_ALLOW says.
+        """
+        with translated(host + self._way):
+            name = parse_host(host)
+            try:
+                async with asyncio.timeout(self.total / 3):
+                    answers = await self._answers(name, port)
+                    return await self._dial(answers, port)
+            except OSError as error:  # nothing was said yet, whatever it is
+                why = error.strerror or "not in time"
+                detail = f"{name}{self._way}: no connection: {why}"
+                is_late = isinstance(error, TimeoutError)
+                failure = Failure(FailureClass.TRANSIENT, detail, timed_out=is_late)
+                raise DeliveryFailed(failure) from None
+
+    def lists(self, literal: str, port: int) -> bool:
+        """Whether a dialled address is a private destination of EGRESS_ALLOW; a name that the proxy
+        resolved is none."""
+        return is_literal(literal) and self._policy.lists(address(literal), port)
+
+    def _parse(self, url: str) -> _Target:
+        canonical = parse_target(url, self._policy)
+        parts = urlsplit(canonical)
+        # As it is written: Teams signs its URLs with %2F in them.
+        written = yarl.URL(canonical, encoded=True)
+        host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
+        return _Target(canonical, written, host, self.lists(host, port))
+
+    async def _answers(self, name: str, port: int) -> list[str]:
+        if is_literal(name):
+            return [name]
+        found = await self._resolver.resolve(name, port, ports=SMTP_PORTS)
+        return [answer["host"] for answer in found]
+
+    async def _dial(self, answers: list[str], port: int) -> socket.socket:
+        if self._tunnels.are_for(answers[0], port):
+            return await self._tunnels.open(answers, port)
+        make = guarded_socket(self._policy, SMTP_PORTS)
+        infos = [_addr_info(answer, port) for answer in answers]
+        return await aiohappyeyeballs.start_connection(
+            infos, happy_eyeballs_delay=0.25, socket_factory=make
+        )
+
+    def _leads_inside(self, target: _Target) -> bool:
+        return target.host in self._resolver.private or target.listed
+
+
+def _says_all(status: int) -> bool:
+    """Whether no vendor's body makes a success of it, or something final."""
+    return status in (401, 403, 429) or 300 <= status < 400 or status >= 500
+
+
+def _addr_info(answer: str, port: int) -> tuple[int, int, int, str, tuple[str, int]]:
+    family = socket.AF_INET6 if ":" in answer else socket.AF_INET
+    return family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (answer, port)
+
+
+def is_header(name: str) -> bool:
+    return _HEADER.fullmatch(name) is not None
+
+
+def frames(header: str) -> bool:
+    """Whether it is for the connection to say, not for who sends."""
+    return _FRAMING.fullmatch(header.lower()) is not None
+
+
+@lru_cache(1_024)
+def _is_free(header: str) -> bool:
+    """Whether it is for who sends to set."""
+    return is_header(header) and not frames(header)
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    """Refuse what would change the frame of the request, or add a header of its own."""
+    for name, value in headers.items():
+        if not _is_free(name):
+            why = f"the header {name!r} cannot be set"
+        elif not (value.isascii() and value.isprintable()):
+            why = f"the header {name} has line breaks or other characters that it cannot have"
+        else:
+            continue
+        raise DeliveryFailed(Failure(FailureClass.MISCONFIGURED, why))
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds that the server asks to wait, as RFC 9110 §10.2.3 has it: a number or a date.
+
+    None if it does not say, or nothing that can be read; from 0 to LATEST_SECONDS.
+    """
+    value = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
+        return min(float(value), LATEST_SECONDS)
+    try:
+        at = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return min(max((at - now).total_seconds(), 0.0), LATEST_SECONDS)
+
+
+@asynccontextmanager
+async def egress(
+    allow: str,
+    own: Iterable[str] = (),
+    route: Route | None = None,
+    *,
+    total: float = TOTAL_SECONDS,
+    lookup: Lookup = system_lookup,
+) -> AsyncIterator[Egress]:
+    """Open the door as EGRESS_ALLOW says. `own`: `host:port` of our own servers, never called.
+
+    A call takes `total` seconds at most, connecting a third of it. Raises ValueError that names
+    an entry of EGRESS_ALLOW that is none, or what is wrong with the route.
+    """
+    route = route or Route()
+    policy = await opened(allow, own, lookup)
+    resolver = Resolver(policy, lookup, total / 3, by_proxy=route.resolves)
+    if route.resolves:
+        _log.warning(UNCHECKED)
+    async with aiohttp.ClientSession(
+        connector=connector(policy, resolver, route),
+        trust_env=False,
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, connect=total / 3),
+    ) as session:
+        yield Egress(policy, resolver, session, total, route)
+    await resolver.close()
+
+
+async def opened(allow: str, own: Iterable[str], lookup: Lookup = system_lookup) -> Policy:
+    """What EGRESS_ALLOW allows, but for our own servers. Raises ValueError that names an entry."""
+    servers = tuple(_parted(server) for server in own)
+    names = frozenset((host.lower(), port) for host, port in servers)
+    return replace(Policy.parse(allow), own=await _reached(servers, lookup), own_names=names)
+
+
+def _parted(server: str) -> tuple[str, int]:
+    host, _, port = server.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+async def _reached(
+    own: Iterable[tuple[str, int]], lookup: Lookup
+) -> tuple[tuple[Network, int], ...]:
+    """Where our own servers are reached; one without an address yet is reached nowhere."""
+    reached: list[tuple[Network, int]] = []
+    for host, port in own:
+        literals: Iterable[str] = [host]
+        if not is_literal(host):
+            try:
+                literals = await asyncio.to_thread(lookup, host)
+            except OSError:
+                continue
+        reached += [(network, port) for literal in literals for network in around(literal)]
+    return tuple(reached)

@@ -1,0 +1,246 @@
+"""Where a tenant's URL may lead: one strict reading of it, the same at save and at every send.
+
+Stricter than any client: whatever two parsers might read in two ways is refused (HARDENING of the
+platform, §2). Names are judged here; their addresses when they are dialled (egress/http.py).
+"""
+
+import re
+from ipaddress import IPv4Address, IPv6Address
+from urllib.parse import quote, urlsplit
+
+import httpx
+import idna
+
+from egress.address import Policy, address, is_listable, is_public
+
+URL_CHARS = 2_048
+SMTP_PORTS = frozenset({25, 465, 587, 2525})
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
+_BRACKETED = re.compile(r"\[([^\[\]]*)\](?::(.*))?")
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # what inet_aton might read as an address
+_PORT = re.compile(r"[1-9][0-9]{0,4}")
+_ASCII = "".join(map(chr, range(33, 127)))
+DEFAULT_PORTS = {"https": 443, "http": 80}
+
+# Names that mean something on a local network only: RFC 6761, 6762, 8375, ICANN's reserved ones,
+# and those of Kubernetes, routers and resolvers.
+_LOCAL = re.compile(
+    r"[^.]+|.*\.(corp|home|home\.arpa|internal|intranet|invalid|lan|local|localdomain|localhost"
+    r"|private|svc)"
+)
+# Never, whatever EGRESS_ALLOW says: this machine itself, whose addresses an operator may list but
+# not leave to a name, and metadata services, whose addresses cannot be listed.
+_METADATA = re.compile(r"metadata(\.google\.internal)?|instance-data(\.ec2\.internal)?")
+_NOBODY = re.compile(
+    rf"(.*\.)?localhost|(.*\.)?localdomain|ip6-(localhost|loopback)|{_METADATA.pattern}"
+)
+
+
+class Refused(Exception):
+    """The guard says no. `detail` names the host at most: paths and queries can be secrets."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+
+
+def parse_target(url: str, policy: Policy) -> str:
+    """The canonical form of a URL that may be called. Raises Refused."""
+    scheme, authority, path = _split(url)
+    bare, port_text = _split_authority(authority)
+    host = parse_host(bare)
+    port = _parse_port(port_text, scheme)
+    _judge(scheme, host, port, policy)
+    explicit = "" if port == DEFAULT_PORTS[scheme] else f":{port}"
+    bracketed = f"[{host}]" if ":" in host else host
+    canonical = f"{scheme}://{bracketed}{explicit}{path}"
+    _agree(canonical, bracketed, port)
+    return canonical
+
+
+def check_server(host: str, port: int, policy: Policy) -> None:
+    """A mail server that may be called, as far as its name says. Raises Refused."""
+    name = parse_host(host)
+    _judge_name(name, port, policy)
+    if is_literal(name):
+        permit(name, port, policy, SMTP_PORTS)
+    elif port not in SMTP_PORTS | policy.private_ports:
+        raise Refused("port_not_allowed", _unlisted(f"port {port} is not allowed"))
+
+
+def permit(literal: str, port: int, policy: Policy, ports: frozenset[int] | None = None) -> bool:
+    """Let an address be dialled, or raise Refused. True: it is a private one that is listed.
+
+    `ports` are those of public addresses, where they are not the policy's.
+    """
+    try:
+        found = address(literal)
+    except ValueError:
+        raise Refused("blocked_address", f"{literal} is not an address to call") from None
+    if policy.lists(found, port):
+        return True
+    if not is_public(found):
+        why = f"{literal} is not a public address"
+        raise Refused("blocked_address", _unlisted(why) if is_listable(found) else why)
+    if port not in (policy.ports if ports is None else ports):
+        raise Refused("port_not_allowed", _unlisted(f"port {port} is not allowed"))
+    return False
+
+
+def parse_host(bare: str) -> str:
+    """The canonical form of a host: ASCII name or address (IPv6 without brackets)."""
+    if ":" in bare or "%" in bare:
+        return _parse_v6(bare)
+    host = _to_ascii(bare)
+    name = host.removesuffix(".")
+    labels = name.split(".")
+    if _NUMBER.fullmatch(labels[-1]):
+        return _parse_v4(host)
+    if len(name) > 253 or not all(map(_is_label, labels)):
+        raise Refused("url_malformed", "the host is not a domain name")
+    if _NOBODY.fullmatch(name):
+        raise Refused("local_name", _nobody(name))
+    return name
+
+
+def _nobody(name: str) -> str:
+    if _METADATA.fullmatch(name):
+        return f"{name} is a name of a metadata service, which is never called"
+    return _unlisted(f"{name} is a name of this machine: name its address, such as 127.0.0.1")
+
+
+def _unlisted(refusal: str) -> str:
+    """The refusal with its way out, which only who runs this service can take."""
+    return f"{refusal}; who runs this service may list address and port in EGRESS_ALLOW"
+
+
+def is_local(host: str) -> bool:
+    """Whether a canonical host is a name that means something on a local network only."""
+    return _LOCAL.fullmatch(host) is not None and not is_literal(host)
+
+
+def is_literal(host: str) -> bool:
+    """Whether a canonical host is an address."""
+    return ":" in host or host.rpartition(".")[2].isdigit()
+
+
+def _split(url: str) -> tuple[str, str, str]:
+    """Scheme, authority, and path with query; the fragment is dropped."""
+    if not 0 < len(url) <= URL_CHARS or not url.isprintable() or " " in url or "\\" in url:
+        raise Refused("url_malformed", f"a URL has 1 to {URL_CHARS} characters, all visible")
+    match = _SCHEME.fullmatch(url)
+    if match is None and re.match(r"[^/?#]*:", url):
+        raise Refused("url_malformed", "the scheme is malformed")
+    scheme, rest = (match[1].lower(), match[2]) if match else ("", url)
+    if scheme not in DEFAULT_PORTS:
+        raise Refused("scheme_not_allowed", "only https is allowed")
+    if not rest.startswith("//"):
+        raise Refused("url_malformed", "// is missing after the scheme")
+    before_fragment = rest[2:].partition("#")[0]
+    authority = re.split(r"[/?]", before_fragment, maxsplit=1)[0]
+    path = quote(before_fragment[len(authority) :], safe=_ASCII)
+    return scheme, authority, path if path.startswith("/") else f"/{path}"
+
+
+def _split_authority(authority: str) -> tuple[str, str | None]:
+    """Host without brackets, and the text of the port, if there is one."""
+    if "@" in authority or "%40" in authority:
+        raise Refused("userinfo_not_allowed", "a URL with user or password is not allowed")
+    if match := _BRACKETED.fullmatch(authority):
+        if ":" not in match[1]:
+            raise Refused("url_malformed", "brackets are for IPv6 addresses")
+        return match[1], match[2]
+    host, colon, port = authority.partition(":")
+    if not host or re.search(r"[\[\]%]", host) or ":" in port:
+        raise Refused("url_malformed", "the host is malformed")
+    return host, port if colon else None
+
+
+def _to_ascii(host: str) -> str:
+    """IDNA 2008, without its mappings (full-width, circled) and without digits of other scripts."""
+    if host.isascii():
+        return host.lower()
+    if any(char.isnumeric() and not char.isascii() for char in host):
+        raise Refused("unicode_host", "the host has digits that are not ASCII")
+    lower = host.lower()
+    if len(lower) != len(host) or any(
+        low.isascii() and not char.isascii() for low, char in zip(lower, host, strict=True)
+    ):
+        raise Refused(
+            "unicode_host", "the host has letters that turn into ASCII"
+        )  # the Kelvin sign
+    try:
+        return idna.encode(lower, strict=True).decode()
+    except idna.IDNAError:
+        raise Refused("unicode_host", "the host is not a name of IDNA 2008") from None
+
+
+def _is_label(label: str) -> bool:
+    if not _LABEL.fullmatch(label):
+        return False
+    try:
+        return not label.startswith("xn--") or idna.alabel(label) == label.encode()
+    except idna.IDNAError:
+        return False
+
+
+def _parse_v4(host: str) -> str:
+    try:
+        return str(IPv4Address(host))
+    except ValueError:
+        raise Refused("numeric_host", "the host is a number, not a whole address") from None
+
+
+def _parse_v6(bare: str) -> str:
+    if "%" in bare:
+        raise Refused("zone_id_not_allowed", "an address with a zone is not allowed")
+    try:
+        return str(IPv6Address(bare))
+    except ValueError:
+        raise Refused("url_malformed", "the host is not an IPv6 address") from None
+
+
+def _parse_port(text: str | None, scheme: str) -> int:
+    if text is None:
+        return DEFAULT_PORTS[scheme]
+    if not _PORT.fullmatch(text) or int(text) > 65535:
+        raise Refused("port_not_allowed", "the port is not a number from 1 to 65535")
+    return int(text)
+
+
+def _judge_name(host: str, port: int, policy: Policy) -> None:
+    """A local name may be one of a listed server, as far as can be said before it is resolved."""
+    if (host, port) in policy.own_names:
+        raise Refused("blocked_address", f"{host} is a server of this service")
+    if is_local(host) and port not in policy.private_ports:
+        detail = f"{host} is a name of local networks, and EGRESS_ALLOW lists no port {port}"
+        raise Refused("local_name", detail)
+
+
+def _judge(scheme: str, host: str, port: int, policy: Policy) -> None:
+    _judge_name(host, port, policy)
+    if port not in policy.ports | policy.private_ports | {DEFAULT_PORTS[scheme]}:
+        raise Refused("port_not_allowed", _unlisted(f"port {port} is not allowed"))
+    open_ports = policy.ports | {DEFAULT_PORTS[scheme]}
+    listed = permit(host, port, policy, open_ports) if is_literal(host) else False
+    plain_ports = policy.private_ports if is_local(host) else policy.plain_ports
+    if scheme == "http" and not listed and (is_literal(host) or port not in plain_ports):
+        raise Refused("scheme_not_allowed", "only https is allowed")
+
+
+def _agree(canonical: str, host: str, port: int) -> None:
+    """Hold the parsers that come later to this reading."""
+    ours, theirs = urlsplit(canonical), httpx.URL(canonical)
+    default = DEFAULT_PORTS[ours.scheme]
+    readings = {
+        (
+            f"[{ours.hostname}]" if ":" in str(ours.hostname) else ours.hostname,
+            ours.port or default,
+        ),
+        (theirs.netloc.decode().removesuffix(f":{theirs.port}"), theirs.port or default),
+    }
+    if readings != {(host, port)}:
+        raise Refused("url_malformed", "the URL can be read in two ways")

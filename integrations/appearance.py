@@ -1,0 +1,46 @@
+"""What people see of a message, whichever channel shows it to them. Pure."""
+
+from collections.abc import Iterator
+
+from domain.notification.event import Severity
+from domain.notification.message import Message
+from integrations.text import cut, one_line
+
+COLOURS = {
+    Severity.CRITICAL: "#b3261e",
+    Severity.ERROR: "#d9480f",
+    Severity.WARNING: "#b08800",
+    Severity.INFO: "#2f6fab",
+}
+_TITLE = 200  # characters of another event's
+_TIME = "%Y-%m-%d %H:%M:%S %Z"
+
+
+def entity_of(message: Message) -> str:
+    """What the event is about, as `incident INC-1042`; empty where it does not say."""
+    return one_line(f"{message.entity_type or ''} {message.entity_id or ''}")
+
+
+def remarks_on(message: Message) -> list[str]:
+    """What to say above all else, a line each: that it comes late, or perhaps once more."""
+    return [*_late(message), *_repeated(message)]
+
+
+def _late(message: Message) -> Iterator[str]:
+    latest = message.latest
+    if latest is not None:
+        when, title = latest.created_at.strftime(_TIME).strip(), cut(one_line(latest.title), _TITLE)
+        yield (
+            f"Late: this was at {time_of(message)}. Told here already is"
+            f" {latest.event_type} at {when}: {title}"
+        )
+
+
+def _repeated(message: Message) -> Iterator[str]:
+    if message.repeated:
+        yield "Perhaps a repetition: an earlier attempt may have arrived already."
+
+
+def time_of(message: Message) -> str:
+    """When it was, to the second."""
+    return message.created_at.strftime(_TIME).strip()

@@ -1,0 +1,215 @@
+"""What a channel is to the rest of the service: config in, message out, one failure class."""
+
+import re
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from domain.notification.delivery import Check, Rate, Receipt, Schedule
+from domain.notification.message import Message
+from domain.notification.severity import Severity, SeveritySetting
+from egress.client import Egress
+
+
+class RateLimit(BaseModel):
+    """At most `count` sends to one destination in `seconds`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    count: int = Field(ge=1, le=100_000)
+    seconds: float = Field(gt=0, le=3_600)
+
+
+class ChannelConfig(BaseModel):
+    """The config of one type of integration, as clients send it and the JSON schema shows it.
+
+    Fields of type SecretStr (or a mapping to it) are secrets: they are kept apart, encrypted,
+    and never come back. `destinations` names the fields (as clients write them) that decide where
+    secrets are sent: changing one asks for the secrets again.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+        str_strip_whitespace=True,
+    )
+    destinations: ClassVar[frozenset[str]] = frozenset()
+    synonyms: ClassVar[Mapping[str, str]] = {}  # second names of fields, and their first
+
+    severity: SeveritySetting = Severity.INFO  # of events that do not say
+    rate_limit: RateLimit | None = None  # instead of the vendor's
+    max_in_flight: int = Field(8, ge=1, le=100)  # sends at the same time, in one worker
+
+    def urls(self) -> Sequence[str]:
+        """Every URL it would call: checked by the egress guard when it is saved."""
+        return ()
+
+    def servers(self) -> Sequence[tuple[str, int]]:
+        """Host and port of every server that it reaches otherwise: checked just so."""
+        return ()
+
+
+class ChannelOptions(BaseModel):
+    """What a notification channel says beside its integration: where exactly, and to whom.
+
+    Most types have no options. They hold no secrets, and are shown to whoever may read.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+        str_strip_whitespace=True,
+    )
+
+    def completing(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """A config of the channel's own, with what follows for it from the options."""
+        return dict(config)
+
+    def idle(self, connection: Container[str]) -> dict[str, str]:
+        """Options that say nothing to an integration whose config has these members, and why."""
+        return {}
+
+
+def _base(url: str) -> str:
+    if "?" in url or "#" in url:
+        raise ValueError("a base URL ends with its path")
+    return url
+
+
+def at(names: Iterable[str], why: str) -> ValidationError:
+    """What is wrong with fields (as clients write them) that do not go together, to be raised."""
+    fault = PydanticCustomError("value_error", "{why}", {"why": why})
+    return ValidationError.from_exception_data(
+        "config", [InitErrorDetails(type=fault, loc=(name,), input=None) for name in names]
+    )
+
+
+def matching(form: str, why: str) -> AfterValidator:
+    """Holds a secret to its form, a regular expression; `why` tells it without the secret."""
+    whole = re.compile(form)
+
+    def check(secret: SecretStr) -> SecretStr:
+        if not whole.fullmatch(secret.get_secret_value()):
+            raise ValueError(why)
+        return secret
+
+    return AfterValidator(check)
+
+
+def url_and_host(secret: SecretStr) -> tuple[SplitResult, str]:
+    """A secret URL's parts, and its host without the dot that may end it. Raises ValueError."""
+    try:
+        url = urlsplit(secret.get_secret_value())
+        return url, (url.hostname or "").rstrip(".")
+    except ValueError:
+        raise ValueError("not a URL") from None
+
+
+# The context of a validation for whoever writes a config now: stricter than for what was saved
+# before a rule came, which has to go on working.
+SAVING = {"saving": True}
+
+BaseUrl = Annotated[str, AfterValidator(_base), Field(max_length=2_048)]  # of a vendor's API
+Config = TypeVar("Config", bound=ChannelConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing(Generic[Config]):
+    """A message on its way: through which integration, under which notification channel.
+
+    `options` is of the channel's model of that name: a channel may take from it where to post.
+    `recipient` is the one of the channel's recipients that this delivery is for.
+    """
+
+    message: Message
+    config: Config
+    options: Any
+    recipient: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How fast and how long: the vendor's rate per destination (None: no limit), the retries.
+
+    `keyed`: the vendor recognises a delivery that comes twice, so many may be in flight. Else one
+    at a time per destination, committed before and after. `stateful`: the vendor shows the state of
+    an `alert_key`, so that an event which waits and which a later one replaces is not sent at all.
+    `slow`: one send may take many minutes, as mail servers do.
+    """
+
+    schedule: Schedule
+    keyed: bool
+    rate: Rate | None = None
+    stateful: bool = False
+    slow: bool = False
+
+
+class Channel(Protocol[Config]):
+    """One vendor's way of being told things. Stateless; any number may run at once."""
+
+    kind: str
+    title: str  # for people, as the platform lists it
+    description: str
+    config: type[Config]
+    limits: Limits
+
+    @property
+    def options(self) -> type[ChannelOptions]:
+        """The model of what its notification channels say."""
+        ...
+
+    def destination(self, outgoing: Outgoing[Config]) -> str:
+        """Which of the integration's destinations it goes to: what is rate-limited.
+
+        One destination has one name, whatever people call it (`#ops`, `ops`). No secret; at most
+        200 characters; "" where an integration has one destination only.
+        """
+        ...
+
+    def recipients(self, outgoing: Outgoing[Config]) -> tuple[str, ...]:
+        """Who is told, each by a delivery of their own; `("",)` where the place itself is told."""
+        ...
+
+    def request(self, outgoing: Outgoing[Config]) -> dict[str, Any]:
+        """The vendor's form of the message: pure, as JSON, without secrets, as it is recorded."""
+        ...
+
+    async def deliver(
+        self, outgoing: Outgoing[Config], request: dict[str, Any], egress: Egress
+    ) -> Receipt:
+        """Send `request`, once. Raises DeliveryFailed with the one class of what went wrong."""
+        ...
+
+    async def test(self, config: Config, egress: Egress) -> list[Check]:
+        """Prove what can be proved without bothering anyone; say what stays unproven."""
+        ...
+
+
+def names_of(model: type[BaseModel]) -> frozenset[str]:
+    """The names of a model's fields, as clients write them."""
+    return frozenset(field.alias or name for name, field in model.model_fields.items())
+
+
+def secret_names(config: type[ChannelConfig]) -> frozenset[str]:
+    """The names, as clients write them, of the fields that hold secrets."""
+    return frozenset(
+        field.alias or name
+        for name, field in config.model_fields.items()
+        if _holds_secret(field.annotation)
+    )
+
+
+def _holds_secret(annotation: Any) -> bool:
+    inside = getattr(annotation, "__args__", ())
+    return annotation is SecretStr or any(_holds_secret(each) for each in inside)

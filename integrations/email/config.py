@@ -1,0 +1,150 @@
+"""What an integration of type e-mail is told: its server, its login, who writes and to whom."""
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
+
+from egress.guard import Refused, parse_host
+from integrations.channel import BaseUrl, ChannelConfig, ChannelOptions, at
+from integrations.email.address import GreetingName, SavedMailbox
+from integrations.oauth import Grant
+
+RECIPIENTS = 50  # at most, that a config or a channel names
+
+
+def _host(text: str) -> str:
+    """As the egress guard reads it, which looks at its addresses when they are dialled."""
+    try:
+        return parse_host(text)
+    except Refused as refused:
+        raise ValueError(refused.detail) from None
+
+
+def _unbroken(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("line breaks and control characters have no place in a header")
+    return text
+
+
+def _several(given: Any) -> Any:
+    """One address may stand for a list of it."""
+    return [given] if isinstance(given, str) else given
+
+
+_Several = BeforeValidator(_several, json_schema_input_type=str | list[str])
+Word = Annotated[str, AfterValidator(_unbroken)]
+
+
+class EmailOptions(ChannelOptions):
+    """What a notification channel says beside its integration: whom it tells.
+
+    `to` stands for the integration's recipients; an empty list for none of them. `user`: whether
+    the user that an event is for is told by this channel too, at their own address.
+    """
+
+    to: Annotated[tuple[SavedMailbox, ...] | None, _Several] = Field(None, max_length=RECIPIENTS)
+    user: bool = True
+
+
+class EmailConfig(ChannelConfig):
+    """A mail server for submission, and the mails' sender and usual recipients.
+
+    `security` "none" sends everything readable on the wire: it is for servers within
+    EGRESS_ALLOW only, and refused elsewhere when connecting. `auth` "auto" takes XOAUTH2 with a
+    token, else PLAIN, else LOGIN, as the server offers. Tokens are asked for at `tokenUrl`, by
+    client credentials or with a `refreshToken`; an `accessToken` is for trying out: it ends.
+    """
+
+    destinations: ClassVar[frozenset[str]] = frozenset({"host", "port", "security", "tokenUrl"})
+
+    host: Annotated[str, StringConstraints(min_length=1, max_length=253), AfterValidator(_host)]
+    port: int = Field(587, ge=1, le=65_535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    helo_name: GreetingName | None = None  # else the domain of fromAddress
+    username: Word | None = Field(None, min_length=1, max_length=320)
+    password: SecretStr | None = Field(None, max_length=1_000)
+    access_token: SecretStr | None = Field(None, max_length=8_000)
+    auth: Literal["auto", "plain", "login", "xoauth2"] = "auto"
+    token_url: BaseUrl | None = Field(None, min_length=1)
+    client_id: Word | None = Field(None, min_length=1, max_length=200)
+    client_secret: SecretStr | None = Field(None, min_length=1, max_length=1_000)
+    refresh_token: SecretStr | None = Field(None, min_length=1, max_length=8_000)
+    scope: Word | None = Field(None, min_length=1, max_length=1_000)
+    from_address: SavedMailbox
+    from_name: Word = Field("FireLater", max_length=100)
+    to: Annotated[tuple[SavedMailbox, ...], _Several] = Field((), max_length=RECIPIENTS)
+    reply_to: SavedMailbox | None = None
+
+    @model_validator(mode="after")
+    def _login_is_whole(self) -> Self:
+        ways = [self.password, self.access_token, self.token_url]
+        given = [way for way in ways if way is not None]
+        if len(given) > 1:
+            raise ValueError("of password, accessToken and tokenUrl, one is the login")
+        if (self.username is None) != (not given):
+            raise ValueError("a login is a username with a password, an accessToken or a tokenUrl")
+        if self.auth in ("plain", "login") and given and not self.password:
+            raise ValueError(f"{self.auth} needs a password")
+        if self.auth == "xoauth2" and not (self.access_token or self.token_url):
+            raise ValueError("xoauth2 needs an accessToken or a tokenUrl")
+        return self
+
+    @model_validator(mode="after")
+    def _grant_is_whole(self) -> Self:
+        named = {
+            "clientId": self.client_id,
+            "clientSecret": self.client_secret,
+            "refreshToken": self.refresh_token,
+            "scope": self.scope,
+        }
+        if self.token_url is None:
+            if loose := [name for name, value in named.items() if value is not None]:
+                raise at(loose, "goes with a tokenUrl, where tokens are asked for")
+        elif self.client_id is None:
+            raise at(("clientId",), "with a tokenUrl, a client id is needed")
+        elif self.refresh_token is None and self.client_secret is None:
+            raise at(("clientSecret", "refreshToken"), "with a tokenUrl, one of them is needed")
+        elif self.refresh_token is None and self.scope is None:
+            why = "client credentials need one (Microsoft: https://outlook.office365.com/.default)"
+            raise at(("scope",), why)
+        return self
+
+    def urls(self) -> tuple[str, ...]:
+        return (self.token_url,) if self.token_url else ()
+
+    def servers(self) -> tuple[tuple[str, int], ...]:
+        return ((self.host, self.port),)
+
+    @property
+    def greets_as(self) -> str:
+        """The name to say EHLO with. A worker has none that the world knows, and its address is
+        refused by servers that look (smtp-relay.gmail.com: 421)."""
+        return self.helo_name or self.from_address.rpartition("@")[2]
+
+    @property
+    def uses_tokens(self) -> bool:
+        return bool(self.access_token or self.token_url)
+
+    @property
+    def secret(self) -> str:
+        """The password or the access token; empty where neither is needed, or it is asked for."""
+        held = self.access_token or self.password
+        return held.get_secret_value() if held else ""
+
+    @property
+    def grant(self) -> Grant | None:
+        """What access tokens are given for, if they are asked for."""
+        if self.token_url is None:
+            return None
+        secret, refresh = (
+            held.get_secret_value() if held else ""
+            for held in (self.client_secret, self.refresh_token)
+        )
+        return Grant(self.token_url, self.client_id or "", secret, refresh, self.scope or "")

@@ -1,0 +1,62 @@
+"""A mail's content on its way to the server, and whether the server may have taken it."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from integrations.email.smtp_waits import Waits
+
+if TYPE_CHECKING:
+    from aiosmtplib import SMTPResponse
+    from aiosmtplib.protocol import SMTPProtocol
+
+_LEADING_DOT = re.compile(rb"(?m)^\.")
+_BLOCK_BYTES = 64 * 2**10
+
+
+@dataclass
+class Transfer:
+    """`is_whole`: the final dot is on its way, so the mail may be taken whatever happens now."""
+
+    protocol: "SMTPProtocol"
+    waits: Waits
+    is_whole: bool = False
+
+    async def write(self, content: bytes) -> "SMTPResponse":
+        """Write it out, lines ended by CRLF; the answer, also one that comes before the end.
+
+        Raises SMTPException or OSError where there is none.
+        """
+        # What came with the go-ahead is the answer to nothing; aiosmtplib would take it for ours.
+        del self.protocol._buffer[:]
+        answer = asyncio.create_task(self.protocol.read_response())
+        await asyncio.sleep(0)  # it listens from now on
+        try:
+            async with asyncio.timeout(self.waits.content):
+                await self._write(_LEADING_DOT.sub(b"..", content) + b".\r\n", answer)
+            async with asyncio.timeout(self.waits.taken):
+                return await answer
+        except OSError:
+            if answer.done() and not answer.cancelled() and answer.exception() is None:
+                return answer.result()  # what was said before the connection broke
+            raise
+        finally:
+            answer.cancel()
+
+    async def _write(self, content: bytes, answer: "asyncio.Task[SMTPResponse]") -> None:
+        for block, self.is_whole in _blocks(content):
+            self.protocol.write(block)
+            async with asyncio.timeout(self.waits.block):
+                # As StreamWriter.drain() does, which would close the transport when it is gone.
+                await self.protocol._drain_helper()
+            if answer.done():
+                return
+
+
+def _blocks(content: bytes) -> Iterator[tuple[bytes, bool]]:
+    """Its parts, and which of them is the last."""
+    for start in range(0, len(content), _BLOCK_BYTES):
+        end = start + _BLOCK_BYTES
+        yield content[start:end], end >= len(content)

@@ -1,0 +1,154 @@
+"""Access tokens by OAuth 2.0 (RFC 6749): asked for when needed, kept until they are nearly over.
+
+Two grants, which need nobody to be there: client credentials (Microsoft 365: an application may
+send as a mailbox, SMTP.SendAsApp) and refresh token (Google; Microsoft's delegated SMTP.Send).
+"""
+
+import asyncio
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from domain.notification.delivery import DeliveryFailed, Failure, FailureClass
+from egress.client import Egress, Reply
+from integrations.reply import error_code, json_object, refusal
+
+_KEPT = 2_000
+_MARGIN = 300.0  # seconds before its end, a token is replaced
+_UNSAID = 600.0  # seconds that a token lasts whose vendor does not say
+_VENDORS_NUMBER = re.compile(r"AADSTS[0-9]{3,10}")
+_PASSING = frozenset({"temporarily_unavailable", "server_error"})
+_PASSING_STATUS = frozenset({408, 425})
+_HEADERS = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
+_ADVICE = {
+    "invalid_client": "the client id or its secret is wrong, or the secret is over: make another",
+    "invalid_grant": "the refresh token was revoked or is over: sign in again for another",
+    "invalid_scope": "the scope is not one that this vendor gives",
+    "unauthorized_client": "the application may not ask for tokens so: allow it at the vendor",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a token is given for, and where."""
+
+    url: str
+    client_id: str
+    client_secret: str = field(default="", repr=False)
+    refresh_token: str = field(default="", repr=False)
+    scope: str = ""
+
+    @property
+    def form(self) -> bytes:
+        kind = "refresh_token" if self.refresh_token else "client_credentials"
+        named = {
+            "grant_type": kind,
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+            "refresh_token": self.refresh_token,
+            "scope": self.scope,
+        }
+        return urlencode({name: value for name, value in named.items() if value}).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """`until` is when another is asked for. `is_new`: it was given for this very call."""
+
+    text: str = field(repr=False)
+    until: float
+    is_new: bool = True
+
+
+class Tokens:
+    """The tokens of one process, by what they were given for."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._tokens: OrderedDict[Grant, Token] = OrderedDict()
+        self._asking: dict[Grant, asyncio.Lock] = {}
+
+    async def token(self, grant: Grant, egress: Egress) -> Token:
+        """One that is good for some minutes; whoever comes while it is asked for waits for it.
+
+        Raises DeliveryFailed, by which no mail was sent.
+        """
+        lock = self._asking.setdefault(grant, asyncio.Lock())
+        try:
+            async with lock:
+                kept = self._tokens.get(grant)
+                if kept is not None and self._now() < kept.until:
+                    return kept
+                token = await _asked(grant, egress, self._now())
+                self._keep(grant, token)
+                return token
+        finally:
+            if not lock.locked():
+                self._asking.pop(grant, None)
+
+    def forget(self, grant: Grant, refused: Token) -> None:
+        """One that the mail server did not take; not another that was given since."""
+        kept = self._tokens.get(grant)
+        if kept is not None and kept.text == refused.text:
+            del self._tokens[grant]
+
+    def _keep(self, grant: Grant, token: Token) -> None:
+        self._tokens[grant] = replace(token, is_new=False)
+        if len(self._tokens) > _KEPT:
+            self._tokens.popitem(last=False)
+
+
+async def _asked(grant: Grant, egress: Egress, now: float) -> Token:
+    try:
+        reply = await egress.send("POST", grant.url, _HEADERS, grant.form)
+    except DeliveryFailed as error:
+        detail = f"no access token: {error.failure.detail}"
+        raise DeliveryFailed(replace(error.failure, detail=detail, maybe_sent=False)) from None
+    said = json_object(reply)
+    text = said.get("access_token")
+    if reply.status != 200 or not isinstance(text, str) or not _is_token(text):
+        raise _refused(grant, reply, said)
+    lasts = _seconds(said.get("expires_in"))
+    return Token(text, now + max(lasts - _MARGIN, lasts / 2))
+
+
+def _is_token(text: str) -> bool:
+    """RFC 6750 2.1, generously: what cannot end or change the line that it is sent in."""
+    return 0 < len(text) <= 16_000 and text.isascii() and text.isprintable() and " " not in text
+
+
+def _seconds(said: Any) -> float:
+    """`expires_in`, which some write as a text."""
+    try:
+        return min(max(float(said), 0.0), 86_400.0)
+    except (TypeError, ValueError):
+        return _UNSAID
+
+
+def _refused(grant: Grant, reply: Reply, said: dict[str, Any]) -> DeliveryFailed:
+    """With the vendor's code and what to do."""
+    host = urlsplit(grant.url).hostname or ""
+    if reply.status == 200:  # nothing is kept: a token may be in it by another name
+        detail = f"{host} answered without an access_token: is tokenUrl its token endpoint?"
+        return DeliveryFailed(Failure(FailureClass.MISCONFIGURED, detail, 200))
+    code = error_code(said.get("error"))
+    number = _VENDORS_NUMBER.search(str(said.get("error_description")))
+    names = " ".join(filter(None, [code, number and number[0]]))
+    advice = _ADVICE.get(code or "", "look at tokenUrl, clientId and scope")
+    detail = f"no access token: {host} answered {reply.status}{f' {names}' if names else ''}"
+    kind = _kind(reply.status, code)
+    if kind is FailureClass.MISCONFIGURED:
+        detail = f"{detail}: {advice}"
+    failed = refusal(reply, detail, kind)
+    return DeliveryFailed(replace(failed.failure, maybe_sent=False))
+
+
+def _kind(status: int, code: str | None) -> FailureClass:
+    """Who refuses a token, and not only for now, refuses it until the config changes."""
+    if code in _PASSING or status in _PASSING_STATUS or status >= 500:
+        return FailureClass.TRANSIENT
+    return FailureClass.THROTTLED if status == 429 else FailureClass.MISCONFIGURED

@@ -1,0 +1,47 @@
+"""A notification channel's options as they are kept: read for sending, whatever was once saved."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from pydantic import ValidationError
+
+from integrations.channel import Channel, ChannelOptions, names_of
+
+_OURS = "Value error, "  # what pydantic puts before a sentence of our own
+
+
+def read(channel: Channel[Any], kept: Mapping[str, Any]) -> tuple[ChannelOptions, str | None]:
+    """The options, and what is wrong with them if something is: then they say nothing.
+
+    What was saved before options were checked may be anything. A member that is no option never
+    had an effect, and has none now: its message goes where it always went.
+    """
+    names, nothing = _of(channel.options)
+    if not kept:
+        return nothing, None
+    known = {name: kept[name] for name in names & kept.keys()}
+    if not known:
+        return nothing, None
+    try:
+        return channel.options.model_validate(known, by_alias=True, by_name=False), None
+    except ValidationError as error:
+        faults = (
+            f"{_place(each['loc'])}: {each['msg'].removeprefix(_OURS)}" for each in error.errors()
+        )
+        return nothing, "; ".join(faults)
+
+
+@lru_cache
+def _of(options: type[ChannelOptions]) -> tuple[frozenset[str], ChannelOptions]:
+    """The names of all options, and those that say nothing; for most channels it ends there."""
+    return names_of(options), options()
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, location))
+
+
+def misplaced(channel: Channel[Any], kept: Mapping[str, Any]) -> list[str]:
+    """The members that are no options of a channel of that type."""
+    return sorted(kept.keys() - names_of(channel.options))

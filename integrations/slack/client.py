@@ -1,0 +1,66 @@
+"""Slack's Web API by slack_sdk, through the guard; loaded with the first message to Slack.
+
+Source: docs.slack.dev, "Using the Slack Web API" and chat.postMessage. Errors come with status 200
+as `{"ok": false, "error": "…"}`, only rate limits as 429.
+"""
+
+import re
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from domain.notification.delivery import DeliveryFailed
+from egress.client import Egress, Reply
+from integrations.reply import error_code, json_object, refusal
+from integrations.slack.errors import PARTLY_DONE, advice_on, kind_of
+from integrations.text import compact
+
+# A success repeats the message, and may be longer than what is read of it.
+_BEGINNING = re.compile(rb'\s*\{"ok":\s*true,\s*"channel":\s*"(\w+)",\s*"ts":\s*"([0-9.]+)"')
+
+
+class Client(AsyncWebClient):
+    """Raises DeliveryFailed unless Slack says `"ok": true`; `reply` is its last answer."""
+
+    reply: Reply
+
+    def __init__(self, token: str, base_url: str, egress: Egress) -> None:
+        super().__init__(token, base_url, session=egress.session, retry_handlers=[])
+        self._egress = egress
+
+    async def _request(
+        self, *, http_verb: str, api_url: str, req_args: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Instead of slack_sdk's, which takes HTTPS_PROXY, redirects, and a body of any length."""
+        headers = {name.lower(): value for name, value in req_args["headers"].items()}
+        given = req_args.get("json")
+        content = b"" if given is None else compact(given)
+        self.reply = await self._egress.send(http_verb, api_url, headers, content)
+        return {
+            "data": _said(self.reply),
+            "headers": self.reply.headers,
+            "status_code": self.reply.status,
+        }
+
+
+def _said(reply: Reply) -> dict[str, Any]:
+    said = json_object(reply) or _begun(reply.body)
+    if reply.status == 200 and said.get("ok") is True:
+        return said
+    raise _refused(reply, error_code(said.get("error")))
+
+
+def _begun(body: bytes) -> dict[str, Any]:
+    begun = _BEGINNING.match(body)
+    return {"ok": True, "channel": begun[1].decode(), "ts": begun[2].decode()} if begun else {}
+
+
+def _refused(reply: Reply, error: str | None) -> DeliveryFailed:
+    if error is None:
+        return refusal(reply, f"Slack answered {reply.status}, without saying why")
+    return refusal(
+        reply,
+        f"Slack refused: {advice_on(error)}",
+        kind_of(error, reply.status),
+        maybe_sent=error in PARTLY_DONE,
+    )

@@ -1,0 +1,77 @@
+"""What is sent, as bytes, and text made to fit into a vendor's limits."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable
+from typing import Any
+
+from pydantic_core import to_json
+
+from domain.values import link as links
+
+# Would break a line, or are no text; and what turns the direction of the text around it.
+_BREAKING = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+_ENDING = re.compile(r"\r\n?|[\u2028\u2029]")
+
+_LINK = re.compile(
+    r"https?://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?#].*)?"
+)
+
+
+def compact(value: Any) -> bytes:
+    """JSON without spaces, in UTF-8."""
+    return to_json(value)
+
+
+def json_bytes(value: Any) -> int:
+    """How long it is as `compact` writes it."""
+    return len(compact(value))
+
+
+def json_units(value: Any) -> int:
+    """How long it is as `compact` writes it, counted in UTF-16 as JavaScript and .NET do."""
+    return len(to_json(value).decode().encode("utf-16-le")) // 2
+
+
+def cut(text: str, size: int, measure: Callable[[str], int] = len) -> str:
+    """The text, or its longest beginning that with `…` still measures `size` at most.
+
+    Empty where not even the ellipsis fits.
+    """
+    if measure(text) <= size:
+        return text
+    # A longer beginning never measures less, so the longest that fits is found by halving.
+    fitting = bisect_right(range(len(text)), size, key=lambda end: measure(_begun(text, end)))
+    return _begun(text, fitting - 1) if fitting else ""
+
+
+def _begun(text: str, end: int) -> str:
+    """Its first `end` characters and `…`. A link is left out whole: half of one leads elsewhere."""
+    begun = text[:end]
+    if not text[end].isspace():
+        start = max(begun.rfind(space) for space in " \n\t") + 1
+        if start and "://" in begun[start:]:
+            begun = begun[:start]
+    return begun.rstrip() + "…"
+
+
+def one_line(text: str) -> str:
+    """Untrusted text for one line: nothing in it can end the line, or turn what is around it."""
+    return _UNSEEN.sub("", _BREAKING.sub(" ", text)).strip()
+
+
+def lines(text: str) -> str:
+    """Untrusted text with its lines, which end with `\\n`; without what nobody can see."""
+    return _UNSEEN.sub("", _ENDING.sub("\n", text))
+
+
+def link(url: str | None, chars: int) -> str | None:
+    """A link as the strictest vendors take it, to whom `_` is in no host; None where it is none,
+    or longer than that.
+
+    Vendors refuse the whole message for it, and a URL that was cut would lead elsewhere: what is
+    left out here is to be shown as text.
+    """
+    made = links.link(url)
+    return made if made and _LINK.fullmatch(made) and len(made) <= chars else None

@@ -1,0 +1,100 @@
+"""Where a chunk ends: batches of any size, regrouped so that batch n is a function of the records.
+
+A chunk takes the next record if it then has at most CHUNK_ROWS records, and its text and cells
+at most CHUNK_BYTES; it takes one row whatever that weighs. Counting alone once made chunks of
+gigabytes, which killed the worker that was to read them.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from sources.readers.batch import (
+    CELL_BYTES,
+    CHUNK_BYTES,
+    CHUNK_ROWS,
+    ROW,
+    Batch,
+    text_bytes,
+    total_text,
+)
+
+
+@dataclass(slots=True)
+class Room:
+    """What a chunk holds so far, and so what it still takes. A rejected record weighs nothing."""
+
+    records: int = 0
+    rows: int = 0
+    text: int = 0
+
+    def fitting(self, text: pl.Series, columns: pl.Series | int) -> int:
+        """How many of the next rows fit by their weight: by the bytes of text of each, and by the
+        number of columns that the chunk has with it (those are never fewer further on)."""
+        rows = pl.int_range(self.rows + 1, self.rows + 1 + len(text), eager=True)
+        weight = text.cum_sum() + self.text + rows * columns * CELL_BYTES
+        fitting = int((weight <= CHUNK_BYTES).sum())
+        return fitting if self.rows or not len(text) else max(fitting, 1)
+
+    def holds(self, rows: int, text: int, columns: int) -> bool:
+        """Whether so many more rows fit by their weight."""
+        cells = (self.rows + rows) * columns
+        return self.text + text + cells * CELL_BYTES <= CHUNK_BYTES
+
+    def takes(self, text: int, columns: int) -> bool:
+        """Whether one more row fits, as the first one always does."""
+        return not self.rows or self.holds(1, text, columns)
+
+    def add(self, records: int, rows: int, text: int) -> None:
+        self.records += records
+        self.rows += rows
+        self.text += text
+
+
+def in_chunks(pieces: Iterable[Batch]) -> Iterator[Batch]:
+    """The same records in chunks; pieces are in order, not empty, and have the same columns."""
+    held, room, first = list[Batch](), Room(), 1
+    for piece in pieces:
+        rest = piece
+        while (last := _last_fitting(rest, room, first)) < _last_row(rest):
+            head, rest = _split(rest, last)
+            yield _join([*held, head])
+            held, room, first = [], Room(), last + 1
+        held.append(rest)
+        room.add(rest.records, rest.frame.height, total_text(rest.frame))
+    if held:
+        yield _join(held)
+
+
+def _last_fitting(piece: Batch, room: Room, first: int) -> int:
+    """The last record of the piece that a chunk takes which began with record `first`."""
+    by_count = first + CHUNK_ROWS - 1
+    rows, columns = piece.frame.height, piece.frame.width - 1
+    if room.holds(rows, total_text(piece.frame), columns):  # as mostly
+        return min(by_count, _last_row(piece))
+    fitting = room.fitting(text_bytes(piece.frame), columns)
+    if fitting == rows:
+        return min(by_count, _last_row(piece))
+    return min(by_count, int(piece.frame[ROW][fitting]) - 1)
+
+
+def _last_row(batch: Batch) -> int:
+    rows: list[int] = batch.frame[ROW].tail(1).to_list()
+    return max(*rows, *(each.row for each in batch.rejected[-1:]), 0)
+
+
+def _split(batch: Batch, last: int) -> tuple[Batch, Batch]:
+    """The records up to number `last`, and those after it."""
+    cut = int(batch.frame[ROW].search_sorted(last, side="right"))
+    rejected = batch.rejected
+    before = tuple(each for each in rejected if each.row <= last)
+    head = Batch(batch.frame.head(cut), before)
+    return head, Batch(batch.frame.slice(cut), rejected[len(before) :])
+
+
+def _join(batches: list[Batch]) -> Batch:
+    # Not every piece has every column: one without a name, or what is displayed of references, is
+    # there only where it has values.
+    frame = pl.concat([batch.frame for batch in batches], how="diagonal", rechunk=True)
+    return Batch(frame, tuple(each for batch in batches for each in batch.rejected))

@@ -1,0 +1,100 @@
+"""The header of a CSV file: the names of its columns, those that have none among them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from domain.failures import BadInput
+from sources.readers.batch import ROW, Limits
+from sources.readers.encoding import BAD
+from sources.readers.rows import NAME_CHARS
+
+_LISTED = 10
+_FORMULA = re.compile(r'^="([^"]*)"$')
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """`cells` as they stand in the file, and the `names` of all columns, in file order. Those in
+    `unnamed` are called `column N` and kept only where they hold values: many tools end each line
+    with a delimiter."""
+
+    cells: tuple[str, ...]
+    names: tuple[str, ...]
+    unnamed: frozenset[str]
+
+    @property
+    def width(self) -> int:
+        """How many cells a record has at least: up to the last column with a name."""
+        named = (place for place, name in enumerate(self.names, 1) if name not in self.unnamed)
+        return max(named)
+
+    @property
+    def mark(self) -> tuple[int, str]:
+        """The place and the name of the first column with one: what a repeated header shows."""
+        place = next(n for n, name in enumerate(self.names) if name not in self.unnamed)
+        return place, self.names[place]
+
+    def is_repeated(self, fields: Sequence[str]) -> bool:
+        """Whether a record is the header once more, as where exports were joined; one word alone
+        may be a value as well."""
+        return len(fields) > 1 and [_plain(each) for each in fields] == [
+            _plain(each) for each in self.cells
+        ]
+
+
+def read_header(fields: list[str] | None, limits: Limits) -> Header:
+    """The header of the first record. Raises BadInput: `file_empty`, `csv_header_invalid`,
+    `csv_duplicate_header`, `too_many_columns`."""
+    if fields is None:
+        raise BadInput("file_empty", "the file has no header and no records")
+    given = [_FORMULA.sub(r"\1", _plain(name)) for name in fields]
+    if len(given) > limits.columns:
+        detail = f"the header has {len(given)} columns, more than {limits.columns}"
+        raise BadInput("too_many_columns", detail, limit=limits.columns, actual=len(given))
+    if not any(given):
+        _refuse(1, "is blank, as all others are")
+    for position, name in enumerate(given, 1):
+        if name == ROW or "\0" in name or len(name) > NAME_CHARS:
+            _refuse(position, "is reserved, too long or has a NUL")
+        if BAD in name:
+            _refuse(position, "has bytes that are not UTF-8")
+    _check_distinct(given)
+    seen = {*given}
+    names = [name or _free(position, seen) for position, name in enumerate(given, 1)]
+    return Header(tuple(fields), tuple(names), frozenset(names) - seen)
+
+
+def _check_distinct(given: Sequence[str]) -> None:
+    places: dict[str, list[int]] = {}
+    for position, name in enumerate(given, 1):
+        places.setdefault(name, []).append(position)
+    repeated = {name: each for name, each in places.items() if name and len(each) > 1}
+    if repeated:
+        said = [f"{name!r} (columns {_listed(each)})" for name, each in repeated.items()]
+        detail = f"the header names columns alike: {_listed(said)}; rename them in the header"
+        raise BadInput("csv_duplicate_header", detail, column=next(iter(repeated)))
+
+
+def _listed(items: Sequence[object]) -> str:
+    more = f" and {len(items) - _LISTED} more" if len(items) > _LISTED else ""
+    return ", ".join(map(str, items[:_LISTED])) + more
+
+
+def _plain(cell: str) -> str:
+    """A cell without blanks and without the byte order mark of the file that it began."""
+    return cell.removeprefix("\ufeff").strip()
+
+
+def _free(position: int, taken: set[str]) -> str:
+    """A name for the column at the position that no other has."""
+    name = f"column {position}"
+    while name in taken:
+        name += "'"
+    return name
+
+
+def _refuse(position: int, reason: str) -> NoReturn:
+    detail = f"cell {position} of the header {reason}"
+    raise BadInput("csv_header_invalid", detail, column=position)

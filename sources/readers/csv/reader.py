@@ -1,0 +1,61 @@
+"""CSV of any dialect, from the bytes of a file to numbered batches of text columns."""
+
+import tempfile
+from collections.abc import Iterator
+from shutil import copyfileobj
+from typing import BinaryIO
+
+from sources.readers import encoding
+from sources.readers.batch import Batch, Limits, Profile
+from sources.readers.chunking import in_chunks
+from sources.readers.csv.cells import without_formulas
+from sources.readers.csv.dialect import is_spaced, take_delimiter, titles
+from sources.readers.csv.header import read_header
+from sources.readers.csv.records import Records, Shape
+from sources.readers.csv.strict import StrictReader
+from sources.readers.csv.window import Window
+
+_SHOWN = 100  # characters of a title
+
+
+def read_csv(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> Iterator[Batch]:
+    """Read a CSV file with a header; see sources.readers.batch.Reader. It holds one table.
+
+    `profile.encoding` and `profile.delimiter` are on entry what was declared, and then what is
+    used. Header names are stripped of white space, values are kept as they are. Raises BadInput:
+    `encoding_invalid`, what `read_header` and StrictReader refuse. Records of more fields than the
+    header has (`column_count_mismatch`), with a NUL (`nul_not_storable`) or bytes that are not of
+    the encoding (`encoding_invalid`) are rejected. A stream that cannot be read twice is copied to
+    a temporary file first.
+    """
+    yield from in_chunks(read_rows(stream, profile, limits))
+
+
+def read_rows(stream: BinaryIO, profile: Profile, limits: Limits) -> Iterator[Batch]:
+    """The same in batches of any size."""
+    if stream.seekable():
+        yield from _read(stream, profile, limits)
+        return
+    with tempfile.TemporaryFile() as copy:
+        copyfileobj(stream, copy, encoding.BLOCK_BYTES)
+        yield from _read(copy, profile, limits)
+
+
+def _read(stream: BinaryIO, profile: Profile, limits: Limits) -> Iterator[Batch]:
+    chosen = encoding.detect(stream, profile.encoding)
+    profile.encoding = chosen.name
+    if chosen.warning:
+        profile.warnings.append(chosen.warning)
+    window = Window(lambda: encoding.utf8_blocks(stream, chosen))
+    profile.delimiter = take_delimiter(window, profile.delimiter)
+    spaced = is_spaced(window, profile.delimiter)
+    strict = StrictReader(window, profile.delimiter, limits, spaced)
+    for _ in range(titles(window, profile.delimiter)):
+        words = " ".join(filter(None, strict.record(0) or []))
+        profile.warnings.append(f"a line before the header was left out: {words[:_SHOWN]!r}")
+    header = read_header(strict.record(0), limits)
+    profile.columns = dict.fromkeys(name for name in header.names if name not in header.unnamed)
+    shape = Shape(header, chosen.damaged, spaced)
+    for batch in Records(window, strict, profile, limits, shape).batches():
+        if batch.records:  # of a batch of repeated headers nothing is left
+            yield without_formulas(batch)

@@ -1,0 +1,1 @@
+"""JSON: arrays, envelopes and lines, read record by record."""

@@ -1,0 +1,1 @@
+"""XML: exports of records, read in blocks by shape, else by a stream parser."""

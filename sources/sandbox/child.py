@@ -1,0 +1,98 @@
+"""The process that reads a stranger's file: `python -m sources.sandbox.child ORDER` with the file
+as input.
+
+It answers with one JSON line a chunk on standard output, and a last one with the profile or the
+failure. Whatever happens to it, the worker that started it lives on (see
+sources/sandbox/parent.py).
+"""
+
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from polars.exceptions import PanicException
+
+from domain.failures import BadInput, Problem
+from sources import SOURCES
+from sources.readers.batch import Batch, Limits, Profile
+from sources.readers.chunk import write_chunk
+from sources.sandbox.confinement import confine, die_with
+from sources.sandbox.protocol import (
+    TOO_MUCH,
+    Finished,
+    Order,
+    ParseSpec,
+    Refused,
+    Written,
+    chunk_path,
+)
+
+
+def main(order: Order) -> None:
+    """Write the file's chunks and answer for each."""
+    profile = Profile()
+    try:
+        _write_all(order, _listed(_batches(order.spec, profile), profile))
+        _answer(Finished(profile=profile))
+    except BadInput as error:
+        _answer(Refused(failure=error.problem))
+    except (MemoryError, PanicException, RuntimeError) as error:
+        if not _is_for_want_of_memory(error):
+            raise
+        _answer(Refused(failure=Problem(code="resource_limit", detail=TOO_MUCH)))
+
+
+def _is_for_want_of_memory(error: BaseException) -> bool:
+    """polars panics, and a thread's stack is memory, too."""
+    words = "can't start new thread" if isinstance(error, RuntimeError) else "memory"
+    return isinstance(error, MemoryError) or words in str(error)
+
+
+def _batches(spec: ParseSpec, profile: Profile) -> Iterator[Batch]:
+    if spec.charset:
+        profile.encoding = spec.charset
+    profile.delimiter = spec.delimiter
+    read = SOURCES[spec.source].readers[spec.format]
+    return read(sys.stdin.buffer, profile, spec.table, Limits())
+
+
+def _listed(batches: Iterator[Batch], profile: Profile) -> Iterator[Batch]:
+    """The batches, each of them noted in the profile's list of chunks."""
+    for batch in batches:
+        profile.chunks.append((batch.records, batch.weight))
+        yield batch
+
+
+def _write_all(order: Order, batches: Iterator[Batch]) -> None:
+    """Write each batch in a second thread while the next one is read: compression holds no lock."""
+    with ThreadPoolExecutor(1) as beside:
+        writing: Future[None] | None = None
+        for number, batch in enumerate(batches):
+            if writing is not None:
+                writing.result()
+            if number in order.spec.skip_chunks:
+                _answer(Written(chunk=number, rows=batch.records, skipped=True))
+            else:
+                writing = beside.submit(_write, order, number, batch)
+        if writing is not None:
+            writing.result()
+
+
+def _write(order: Order, number: int, batch: Batch) -> None:
+    path = chunk_path(order.out_dir, number)
+    unfinished = path.with_suffix(".part")
+    unfinished.write_bytes(write_chunk(batch))
+    unfinished.rename(path)
+    _answer(Written(chunk=number, rows=batch.records))
+
+
+def _answer(line: Written | Finished | Refused) -> None:
+    sys.stdout.write(line.model_dump_json() + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    told = Order.model_validate_json(sys.argv[1])
+    die_with(told.parent)
+    confine(told.spec.bounds)
+    main(told)

@@ -1,0 +1,1 @@
+"""ServiceNow: its exports as XML, JSON and CSV."""

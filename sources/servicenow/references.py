@@ -1,0 +1,101 @@
+"""References of ServiceNow that a script wrote into a cell, as JSON or as a Python dict."""
+
+import ast
+import json
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from sources.readers.batch import Batch, Profile, columns_with
+
+# Of these an empty object or array says that there is none, and an object with a value alone is a
+# reference; of other fields that may be a text that somebody pasted.
+REFERENCES = frozenset(
+    (
+        *("assigned_to", "assignment_group", "caller_id", "requested_for", "opened_by"),
+        *("closed_by", "resolved_by", "location", "cmdb_ci", "company", "business_service"),
+        *("problem_id", "parent", "parent_incident", "request", "cat_item", "rfc", "caused_by"),
+    )
+)
+_SHAPES = (
+    {"value"},
+    {"value", "link"},
+    {"value", "display_value"},
+    {"value", "display_value", "link"},
+    {"display_value", "link"},  # as of sysparm_display_value=true
+)
+_NONE = ("{}", "[]")
+_LONGEST = 2_000  # characters of a reference; a text that begins with a brace may be any
+
+
+def with_references(batch: Batch, profile: Profile) -> Batch:
+    """The batch with the `value` of such cells in their place, and what is displayed of them in
+    `field.display_value`, as references in JSON are read."""
+    columns: dict[str, pl.Series] = {}
+    for column in columns_with(batch.frame, "{"):
+        columns |= _read(column, batch.frame, profile)
+    for name in REFERENCES.intersection(batch.frame.columns):
+        texts = columns.get(name, batch.frame[name])
+        if (texts.str.len_bytes() == len(_NONE[0])).any():
+            columns[name] = texts.set(texts.is_in(_NONE).fill_null(False), "")
+    return Batch(batch.frame.with_columns(*columns.values()), batch.rejected) if columns else batch
+
+
+def _read(texts: pl.Series, frame: pl.DataFrame, profile: Profile) -> dict[str, pl.Series]:
+    """The column with the values of its references, and those of what they display, and of the
+    links of those without a value, if there are any."""
+    cells = texts.filter(texts.str.starts_with("{")).unique()
+    found = {
+        text: each
+        for text in cells
+        if (each := _reference(text)) is not None
+        and (texts.name in REFERENCES or each.shown is not None or each.is_linked)
+    }
+    columns = {texts.name: texts.replace({text: each.value for text, each in found.items()})}
+    for member, told in (
+        ("display_value", {text: each.shown for text, each in found.items() if each.shown}),
+        ("link", {text: each.link for text, each in found.items() if each.link and not each.value}),
+    ):
+        if told:
+            name = f"{texts.name}.{member}"
+            profile.columns[name] = None
+            told_of = texts.replace_strict(told, default=None, return_dtype=pl.String).alias(name)
+            if name in frame.columns:
+                told_of = frame[name].zip_with(frame[name].is_not_null(), told_of)
+            columns[name] = told_of
+    return columns if found else {}
+
+
+class _Reference(NamedTuple):
+    value: str
+    shown: str | None
+    link: str | None
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether the link leads to the value."""
+        return bool(self.value) and (self.link or "").endswith(f"/{self.value}")
+
+
+def _reference(text: str) -> _Reference | None:
+    """What the text is as a reference; None if it is none."""
+    if len(text) > _LONGEST or not text.rstrip().endswith("}"):
+        return None
+    read = _as_json(text)
+    if not isinstance(read, dict) or read.keys() not in _SHAPES:
+        return None
+    value, shown, link = (read.get(name) for name in ("value", "display_value", "link"))
+    value = "" if value is None else value
+    if not isinstance(value, str) or not all(isinstance(e, str | None) for e in (shown, link)):
+        return None
+    if any("\0" in (each or "") for each in (value, shown, link)):  # written out, it can be stored
+        return None
+    return _Reference(value, shown, link)
+
+
+def _as_json(text: str) -> Any:
+    for read in (json.loads, ast.literal_eval):
+        with suppress(ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+            return read(text)
+    return None

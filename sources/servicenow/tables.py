@@ -1,0 +1,95 @@
+"""Records of other tables in an export that holds several: left out, and counted by their table.
+
+ServiceNow's JSON and CSV name a record's table in `sys_class_name`, by its name or, where display
+values are exported, by its label; a list of tasks holds incidents, changes and problems alike, and
+the state codes of one mean something else in another.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+
+import polars as pl
+
+from domain.failures import BadInput
+from domain.values.vocabulary import underscored
+from sources.readers.batch import ROW, Batch, Profile
+from sources.readers.rows import Row
+
+COLUMNS = ("sys_class_name", "sys_class_name.display_value", "Task type", "Task Type")
+_COLUMNS = frozenset(COLUMNS)
+# Labels of the vendor's own tables, where they are not the name in other letters.
+_LABELS = {"sc_request": "request", "sc_req_item": "requested_item"}
+
+
+class Tables:
+    """The tables that are wanted: names separated by spaces; of none, every record is."""
+
+    def __init__(self, wanted: str, profile: Profile) -> None:
+        names = wanted.split()
+        self._wanted = {*names, *(_LABELS[name] for name in names if name in _LABELS)}
+        self._profile = profile
+        self._others = Counter[str]()
+
+    def column(self, names: Collection[str]) -> str | None:
+        """The one of these fields that names a record's table."""
+        if not self._wanted or _COLUMNS.isdisjoint(names):
+            return None
+        return next(name for name in COLUMNS if name in names)
+
+    def takes(self, record: Row) -> bool:
+        """Whether the record is wanted; counts it if not. Without a table, it is."""
+        if record.get(COLUMNS[0]) in self._wanted:  # as mostly
+            return True
+        column = self.column(record)
+        return column is None or self._take(record[column], 1)
+
+    def kept(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The records of a frame that are wanted."""
+        column = self.column(frame.columns)
+        if column is None:
+            return frame
+        names = frame[column]
+        found = names.value_counts(name="count").iter_rows()
+        other = [name for name, count in found if not self._take(name, count)]
+        return frame.filter(~names.is_in(other).fill_null(False)) if other else frame
+
+    def _take(self, table: str | None, count: int) -> bool:
+        name = underscored(table or "")
+        if not name or name in self._wanted:
+            return True
+        self._others[name] += count
+        self._profile.ignored[name] = self._others[name]
+        return False
+
+    def check(self) -> None:
+        """Raises BadInput if all records were of other tables."""
+        if self._others and not self._profile.records:
+            raise others_alone(self._wanted, self._others)
+
+
+def others_alone(wanted: Collection[str], others: Counter[str]) -> BadInput:
+    """The refusal of a file that holds records of other tables alone."""
+    found = ", ".join(f"{count:,} {name}" for name, count in others.most_common(10))
+    detail = f"the file has no {' or '.join(sorted(wanted))} records, but {found}"
+    return BadInput("no_records_found", detail)
+
+
+def only(batches: Iterator[Batch], tables: Tables, profile: Profile) -> Iterator[Batch]:
+    """The batches without records of other tables, the others numbered anew."""
+    for batch in batches:
+        frame = tables.kept(batch.frame)
+        dropped = batch.frame.height - frame.height
+        left = _numbered(frame, batch) if dropped else batch
+        if left.records:
+            yield left
+        profile.records -= dropped
+    tables.check()
+
+
+def _numbered(frame: pl.DataFrame, batch: Batch) -> Batch:
+    """What is left of a batch, its records numbered one after another from its first number on."""
+    old = sorted([*frame[ROW], *(each.row for each in batch.rejected)])
+    new = {row: number for number, row in enumerate(old, batch.first)}
+    numbers = pl.Series(ROW, [new[row] for row in frame[ROW]], pl.Int64)
+    rejected = (each.model_copy(update={"row": new[each.row]}) for each in batch.rejected)
+    return Batch(frame.with_columns(numbers), tuple(rejected))

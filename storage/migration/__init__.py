@@ -1,0 +1,1 @@
+"""Queries of migration jobs: the ledger, the batches, matching, undo, the report."""

@@ -1,0 +1,42 @@
+"""A job's account: what its file holds and what its ledger has, read in one look."""
+
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Integer, cast, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.migration.accounting import Account
+from domain.migration.job import OUTCOMES, Counts
+from storage.postgres.tables import import_before_images, import_chunks, migration_jobs
+
+
+async def account_of(connection: AsyncConnection, job_id: UUID) -> Account:
+    """As it stands; whoever decides by it holds the job's lock (`migration.lock`)."""
+    chunk, job = import_chunks.c, migration_jobs.c
+    stays = chunk.undone_at.is_(None)
+    sums = [func.coalesce(func.sum(chunk[name]).filter(stays), 0).label(name) for name in OUTCOMES]
+    is_in = (chunk.job_id == job.id) & chunk.committed_at.is_not(None)
+    held = func.coalesce(func.array_agg(chunk.chunk).filter(is_in), cast([], ARRAY(Integer)))
+    query = (
+        select(job.total_records, job.batches, held.label("held"), *sums)
+        .join_from(migration_jobs, import_chunks, is_in, isouter=True)
+        .where(job.id == job_id)
+        .group_by(job.total_records, job.batches)
+    )
+    row = (await connection.execute(query)).one()
+    return Account(
+        records=row.total_records,
+        batches=row.batches,
+        held=frozenset(row.held),
+        counts=Counts(**{name: row._mapping[name] for name in OUTCOMES}),
+    )
+
+
+async def written_by(connection: AsyncConnection, job_id: UUID) -> int:
+    """How many rows the job had inserted or replaced in all that was taken back of it."""
+    chunk, image = import_chunks.c, import_before_images.c
+    inserted = select(func.coalesce(func.sum(chunk.inserted), 0)).where(
+        chunk.job_id == job_id, chunk.undone_at.is_not(None)
+    )
+    replaced = select(func.count()).where(image.job_id == job_id)
+    return int(await connection.scalar(inserted) or 0) + int(await connection.scalar(replaced) or 0)

@@ -1,0 +1,52 @@
+"""The records of a file that cannot be imported, kept for the job's report."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.failures import LISTED_ERRORS, Rejected
+from storage.postgres.tables import import_errors
+
+_ROWS = 1000  # per statement; PostgreSQL takes 65,535 parameters
+
+
+async def replace_errors(
+    connection: AsyncConnection, job_id: UUID, revision: int, rejected: Sequence[Rejected]
+) -> None:
+    """The findings of a validation take the place of those of the validation before."""
+    await connection.execute(delete(import_errors).where(import_errors.c.job_id == job_id))
+    await _insert(connection, job_id, revision, rejected)
+
+
+async def add_duplicates(
+    connection: AsyncConnection, job_id: UUID, revision: int, rejected: Sequence[Rejected]
+) -> None:
+    """What came up since the validation is added, as far as the list has room."""
+    of_job = import_errors.c.job_id == job_id
+    listed = {*await connection.scalars(select(import_errors.c.source_row).where(of_job))}
+    new = [each for each in rejected if each.row not in listed]
+    await _insert(connection, job_id, revision, new[: max(LISTED_ERRORS - len(listed), 0)])
+
+
+async def _insert(
+    connection: AsyncConnection, job_id: UUID, revision: int, rejected: Sequence[Rejected]
+) -> None:
+    for start in range(0, len(rejected), _ROWS):
+        await connection.execute(
+            insert(import_errors),
+            [
+                {
+                    "job_id": job_id,
+                    "revision": revision,
+                    "source_row": each.row,
+                    "source_id": each.source_id,
+                    "field": each.field,
+                    "code": each.code,
+                    "detail": each.detail,
+                    "value": each.value,
+                }
+                for each in rejected[start : start + _ROWS]
+            ],
+        )

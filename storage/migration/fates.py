@@ -1,0 +1,48 @@
+"""What becomes of the records of a batch, as if they came one after another. Nothing is written.
+
+Imports polars: not for workflows or the API.
+"""
+
+import polars as pl
+
+from domain.migration.job import Skip
+from storage.migration.run import Run
+
+INSERTED, UPDATED, REFUSED = "inserted", "updated", "refused"
+OPEN = "open"  # an update, if the record differs from the tenant's when its turn has come
+
+
+def fates(run: Run, rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """The rows' `_row` and `source_id`, their `turn` (1 for the first row of an id) and `fate`: one
+    of the above, or why it is skipped. `known` is as of
+    `storage.migration.known_records.known_records`."""
+    repeated = rows.select(
+        *("_row", "source_id", "content_hash"),
+        turn=pl.col("source_id").cum_count().over("source_id"),
+        before=pl.col("content_hash").shift(1).over("source_id"),
+    )
+    met = repeated.join(known, on="source_id", how="left", maintain_order="left")
+    is_new = (pl.col("turn") == 1) & pl.col("known_hash").is_null()
+    fate = pl.when(is_new).then(pl.lit(INSERTED)).otherwise(_fate_of_met(run))
+    return met.select("_row", "source_id", "turn", fate=fate)
+
+
+def _fate_of_met(run: Run) -> pl.Expr:
+    """Of a row whose id the tenant, or an earlier row, has."""
+    if run.duplicates == "refuse":
+        return pl.lit(REFUSED)
+    if run.duplicates == "skip":
+        is_theirs = pl.col("mine").not_().fill_null(False)
+        return (
+            pl.when(is_theirs)
+            .then(pl.lit(Skip.EXISTS.value))
+            .otherwise(pl.lit(Skip.REPEATED.value))
+        )
+    how, edited = run.replacing, pl.col("edited").fill_null(False)
+    like_record = (pl.col("content_hash") == pl.col("known_hash")) & ~edited
+    # What says the same as the row before it changes nothing, and takes no turn.
+    like_before = pl.col("content_hash") == pl.col("before")
+    of_first = like_record & (not how.empty_overwrites)
+    is_like = pl.when(pl.col("turn") > 1).then(like_before).otherwise(of_first)
+    kept = pl.when(edited & (not how.overwrite_edits)).then(pl.lit(Skip.EDITED.value))
+    return kept.when(is_like).then(pl.lit(Skip.UNCHANGED.value)).otherwise(pl.lit(OPEN))

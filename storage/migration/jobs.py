@@ -1,0 +1,255 @@
+"""Migration jobs as rows: created by the API, moved on by activities, read by both.
+
+`advance` is the only way a job's status changes, and only activities call it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, case, func, insert, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.mapping.mapping import Mapping
+from domain.migration.instance import spelled_as_before
+from domain.migration.job import FINAL, OUTCOMES, Counts, Phase, Status
+from storage.postgres.rows import create_row, find_row
+from storage.postgres.tables import import_chunks, migration_job_mappings, migration_jobs
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """What is known of a job once its file is stored."""
+
+    source_system: str
+    source_instance: str
+    entity_type: str
+    format: str
+    charset: str | None
+    delimiter: str | None
+    file_name: str
+    object_key: str
+    object_size: int
+    object_etag: str
+    sha256: str
+    source_timezone: str | None
+    dry_run: bool
+    created_by: str
+
+
+Job = dict[str, Any]  # a row of migration_jobs
+
+_UNFINISHED = or_(
+    migration_jobs.c.status.not_in(FINAL),
+    and_(migration_jobs.c.status == Status.COMPLETED, migration_jobs.c.ending.is_not(None)),
+)
+
+_BEFORE_IMPORT = (Phase.UPLOADING, Phase.PARSING, Phase.AWAITING_EXECUTE, Phase.VALIDATING)
+# One that is taken back stays completed in its row until that is done.
+_shown_status = case(
+    (migration_jobs.c.phase == Phase.UNDOING, Status.PROCESSING), else_=migration_jobs.c.status
+)
+
+
+async def create(
+    connection: AsyncConnection, tenant_id: str, new: NewJob, mapping: Mapping | None
+) -> Job:
+    """Record a stored upload as a pending job, with revision 1 of its mapping if one was given."""
+    values = {name: getattr(new, name) for name in new.__slots__} | {"tenant_id": tenant_id}
+    known = await _instances(connection, new.source_system)
+    values["source_instance"] = spelled_as_before(new.source_instance, known)
+    job = await create_row(connection, migration_jobs, values)
+    if mapping is not None:
+        await add_mapping(connection, tenant_id, job["id"], mapping)
+    return job
+
+
+async def _instances(connection: AsyncConnection, source_system: str) -> list[str]:
+    """The names of the source system's installations of which the tenant has uploaded files,
+    whatever became of those."""
+    jobs = migration_jobs.c
+    query = select(jobs.source_instance).where(jobs.source_system == source_system)
+    named = query.group_by(jobs.source_instance).order_by(func.min(jobs.created_at))
+    return list(await connection.scalars(named))
+
+
+async def find(connection: AsyncConnection, job_id: UUID) -> Job | None:
+    return await find_row(connection, migration_jobs, job_id)
+
+
+async def lock(connection: AsyncConnection, job_id: UUID) -> Job | None:
+    """The job; nobody else changes it, or imports for it, until this transaction ends."""
+    return await find_row(connection, migration_jobs, job_id, lock=True)
+
+
+async def page(
+    connection: AsyncConnection, limit: int, before: UUID | None, status: Status | None = None
+) -> list[Job]:
+    """The tenant's jobs, newest first (ids are in time order); those shown in that status."""
+    query = select(migration_jobs).order_by(migration_jobs.c.id.desc()).limit(limit)
+    if status is not None:
+        query = query.where(_shown_status == status)
+    if before is not None:
+        query = query.where(migration_jobs.c.id < before)
+    return [dict(row._mapping) for row in await connection.execute(query)]
+
+
+async def unfinished(connection: AsyncConnection) -> list[Job]:
+    """The tenant's jobs that have not ended, or are being rolled back, for sweepers."""
+    query = select(migration_jobs).where(_UNFINISHED)
+    return [dict(row._mapping) for row in await connection.execute(query)]
+
+
+async def statuses_of_files(connection: AsyncConnection) -> dict[str, Status]:
+    """The status of each of the tenant's jobs, by the key of its upload."""
+    query = select(migration_jobs.c.object_key, migration_jobs.c.status)
+    return {key: Status(status) for key, status in await connection.execute(query)}
+
+
+async def hold_room(connection: AsyncConnection, tenant_id: str) -> None:
+    """Until the transaction ends, be the only one that records an upload of the tenant's."""
+    name = func.hashtextextended(f"{tenant_id}/uploads", 0)
+    await connection.execute(select(func.pg_advisory_xact_lock(name)))
+
+
+async def stored_bytes(connection: AsyncConnection) -> int:
+    """The size of the tenant's uploads that are still stored."""
+    held = select(func.coalesce(func.sum(migration_jobs.c.object_size), 0))
+    return int(await connection.scalar(held.where(migration_jobs.c.status.not_in(FINAL))) or 0)
+
+
+def summary(job: Job) -> str:
+    """The job in a few words, for the Temporal UI; nothing of the file's content."""
+    slug = job["object_key"].partition("/")[0]
+    file = f"{job['format'].upper()}, {job['object_size']:,} bytes"
+    return f"{slug} · {job['source_system']} {job['entity_type']} · {file}"
+
+
+async def advance(
+    connection: AsyncConnection, job_id: UUID, status: Status, phase: Phase, **changes: Any
+) -> None:
+    """Move a job on. Its start and end are stamped on the way; whatever a straggler says, an import
+    that has begun is not before its beginning again, a job that is being taken back goes on to its
+    end, and only a completed one leaves a final status, by rollback."""
+    at: dict[str, Any] = {}
+    if status in (Status.COMPLETED, Status.FAILED, Status.CANCELLED):
+        at["completed_at"] = func.coalesce(migration_jobs.c.completed_at, func.now())
+    if phase is Phase.IMPORTING:
+        at["started_at"] = func.coalesce(migration_jobs.c.started_at, func.now())
+    moved = update(migration_jobs).where(migration_jobs.c.id == job_id)
+    if status is Status.ROLLED_BACK:
+        moved = moved.where(migration_jobs.c.status == Status.COMPLETED)
+    else:
+        moved = moved.where(migration_jobs.c.status.not_in(FINAL))
+    if phase in _BEFORE_IMPORT:
+        moved = moved.where(migration_jobs.c.started_at.is_(None))
+    if status not in FINAL:
+        moved = moved.where(migration_jobs.c.ending.is_(None))
+    await connection.execute(moved.values(status=status, phase=phase, **at, **changes))
+
+
+async def next_epoch(connection: AsyncConnection, job_id: UUID, **changes: Any) -> int:
+    """Begin another run of the job: from now on nothing is written for any earlier one."""
+    epoch: int = await connection.scalar(
+        update(migration_jobs)
+        .where(migration_jobs.c.id == job_id)
+        .values(epoch=migration_jobs.c.epoch + 1, **changes)
+        .returning(migration_jobs.c.epoch)
+    )
+    return epoch
+
+
+async def note(connection: AsyncConnection, job_id: UUID, **changes: Any) -> None:
+    """Keep what an activity found out about a job, without moving it on."""
+    await connection.execute(
+        update(migration_jobs).where(migration_jobs.c.id == job_id).values(**changes)
+    )
+
+
+async def warn(connection: AsyncConnection, job_id: UUID, warning: str) -> None:
+    """Add a sentence to the job's warnings, once."""
+    await connection.execute(
+        text(
+            "update public.migration_jobs set warnings = warnings || to_jsonb(cast(:w as text))"
+            " where id = :id and not warnings @> to_jsonb(cast(:w as text))"
+        ),
+        {"id": job_id, "w": warning},
+    )
+
+
+async def add_mapping(
+    connection: AsyncConnection, tenant_id: str, job_id: UUID, mapping: Mapping
+) -> int:
+    """Keep a further revision of the job's mapping; its number."""
+    newest = (
+        select(func.coalesce(func.max(migration_job_mappings.c.revision), 0) + 1)
+        .where(migration_job_mappings.c.job_id == job_id)
+        .scalar_subquery()
+    )
+    revision: int = await connection.scalar(
+        insert(migration_job_mappings)
+        .values(
+            job_id=job_id,
+            revision=newest,
+            tenant_id=tenant_id,
+            mapping=_stored(mapping),
+        )
+        .returning(migration_job_mappings.c.revision)
+    )
+    return revision
+
+
+async def settle_mapping(
+    connection: AsyncConnection, job_id: UUID, revision: int, mapping: Mapping
+) -> None:
+    """Complete a revision by what the file itself settled (the order of its dates)."""
+    await connection.execute(
+        update(migration_job_mappings)
+        .where(
+            migration_job_mappings.c.job_id == job_id,
+            migration_job_mappings.c.revision == revision,
+        )
+        .values(mapping=_stored(mapping))
+    )
+
+
+async def mapping_of(connection: AsyncConnection, job_id: UUID, revision: int) -> Mapping | None:
+    """One revision of a job's mapping."""
+    found = await connection.scalar(
+        select(migration_job_mappings.c.mapping).where(
+            migration_job_mappings.c.job_id == job_id,
+            migration_job_mappings.c.revision == revision,
+        )
+    )
+    return None if found is None else Mapping.model_validate(found)
+
+
+def _stored(mapping: Mapping) -> dict[str, Any]:
+    return mapping.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the ledger says: the counts, and over which span of seconds they were written."""
+
+    counts: Counts
+    seconds: float
+
+
+async def progress(connection: AsyncConnection, job_ids: list[UUID]) -> dict[UUID, Progress]:
+    """The progress of each job: the sum of its committed chunks that were not undone."""
+    chunk = import_chunks.c
+    outcomes = [func.sum(chunk[name]) for name in OUTCOMES]
+    span = func.max(chunk.committed_at) - func.min(migration_jobs.c.started_at)
+    rows = await connection.execute(
+        select(chunk.job_id, func.extract("epoch", span), *outcomes)
+        .join_from(import_chunks, migration_jobs, migration_jobs.c.id == chunk.job_id)
+        .where(
+            chunk.job_id.in_(job_ids), chunk.committed_at.is_not(None), chunk.undone_at.is_(None)
+        )
+        .group_by(chunk.job_id)
+    )
+    return {
+        job_id: Progress(Counts(**dict(zip(OUTCOMES, sums, strict=True))), float(seconds or 0))
+        for job_id, seconds, *sums in rows
+    }

@@ -1,0 +1,205 @@
+"""The import ledger: a chunk's rows and its ledger row commit together, exactly once.
+
+One transaction: fence, claim, tell new from known, COPY the new, update the known, count.
+"""
+
+from enum import Enum, auto
+from uuid import UUID
+
+import polars as pl
+from sqlalchemy import exists, select, text, true
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.failures import BadInput, duplicate
+from domain.migration.accounting import Account
+from domain.migration.job import Counts, Status
+from domain.tenant import TenantId
+from storage.migration.account import account_of
+from storage.migration.copying import copy_rows, to_csv
+from storage.migration.errors import add_duplicates
+from storage.migration.fates import REFUSED
+from storage.migration.known_records import Driver
+from storage.migration.matching import matched_ids
+from storage.migration.run import Run
+from storage.migration.writing import Chunk, write_records
+from storage.postgres.database import Database, raw
+from storage.postgres.tables import import_chunks, import_skips, migration_jobs
+
+
+class Superseded(Exception):
+    """The job is no longer in the run this import belongs to; nothing may be written for it."""
+
+
+class Written(Enum):
+    """How a chunk went."""
+
+    PAUSED = auto()  # not at all: the job is paused
+    GAP = auto()  # not at all: the chunk before it is not in
+    NEW = auto()  # it is in, and the tenant knew none of its ids
+    KNOWN = auto()  # it is in, and the tenant knew some of its ids
+
+
+async def write_chunk(database: Database, run: Run, chunk: Chunk, expected: Written) -> Written:
+    """Import one chunk, unless it is in already.
+
+    `expected` is NEW or KNOWN, and costs time only if it is wrong. The commit is not flushed (see
+    `proven_account`). Chunks come in in order, since the order decides which of two records with
+    one id wins: where a crash took back the one before, this one waits (GAP). Raises Superseded
+    if the job was stopped or restarted meanwhile.
+    """
+    await _note_attempt(database, run, chunk.number)
+    async with database.tenant(run.tenant_id, flush=False) as connection:
+        if await _fence(connection, run) == Status.PAUSED:
+            return Written.PAUSED
+        if not await _claim(connection, run, chunk.number):
+            return expected if await _is_in(connection, run, chunk.number) else Written.GAP
+        counts, span, written = await _write_rows(connection, run, chunk, expected)
+        await _complete(connection, run, chunk, counts, span)
+    return written
+
+
+async def proven_account(database: Database, run: Run) -> Account:
+    """The job's account, all of which is on disk when this returns.
+
+    The ledger is read in the transaction whose commit flushes the log. A transaction lives within
+    one life of the server, so what it read was in the log before its commit. A flush alone proves
+    nothing: the server may have restarted before it, without the chunks that were not flushed.
+    Raises Superseded if the job was stopped or restarted meanwhile.
+    """
+    async with database.tenant(run.tenant_id) as connection:
+        locked = await connection.execute(
+            migration_jobs.update()
+            .where(migration_jobs.c.id == run.job_id, migration_jobs.c.epoch == run.epoch)
+            .values(epoch=migration_jobs.c.epoch)  # a commit that writes nothing flushes nothing
+            .returning(migration_jobs.c.id)
+        )
+        if locked.one_or_none() is None:
+            raise _superseded(run)
+        return await account_of(connection, run.job_id)
+
+
+async def _note_attempt(database: Database, run: Run, number: int) -> None:
+    first = insert(import_chunks).values(job_id=run.job_id, chunk=number, attempts=1)
+    again = first.on_conflict_do_update(
+        index_elements=["job_id", "chunk"],
+        set_={"attempts": import_chunks.c.attempts + 1},
+        where=import_chunks.c.committed_at.is_(None),
+    )
+    async with database.tenant(run.tenant_id, flush=False) as connection:
+        await connection.execute(again)
+
+
+async def _fence(connection: AsyncConnection, run: Run) -> Status:
+    # NO KEY UPDATE, not SHARE: shared locks of chunk after chunk starved a pause for 10 s.
+    row = (
+        await connection.execute(
+            select(migration_jobs.c.status, migration_jobs.c.epoch)
+            .where(migration_jobs.c.id == run.job_id)
+            .with_for_update(key_share=True)
+        )
+    ).one_or_none()
+    if row is None or row.epoch != run.epoch:
+        raise _superseded(run)
+    await one_writer(connection, run.tenant_id, run.table)
+    return Status(row.status)
+
+
+def _superseded(run: Run) -> Superseded:
+    return Superseded(f"job {run.job_id} has left run {run.epoch}")
+
+
+async def one_writer(connection: AsyncConnection, tenant_id: TenantId, table: str) -> None:
+    """Until the transaction ends, be the only one that imports into the table, or takes back.
+
+    Without it two jobs with the same ids met deadlocks.
+    """
+    await connection.execute(
+        text("select pg_advisory_xact_lock(hashtextextended(:name, 0))"),
+        {"name": f"{tenant_id}/{table}"},
+    )
+
+
+async def _claim(connection: AsyncConnection, run: Run, number: int) -> bool:
+    """False if it is in already, or if the chunk before it is not."""
+    before = import_chunks.alias("before")
+    is_next = exists().where(
+        before.c.job_id == run.job_id,
+        before.c.chunk == number - 1,
+        before.c.committed_at.is_not(None),
+    )
+    claimed = await connection.execute(
+        import_chunks.update()
+        .where(
+            import_chunks.c.job_id == run.job_id,
+            import_chunks.c.chunk == number,
+            import_chunks.c.committed_at.is_(None),
+            is_next if number else true(),
+        )
+        .values(committed_at=text("now()"))
+        .returning(import_chunks.c.chunk)
+    )
+    return claimed.one_or_none() is not None
+
+
+async def _is_in(connection: AsyncConnection, run: Run, number: int) -> bool:
+    at = select(import_chunks.c.committed_at).where(
+        import_chunks.c.job_id == run.job_id, import_chunks.c.chunk == number
+    )
+    return await connection.scalar(at) is not None
+
+
+async def _write_rows(
+    connection: AsyncConnection, run: Run, chunk: Chunk, expected: Written
+) -> tuple[Counts, tuple[UUID, UUID], Written]:
+    driver = await raw(connection)
+    chunk = await _matched(driver, run, chunk)
+    first: UUID = await driver.fetchval("select uuidv7()")
+    result = await write_records(driver, run, chunk, is_new=expected is not Written.KNOWN)
+    last: UUID = await driver.fetchval("select uuidv7()")
+    is_refused = pl.col("fate") == REFUSED
+    await _note_refused(connection, run, result.left_out.filter(is_refused))
+    await _note_skipped(driver, run, result.left_out.filter(~is_refused))
+    return result.counts, (first, last), Written.KNOWN if result.met else Written.NEW
+
+
+async def _matched(driver: Driver, run: Run, chunk: Chunk) -> Chunk:
+    """The chunk with the ids that the tenant has for tickets that are known by their number."""
+    if run.match == "never":
+        return chunk
+    ids = await matched_ids(driver, run, chunk.rows)
+    if ids.equals(chunk.rows["source_id"]):
+        return chunk
+    rows, told = (rows.with_columns(source_id=ids) for rows in (chunk.rows, chunk.told))
+    return Chunk.of(chunk.number, rows, told, chunk.failed, is_new=False)
+
+
+async def _note_refused(connection: AsyncConnection, run: Run, refused: pl.DataFrame) -> None:
+    """List the records whose ids came to the tenant since the file was validated. Raises BadInput
+    if the user wants all of them or none."""
+    if refused.is_empty():
+        return
+    found = [duplicate(row, id) for row, id in refused.select("_row", "source_id").iter_rows()]
+    if run.all_or_nothing:
+        raise BadInput(found[0].code, found[0].detail, row=found[0].row)
+    await add_duplicates(connection, run.job_id, run.revision, found)
+
+
+async def _note_skipped(driver: Driver, run: Run, skipped: pl.DataFrame) -> None:
+    """Put on record which records were left as they were, and why."""
+    if skipped.is_empty():
+        return
+    noted = skipped.select(
+        "source_id", reason="fate", job_id=pl.lit(str(run.job_id)), source_row="_row"
+    )
+    await copy_rows(driver, (run.tenant_id.schema, import_skips.name), noted.columns, to_csv(noted))
+
+
+async def _complete(
+    connection: AsyncConnection, run: Run, chunk: Chunk, counts: Counts, span: tuple[UUID, UUID]
+) -> None:
+    await connection.execute(
+        import_chunks.update()
+        .where(import_chunks.c.job_id == run.job_id, import_chunks.c.chunk == chunk.number)
+        .values(**counts.model_dump(), first_id=span[0], last_id=span[1])
+    )

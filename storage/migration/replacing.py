@@ -1,0 +1,110 @@
+"""Replaces records that a tenant has by those of a file, as far as the file says anything of them.
+
+A column that the file does not have changes nothing, `custom` is merged by key, and what
+`storage.migration.run.Replacing` says decides the rest. A record is compared with the row as it is,
+not with what was imported last.
+"""
+
+from typing import Any
+
+import polars as pl
+
+from storage.migration.copying import copy_columns, copy_rows, to_csv
+from storage.migration.fates import OPEN, fates
+from storage.migration.known_records import Driver
+from storage.migration.run import Replacing, Run
+
+_SAME = (
+    "t.source_id = i.source_id and t.source_system = i.source_system"
+    " and t.source_instance = i.source_instance"
+)
+_IMAGES = f"""
+insert into {{schema}}.import_before_images (job_id, record_id, chunk, row_version, before)
+select i.migration_job_id, t.id, $1, t.row_version + 1, to_jsonb(t)
+from {{target}} t join incoming i on {_SAME}
+where t.source_id = any($2) and t.migration_job_id is distinct from i.migration_job_id
+"""
+_CHANGED = f"""
+select t.source_id from {{target}} t join incoming i on {_SAME}
+where row({{old}}) is distinct from row({{new}})
+"""
+_VERSION = "t.row_version + (t.migration_job_id is distinct from i.migration_job_id)::int"
+_ALWAYS = {name: f"i.{name}" for name in ("migration_job_id", "content_hash", "source_row")} | {
+    "imported_at": "now()",
+    "row_version": _VERSION,
+    "imported_version": _VERSION,
+}
+
+
+async def judge(driver: Driver, run: Run, rows: pl.DataFrame, known: pl.DataFrame) -> pl.Series:
+    """Whether a row changes the known record: the first of its id, and null for all others. Writes
+    nothing."""
+    first = rows.unique("source_id", keep="first", maintain_order=True)
+    open = fates(run, first, known).filter(pl.col("fate") == OPEN).select("_row")
+    changed = await _changed(driver, run, first.join(open, on="_row", how="semi"))
+    is_judged = rows["_row"].is_in(first["_row"].implode()) & pl.col("source_id").is_in(
+        known["source_id"].implode()
+    )
+    return rows.select(pl.when(is_judged).then(pl.col("source_id").is_in(changed))).to_series()
+
+
+async def replace_known(driver: Driver, run: Run, rows: pl.DataFrame, chunk: int) -> list[str]:
+    """Replace what the tenant has by these rows, one for each id, where that changes anything, and
+    keep what it was; the ids of what was changed."""
+    changed = await _changed(driver, run, rows)
+    if not changed:
+        return []
+    images = _IMAGES.format(schema=run.tenant_id.schema, target=run.target)
+    await driver.execute(images, chunk, changed)
+    await driver.execute("select set_config('app.import', 'on', true)")
+    await driver.execute(_replacement(run), changed, *_arguments(run.replacing))
+    return changed
+
+
+def _replacement(run: Run) -> str:
+    assigned = _values(run.replacing, "$2") | _ALWAYS
+    assignments = ", ".join(f'"{name}" = {value}' for name, value in assigned.items())
+    return (
+        f"update {run.target} t set {assignments} from incoming i"
+        f" where {_SAME} and t.source_id = any($1)"
+    )
+
+
+async def _changed(driver: Driver, run: Run, rows: pl.DataFrame) -> list[str]:
+    """The ids of the rows that would change what the tenant has; they are in `incoming` then."""
+    if rows.is_empty():
+        return []
+    await _bring(driver, run, rows)
+    values = _values(run.replacing, "$1")
+    old, new = ", ".join(f't."{name}"' for name in values), ", ".join(values.values())
+    query = _CHANGED.format(target=run.target, old=old, new=new)
+    found = await driver.fetch(query, *_arguments(run.replacing))
+    return [row["source_id"] for row in found]
+
+
+async def _bring(driver: Driver, run: Run, rows: pl.DataFrame) -> None:
+    """Have the rows, and no others, as the table `incoming`. It is made once in a transaction, all
+    of whose rows have the same columns: a table for each turn would take locks that add up."""
+    columns = copy_columns(rows)
+    named = ", ".join(f'"{name}"' for name in columns)
+    await driver.execute(
+        "create temp table if not exists incoming on commit drop"
+        f" as select {named} from {run.target} limit 0"
+    )
+    await driver.execute("delete from incoming")
+    await copy_rows(driver, (None, "incoming"), columns, to_csv(rows))
+
+
+def _values(how: Replacing, columns: str) -> dict[str, str]:
+    """The SQL of each column's value after the replacement of row `t` by `i`; `columns` is the
+    parameter that has the names of those in `custom`."""
+    kept = f"t.custom - {columns}::text[]" if how.empty_overwrites else "t.custom"
+    fields = {
+        name: f'i."{name}"' if how.empty_overwrites else f'coalesce(i."{name}", t."{name}")'
+        for name in how.fields
+    }
+    return fields | {"custom": f"({kept}) || i.custom"}
+
+
+def _arguments(how: Replacing) -> list[Any]:
+    return [list(how.columns)] if how.empty_overwrites else []

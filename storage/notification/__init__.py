@@ -1,0 +1,1 @@
+"""Queries of notifications: requests, deliveries, claims, attempts, the outbox."""

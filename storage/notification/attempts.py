@@ -1,0 +1,263 @@
+"""What became of attempts: the record of each, and with it its delivery's next state."""
+
+import time
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+from uuid import UUID
+
+from domain.notification.backoff import Failures
+from domain.notification.delivery import DeliveryStatus, FailureClass
+from storage.notification import destinations as destination
+from storage.notification import order
+from storage.notification.destinations import Doubt
+from storage.notification.outbox import note_wakes
+from storage.postgres.statement import Row, Statements, as_json
+
+
+class Outcome(NamedTuple):
+    """How attempt `no` ended, and when (time.monotonic()). Texts hold no secrets.
+
+    `wait`: seconds from then until the next one, if the delivery goes on. Seconds from then for
+    which the destination is to get nothing at all: `pause` for the sake of its rate, `rest` as it
+    asked, which may be 0. `doubts_destination`: it refused us, or asks for more than is waited for.
+    """
+
+    delivery_id: UUID
+    no: int
+    status: DeliveryStatus
+    failures: Failures
+    latency_ms: int
+    ended: float
+    request: str = "null"  # JSON
+    response: str = ""
+    code: int | None = None
+    kind: FailureClass | None = None
+    maybe_sent: bool | None = None
+    error: str | None = None
+    reference: dict[str, str] | None = None
+    wait: float | None = None
+    pause: float = 0.0
+    rest: float = 0.0
+    doubts_destination: bool = False
+    jitter: float = 1.0  # a factor
+    destination: str = ""
+    place: str = ""  # what the vendor calls the destination
+    gone: bool = False  # the vendor wants no more at all
+
+    @property
+    def arrived(self) -> bool:
+        return self.status in (DeliveryStatus.ACCEPTED, DeliveryStatus.DELIVERED)
+
+    @property
+    def discourages(self) -> bool:
+        """Whether what is to be sent beside it would hardly fare better."""
+        return self.gone or self.kind in (FailureClass.THROTTLED, FailureClass.MISCONFIGURED)
+
+    def left(self, seconds: float) -> float:
+        """Of so many seconds from its end, those that are still to come."""
+        return max(self.ended + seconds - time.monotonic(), 0.0)
+
+
+_COUNTS = ("failures", "throttles", "doubts")
+_FIELDS = {
+    "delivery_id": "uuid",
+    "no": "int",
+    "status": "text",
+    "failures": "int",
+    "throttles": "int",
+    "doubts": "int",
+    "latency_ms": "int",
+    "request": "text",
+    "response": "text",
+    "code": "int",
+    "kind": "text",
+    "maybe_sent": "boolean",
+    "error": "text",
+    "reference": "text",
+    "wait": "float8",
+    "rest": "float8",
+}
+# The attempt first: if it is closed already, its delivery is somebody else's by now. A delivery
+# that was cancelled meanwhile stays so, with the attempt on record; one that is sent again since is
+# the later attempt's.
+_COMPLETE = f"""
+with done as (
+    select * from jsonb_to_recordset($1)
+    as x ({", ".join(f"{name} {of}" for name, of in _FIELDS.items())})
+), closed as (
+    update tenant.delivery_attempts a set completed_at = now(), class = done.kind,
+        maybe_sent = done.maybe_sent, status_code = done.code, latency_ms = done.latency_ms,
+        request = done.request::jsonb, response = done.response, error = done.error,
+        next_attempt_at = statement_timestamp() + make_interval(secs =>
+            case when done.wait is not null then greatest(done.wait, done.rest) end)
+    from done
+    where a.delivery_id = done.delivery_id and a.no = done.no and a.completed_at is null
+    returning a.delivery_id
+), completed as (
+    update tenant.notification_deliveries d set status = done.status, failures = done.failures,
+        throttles = done.throttles, doubts = done.doubts, lease_until = null,
+        last_class = done.kind, last_error = done.error, updated_at = now(),
+        reference = coalesce(done.reference::jsonb, d.reference),
+        next_attempt_at = least(statement_timestamp() + make_interval(secs => done.wait),
+            d.deadline_at),
+        completed_at = case when done.status = 'retrying' then null else now() end
+    from done join closed on closed.delivery_id = done.delivery_id
+    where d.id = done.delivery_id and d.attempts = done.no and d.status = 'sending'
+    returning d.id
+)
+select array_agg(id) as ids from completed
+"""
+# Whoever sent it was taken for lost, and lives to tell that it arrived: if nobody has begun to send
+# it again, it is being sent still, and so can be completed.
+_FIND = """
+with found as (
+    update tenant.notification_deliveries d set status = 'sending'
+    from unnest($1::uuid[], $2::int[]) as told (id, no)
+    where d.id = told.id and d.attempts = told.no and d.status = 'retrying'
+        and d.last_class = 'unknown'
+    returning d.id, d.attempts as no
+)
+update tenant.delivery_attempts a set completed_at = null
+from found where a.delivery_id = found.id and a.no = found.no
+"""
+# A change of the integration that is under way has woken what waits already: an answer to the
+# version before it must not put that back to sleep. What arrived puts nothing to sleep, and waits
+# for nobody.
+_VERSION = "select version from tenant.integrations where id = $1"
+_HELD_VERSION = f"{_VERSION} for share"
+# A change of the integration wakes what waits; what was on its way meanwhile was not waiting yet.
+_AGAIN = """
+update tenant.notification_deliveries d set next_attempt_at = now()
+from tenant.integrations i
+where i.id = $1 and i.version <> $2 and d.id = any($3) and d.status = 'retrying'
+"""
+# A change of a channel has what it had refused routed anew, likewise
+# (storage/notification/channels.py).
+_ANEW = """
+update tenant.notification_deliveries d set next_attempt_at = null
+from tenant.notification_channels c
+where d.id = any($1) and d.status = 'retrying' and d.last_class = 'misconfigured'
+    and c.id = d.channel_id
+    and (c.config, c.integration_id) is distinct from (d.options, d.integration_id)
+returning d.request_id
+"""
+
+
+async def complete(sql: Statements, integration: Row, outcomes: Sequence[Outcome]) -> None:
+    """Record how attempts through that version of an integration ended, and what their
+    destinations are therefore due: to be left alone, to be doubted, or to be trusted again. What an
+    earlier version of the integration was answered says nothing of where the present one leads."""
+    id, version = integration["id"], integration["version"]
+    is_news = any(each.kind is not None for each in outcomes)
+    is_due = is_news or integration["in_doubt"]
+    is_present = not is_due or await _is_present(sql, integration, hold=is_news)
+    await _close(sql, outcomes)
+    if is_present:
+        await _conclude(sql, integration, outcomes)
+    if failed := [each.delivery_id for each in outcomes if each.wait is not None]:
+        await sql.run(_AGAIN, id, version, failed)
+    if refused := [e.delivery_id for e in outcomes if e.kind is FailureClass.MISCONFIGURED]:
+        changed = await sql.rows(_ANEW, refused)
+        await note_wakes(sql, {row["request_id"] for row in changed})
+    if lost := [e.delivery_id for e in outcomes if e.status is DeliveryStatus.FAILED]:
+        await order.restore(sql, lost)
+
+
+async def _close(sql: Statements, outcomes: Sequence[Outcome]) -> None:
+    """Those that failed may be taken for lost as well as not: it is what arrived that counts."""
+    closed = await _completed(sql, outcomes)
+    late = [each for each in outcomes if each.arrived and each.delivery_id not in closed]
+    if late:
+        await sql.run(_FIND, [each.delivery_id for each in late], [each.no for each in late])
+        await _completed(sql, late)
+
+
+async def _completed(sql: Statements, outcomes: Sequence[Outcome]) -> set[UUID]:
+    """Whose state it is now that they ended so. In and out as one value each: asyncpg takes twice
+    as long for arrays and rows as for JSON."""
+    found = await sql.row(_COMPLETE, as_json([_row(outcome) for outcome in outcomes]))
+    return set(found["ids"] or ()) if found else set()
+
+
+async def _is_present(sql: Statements, integration: Row, *, hold: bool) -> bool:
+    """Whether the integration still is that version; if held, until the transaction ends."""
+    row = await sql.row(_HELD_VERSION if hold else _VERSION, integration["id"])
+    return row is not None and row["version"] == integration["version"]
+
+
+async def _conclude(sql: Statements, integration: Row, outcomes: Sequence[Outcome]) -> None:
+    """What the outcomes say of the destinations that they were sent to."""
+    id, places = integration["id"], {each.destination for each in outcomes}
+    trusted = {each.destination for each in outcomes if each.arrived}
+    # What arrived beside them says that these are refused for what they are.
+    doubted = {
+        each.destination: each
+        for each in outcomes
+        if each.doubts_destination and each.destination not in trusted
+    }
+    in_doubt = integration["in_doubt"]
+    if in_doubt or len(places) > 1:
+        await destination.lock(sql, id, places)
+    for place, seconds in _longest(outcomes, "pause").items():
+        await destination.pause(sql, id, place, seconds)
+    throttled = [each for each in outcomes if each.kind is FailureClass.THROTTLED]
+    asked = _longest(throttled, "rest")
+    for place in sorted({each.destination for each in throttled}):
+        await destination.rest(sql, id, place, asked.get(place, 0.0))
+    if in_doubt and trusted:
+        await destination.trust(sql, id, trusted)
+    for place, each in sorted(doubted.items()):
+        await destination.doubt(sql, id, Doubt(place, each.jitter, each.left(each.rest)))
+    if in_doubt:
+        await destination.pass_on(sql, id, places - trusted - doubted.keys())
+
+
+def _longest(outcomes: Sequence[Outcome], what: Literal["pause", "rest"]) -> dict[str, float]:
+    """By destination, the most that is left of it; in one order for everybody."""
+    found: dict[str, float] = {}
+    for each in outcomes:
+        if left := each.left(getattr(each, what)):
+            found[each.destination] = max(left, found.get(each.destination, 0.0))
+    return dict(sorted(found.items()))
+
+
+def _row(outcome: Outcome) -> Row:
+    counts = outcome.failures
+    row = {name: getattr(outcome, name) for name in _FIELDS if name not in _COUNTS}
+    row |= dict(zip(_COUNTS, (counts.certain, counts.throttled, counts.doubtful), strict=True))
+    if outcome.reference is not None:
+        row["reference"] = as_json(outcome.reference)
+    if outcome.wait is not None:
+        row["wait"] = outcome.left(outcome.wait)
+        row["rest"] = outcome.left(outcome.rest)
+    return row
+
+
+_STATE = """
+with before as (
+    select id, connection_status from tenant.integrations where id = $1 for no key update)
+update tenant.integrations i set connection_status = $2, last_error = $3,
+    is_active = i.is_active and not $4
+from before where i.id = before.id and i.version = $5 and ((i.connection_status, i.last_error)
+    is distinct from ($2, $3) or ($4 and i.is_active))
+returning before.connection_status as before
+"""
+_LOG = """
+insert into tenant.integration_logs (integration_id, level, action, detail, context)
+values ($1, $2, $3, $4, $5)
+"""
+
+
+async def note_state(
+    sql: Statements, integration: Row, status: str, error: str | None, gone: bool
+) -> Row | None:
+    """Say how that version of an integration fares, in its row and, where that changed, in its
+    log. Of a later one it says nothing: a URL that is gone may be why there is another."""
+    id, version = integration["id"], integration["version"]
+    changed = await sql.row(_STATE, id, status, error, gone, version)
+    if changed is not None and changed["before"] != status:
+        level = "info" if status == "connected" else "error"
+        detail = error or "deliveries arrive"
+        context = as_json({"from": changed["before"], "to": status})
+        await sql.run(_LOG, id, level, f"delivery_{status}", detail, context)
+    return changed

@@ -1,0 +1,96 @@
+"""Notification channels: places that a tenant is told things in, each through an integration."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, case, delete, exists, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.notification.delivery import DeliveryStatus, FailureClass
+from storage.notification.parked import note_wakes
+from storage.notification.tables import delivery_rates as rates
+from storage.notification.tables import integrations
+from storage.notification.tables import notification_channels as channels
+from storage.notification.tables import notification_deliveries as deliveries
+from storage.postgres.rows import Listing, Span, create_row, find_row, listing
+
+NotificationChannel = dict[str, Any]  # a row of notification_channels
+
+_is_own = integrations.c.channel_id == channels.c.id
+
+
+def _seen() -> Select[Any]:
+    """Channels with how their integrations fare, and what the config is of one of their own."""
+    return select(
+        channels,
+        integrations.c.connection_status,
+        integrations.c.last_error,
+        integrations.c.is_active.label("integration_active"),
+        case((_is_own, integrations.c.config)).label("own_config"),
+        case((_is_own, integrations.c.credential_hints)).label("own_hints"),
+    ).outerjoin(integrations, integrations.c.id == channels.c.integration_id)
+
+
+async def create(connection: AsyncConnection, values: NotificationChannel) -> NotificationChannel:
+    """Raises IntegrityError if the tenant has a channel of that name."""
+    return await create_row(connection, channels, values)
+
+
+async def replace(connection: AsyncConnection, row: NotificationChannel) -> None:
+    """Raises IntegrityError if another channel has that name."""
+    await connection.execute(update(channels).where(channels.c.id == row["id"]).values(row))
+
+
+async def find(connection: AsyncConnection, id: UUID) -> NotificationChannel | None:
+    """The row of the channel alone; nobody else changes it before this transaction ends."""
+    return await find_row(connection, channels, id, lock=True)
+
+
+async def see(connection: AsyncConnection, id: UUID) -> NotificationChannel | None:
+    """The channel with its integration's state; see `_seen`."""
+    found = (await connection.execute(_seen().where(channels.c.id == id))).one_or_none()
+    return dict(found._mapping) if found else None
+
+
+async def page(connection: AsyncConnection, type: str | None, span: Span) -> Listing:
+    """As `see`, those of the type, or of any."""
+    query = _seen() if type is None else _seen().where(channels.c.type == type)
+    return await listing(connection, query, channels.c.id, span)
+
+
+async def remove(connection: AsyncConnection, id: UUID) -> UUID | None:
+    """Its integration, if it had one; one of its own goes with it."""
+    gone = delete(channels).where(channels.c.id == id).returning(channels.c.integration_id)
+    integration_id: UUID | None = await connection.scalar(gone)
+    return integration_id
+
+
+async def known(connection: AsyncConnection, ids: Iterable[UUID]) -> set[UUID]:
+    """Those of the ids that are a channel's, and stay so until this transaction ends."""
+    query = select(channels.c.id).where(channels.c.id.in_(ids)).order_by(channels.c.id)
+    rows = await connection.execute(query.with_for_update(read=True, key_share=True))
+    return set(rows.scalars())
+
+
+async def route_refused_anew(connection: AsyncConnection, id: UUID) -> set[UUID]:
+    """Have what waited for the channel to change routed anew (see
+    storage.notification.deliveries.resend): what was refused, and what stands behind that. The
+    requests that will be woken for it.
+
+    What is being sent is routed anew if it is refused, too (storage/notification/attempts.py).
+    """
+    c = deliveries.c
+    waits = (c.completed_at.is_(None), c.status != DeliveryStatus.SENDING)
+    there = (rates.c.integration_id == c.integration_id, rates.c.destination == c.destination)
+    in_doubt = exists().where(*there, rates.c.probe_at.is_not(None))
+    refused = or_(c.last_class == FailureClass.MISCONFIGURED, in_doubt)
+    rows = await connection.execute(
+        update(deliveries)
+        .where(c.channel_id == id, refused, *waits)
+        .values(next_attempt_at=None, updated_at=func.now())
+        .returning(c.request_id)
+    )
+    found = set(rows.scalars())
+    await note_wakes(connection, found)
+    return found

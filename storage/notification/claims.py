@@ -1,0 +1,266 @@
+"""Who may send what, now: most urgent first, within the rates, each attempt written before it.
+
+An attempt's row is the permission to send: only rows that the claim returned are sent, so a
+worker that was thought dead and comes back sends nothing that another has claimed since.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from domain.notification.backoff import LOST
+from storage.notification import destinations, places
+from storage.notification.deliveries import LEASE_END, LEASE_SECONDS, maybe_sent
+from storage.notification.order import BLOCKED, BLOCKED_BY_STATE, LATEST, latest, supersede
+from storage.postgres.statement import Row, Statements
+
+AHEAD_SECONDS = 5.0  # how far ahead slots are given away; a page overtakes all but those
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """An integration as claims see it: `interval` is that between two sends to one destination.
+
+    `stateful`: the vendor shows a state, so that what a later event replaces is not sent.
+    """
+
+    integration_id: UUID
+    keyed: bool
+    interval: float | None
+    worker: str
+    stateful: bool = False
+
+
+class Claimed(NamedTuple):
+    """Attempt `no` of a delivery, to be sent at `at` (time.monotonic()), and not sooner; on record
+    it `began` with its claim.
+
+    `failures`, `throttles` and `doubts` count how earlier ones ended; `repeated`: one of them may
+    have arrived. `latest`: the newest event of the entity that the channel has been told, if later.
+    """
+
+    delivery_id: UUID
+    request_id: UUID
+    no: int
+    failures: int
+    options: dict[str, Any]
+    destination: str
+    notification: Row
+    at: float
+    began: datetime
+    recipient: str = ""
+    rank: int | None = None
+    throttles: int = 0
+    doubts: int = 0
+    repeated: bool = False
+    latest: Row | None = None
+
+
+# A claim may wait for locks after its transaction began: now() would be when it began to wait.
+# What was said of the few that need it is asked for apart (`_claimed`), as planning it takes long.
+# `is true` has PostgreSQL look up the attempts in a hash: it takes them for one, and joins as such.
+_BEGAN = f"begun.lease_until - interval '{LEASE_SECONDS} s'"
+_CLAIM = f"""
+with due as (
+    select d.id from tenant.notification_deliveries d
+    where d.integration_id = $1 and d.completed_at is null and d.status <> 'sending'
+        and d.next_attempt_at <= now() and d.deadline_at > now()
+        and {{where}}
+        and not ({{blocked}})
+    order by d.destination, d.rank, d.id limit $2 for update of d skip locked
+), begun as (
+    update tenant.notification_deliveries d
+    set status = 'sending', attempts = attempts + 1, updated_at = now(),
+        lease_until = clock_timestamp() + interval '{LEASE_SECONDS} s'
+    from due where d.id = due.id returning d.*
+), tried as (
+    insert into tenant.delivery_attempts (delivery_id, no, started_at, worker)
+    select id, attempts, {_BEGAN}, $3 from begun on conflict do nothing returning delivery_id
+)
+select begun.id as delivery_id, begun.request_id, begun.attempts as no, begun.failures,
+    begun.throttles, begun.doubts, begun.options, begun.destination, begun.recipient as told,
+    {_BEGAN} as began,
+    begun.rank, {LATEST} as latest,
+    n.id, n.event_type, n.title, n.body, n.entity_type,
+    n.entity_id, n.metadata, n.recipient, n.created_at
+from begun join tenant.notifications n on n.id = begun.notification_id
+where (begun.id in (select delivery_id from tried)) is true
+order by begun.rank, begun.id
+"""
+# A destination that asked us to wait, whose rate is used up, or that is in doubt is left out.
+_UNPACED = """not exists (
+            select 1 from tenant.delivery_rates r where r.integration_id = d.integration_id
+                and r.destination = d.destination
+                and (r.free_at > now() or r.rests_until > now() or r.probe_at is not null))"""
+# Nothing is sent under a name that is known by now to be another place: that has the rate.
+_AT = """d.destination = $4 and not exists (
+            select 1 from tenant.integrations i where i.id = $1 and i.places ? $4)"""
+_ALONE = f"""{_AT} and not exists (
+            select 1 from tenant.notification_deliveries s where s.integration_id = $1
+                and s.destination = $4 and s.status = 'sending' and s.completed_at is null)"""
+_BLOCKED = {True: BLOCKED_BY_STATE, False: BLOCKED}  # by `stateful`
+_FREELY = _CLAIM.format(where=_UNPACED, blocked=BLOCKED)
+_SLOTTED = {
+    (alone, stateful): _CLAIM.format(where=_ALONE if alone else _AT, blocked=blocked)
+    for alone in (True, False)
+    for stateful, blocked in _BLOCKED.items()
+}
+
+# Of the same urgency, first the one that was sent to longest ago: else the queues of a few, which
+# take all sends that an integration may have in flight, keep the others waiting to their end.
+_DESTINATIONS = f"""
+select d.destination from tenant.notification_deliveries d
+    left join tenant.delivery_rates r
+        on r.integration_id = d.integration_id and r.destination = d.destination
+where d.integration_id = $1 and d.completed_at is null and d.status <> 'sending'
+    and d.next_attempt_at <= now() and d.deadline_at > now()
+    and coalesce(greatest(r.rests_until, r.probe_at, r.free_at - interval '{AHEAD_SECONDS} s'),
+        '-infinity') <= now()
+    and ($3 or not exists (
+        select 1 from tenant.notification_deliveries s where s.integration_id = $1
+            and s.destination = d.destination and s.status = 'sending' and s.completed_at is null))
+group by d.destination, r.free_at
+order by min(d.rank), coalesce(r.free_at, '-infinity'), min(d.created_at) limit $2
+"""
+
+
+async def claim(sql: Statements, lane: Lane, want: int) -> list[Claimed]:
+    """Take up to `want` due deliveries of the integration, whosever request they are of."""
+    if lane.keyed and lane.interval is None:
+        found = await sql.rows(_FREELY, lane.integration_id, want, lane.worker)
+        if found:
+            return await _claimed(sql, found, [0.0] * len(found))
+        names = await destinations.to_probe(sql, lane.integration_id)
+    else:
+        busy = await sql.rows(_DESTINATIONS, lane.integration_id, want, lane.keyed)
+        names = sorted(row["destination"] for row in busy)
+    claimed: list[Claimed] = []
+    # In one order for everybody: each of them is locked.
+    for destination in names:
+        claimed += await _claim_at(sql, lane, destination, want - len(claimed))
+    return claimed
+
+
+async def _claim_at(sql: Statements, lane: Lane, destination: str, want: int) -> list[Claimed]:
+    held = await destinations.hold(sql, lane.integration_id, destination)
+    if held is None:  # the integration was deleted a moment ago
+        return []
+    now, busy, probe = time.monotonic(), max(held["busy"], 0.0), held["probe"]
+    slots = [] if (probe or 0) > 0 else _slots(busy, lane, want)
+    if probe is not None:
+        slots = slots[:1]
+    if not slots:
+        return []
+    if lane.stateful:
+        await supersede(sql, lane.integration_id, destination)
+    slotted = _SLOTTED[not lane.keyed or probe is not None, lane.stateful]
+    found = await sql.rows(slotted, lane.integration_id, len(slots), lane.worker, destination)
+    if not found:
+        await places.rename(sql, lane.integration_id, destination)
+    if found and lane.interval is not None:
+        taken = len(found) * lane.interval
+        await destinations.pace(sql, lane.integration_id, destination, taken)
+    return await _claimed(sql, found, [now + slot for slot in slots])
+
+
+def _slots(busy: float, lane: Lane, want: int) -> list[float]:
+    """Seconds from now at which sends may start: of an unkeyed destination, one at a time."""
+    if busy > AHEAD_SECONDS or want < 1:
+        return []
+    if lane.interval is None:  # no rate, so what keeps it busy is a wish of the vendor's
+        return [0.0] if busy == 0 else []
+    if not lane.keyed:
+        return [busy]
+    fitting = int((AHEAD_SECONDS - busy) / lane.interval) + 1
+    return [busy + number * lane.interval for number in range(min(want, fitting))]
+
+
+_OWN = (
+    *("delivery_id", "request_id", "no", "began", "failures", "throttles", "doubts", "rank"),
+    *("destination", "options"),
+)
+
+
+async def _claimed(sql: Statements, rows: Sequence[Row], slots: Sequence[float]) -> list[Claimed]:
+    """Rows of a claim, each with the slot of its send, and with what has been told before it."""
+    newest = [row.pop("latest") for row in rows]
+    told = await latest(sql, [id for id in newest if id is not None])
+    repeated = await maybe_sent(sql, [row["delivery_id"] for row in rows if row["no"] > 1])
+    found: list[Claimed] = []
+    for row, at, id in zip(rows, slots, newest, strict=False):
+        own, recipient = {name: row.pop(name) for name in _OWN}, row.pop("told")
+        is_repeated = own["delivery_id"] in repeated
+        found.append(
+            Claimed(
+                **own,
+                notification=row,
+                at=at,
+                recipient=recipient,
+                repeated=is_repeated,
+                latest=told.get(id),
+            )
+        )
+    return found
+
+
+_RELEASE = """
+with given as (
+    delete from tenant.delivery_attempts a
+    using unnest($1::uuid[], $2::int[], $3::timestamptz[]) as g (delivery_id, no, began)
+    where a.delivery_id = g.delivery_id and a.no = g.no and a.started_at = g.began
+        and a.completed_at is null
+    returning a.delivery_id, a.no
+)
+update tenant.notification_deliveries d
+set status = case when d.attempts = 1 then 'pending' else 'retrying' end,
+    attempts = d.attempts - 1, updated_at = now()
+from given where d.id = given.delivery_id and d.attempts = given.no and d.status = 'sending'
+"""
+
+
+async def release(sql: Statements, claimed: list[Claimed]) -> None:
+    """Give back what was claimed and not sent: it was no attempt. Its number is given away again,
+    so that only the time tells this claim from a later one, if this is repeated."""
+    fields = ("delivery_id", "no", "began")
+    await sql.run(_RELEASE, *([getattr(each, name) for each in claimed] for name in fields))
+
+
+# Materialized, as the planner would look at all that is open for each attempt that is, where it
+# knows nothing of the tables yet.
+_RECLAIM = f"""
+with due as materialized (
+    select d.id, d.attempts as no, make_interval(secs =>
+        ($2::float8[])[least(d.doubts + 1, cardinality($2::float8[]))]) as wait
+    from tenant.notification_deliveries d
+    where d.integration_id = $1 and d.status = 'sending' and d.completed_at is null
+        and {LEASE_END} < now()
+), lost as (
+    update tenant.delivery_attempts a set completed_at = now(), class = 'unknown',
+        maybe_sent = true, next_attempt_at = now() + due.wait,
+        error = 'outcome unknown: the worker stopped before it recorded the answer'
+    from due where a.delivery_id = due.id and a.no = due.no and a.completed_at is null
+    returning a.delivery_id, due.wait
+)
+update tenant.notification_deliveries d set status = 'retrying',
+    next_attempt_at = least(now() + lost.wait, d.deadline_at), doubts = doubts + 1,
+    last_class = 'unknown', updated_at = now(),
+    last_error = 'outcome unknown: the worker stopped before it recorded the answer'
+from lost where d.id = lost.delivery_id and d.status = 'sending'
+"""
+_RENEW = f"""
+update tenant.notification_deliveries d set lease_until = now() + interval '{LEASE_SECONDS} s'
+where d.id = $1 and d.attempts = $2 and d.status = 'sending' and d.completed_at is null
+"""
+
+
+async def reclaim(sql: Statements, integration_id: UUID) -> None:
+    """Close the attempts of workers that died as `unknown`; their deliveries are due again."""
+    await sql.run(_RECLAIM, integration_id, list(LOST.delays))
+
+
+async def renew(sql: Statements, claimed: Claimed) -> None:
+    """Say that a send that takes long is still in good hands."""
+    await sql.run(_RENEW, claimed.delivery_id, claimed.no)

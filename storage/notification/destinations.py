@@ -1,0 +1,219 @@
+"""The state of an integration's destinations: paced by a rate, at rest, or in doubt.
+
+`free_at` keeps the rate. `rests_until` is what its vendor asked for. A destination that refused us
+has a `probe_at`: until it takes something again, one delivery at a time is tried there, not before
+that time, whatever else waits. `probes` counts how often it refused us, or was asked too fast,
+since something arrived.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.notification.backoff import REFUSED, SHORTEST_WISH, THROTTLED
+from storage.notification.outbox import note_wakes
+from storage.notification.tables import delivery_rates
+from storage.postgres.statement import Row, Statements
+
+# Also a lock: whoever holds the destination's row is alone with it until the commit. What others
+# have claimed meanwhile is seen by the next statement only.
+_HOLD = """
+insert into tenant.delivery_rates as r (integration_id, destination, free_at)
+select id, $2, clock_timestamp() from tenant.integrations where id = $1
+on conflict (integration_id, destination) do update set free_at = r.free_at
+returning extract(epoch from greatest(r.free_at, r.rests_until) - clock_timestamp())::float8
+    as busy, extract(epoch from r.probe_at - clock_timestamp())::float8 as probe
+"""
+_PACE = """
+update tenant.delivery_rates
+set free_at = greatest(free_at, clock_timestamp()) + make_interval(secs => $3)
+where integration_id = $1 and destination = $2
+"""
+_PAUSE = """
+insert into tenant.delivery_rates as r (integration_id, destination, free_at)
+select id, $2, clock_timestamp() + make_interval(secs => $3)
+from tenant.integrations where id = $1
+on conflict (integration_id, destination) do update
+set free_at = greatest(r.free_at, excluded.free_at)
+"""
+# Who says for how long rests so long; who says it again and again, or says nothing, for longer each
+# time, until something arrives. What was on its way when a rest began is no further evidence.
+_IS_UNSAID = f"($3::float8 < {SHORTEST_WISH})::int"
+_STEP = "($4::float8[])[least({0} + {1}, cardinality($4::float8[]))]"  # the place 0 has no wait
+_REST = f"""
+insert into tenant.delivery_rates as r
+    (integration_id, destination, free_at, probes, rests_until)
+select id, $2, clock_timestamp(), 1,
+    clock_timestamp() + make_interval(secs => greatest({_STEP.format(0, _IS_UNSAID)}, $3))
+from tenant.integrations where id = $1
+on conflict (integration_id, destination) do update
+set probes = r.probes + case when r.probe_at is not null or r.rests_until > clock_timestamp()
+        then 0 else 1 end,
+    rests_until = greatest(r.rests_until, clock_timestamp() + make_interval(secs =>
+        case when r.rests_until > clock_timestamp() then $3
+        else greatest({_STEP.format("r.probes", _IS_UNSAID)}, $3) end))
+"""
+# Only the probe itself, or what finds no probe yet, counts: what was on its way beside it is no
+# further evidence.
+_DOUBT = """
+insert into tenant.delivery_rates as r
+    (integration_id, destination, free_at, probes, probed_at, probe_at)
+select id, $2, clock_timestamp(), 1, clock_timestamp(),
+    clock_timestamp() + make_interval(secs => greatest(($3::float8[])[1] * $4, $5))
+from tenant.integrations where id = $1
+on conflict (integration_id, destination) do update
+set probes = case when r.probe_at is null then 1 else r.probes + 1 end,
+    probed_at = excluded.probed_at, probe_at = clock_timestamp() + make_interval(secs =>
+        greatest(($3::float8[])[case when r.probe_at is null then 1
+            else least(r.probes + 1, cardinality($3::float8[])) end] * $4, $5))
+where r.probe_at is null or r.probe_at <= clock_timestamp()
+"""
+# A success elsewhere in the integration is good news, too: a probe may come after a quarter of its
+# back-off. So that it does, one request that waits there is woken: of what may be sent first then.
+_FIRST = """select d.request_id from tenant.notification_deliveries d
+    where d.integration_id = $1 and d.destination = {0}.destination
+        and d.completed_at is null and d.status <> 'sending'
+    order by greatest(d.next_attempt_at, {0}.probe_at), d.rank, d.id limit 1"""
+_TRUST = f"""
+with mended as (
+    update tenant.delivery_rates r set probes = 0, probed_at = null, probe_at = null
+    where r.integration_id = $1 and r.destination = any($2) and r.probe_at is not null
+    returning r.destination
+), nearer as (
+    update tenant.delivery_rates r set probe_at = r.probed_at + make_interval(secs =>
+        ($3::float8[])[least(r.probes, cardinality($3::float8[]))] / 4)
+    where r.integration_id = $1 and r.destination <> all($2)
+        and coalesce(r.rests_until, now()) <= now()
+        and r.probe_at > r.probed_at + make_interval(secs =>
+            ($3::float8[])[least(r.probes, cardinality($3::float8[]))] / 4)
+    returning r.destination, r.probe_at
+)
+select d.request_id from tenant.notification_deliveries d
+    join mended on mended.destination = d.destination
+where d.integration_id = $1 and d.completed_at is null and d.status <> 'sending'
+union
+select first.request_id from nearer cross join lateral (
+    {_FIRST.format("nearer")}) first
+"""
+# The probe ended and told nothing of the destination, as where an event is refused for what it is:
+# the next in its queue probes, and its request may sleep for an hour.
+_PASS_ON = f"""
+select first.request_id from tenant.delivery_rates r cross join lateral (
+    {_FIRST.format("r")}) first
+where r.integration_id = $1 and r.destination = any($2) and r.probe_at is not null
+"""
+_CALM = """
+update tenant.delivery_rates set probes = 0
+where integration_id = $1 and destination = any($2) and probe_at is null and probes > 0
+"""
+_PROBES = """
+select destination from tenant.delivery_rates where integration_id = $1 and probe_at <= now()
+"""
+_LIFT = """
+with held as (
+    select integration_id, destination from tenant.delivery_rates
+    where (integration_id, destination) in (select * from unnest($1::uuid[], $2::text[]))
+    order by integration_id, destination collate "C" for update
+)
+update tenant.delivery_rates r set rests_until = null,
+    probe_at = case when r.probe_at > now() then now() else r.probe_at end
+from held where r.integration_id = held.integration_id and r.destination = held.destination
+"""
+# As Python sorts the names, in whose order claims take them.
+_LOCK = """
+select from tenant.delivery_rates where integration_id = $1
+    and (destination = any($2) or probe_at is not null or probes > 0)
+order by destination collate "C" for update
+"""
+_FORGET = """
+update tenant.delivery_rates set rests_until = null, probes = 0, probed_at = null, probe_at = null
+where integration_id = $1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A destination that refused us; `jitter` is a factor about 1.
+
+    `at_least`: seconds until the next probe, whatever the back-off says.
+    """
+
+    destination: str
+    jitter: float = 1.0
+    at_least: float = 0.0
+
+
+async def hold(sql: Statements, integration_id: UUID, destination: str) -> Row | None:
+    """Seconds for which it is `busy`, and until its next `probe` if it is in doubt."""
+    return await sql.row(_HOLD, integration_id, destination)
+
+
+async def pace(sql: Statements, integration_id: UUID, destination: str, seconds: float) -> None:
+    """Take so much of its time."""
+    await sql.run(_PACE, integration_id, destination, seconds)
+
+
+async def lock(sql: Statements, integration_id: UUID, places: Collection[str]) -> None:
+    """Before several are changed, these and all that are in doubt: in the order in which everybody
+    takes them."""
+    await sql.run(_LOCK, integration_id, list(places))
+
+
+async def pause(sql: Statements, integration_id: UUID, destination: str, seconds: float) -> None:
+    """Send nothing there for so long, as its rate has it."""
+    await sql.run(_PAUSE, integration_id, destination, seconds)
+
+
+async def rest(sql: Statements, integration_id: UUID, destination: str, seconds: float) -> None:
+    """We were too fast: send nothing there for so long at least, as its vendor asked; an earlier
+    wish is never cut short."""
+    await sql.run(_REST, integration_id, destination, seconds, list(THROTTLED.delays))
+
+
+async def doubt(sql: Statements, integration_id: UUID, found: Doubt) -> None:
+    """Try it with single deliveries, less and less often."""
+    how = (list(REFUSED.delays), found.jitter, found.at_least)
+    await sql.run(_DOUBT, integration_id, found.destination, *how)
+
+
+async def trust(sql: Statements, integration_id: UUID, places: Collection[str]) -> None:
+    """They took something: have all requests woken that wait for them."""
+    await sql.run(_CALM, integration_id, list(places))
+    rows = await sql.rows(_TRUST, integration_id, list(places), list(REFUSED.delays))
+    await note_wakes(sql, {row["request_id"] for row in rows})
+
+
+async def pass_on(sql: Statements, integration_id: UUID, places: Collection[str]) -> None:
+    """A probe told nothing of these destinations: have the next one woken, where they are in
+    doubt."""
+    if places:
+        rows = await sql.rows(_PASS_ON, integration_id, list(places))
+        await note_wakes(sql, {row["request_id"] for row in rows})
+
+
+async def to_probe(sql: Statements, integration_id: UUID) -> list[str]:
+    """Those in doubt whose time for a probe has come, in one order for everybody."""
+    return sorted(row["destination"] for row in await sql.rows(_PROBES, integration_id))
+
+
+async def lift(sql: Statements, places: Collection[tuple[UUID, str]]) -> None:
+    """Somebody asks to send to destinations of integrations now: end their rests, and probe what is
+    in doubt."""
+    if places:
+        await sql.run(_LIFT, *map(list, zip(*places, strict=True)))
+
+
+async def rests(connection: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, datetime]:
+    """Until when the last destination rests, of those of the integrations that have one at rest."""
+    id, until = delivery_rates.c.integration_id, delivery_rates.c.rests_until
+    query = select(id, func.max(until)).where(id.in_(ids), until > func.now()).group_by(id)
+    return {row[0]: row[1] for row in await connection.execute(query)}
+
+
+async def forget(sql: Statements, integration_id: UUID) -> None:
+    """The integration is another, or was seen to work: what its destinations said is past."""
+    await sql.run(_FORGET, integration_id)

@@ -1,0 +1,114 @@
+"""Notifications as they were accepted: written whole or not at all, with their outbox row."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.notification.event import Event, stated_severity
+from storage.notification.parked import note_wakes
+from storage.notification.tables import notification_deliveries as deliveries
+from storage.notification.tables import notifications
+from storage.postgres.database import statements
+from storage.postgres.rows import find_row
+from storage.postgres.statement import as_json
+
+Notification = dict[str, Any]  # a row of notifications
+
+OUTBOX_KIND = "notification"
+
+# uuidv7 only grows within one statement, so ids in their order are events in theirs.
+_INSERT = """
+insert into tenant.notifications (request_id, event_id, event_type, title, body, entity_type,
+    entity_id, metadata, recipient, dedup_key, severity, expires_at, created_by)
+select $1, e.event_id, e.event_type, e.title, e.body, e.entity_type, e.entity_id,
+    coalesce(e.metadata, '{}'), e.recipient, e.dedup_key, e.severity, e.expires_at, $3
+from jsonb_to_recordset($2) as e (event_id text, event_type text, title text, body text,
+    entity_type text, entity_id text, metadata jsonb, recipient jsonb, dedup_key text,
+    severity text, expires_at timestamptz)
+on conflict (dedup_key) where dedup_key is not null do nothing
+returning id, dedup_key
+"""
+_TO_START = "insert into public.outbox (tenant_id, kind, subject, count) values ($1, $2, $3, $4)"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The ids of a request's events in their order, and how many of them are new."""
+
+    ids: list[UUID]
+    new: int
+
+
+async def accept(
+    connection: AsyncConnection, tenant_id: str, request_id: UUID, events: list[Event], by: str
+) -> Accepted:
+    """Write the events and have their request started; both commit with the caller's transaction.
+
+    An event whose `dedup_key` is known already is not written again: its id is the first one's.
+    """
+    sql = await statements(connection)
+    rows = as_json([_values(event) for event in events])
+    made = sorted(await sql.rows(_INSERT, request_id, rows, by), key=lambda row: row["id"])
+    plain = iter([row["id"] for row in made if row["dedup_key"] is None])
+    keys = [event.dedup_key for event in events if event.dedup_key is not None]
+    keyed = await _ids_of_keys(connection, keys) if keys else {}
+    if made:
+        await sql.run(_TO_START, tenant_id, OUTBOX_KIND, request_id, len(made))
+    ids = [next(plain) if each.dedup_key is None else keyed[each.dedup_key] for each in events]
+    return Accepted(ids, len(made))
+
+
+def _values(event: Event) -> dict[str, Any]:
+    severity = stated_severity(event.event_type, event.metadata)
+    user = event.addressee.model_dump(mode="json", by_alias=True) if event.addressee else None
+    values = event.model_dump(mode="json", by_alias=False, exclude={"id", "user", "user_id"})
+    return values | {"event_id": event.id, "recipient": user, "severity": severity}
+
+
+async def _ids_of_keys(connection: AsyncConnection, keys: list[str]) -> dict[str, UUID]:
+    found = await connection.execute(
+        select(notifications.c.dedup_key, notifications.c.id).where(
+            notifications.c.dedup_key.in_(keys)
+        )
+    )
+    return {str(row.dedup_key): row.id for row in found}
+
+
+async def find(connection: AsyncConnection, notification_id: UUID) -> Notification | None:
+    return await find_row(connection, notifications, notification_id)
+
+
+async def route_again(connection: AsyncConnection, notification_id: UUID) -> None:
+    """Have it go to the channels that it would go to now, beside those that it went to."""
+    found = await connection.execute(
+        update(notifications)
+        .where(notifications.c.id == notification_id)
+        .values(routed_at=None)
+        .returning(notifications.c.request_id)
+    )
+    await note_wakes(connection, set(found.scalars()))
+
+
+async def page(
+    connection: AsyncConnection, wanted: dict[str, Any], limit: int, before: UUID | None
+) -> list[Notification]:
+    """Newest first. `wanted`: request_id, event_type, since (a datetime), status, channel_type."""
+    query = select(notifications).order_by(notifications.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(notifications.c.id < before)
+    for name in ("request_id", "event_type"):
+        if wanted.get(name) is not None:
+            query = query.where(notifications.c[name] == wanted[name])
+    if wanted.get("since") is not None:
+        query = query.where(notifications.c.created_at >= wanted["since"])
+    of_delivery = {name: wanted.get(name) for name in ("status", "channel_type")}
+    matching = [deliveries.c[name] == value for name, value in of_delivery.items() if value]
+    if matching:
+        if wanted.get("request_id") is not None:
+            matching.append(deliveries.c.request_id == wanted["request_id"])
+        with_delivery = select(deliveries.c.notification_id).where(*matching)
+        query = query.where(notifications.c.id.in_(with_delivery))
+    return [dict(row._mapping) for row in await connection.execute(query)]

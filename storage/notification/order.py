@@ -1,0 +1,140 @@
+"""In which order the events of one entity reach one channel and recipient: SQL for claims.
+
+An entity's events are sent one at a time, the oldest first. None waits for one that cannot be sent
+now: what waits for a config, a rest or a long back-off is overtaken, and comes late, dated. Where a
+channel shows a state, what is overtaken is superseded there, if the later event replaces it.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from storage.notification.outbox import note_wakes
+from storage.postgres.statement import Row, Statements
+
+SOON_SECONDS = 6  # the first back-off of a schedule, and a little more
+PATIENCE_SECONDS = 5  # for which an urgent event waits its turn behind a less urgent one
+FRESH_SECONDS = 10  # for which an event that was never tried has not waited
+
+# Open, in words that only the index of entities answers to. By statistics of an hour in which
+# nothing was open, PostgreSQL takes every index of what is open to be empty; it then takes any of
+# them, and reads all that is open once for each delivery.
+_IS_OPEN = "num_nulls({0}.completed_at) = 1"
+
+# Whether `e`, another open delivery of d's entity, goes first: it is being sent, or the queue of
+# their destination brings it before d. What is more urgent overtakes, but not at once.
+_BLOCKED = f"""d.alert_key is not null and exists (
+    select 1 from tenant.notification_deliveries e
+    where e.channel_id = d.channel_id and e.alert_key = d.alert_key
+        and e.recipient = d.recipient and {_IS_OPEN.format("e")} and e.id <> d.id
+        and (e.status = 'sending'
+            or e.integration_id = d.integration_id and e.destination = d.destination
+            and e.deadline_at > now() and case
+                when e.notification_id < d.notification_id
+                then e.next_attempt_at <= now() + interval '{SOON_SECONDS} s'
+                    and (e.rank <= d.rank
+                        or d.created_at > now() - interval '{PATIENCE_SECONDS} s')
+                else e.next_attempt_at <= now() and e.rank < d.rank {{overtakes}}
+                    and e.created_at <= now() - interval '{PATIENCE_SECONDS} s' end))"""
+BLOCKED = _BLOCKED.format(overtakes="")
+
+# An acknowledgement means nothing to a vendor who does not know what it acknowledges: it waits for
+# its trigger, however urgent it is, and so never overtakes one.
+_OVERTAKES = "and not (e.action = 'acknowledge' and d.action = 'trigger')"
+BLOCKED_BY_STATE = f"""({_BLOCKED.format(overtakes=_OVERTAKES)}
+    or d.action = 'acknowledge' and exists (
+        select 1 from tenant.notification_deliveries e
+        where e.channel_id = d.channel_id and e.alert_key = d.alert_key
+            and e.recipient = d.recipient and {_IS_OPEN.format("e")}
+            and e.action = 'trigger' and e.notification_id < d.notification_id))"""
+
+# The newest event of the entity that the channel has been told, if that is later than `begun`.
+LATEST = """(
+        select l.notification_id from tenant.notification_deliveries l
+        where l.channel_id = begun.channel_id and l.alert_key = begun.alert_key
+            and l.recipient = begun.recipient and l.notification_id > begun.notification_id
+            and l.completed_at is not null and l.status in ('accepted', 'delivered')
+        order by l.notification_id desc limit 1)"""
+_TOLD = "select id, event_type, title, created_at from tenant.notifications where id = any($1)"
+
+# What was told cannot be taken back: nothing but a late acknowledgement or trigger of an alert that
+# was only acknowledged follows it. What still waits is replaced by what it would make untrue.
+_LATER = """
+        (select d.id, d.action, d.notification_id, d.completed_at is not null as is_over
+        from tenant.notification_deliveries d
+        where d.channel_id = e.channel_id and d.alert_key = e.alert_key
+            and d.recipient = e.recipient and d.notification_id > e.notification_id and {0}
+        order by d.notification_id desc limit 1)"""
+_TOLD_LATER = _LATER.format("""d.completed_at is not null
+            and d.status in ('accepted', 'delivered')
+            and (d.action in ('resolve', 'trigger') or d.action = e.action)""")
+_WAITS_LATER = _LATER.format(f"""{_IS_OPEN.format("d")}
+            and d.status <> 'sending' and d.integration_id = e.integration_id
+            and d.next_attempt_at is not null
+            and d.deadline_at > now() and d.deadline_at >= e.deadline_at
+            and (d.action = 'resolve' or d.action = e.action)
+            and (e.status = 'retrying' or e.created_at < now() - interval '{FRESH_SECONDS} s'
+                or d.rank < e.rank and d.action = 'trigger')""")
+_SUPERSEDE = f"""
+with stale as (
+    select e.id, e.rank, e.action, later.id as by_id, later.action as by_action,
+        m.event_type, later.is_over
+    from tenant.notification_deliveries e
+        join lateral ({_TOLD_LATER} union all {_WAITS_LATER}
+            order by notification_id desc limit 1) later on true
+        join tenant.notifications m on m.id = later.notification_id
+    where e.integration_id = $1 and e.destination = $2 and e.completed_at is null
+        and e.status <> 'sending' and e.alert_key is not null and e.next_attempt_at is not null
+    for update of e skip locked
+), closed as (
+    update tenant.notification_deliveries e set status = 'superseded', completed_at = now(),
+        updated_at = now(), reason = 'replaced_by_' || stale.by_action,
+        last_error = 'a later event, ' || stale.event_type || ', replaces it'
+    from stale where e.id = stale.id returning e.id
+), urgent as (
+    select by_id, min(rank) as rank from stale
+    where action = 'trigger' and by_action = 'trigger' and not is_over group by by_id
+), heirs as (
+    select d.id, urgent.rank
+    from tenant.notification_deliveries d join urgent on urgent.by_id = d.id
+    where d.rank > urgent.rank and d.completed_at is null and d.id not in (select id from stale)
+    for update of d skip locked
+)
+update tenant.notification_deliveries d set rank = heirs.rank, updated_at = now()
+from heirs where d.id = heirs.id
+"""
+
+# What replaced it is refused for what it says, so that nothing has been told in its stead.
+_RESTORE = """
+update tenant.notification_deliveries e set completed_at = null, reason = null,
+    status = case when e.attempts = 0 then 'pending' else 'retrying' end,
+    last_error = null, next_attempt_at = now(), updated_at = now()
+from tenant.notification_deliveries d
+where d.id = any($1) and d.status = 'failed' and d.alert_key is not null
+    and e.channel_id = d.channel_id and e.alert_key = d.alert_key
+    and e.recipient = d.recipient and e.notification_id < d.notification_id
+    and e.status = 'superseded' and e.completed_at is not null and e.deadline_at > now()
+    and not exists (
+        select 1 from tenant.notification_deliveries l
+        where l.channel_id = e.channel_id and l.alert_key = e.alert_key
+            and l.recipient = e.recipient and l.notification_id > e.notification_id
+            and l.completed_at is not null and l.status in ('accepted', 'delivered'))
+returning e.request_id
+"""
+
+
+async def restore(sql: Statements, failed: Sequence[UUID]) -> None:
+    """Have sent, after all, what deliveries replaced that failed for good."""
+    restored = await sql.rows(_RESTORE, failed)
+    await note_wakes(sql, {row["request_id"] for row in restored})
+
+
+async def supersede(sql: Statements, integration_id: object, destination: str) -> None:
+    """End what waits there for its turn and would no longer be true. A later trigger takes over the
+    urgency of the ones that it replaces."""
+    await sql.run(_SUPERSEDE, integration_id, destination)
+
+
+async def latest(sql: Statements, ids: Sequence[UUID]) -> dict[UUID, Row]:
+    """What was said of the events that LATEST found, by their ids."""
+    found = await sql.rows(_TOLD, ids) if ids else []
+    return {row.pop("id"): row for row in found}

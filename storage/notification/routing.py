@@ -1,0 +1,88 @@
+"""What routing reads and writes: a request's events, channels, users' preferences."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from domain.notification.preference import Preferences
+from storage.postgres.statement import Row, Statements
+
+_UNROUTED = """
+select id, event_type, title, body, entity_type, entity_id, metadata, recipient, expires_at,
+    created_at
+from tenant.notifications where request_id = $1 and routed_at is null order by id
+"""
+_ROUTED = """
+with routed as (
+    update tenant.notifications set routed_at = now() where id = any($2))
+delete from public.outbox where subject = $1 and kind = 'notification'
+"""
+_OF_INTEGRATION = (
+    *("type", "config", "credentials", "version"),
+    *("is_active", "connection_status", "last_error", "places"),
+)
+# Whether the success of a delivery is news to any of its destinations.
+_IN_DOUBT = """exists (select 1 from tenant.delivery_rates r
+    where r.integration_id = i.id and (r.probe_at is not null or r.probes > 0)) as in_doubt"""
+_INTEGRATION = f"""
+select i.id, {", ".join(f"i.{name}" for name in _OF_INTEGRATION)}, {_IN_DOUBT}
+from tenant.integrations i where i.id = $1
+"""
+_CHANNELS = f"""
+select c.id, c.type as channel_type, c.config as options, c.is_default,
+    c.is_active as is_used, i.id as integration_id,
+    {", ".join(f"i.{name}" for name in _OF_INTEGRATION)}, {_IN_DOUBT}
+from tenant.notification_channels c left join tenant.integrations i on i.id = c.integration_id
+where c.is_default or c.id = any($1)
+order by c.id
+"""
+_PREFERENCES = """
+select user_id, preferences from tenant.notification_preferences where user_id = any($1)
+"""
+# By way of the notifications: deliveries are indexed by their request only while they are open.
+_COUNT = """
+select count(*)::int as n from tenant.notifications n
+    join tenant.notification_deliveries d on d.notification_id = n.id
+where n.request_id = $1
+"""
+
+
+async def unrouted(sql: Statements, request_id: UUID) -> list[Row]:
+    """The request's events that have not been routed yet, in their order."""
+    return await sql.rows(_UNROUTED, request_id)
+
+
+async def channels(sql: Statements, named: Collection[UUID]) -> list[Row]:
+    """The default channels, and those that are named; each with its integration's row in
+    `integration`, or None."""
+    rows = await sql.rows(_CHANNELS, list(named))
+    for row in rows:
+        integration = {name: row.pop(name) for name in (*_OF_INTEGRATION, "in_doubt")}
+        id = row["integration_id"]
+        row["integration"] = None if id is None else {"id": id, **integration}
+        row["is_active"] = row.pop("is_used")
+    return rows
+
+
+async def integration(sql: Statements, integration_id: UUID) -> Row | None:
+    """What sending through an integration takes."""
+    return await sql.row(_INTEGRATION, integration_id)
+
+
+async def preferences(sql: Statements, users: set[str]) -> dict[str, Preferences]:
+    """Those of the users that have any."""
+    if not users:
+        return {}
+    rows = await sql.rows(_PREFERENCES, sorted(users))
+    return {row["user_id"]: Preferences.model_validate(row["preferences"]) for row in rows}
+
+
+async def routed(sql: Statements, request_id: UUID, events: list[UUID]) -> None:
+    """These events need no routing any more, and the request no starting. Who has another one sent
+    again meanwhile wakes the request."""
+    await sql.run(_ROUTED, request_id, events)
+
+
+async def count(sql: Statements, request_id: UUID) -> int:
+    """How many deliveries the request has, over or not."""
+    found = await sql.row(_COUNT, request_id)
+    return found["n"] if found else 0

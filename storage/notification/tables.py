@@ -1,0 +1,170 @@
+"""The tables of integrations and notifications; see storage/postgres/tables.py."""
+
+from sqlalchemy import Boolean, Column, Integer, SmallInteger, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+from storage.postgres.tables import count_column, id_column, shared, tenant, time_column
+
+integrations = Table(
+    "integrations",
+    tenant,
+    id_column(),
+    Column("name", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("description", Text),
+    Column("config", JSONB, nullable=False, server_default="{}"),
+    Column("credentials", Text),
+    Column("credential_hints", JSONB, nullable=False, server_default="{}"),
+    Column("is_active", Boolean, nullable=False, server_default="true"),
+    Column("connection_status", Text, nullable=False, server_default="untested"),
+    time_column("last_sync_at"),
+    Column("last_error", Text),
+    Column("sync_enabled", Boolean, nullable=False, server_default="false"),
+    Column("sync_interval", Integer, nullable=False, server_default="60"),
+    Column("sync_direction", Text, nullable=False, server_default="both"),
+    Column("field_mappings", JSONB, nullable=False, server_default="{}"),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("created_by", Text, nullable=False),
+    time_column("created_at", nullable=False),
+    time_column("updated_at", nullable=False),
+    Column("channel_id", UUID),
+    Column("places", JSONB, nullable=False, server_default="{}"),
+)
+
+integration_drafts = Table(
+    "integration_drafts",
+    tenant,
+    id_column(),
+    Column("type", Text, nullable=False),
+    Column("config", JSONB, nullable=False),
+    Column("credentials", Text),
+    time_column("created_at", nullable=False),
+)
+
+integration_logs = Table(
+    "integration_logs",
+    tenant,
+    id_column(),
+    Column("integration_id", UUID, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("context", JSONB, nullable=False, server_default="{}"),
+    Column("actor", Text),
+    time_column("created_at", nullable=False),
+)
+
+notification_channels = Table(
+    "notification_channels",
+    tenant,
+    id_column(),
+    Column("name", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("integration_id", UUID),
+    Column("config", JSONB, nullable=False, server_default="{}"),
+    Column("is_default", Boolean, nullable=False, server_default="false"),
+    Column("is_active", Boolean, nullable=False, server_default="true"),
+    time_column("created_at", nullable=False),
+)
+
+notification_preferences = Table(
+    "notification_preferences",
+    tenant,
+    Column("user_id", Text, primary_key=True),
+    Column("preferences", JSONB, nullable=False),
+    time_column("updated_at", nullable=False),
+)
+
+notifications = Table(
+    "notifications",
+    tenant,
+    id_column(),
+    Column("request_id", UUID, nullable=False),
+    Column("event_type", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("entity_type", Text),
+    Column("entity_id", Text),
+    Column("metadata", JSONB, nullable=False, server_default="{}"),
+    Column("recipient", JSONB(none_as_null=True)),
+    Column("dedup_key", Text),
+    Column("severity", Text),
+    time_column("expires_at"),
+    Column("created_by", Text, nullable=False),
+    time_column("created_at", nullable=False),
+    time_column("routed_at"),
+    Column("event_id", Text),
+)
+
+notification_deliveries = Table(
+    "notification_deliveries",
+    tenant,
+    id_column(),
+    Column("notification_id", UUID, nullable=False),
+    Column("request_id", UUID, nullable=False),
+    Column("channel_id", UUID),
+    Column("channel_type", Text),
+    Column("recipient", Text, nullable=False, server_default=""),
+    Column("integration_id", UUID),
+    Column("options", JSONB, nullable=False, server_default="{}"),
+    Column("destination", Text, nullable=False, server_default=""),
+    Column("alert_key", Text),
+    Column("action", Text),
+    Column("status", Text, nullable=False, server_default="pending"),
+    Column("rank", SmallInteger, nullable=False),
+    count_column("attempts"),
+    count_column("failures"),
+    count_column("throttles"),
+    count_column("doubts"),
+    time_column("lease_until"),
+    time_column("next_attempt_at"),
+    time_column("deadline_at"),
+    Column("last_class", Text),
+    Column("last_error", Text),
+    Column("reason", Text),
+    Column("reference", JSONB(none_as_null=True)),
+    time_column("created_at", nullable=False),
+    time_column("updated_at", nullable=False),
+    time_column("completed_at"),
+)
+
+delivery_attempts = Table(
+    "delivery_attempts",
+    tenant,
+    Column("delivery_id", UUID, primary_key=True),
+    Column("no", Integer, primary_key=True),
+    time_column("started_at"),
+    time_column("completed_at"),
+    Column("worker", Text, nullable=False),
+    Column("class", Text),
+    Column("maybe_sent", Boolean),
+    Column("status_code", Integer),
+    Column("latency_ms", Integer),
+    Column("request", JSONB(none_as_null=True)),
+    Column("response", Text),
+    Column("error", Text),
+    time_column("next_attempt_at"),
+)
+
+delivery_rates = Table(
+    "delivery_rates",
+    tenant,
+    Column("integration_id", UUID, primary_key=True),
+    Column("destination", Text, primary_key=True),
+    time_column("free_at"),
+    time_column("rests_until"),
+    count_column("probes"),
+    time_column("probed_at"),
+    time_column("probe_at"),
+)
+
+outbox = Table(
+    "outbox",
+    shared,
+    id_column(),
+    Column("tenant_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", UUID, nullable=False),
+    Column("count", Integer, nullable=False),
+    time_column("created_at", nullable=False),
+)

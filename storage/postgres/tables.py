@@ -1,0 +1,256 @@
+"""The tables as SQLAlchemy sees them. The migrations in alembic/ create them; a test compares both.
+
+Tables in schema "tenant" are translated to the tenant's own schema by `Database.tenant`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Computed,
+    DateTime,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.types import TypeEngine
+
+from domain.mapping.entity import ENTITIES, Entity, Kind
+from domain.migration.job import OUTCOMES
+
+shared = MetaData(schema="public")
+tenant = MetaData(schema="tenant")
+
+_TYPES: Mapping[Kind, TypeEngine[Any]] = {
+    "text": Text(),
+    "timestamp": DateTime(timezone=True),
+    "boolean": Boolean(),
+    "status": Text(),
+    "priority": SmallInteger(),
+}
+
+
+def time_column(name: str, *, nullable: bool = True) -> Column[Any]:
+    default = None if nullable else func.now()
+    return Column(name, DateTime(timezone=True), nullable=nullable, server_default=default)
+
+
+def count_column(name: str) -> Column[Any]:
+    return Column(name, Integer, nullable=False, server_default="0")
+
+
+def id_column() -> Column[Any]:
+    return Column("id", UUID, primary_key=True, server_default=func.uuidv7())
+
+
+def _entity(entity: Entity) -> Table:
+    fields = (
+        Column(field.name, _TYPES[field.kind], nullable=not field.required)
+        for field in entity.fields
+    )
+    return Table(
+        entity.table,
+        tenant,
+        id_column(),
+        Column("source_system", Text),
+        Column("source_instance", Text),
+        Column("source_id", Text),
+        *fields,
+        Column("custom", JSONB, nullable=False, server_default="{}"),
+        Column("migration_job_id", UUID),
+        Column("source_row", BigInteger),
+        Column("content_hash", BigInteger),
+        time_column("imported_at", nullable=False),
+        Column("row_version", Integer, nullable=False, server_default="1"),
+        Column("imported_version", Integer),
+    )
+
+
+records: Mapping[str, Table] = {name: _entity(entity) for name, entity in ENTITIES.items()}
+
+import_chunks = Table(
+    "import_chunks",
+    tenant,
+    Column("job_id", UUID, primary_key=True),
+    Column("chunk", Integer, primary_key=True),
+    count_column("attempts"),
+    *map(count_column, OUTCOMES),
+    Column("first_id", UUID),
+    Column("last_id", UUID),
+    time_column("committed_at"),
+    time_column("undone_at"),
+)
+
+import_before_images = Table(
+    "import_before_images",
+    tenant,
+    Column("job_id", UUID, primary_key=True),
+    Column("record_id", UUID, primary_key=True),
+    Column("chunk", Integer, primary_key=True),
+    Column("row_version", Integer, nullable=False),
+    Column("before", JSONB, nullable=False),
+)
+
+import_errors = Table(
+    "import_errors",
+    tenant,
+    id_column(),
+    Column("job_id", UUID, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("source_row", BigInteger, nullable=False),
+    Column("source_id", Text),
+    Column("field", Text),
+    Column("code", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("value", Text),
+)
+
+import_skips = Table(
+    "import_skips",
+    tenant,
+    id_column(),
+    Column("job_id", UUID, nullable=False),
+    Column("source_row", BigInteger, nullable=False),
+    Column("source_id", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+import_aliases = Table(
+    "import_aliases",
+    tenant,
+    Column("job_id", UUID, primary_key=True),
+    Column("source_id", Text, primary_key=True),
+    Column("taken_for", Text, nullable=False),
+)
+
+tenants = Table(
+    "tenants",
+    shared,
+    Column("id", Text, primary_key=True),
+    Column("slug", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    time_column("created_at", nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    shared,
+    Column("id", Text, primary_key=True),
+    Column("tenant_id", Text),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("secret_hash", LargeBinary, nullable=False),
+    time_column("created_at", nullable=False),
+    time_column("expires_at"),
+    time_column("last_used_at"),
+    time_column("revoked_at"),
+)
+
+migration_jobs = Table(
+    "migration_jobs",
+    shared,
+    id_column(),
+    Column("tenant_id", Text, nullable=False),
+    Column("source_system", Text, nullable=False),
+    Column("source_instance", Text, nullable=False, server_default=""),
+    Column("entity_type", Text, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("charset", Text),
+    Column("delimiter", Text),
+    Column("file_name", Text, nullable=False),
+    Column("object_key", Text, nullable=False),
+    Column("file_path", Text, Computed("object_key")),
+    Column("object_size", BigInteger, nullable=False),
+    Column("object_etag", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("status", Text, nullable=False, server_default="pending"),
+    Column("phase", Text, nullable=False, server_default="uploading"),
+    count_column("epoch"),
+    Column("turn", BigInteger, nullable=False, server_default="0"),
+    count_column("mapping_revision"),
+    Column("source_timezone", Text),
+    Column("dry_run", Boolean, nullable=False, server_default="false"),
+    Column("options", JSONB, nullable=False, server_default="{}"),
+    Column("total_records", BigInteger, nullable=False, server_default="0"),
+    count_column("chunks"),
+    Column("batches", Integer),
+    Column("profile", JSONB, nullable=False, server_default="{}"),
+    Column("preview", JSONB(none_as_null=True)),
+    Column("validation", JSONB(none_as_null=True)),
+    Column("report", JSONB, nullable=False, server_default="{}"),
+    Column("warnings", JSONB, nullable=False, server_default="[]"),
+    Column("failure", JSONB(none_as_null=True)),
+    Column("ending", Text),
+    Column("created_by", Text, nullable=False),
+    time_column("created_at", nullable=False),
+    time_column("started_at"),
+    time_column("completed_at"),
+)
+
+migration_job_mappings = Table(
+    "migration_job_mappings",
+    shared,
+    Column("job_id", UUID, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("tenant_id", Text, nullable=False),
+    Column("mapping", JSONB, nullable=False),
+    time_column("created_at", nullable=False),
+)
+
+work_starts = Table(
+    "work_starts",
+    shared,
+    Column("job_id", UUID, primary_key=True),
+    Column("tenant_id", Text, nullable=False),
+    Column("work", Text, nullable=False),
+    Column("done", BigInteger, nullable=False),
+    Column("open", Text),
+    Column("alone", Boolean, nullable=False),
+    Column("shared_deaths", Integer, nullable=False),
+    Column("own_deaths", Integer, nullable=False),
+    time_column("changed_at", nullable=False),
+)
+
+migration_mappings = Table(
+    "migration_mappings",
+    shared,
+    id_column(),
+    Column("tenant_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("source_system", Text, nullable=False),
+    Column("target_entity", Text, nullable=False),
+    Column("mapping", JSONB, nullable=False),
+    Column("created_by", Text, nullable=False),
+    time_column("created_at", nullable=False),
+    time_column("updated_at", nullable=False),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    shared,
+    Column("tenant_id", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("request_hash", Text),
+    Column("status", Integer),
+    Column("response", JSONB(none_as_null=True)),
+    time_column("created_at", nullable=False),
+)
+
+audit_log = Table(
+    "audit_log",
+    shared,
+    id_column(),
+    Column("tenant_id", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    time_column("at", nullable=False),
+)

@@ -1,0 +1,1 @@
+"""Queries of tenants: their schemas, API keys, audit log and idempotency keys."""

@@ -1,0 +1,131 @@
+"""API keys: `fl_<id>_<secret>_<check>`. Only the id and a SHA-256 of the secret are stored.
+
+The secret has 256 random bits, so a fast hash is enough. The check (CRC-32 of what precedes it)
+lets secret scanners recognise a leaked key, and junk is refused without asking the database.
+"""
+
+import hashlib
+import hmac
+import secrets
+import zlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.tenant import TenantId
+from storage.postgres.database import Database
+
+Role = Literal["platform", "admin", "operator", "viewer", "notifier"]
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is calling: a key, its role, and its tenant (none for the platform's own key)."""
+
+    key_id: str
+    role: Role
+    tenant_id: TenantId | None
+    slug: str | None
+
+
+class NewKey(NamedTuple):
+    id: str
+    key: str
+    secret_hash: bytes
+
+
+def generate() -> NewKey:
+    key_id, secret = secrets.token_hex(5), secrets.token_hex(32)
+    body = f"fl_{key_id}_{secret}"
+    return NewKey(key_id, f"{body}_{_check(body)}", hashlib.sha256(secret.encode()).digest())
+
+
+def _check(body: str) -> str:
+    return f"{zlib.crc32(body.encode()):08x}"
+
+
+async def resolve(database: Database, key: str) -> Principal | None:
+    """Whose key this is, or None if it is unknown, expired, revoked or no key at all."""
+    body, _, check = key.rpartition("_")
+    parts = body.split("_")
+    if len(parts) != 3 or not hmac.compare_digest(check.encode(), _check(body).encode()):
+        return None
+    found = await database.call("public.resolve_api_key($1)", parts[1])
+    given = hashlib.sha256(parts[2].encode()).digest()
+    if not found or not hmac.compare_digest(found[0]["secret_hash"], given):
+        return None
+    [row] = found
+    if not row["used_lately"]:  # once a minute is exact enough, and most requests write nothing
+        await database.call("public.touch_api_key($1)", row["id"])
+    tenant_id = TenantId(row["tenant_id"]) if row["tenant_id"] else None
+    return Principal(row["id"], row["role"], tenant_id, row["slug"])
+
+
+async def create(
+    connection: AsyncConnection,
+    tenant_id: TenantId,
+    role: Role,
+    name: str,
+    expires_at: datetime | None = None,
+) -> tuple[dict[str, Any], str]:
+    """A new key of a tenant: what may be shown of it later, and the key itself, shown once."""
+    new = generate()
+    row = await connection.execute(
+        text(
+            "insert into public.api_keys (id, tenant_id, name, role, secret_hash, expires_at)"
+            " values (:id, :tenant, :name, :role, :hash, :expires_at)"
+            " returning id, name, role, created_at, expires_at, last_used_at"
+        ),
+        {
+            "id": new.id,
+            "tenant": tenant_id,
+            "name": name,
+            "role": role,
+            "hash": new.secret_hash,
+            "expires_at": expires_at,
+        },
+    )
+    return dict(row.one()._mapping), new.key
+
+
+async def listed(connection: AsyncConnection) -> list[dict[str, Any]]:
+    """The tenant's keys that still open something, newest last."""
+    rows = await connection.execute(
+        text(
+            "select id, name, role, created_at, expires_at, last_used_at from public.api_keys"
+            " where revoked_at is null order by created_at, id"
+        )
+    )
+    return [dict(row._mapping) for row in rows]
+
+
+async def revoke(connection: AsyncConnection, key_id: str) -> bool:
+    """Close a key of the tenant at once; False if there is none of that id."""
+    done = await connection.execute(
+        text(
+            "update public.api_keys set revoked_at = now()"
+            " where id = :id and revoked_at is null returning id"
+        ),
+        {"id": key_id},
+    )
+    return done.one_or_none() is not None
+
+
+async def create_platform_key(database: Database) -> str:
+    """The key that creates tenants. Earlier platform keys are revoked: their file was lost."""
+    new = generate()
+    async with database.owner() as connection:
+        await connection.execute(
+            text("update public.api_keys set revoked_at = now() where role = 'platform'")
+        )
+        await connection.execute(
+            text(
+                "insert into public.api_keys (id, name, role, secret_hash)"
+                " values (:id, 'platform', 'platform', :hash)"
+            ),
+            {"id": new.id, "hash": new.secret_hash},
+        )
+    return new.key

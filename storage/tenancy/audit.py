@@ -1,0 +1,15 @@
+"""The audit log: who changed what. Rows are only ever added."""
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.tenant import TenantId
+from storage.postgres.tables import audit_log
+
+
+async def note(
+    connection: AsyncConnection, tenant_id: TenantId, actor: str, action: str, subject: str
+) -> None:
+    """`action` is like `integration.update`; `subject` is what it was done to, like `…/{id}`."""
+    row = {"tenant_id": tenant_id, "actor": actor, "action": action, "subject": subject}
+    await connection.execute(insert(audit_log).values(row))

@@ -1,0 +1,149 @@
+"""An activity that a run of before still does, while a later run moves the job on: between reading
+the job's row and writing it, the row changes."""
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+import worker
+from activities.migration.closing import Closing
+from activities.migration.job import Connections
+from activities.migration.parsing import Parsing
+from activities.migration.validating import Validating
+from domain.mapping.mapping import Mapping
+from domain.migration.job import Phase, Status
+from storage.migration import jobs as migration
+from storage.migration.ledger import Superseded
+from tests.blocked import until_blocked
+from tests.service import Service, Tenant
+from workflows import messages as m
+from workflows.starting import migration_id
+
+CSV = b"number,title,status,priority\nINC1,Printer,New,1\nINC2,Mail,New,2\n"
+FIELDS = [
+    {"sourceField": each, "targetField": each} for each in ("title", "status", "priority")
+] + [{"sourceField": "title", "targetField": "due_at"}]
+WRONG = Mapping.model_validate({"fieldMappings": FIELDS})  # no title is a date
+ENDS = "status = 'failed', phase = 'done', completed_at = now()"
+IMPORTS_PAUSED = "status = 'paused', phase = 'importing', started_at = now()"
+
+
+@pytest.fixture
+async def connections(service: Service) -> AsyncIterator[Connections]:
+    async with worker.connected(service.settings) as (_, connections):
+        yield connections
+
+
+@pytest.fixture
+async def job(tenant: Tenant) -> m.JobRef:
+    """One that waits in preview."""
+    uploaded = await tenant.upload(CSV)
+    return m.JobRef(tenant_id=tenant.id, job_id=uploaded.json()["job"]["id"])
+
+
+async def overtaken(
+    tenant: Tenant, job: m.JobRef, doing: Coroutine[Any, Any, Any], change: str
+) -> Any:
+    """What comes of it, if the row changes when it is about to be written."""
+    connection = await asyncpg.connect(tenant.service.dsn)
+    try:
+        async with connection.transaction():
+            await connection.execute(
+                f"update public.migration_jobs set {change} where id = $1", job.job_id
+            )
+            task = asyncio.create_task(doing)
+            await until_blocked(tenant.sql, connection.get_server_pid())
+        return await task
+    finally:
+        await connection.close()
+
+
+async def _in_activity(validating: Validating, input: m.ValidateInput) -> m.Validated:
+    environment = ActivityEnvironment()
+    id = migration_id(input.job.job_id)
+    environment.info = dataclasses.replace(
+        environment.info, workflow_id=id, workflow_type="Migration"
+    )
+    validated: m.Validated = await environment.run(validating.validate_records, input)
+    return validated
+
+
+async def test_a_job_that_has_ended_is_not_cleaning_up(
+    connections: Connections, tenant: Tenant, job: m.JobRef
+) -> None:
+    await overtaken(tenant, job, Closing(connections).clean_up(job), ENDS)
+    ended = await tenant.job(job.job_id)
+    assert (ended["status"], ended["phase"]) == ("failed", "done")
+
+
+@pytest.mark.parametrize(
+    ("status", "phase"),
+    [(Status.PREVIEW, Phase.AWAITING_EXECUTE), (Status.PROCESSING, Phase.VALIDATING)],
+)
+async def test_an_import_that_has_begun_does_not_wait_to_begin(
+    connections: Connections, tenant: Tenant, job: m.JobRef, status: Status, phase: Phase
+) -> None:
+    state = m.StateInput(job=job, status=status, phase=phase)
+    with pytest.raises(Superseded):
+        await overtaken(tenant, job, Closing(connections).set_state(state), IMPORTS_PAUSED)
+    assert (await tenant.job(job.job_id))["status"] == "paused"
+
+
+@pytest.mark.parametrize(
+    ("now", "late"), [("paused", Status.PROCESSING), ("processing", Status.PAUSED)]
+)
+async def test_what_the_user_asked_for_last_stays(
+    connections: Connections, tenant: Tenant, job: m.JobRef, now: str, late: Status
+) -> None:
+    state = m.StateInput(job=job, status=late, phase=Phase.IMPORTING, turn=1)
+    since = f"status = '{now}', phase = 'importing', started_at = now(), turn = 2"
+    found = await overtaken(tenant, job, Closing(connections).set_state(state), since)
+    assert found.status == now
+    assert (await tenant.job(job.job_id))["status"] == now
+
+
+async def test_a_job_that_is_validated_does_not_wait_any_more(
+    connections: Connections, tenant: Tenant, job: m.JobRef
+) -> None:
+    late = m.StateInput(job=job, status=Status.PREVIEW, phase=Phase.AWAITING_EXECUTE, turn=1)
+    since = "status = 'processing', phase = 'validating', turn = 2"
+    await overtaken(tenant, job, Closing(connections).set_state(late), since)
+    assert (await tenant.job(job.job_id))["phase"] == "validating"
+
+
+async def test_what_is_said_again_is_taken(
+    connections: Connections, tenant: Tenant, job: m.JobRef
+) -> None:
+    [turn] = await tenant.sql("select turn from public.migration_jobs where id = $1", job.job_id)
+    state = m.StateInput(
+        job=job, status=Status.PROCESSING, phase=Phase.VALIDATING, turn=turn["turn"]
+    )
+    assert (await Closing(connections).set_state(state)).status is Status.PROCESSING
+
+
+async def test_an_import_that_has_begun_is_not_parsing(
+    connections: Connections, tenant: Tenant, job: m.JobRef
+) -> None:
+    parsing = Parsing(connections, tenant.service.settings)
+    with pytest.raises(Superseded):
+        await overtaken(tenant, job, parsing.inspect_upload(job), IMPORTS_PAUSED)
+    importing = await tenant.job(job.job_id)
+    assert (importing["status"], importing["phase"]) == ("paused", "importing")
+
+
+@pytest.mark.parametrize("change", [ENDS, IMPORTS_PAUSED])
+async def test_what_is_found_of_the_file_too_late_is_not_kept(
+    connections: Connections, tenant: Tenant, job: m.JobRef, change: str
+) -> None:
+    async with connections.database.tenant(tenant.id) as connection:
+        revision = await migration.add_mapping(connection, tenant.id, UUID(job.job_id), WRONG)
+    late = m.ValidateInput(job=job, revision=revision)
+    with pytest.raises(Superseded):
+        await overtaken(tenant, job, _in_activity(Validating(connections), late), change)
+    assert await tenant.errors(job.job_id) == []

@@ -1,0 +1,96 @@
+"""Deliveries as routing makes them: one for each recipient, each place told once."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from activities.integration.target import Target, Unusable
+from activities.notification.route import routed
+from domain.notification.delivery import Reason
+from domain.notification.event import Severity
+from domain.notification.routing import routes
+from domain.redaction import Redactor
+from domain.tenant import TenantId
+from integrations.channel import ChannelConfig, ChannelOptions, Outgoing
+
+TENANT = TenantId("a" * 26)
+EVENT = {
+    **{"id": UUID(int=9), "event_type": "incident.created", "title": "t", "body": ""},
+    **{"entity_type": "incident", "entity_id": "INC1", "metadata": {}, "expires_at": None},
+    **{"recipient": {"id": "u-1", "email": "jo@acme.example"}, "created_at": datetime.now(UTC)},
+    "resent_at": None,
+}
+
+
+class Named(ChannelOptions):
+    to: tuple[str, ...] = ()
+
+
+class Posting(Unusable):
+    """Tells whoever its notification channel's options name, and the user."""
+
+    options = Named
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def recipients(self, outgoing: Outgoing[ChannelConfig]) -> tuple[str, ...]:
+        user = outgoing.message.recipient
+        return (*outgoing.options.to, *([user] if user else []))
+
+
+class Fixed:
+    """Every integration leads to one server."""
+
+    def of(self, tenant_id: TenantId, row: dict[str, Any]) -> Target:
+        return Target(tenant_id, row["id"], Posting(), ChannelConfig(), Redactor({}))
+
+
+def channel(number: int, *to: str, integration: int = 1) -> dict[str, Any]:
+    row = {"id": UUID(int=integration), "is_active": True, "places": {}}
+    return {
+        **{"id": UUID(int=number), "channel_type": "email", "options": {"to": list(to)}},
+        **{"is_default": True, "is_active": True, "integration": row},
+        **{"integration_id": row["id"], "severity": Severity.INFO},
+    }
+
+
+def told(*channels: dict[str, Any], **changed: Any) -> list[tuple[int | None, str, Reason | None]]:
+    decisions = routes([EVENT | changed], channels, {})
+    found = routed(Fixed(), TENANT, decisions)  # type: ignore[arg-type]
+    return [(r.channel_id.int if r.channel_id else None, r.recipient, r.reason) for r in found]
+
+
+def test_each_channel_tells_its_own_and_the_user_is_told_once() -> None:
+    assert told(channel(1, "ops@x.example"), channel(2, "managers@x.example")) == [
+        (1, "ops@x.example", None),
+        (1, "jo@acme.example", None),
+        (2, "managers@x.example", None),
+        (2, "jo@acme.example", Reason.SAME_DESTINATION),
+    ]
+
+
+def test_an_address_that_a_channel_names_twice_is_told_once() -> None:
+    assert told(channel(1, "a@x.example", "a@x.example"), recipient=None) == [
+        (1, "a@x.example", None)
+    ]
+
+
+def test_another_integration_is_another_place() -> None:
+    found = told(channel(1, "a@x.example"), channel(2, "a@x.example", integration=2))
+    assert [reason for *_, reason in found] == [None] * 4
+
+
+@pytest.mark.parametrize("to", [(), ("",)])
+def test_nobody_to_tell_is_on_record(to: tuple[str, ...]) -> None:
+    reason = None if to else Reason.NO_RECIPIENT
+    assert told(channel(1, *to), recipient=None) == [(1, "", reason)]
+
+
+def test_only_what_names_an_entity_has_an_order() -> None:
+    [ordered] = routed(Fixed(), TENANT, routes([EVENT], [channel(1)], {}))  # type: ignore[arg-type]
+    free = EVENT | {"entity_id": None}
+    [unordered] = routed(Fixed(), TENANT, routes([free], [channel(1)], {}))  # type: ignore[arg-type]
+    assert (ordered.alert_key, unordered.alert_key) == ("incident_INC1", None)

@@ -1,0 +1,231 @@
+"""What is kept of an attempt, of vendors whose answers are shown, as those out in the world are."""
+
+import base64
+import json
+import threading
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from activities.integration.target import Target
+from activities.notification.gates import PROBE_AFTER, Gates
+from activities.notification.sending import Attempt, send
+from domain.notification.delivery import (
+    PROMPT,
+    Check,
+    DeliveryFailed,
+    DeliveryStatus,
+    Failure,
+    FailureClass,
+    Receipt,
+)
+from domain.redaction import Redactor
+from domain.tenant import TenantId
+from egress.client import Egress, egress
+from integrations.channel import ChannelConfig, ChannelOptions, Limits, Outgoing
+from storage.notification.claims import Claimed
+from tests.integrations.examples import NOTIFICATION
+
+NOW = datetime.now(UTC)
+SECRET = "canary-secret-of-the-test"
+UNKEPT = "\0\ud800"
+_QUOTED = f"{SECRET} {base64.b64encode(SECRET.encode()).decode()} {UNKEPT}"
+
+
+class Quoting:
+    """A vendor that says all it was told; it refuses where it is to."""
+
+    kind = title = description = "quoting"
+    config = ChannelConfig
+    options = ChannelOptions
+    limits = Limits(PROMPT, keyed=True)
+
+    def __init__(self, kind: FailureClass | None) -> None:
+        self._kind = kind
+
+    def destination(self, outgoing: Outgoing[ChannelConfig]) -> str:
+        return ""
+
+    def recipients(self, outgoing: Outgoing[ChannelConfig]) -> tuple[str, ...]:
+        return ("",)
+
+    def request(self, outgoing: Outgoing[ChannelConfig]) -> dict[str, Any]:
+        return {"text": outgoing.message.title, "key": SECRET}
+
+    async def deliver(
+        self, outgoing: Outgoing[ChannelConfig], request: dict[str, Any], egress: Egress
+    ) -> Receipt:
+        if self._kind is None:
+            return Receipt(DeliveryStatus.DELIVERED, 200, {"id": _QUOTED}, _QUOTED * 2_000)
+        raise DeliveryFailed(Failure(self._kind, _QUOTED, 500, response=_QUOTED * 2_000))
+
+    async def test(self, config: ChannelConfig, egress: Egress) -> list[Check]:
+        return []
+
+
+@pytest.mark.parametrize("kind", [None, *FailureClass])
+async def test_secrets_are_left_out_and_what_is_no_text(kind: FailureClass | None) -> None:
+    id, channel = UUID(int=1), Quoting(kind)
+    target = Target(TenantId("a" * 26), id, channel, ChannelConfig(), Redactor({"key": SECRET}))
+    claimed = Claimed(id, id, 1, 0, {}, "", NOTIFICATION, 0.0, NOW)
+    async with egress("") as out:
+        outcome = await send(Attempt(claimed, target), out, Gates(), 0.0)
+    shown = repr(tuple(outcome))
+    assert "[redacted]" in shown
+    assert "canary" not in shown
+    assert base64.b64encode(SECRET.encode()).decode()[:20] not in shown
+    assert "\\x00" not in shown
+    assert "\\ud800" not in shown
+    assert len(outcome.response) == 20_000
+
+
+class Faulty(Quoting):
+    """A channel with a fault of its own, before it sends anything or amid that."""
+
+    def __init__(self, *, sends: bool) -> None:
+        super().__init__(None)
+        self._sends = sends
+
+    def request(self, outgoing: Outgoing[ChannelConfig]) -> dict[str, Any]:
+        if not self._sends:
+            raise LookupError("no such field")
+        return {}
+
+    async def deliver(
+        self, outgoing: Outgoing[ChannelConfig], request: dict[str, Any], egress: Egress
+    ) -> Receipt:
+        raise LookupError("no such field")
+
+
+@pytest.mark.parametrize("sends", [False, True])
+async def test_a_fault_of_ours_is_logged_and_counts_as_sent_only_if_it_may_be(
+    sends: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    id, channel = UUID(int=1), Faulty(sends=sends)
+    target = Target(TenantId("a" * 26), id, channel, ChannelConfig(), Redactor({}))
+    claimed = Claimed(id, id, 1, 0, {}, "", NOTIFICATION, 0.0, NOW)
+    async with egress("") as out:
+        outcome = await send(Attempt(claimed, target), out, Gates(), 0.0)
+    assert (outcome.kind, outcome.maybe_sent) == (FailureClass.TRANSIENT, sends)
+    assert outcome.error == "unexpected LookupError; the worker's log has its message"
+    [logged] = caplog.records
+    assert logged.exc_info is not None
+    assert isinstance(logged.exc_info[1], LookupError)
+    assert str(id) in logged.getMessage()
+
+
+class Echoing(Quoting):
+    """A vendor that repeats the title, and whose handle is what we call the message."""
+
+    def request(self, outgoing: Outgoing[ChannelConfig]) -> dict[str, Any]:
+        return {"title": outgoing.message.title, "token": "ab", "ours": outgoing.message.extra}
+
+    async def deliver(
+        self, outgoing: Outgoing[ChannelConfig], request: dict[str, Any], egress: Egress
+    ) -> Receipt:
+        said = f"took {request['title']!r}; your password is 'orders'"
+        if self._kind is None:
+            return Receipt(DeliveryStatus.DELIVERED, 200, {"id": "<1@orders.example>"}, said)
+        raise DeliveryFailed(Failure(self._kind, said, 500, response=said))
+
+
+@pytest.mark.parametrize("kind", [None, FailureClass.TRANSIENT])
+@pytest.mark.parametrize(
+    "secrets",
+    [{}, {"password": "orders"}, {"url": "https://h.example/hooks/orders", "h": {"X-Env": "slow"}}],
+)
+async def test_the_record_is_what_was_sent(
+    secrets: dict[str, Any], kind: FailureClass | None
+) -> None:
+    """Whatever words the integration's secrets are: the same event, the same record."""
+    id, channel = UUID(int=1), Echoing(kind)
+    target = Target(TenantId("a" * 26), id, channel, ChannelConfig(), Redactor(secrets))
+    row = NOTIFICATION | {"title": "Slow orders, slow database", "metadata": {"token": "x"}}
+    claimed = Claimed(id, id, 1, 0, {}, "", row, 0.0, NOW)
+    async with egress("") as out:
+        outcome = await send(Attempt(claimed, target), out, Gates(), 0.0)
+    ours = {"title": row["title"], "token": "ab", "ours": {"token": "x"}}
+    assert json.loads(outcome.request) == ours
+    hidden = "password" in secrets
+    said = f"took {row['title']!r}; your password is '{'[redacted]' if hidden else 'orders'}'"
+    assert outcome.response == said
+    if kind is None:
+        assert outcome.reference == {"id": "<1@orders.example>"}
+    else:
+        assert outcome.error == said
+
+
+class Calling(Quoting):
+    """A vendor, or a mail server, at a name."""
+
+    def __init__(self, *, mail: bool) -> None:
+        super().__init__(None)
+        self._mail = mail
+
+    async def deliver(
+        self, outgoing: Outgoing[ChannelConfig], request: dict[str, Any], egress: Egress
+    ) -> Receipt:
+        if self._mail:
+            await egress.open_socket("mail.example.com", 25)
+        await egress.send("POST", "https://hooks.example.com", {})
+        raise AssertionError("it has no address")
+
+
+@pytest.mark.parametrize("mail", [False, True], ids=["url", "mail server"])
+async def test_an_endpoint_that_no_connection_comes_to_is_probed(mail: bool) -> None:
+    """It holds a send for as long as one that connects and says nothing."""
+    id, answer, gates = UUID(int=1), threading.Event(), Gates()
+    target = Target(TenantId("a" * 26), id, Calling(mail=mail), ChannelConfig(), Redactor({}))
+    claimed = Claimed(id, id, 1, 0, {}, "", NOTIFICATION, 0.0, NOW)
+
+    def lookup(_: str) -> list[str]:
+        answer.wait()
+        return []
+
+    async with egress("", lookup=lookup, total=0.15) as out:
+        for _ in range(PROBE_AFTER):
+            assert not gates.is_probing(id)
+            outcome = await send(Attempt(claimed, target), out, gates, 0.0)
+        answer.set()
+    assert gates.is_probing(id)
+    assert (outcome.kind, outcome.maybe_sent) == (FailureClass.TRANSIENT, False)
+
+
+async def test_what_fails_at_once_is_not() -> None:
+    id, gates = UUID(int=1), Gates()
+    target = Target(TenantId("a" * 26), id, Calling(mail=False), ChannelConfig(), Redactor({}))
+    claimed = Claimed(id, id, 1, 0, {}, "", NOTIFICATION, 0.0, NOW)
+    async with egress("", lookup=lambda _: []) as out:
+        for _ in range(PROBE_AFTER):
+            await send(Attempt(claimed, target), out, gates, 0.0)
+    assert not gates.is_probing(id)
+
+
+LATEST = {
+    "event_type": "incident.resolved",
+    "title": "All well",
+    "created_at": NOTIFICATION["created_at"],
+}
+
+
+@pytest.mark.parametrize(
+    ("keyed", "stateful", "says"),
+    [(True, True, False), (True, False, True), (False, False, True)],
+    ids=["an alert", "a webhook", "a chat"],
+)
+def test_a_message_says_that_it_is_late_or_may_have_come_before(
+    keyed: bool, stateful: bool, says: bool
+) -> None:
+    id, channel = UUID(int=1), Quoting(None)
+    channel.limits = Limits(PROMPT, keyed=keyed, stateful=stateful)
+    target = Target(TenantId("a" * 26), id, channel, ChannelConfig(), Redactor({}))
+    claimed = Claimed(
+        *(id, id, 2, 1, {}, "", NOTIFICATION, 0.0, NOW), rank=1, repeated=True, latest=LATEST
+    )
+    said = Attempt(claimed, target).outgoing().message
+    assert said.severity == "critical"
+    assert said.repeated is says
+    assert said.latest is not None
+    assert said.latest.title == "All well"

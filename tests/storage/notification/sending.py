@@ -1,0 +1,92 @@
+"""A worker's sends of deliveries that are due, to a receiver on this machine."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import asyncpg
+from aiohttp import web
+from temporalio.testing import ActivityEnvironment
+
+from activities.integration.target import Target
+from activities.notification.backlog import Share
+from activities.notification.delivering import Delivering, Window
+from domain.redaction import Redactor
+from egress.client import Egress
+from integrations import CHANNELS
+from storage.notification.claims import Claimed
+from storage.secrets.vault import Vault
+from tests.receivers.pagerduty import PagerDutyReceiver
+from tests.receivers.receiver import Receiver
+from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
+from tests.storage.notification.due import Due
+from workflows import messages as m
+
+
+class Slow(Receiver):
+    """Before a vendor's receiver: it does at once what it is asked for, and answers when `gate` is
+    set; `asked` is set once it has been asked."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.asked, self.gate = asyncio.Event(), asyncio.Event()
+
+    async def answer(self, request: web.Request, body: bytes) -> web.Response:
+        response = await super().answer(request, body)
+        self.asked.set()
+        await self.gate.wait()
+        return response
+
+
+class SlowSlack(Slow, SlackReceiver): ...
+
+
+class SlowPager(Slow, PagerDutyReceiver): ...
+
+
+def delivering(due: Due, out: Egress, vault: Vault | None = None) -> Delivering:
+    connections = SimpleNamespace(database=due.database, vault=vault, egress=out)
+    return Delivering(connections)  # type: ignore[arg-type]
+
+
+def window(
+    due: Due, kind: str, config: dict[str, Any], claimed: Sequence[Claimed], granted: int = 1
+) -> Window:
+    """What was claimed, to be sent through an integration of that type."""
+    channel = CHANNELS[kind]
+    opened, redactor = channel.config.model_validate(config), Redactor({})
+    target = Target(due.tenant_id, due.integration_id, channel, opened, redactor)
+    row = {"id": due.integration_id, "version": 1, "connection_status": "connected"}
+    row |= {"last_error": None, "in_doubt": False, "places": {}}
+    share = Share(due.tenant_id, due.request_id, due.integration_id)
+    return Window(share, row, target, granted, [*claimed])
+
+
+def posting(due: Due, slack: Receiver, claimed: Sequence[Claimed]) -> Window:
+    """To Slack, which does not know what comes twice."""
+    config = {"botToken": EXAMPLE_TOKEN, "defaultChannel": "#ops", "baseUrl": f"{slack.url}/api"}
+    return window(due, "slack", config, claimed, len(claimed))
+
+
+async def sent(delivering: Delivering, window: Window) -> m.Lane:
+    """A round of an activity that begins with the window."""
+    lane: m.Lane = await ActivityEnvironment().run(delivering.round, window.share, window)
+    return lane
+
+
+@asynccontextmanager
+async def away(dsn: str) -> AsyncIterator[None]:
+    """The database closes its connections and takes no new ones."""
+    server, _, name = dsn.rpartition("/")
+    admin = await asyncpg.connect(f"{server}/postgres")
+    try:
+        await admin.execute(f"alter database {name} with allow_connections false")
+        await admin.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name
+        )
+        yield
+        await admin.execute(f"alter database {name} with allow_connections true")
+    finally:
+        await admin.close()

@@ -1,0 +1,33 @@
+"""When a request looks again at an integration through which nothing is sent."""
+
+import pytest
+
+from activities.notification.backlog import Share, stand_still
+from storage.notification.deliveries import LEASE_SECONDS
+from tests.storage.notification.due import Due
+
+
+async def wait(due: Due, *, deleted: bool = False) -> float | None:
+    share = Share(due.tenant_id, due.request_id, due.integration_id)
+    integration = None if deleted else {"id": due.integration_id}
+    async with due.database.statements(due.tenant_id) as sql:
+        return (await stand_still(sql, share, integration)).wait
+
+
+async def test_what_is_due_ends_with_its_life(due: Due) -> None:
+    await due.add(seconds=900)
+    await due.add(seconds=600)
+    assert await wait(due) == pytest.approx(600, abs=2)
+
+
+async def test_what_is_due_hides_no_send_that_may_be_lost(due: Due) -> None:
+    """Nobody else would close the attempt of a worker that dies."""
+    await due.add(4, 4)
+    await due.claim(1)
+    assert await wait(due) == pytest.approx(LEASE_SECONDS, abs=2)
+
+
+async def test_what_was_being_sent_when_its_integration_was_deleted_is_seen_to(due: Due) -> None:
+    await due.add(4, 4)
+    await due.claim(1)
+    assert await wait(due, deleted=True) == pytest.approx(LEASE_SECONDS, abs=2)

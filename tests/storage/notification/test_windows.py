@@ -1,0 +1,109 @@
+"""What is claimed together and sent together: when it ends, when it is on record, what it holds."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+from temporalio.testing import ActivityEnvironment
+
+from activities.notification.delivering import Delivering
+from egress.client import egress
+from storage.postgres.statement import as_json
+from tests.receivers.receiver import Reply, serving
+from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
+from tests.receivers.webhook import EXAMPLE_SECRET, WebhookReceiver
+from tests.storage.kept import Kept
+from tests.storage.notification.due import Due, ids
+from tests.storage.notification.sending import SlowPager, delivering, sent, window
+from workflows import messages as m
+
+_HANGS = Reply(hang=True)
+_KEY = "R0UT1NGKEY0FTHEBATCHES0000000001"
+_CONNECT = """
+update tenant.integrations set type = $1, config = $2::jsonb, credentials = $3 returning 1
+"""
+
+
+async def test_of_a_receiver_that_wants_no_more_the_others_wait(due: Due) -> None:
+    await due.add(*[4] * 5)
+    claimed = await due.claim(5)
+    async with serving(hook := WebhookReceiver()), egress(hook.allowed) as out:
+        hook.always = Reply(410)
+        config = {"url": hook.url, "secret": EXAMPLE_SECRET}
+        await sent(delivering(due, out), window(due, "generic_webhook", config, claimed))
+    assert len(hook.received) == 1
+    found = [await due.state(id) for id in ids(claimed)]
+    assert found == [("failed", 1), *[("pending", 0)] * 4]
+    [row] = await due.rows("select is_active from tenant.integrations")
+    assert not row["is_active"]
+
+
+async def test_who_sends_for_others_only_looks_at_what_is_left_of_its_own(due: Due) -> None:
+    """Or it would go on as long as they have anything."""
+    await due.add(4, 4)
+    claimed = await due.claim(1)
+    async with serving(hook := WebhookReceiver()), egress(hook.allowed) as out:
+        config = {"url": hook.url, "secret": EXAMPLE_SECRET}
+        full = replace(window(due, "generic_webhook", config, claimed), is_full=True)
+        others = replace(full, share=replace(full.share, request_id=uuid4()))
+        lane = await ActivityEnvironment().run(delivering(due, out).round, others.share, others)
+    assert len(hook.received) == 1
+    assert lane.open == 0
+
+
+class TestState:
+    """A vendor that shows the state of alerts, which people change."""
+
+    async def sent(
+        self, due: Due, pager: SlowPager, first: Reply, state: tuple[str, int]
+    ) -> list[tuple[str, int]]:
+        """Two at once; the second is answered when the first is on record. Their states then."""
+        id, other = await due.add(4, 4)
+        claimed = await due.claim(2, stateful=True)
+        async with serving(pager), egress(pager.allowed) as out:
+            pager.told.append(first)
+            config = {"integrationKey": _KEY, "baseUrl": pager.url}
+            two = window(due, "pagerduty", config, claimed, 2)
+            activity = ActivityEnvironment()
+            way = activity.run(delivering(due, out).round, two.share, two)
+            sending = asyncio.create_task(way)
+            async with asyncio.timeout(5):
+                while await due.state(id) != state:
+                    await asyncio.sleep(0.02)
+            assert not sending.done()
+            activity.worker_shutdown()  # so that it sends no more than the window
+            pager.gate.set()
+            await sending
+        return [await due.state(each) for each in (id, other)]
+
+    async def test_what_was_answered_is_on_record_before_all_is_sent(self, due: Due) -> None:
+        """An alert that is told again after it was resolved opens another."""
+        found = await self.sent(due, SlowPager(), Reply(202, "{}"), ("accepted", 1))
+        assert found == [("accepted", 1), ("delivered", 1)]
+
+    async def test_what_arrives_later_ends_the_doubt_all_the_same(self, due: Due) -> None:
+        await self.sent(due, SlowPager(), Reply(403), ("retrying", 1))
+        assert (await due.place())["probe"] is None
+
+
+async def test_who_has_answered_holds_no_place_for_who_hangs(due: Due, kept: Kept) -> None:
+    for place in "abc":
+        await due.add(to=place)
+    async with serving(slack := SlackReceiver()), egress(slack.allowed) as out:
+        slack.told.append(_HANGS)
+        config = {"defaultChannel": "#ops", "baseUrl": f"{slack.url}/api", "maxInFlight": 2}
+        secrets = kept.vault.seal(due.tenant_id, due.integration_id, {"botToken": EXAMPLE_TOKEN})
+        await due.rows(_CONNECT, "slack", as_json(config), secrets)
+        worker = delivering(due, out, kept.vault)
+        rounds = [asyncio.create_task(_round(worker, due)) for _ in range(2)]
+        await slack.until(lambda received: len(received) == 3, within=8)
+        assert len(slack.messages) == 2  # beside the one that hangs, which may come again
+        slack.released.set()
+        await asyncio.gather(*rounds)
+
+
+async def _round(worker: Delivering, due: Due) -> Any:
+    request = m.RequestRef(tenant_id=due.tenant_id, request_id=str(due.request_id))
+    input = m.DeliverInput(request=request, integration_id=str(due.integration_id), round=1)
+    return await ActivityEnvironment().run(worker.deliver, input)

@@ -1,0 +1,39 @@
+"""Upgrades of the schema beside a service that goes on."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, text
+
+from storage.postgres.database import Database
+from storage.tenancy import provisioning, tenants
+from tests.storage.kept import Kept
+
+# As a later version may bring it: it waits for whoever has written to the table it refers to.
+_NEXT = "create table public.next_release (tenant_id text references public.tenants)"
+
+
+async def test_a_tenant_can_be_made_while_the_shared_tables_are_upgraded(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, begun = Database(kept.dsn, pool_size=6), asyncio.Event()
+    upgrade: Any = provisioning._upgrade
+
+    def upgrade_further(connection: Connection, scope: str, schema: str) -> None:
+        upgrade(connection, scope, schema)
+        if scope == "shared":
+            begun.set()
+            connection.execute(text("select pg_sleep(0.5)"))  # in which the tenant is begun
+            connection.execute(text(_NEXT))
+
+    async def create() -> str:
+        await begun.wait()
+        async with database.owner() as connection:
+            made, _ = await tenants.create(connection, "meanwhile", "Meanwhile")
+            return made.slug
+
+    monkeypatch.setattr(provisioning, "_upgrade", upgrade_further)
+    _, slug = await asyncio.gather(provisioning.upgrade(database), create())
+    assert slug == "meanwhile"
+    await database.close()

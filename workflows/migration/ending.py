@@ -1,0 +1,82 @@
+"""How a job ends, whoever ends it: taken back unless it is complete, cleaned up, closed."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from domain.failures import Problem
+from domain.migration.accounting import LEFT_BEHIND
+from domain.migration.job import Counts, Phase, Status, Undone
+from workflows import messages as m
+from workflows import steps
+from workflows.details import words
+
+T = TypeVar("T")
+
+
+class Ended(m.Message):
+    """How a job ended: what is in, and what was taken back."""
+
+    status: Status
+    counts: Counts
+    undone: Undone | None = None
+
+
+async def end_job(
+    job: m.JobRef, status: Status, problem: Problem | None, enter: Callable[[Phase], None]
+) -> Ended:
+    """Nothing half-done stays: unless the import is complete, its rows are taken back.
+
+    Closing proves which of the two it is: of a job that is not all taken back, the rest is.
+    """
+    try:
+        return await _end_as(job, status, problem, enter)
+    except ActivityError as error:
+        if problem_of(error).code != LEFT_BEHIND:
+            raise
+    return await _end_as(job, status, problem, enter)
+
+
+async def _end_as(
+    job: m.JobRef, status: Status, problem: Problem | None, enter: Callable[[Phase], None]
+) -> Ended:
+    """A clean-up that fails is a warning, never a failed job: the reaper tries it again."""
+    undone = None
+    if status is not Status.COMPLETED:
+        enter(Phase.UNDOING)
+        undo = m.UndoInput(**dict(job), ending=status, problem=problem)
+        undone = (await steps.undo_import(undo, "take back what was imported")).undone
+    enter(Phase.CLEANING_UP)
+    cleaned = True
+    try:
+        await steps.clean_up(job, "delete the upload and its chunks")
+    except ActivityError:
+        cleaned = False
+    end = m.CloseInput(job=job, status=status, problem=problem, undone=undone, cleaned=cleaned)
+    closed = await steps.close_job(end, f"close as {words(status)}")
+    enter(Phase.DONE)
+    return Ended(status=closed.status, counts=closed.counts, undone=undone)
+
+
+async def uninterrupted(ending: Coroutine[Any, Any, T]) -> T:
+    """The result of `ending`, which goes on when its workflow is cancelled meanwhile."""
+    task = asyncio.create_task(ending)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await workflow.wait([task])
+    return task.result()
+
+
+def problem_of(error: BaseException) -> Problem:
+    """The problem as the failing activity stated it, for the job's record."""
+    cause = error.cause if isinstance(error, ActivityError) and error.cause else error
+    if isinstance(cause, ApplicationError):
+        with suppress(ValidationError):  # an operator who fails an activity by hand writes anything
+            return Problem.model_validate(cause.details[0] if cause.details else None)
+        return Problem(code=cause.type or "internal_error", detail=cause.message)
+    return Problem(code="internal_error", detail=str(cause))

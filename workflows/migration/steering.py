@@ -1,0 +1,193 @@
+"""What a migration's user asks of its workflow while it runs, and what its row and the Temporal UI
+say of it meanwhile."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    # Not `from workflows import …`: the sandbox would load a copy of each for every workflow.
+    import workflows.details as details
+    import workflows.messages as m
+    import workflows.steps as steps
+    from domain.migration.job import Counts, Options, Phase, Status, not_now
+    from workflows.attributes import PHASE
+
+_ENDING = frozenset({Phase.UNDOING, Phase.CLEANING_UP, Phase.DONE})
+
+
+class ExecuteRequest(m.Message):
+    """Import under a mapping revision and options; `revision` 0 means the one previewed last."""
+
+    revision: int = 0
+    options: Options
+
+
+@dataclass
+class Wish:
+    """What a user asks for while the job waits: a preview, or with options an execution."""
+
+    revision: int
+    options: Options | None = None
+    answered: bool = False
+    refusal: str | None = None
+
+
+class Steered:
+    """A job in the hands of its user: updates that say at once whether they are allowed."""
+
+    def __init__(self, job: m.JobRef, resume: m.Resume) -> None:
+        self._job = job
+        self._revision, self._records = resume.revision, resume.records
+        self._importing, self._paused = resume.importing, resume.paused
+        self._checked: m.Validated | None = None
+        self._counts = self._importing.counts if self._importing else Counts()
+        self._phase = Phase.IMPORTING if self._importing else Phase.PARSING
+        self._wish: Wish | None = None
+        self._asked: Wish | None = None  # the last one that was taken up
+        self._cancelled = False
+        self._steered = 0  # how often the user has paused or resumed
+        self._turn = 0  # of the last state that was said
+        self._row = asyncio.Lock()  # who holds it may say in the job's row how the import stands
+        self._work: asyncio.Task[Any] | None = None
+        self._was_reset = False  # and nobody has compared what this run knows with the row since
+        self._loop = asyncio.get_running_loop()
+        workflow.register_random_seed_callback(self._note_reset)
+
+    def _note_reset(self, _: int) -> None:
+        """Temporal deals a new seed exactly where an operator reset the run to.
+
+        The SDK looks at what is waited for only where something is ready to run.
+        """
+        self._was_reset = True
+        self._loop.call_soon(lambda: None)
+
+    async def _say(self, status: Status, phase: Phase) -> None:
+        """Be in the phase first: who reads of it in the job's row finds that it is so."""
+        self._enter(phase)
+        self._was_reset = False  # it is compared now
+        await self._set_state(status, phase)
+
+    async def _set_state(self, status: Status, phase: Phase) -> None:
+        # By the server's clock: after a reset, too, a turn is later than those before.
+        self._turn = max(self._turn + 1, int(workflow.now().timestamp() * 1_000_000))
+        state = m.StateInput(job=self._job, status=status, phase=phase, turn=self._turn)
+        await steps.set_state(state, f"{status}: {details.words(phase)}")
+
+    def _enter(self, phase: Phase) -> None:
+        self._phase = phase
+        workflow.upsert_search_attributes([PHASE.value_set(phase)])
+        self._describe()
+
+    def _describe(self) -> None:
+        shown = details.progress(self._state, self._records, self._checked, self._counts)
+        workflow.set_current_details(shown)
+
+    @property
+    def _state(self) -> str:
+        if self._cancelled and self._phase not in _ENDING:
+            return "being cancelled"
+        paused = self._paused and self._phase is Phase.IMPORTING
+        return "paused" if paused else details.words(self._phase)
+
+    @property
+    def _awaits_execute(self) -> bool:
+        return self._phase is Phase.AWAITING_EXECUTE and not self._cancelled
+
+    @property
+    def _imports(self) -> bool:
+        """A job that is cancelled works on until its activity hears of it, but nobody steers it."""
+        return self._phase is Phase.IMPORTING and not self._cancelled
+
+    def _require(self, allowed: bool) -> None:
+        if not allowed:
+            raise ApplicationError(not_now(self._state), type="invalid_state")
+
+    async def _look_up(self) -> m.Standing:
+        """How the job stands on record, paused or not. What its user asks for meanwhile counts
+        more: it is about to be on record."""
+        async with self._row:
+            steered = self._steered
+            standing = await steps.recall_job(self._job, "look up how the job stands")
+            if steered == self._steered:
+                self._paused = standing.status is Status.PAUSED
+        return standing
+
+    @workflow.query
+    def phase(self) -> Phase:
+        return self._phase
+
+    @workflow.update
+    async def preview(self, revision: int) -> None:
+        """Preview another revision of the mapping; returns when the preview is ready."""
+        await self._fulfilled(Wish(revision))
+
+    @workflow.update
+    async def execute(self, request: ExecuteRequest) -> None:
+        """Start importing; returns once the job says `processing`, not when the import is done."""
+        await self._fulfilled(Wish(request.revision, request.options))
+
+    async def _fulfilled(self, wish: Wish) -> None:
+        self._wish, self._phase = wish, Phase.VALIDATING
+        await workflow.wait_condition(
+            lambda: wish.answered or wish.refusal is not None or self._phase in _ENDING
+        )
+        if wish.refusal is not None:
+            raise ApplicationError(wish.refusal, type="invalid_state")
+        self._require(wish.answered)
+
+    def _refuse_wishes(self, status: Status, begun: bool) -> None:
+        """Of the wish that was taken up nothing comes; of the next neither, where the import has
+        `begun`: nobody would take it up any more."""
+        for wish in (self._asked, self._wish if begun else None):
+            if wish is not None and not wish.answered:
+                wish.refusal = f"the job is {details.words(status)}"
+        if begun:
+            self._wish = None
+
+    @preview.validator
+    def _may_preview(self, revision: int) -> None:
+        self._require(self._awaits_execute)
+
+    @execute.validator
+    def _may_execute(self, request: ExecuteRequest) -> None:
+        self._require(self._awaits_execute)
+
+    @workflow.update
+    async def pause(self) -> None:
+        """Pause between two batches; returns once the job says so."""
+        await self._set_paused(True)
+
+    @pause.validator
+    def _may_pause(self) -> None:
+        self._require(self._imports and not self._paused)
+
+    @workflow.update
+    async def resume(self) -> None:
+        """Go on with a paused import; returns once the job says so."""
+        await self._set_paused(False)
+
+    @resume.validator
+    def _may_resume(self) -> None:
+        self._require(self._imports and self._paused)
+
+    async def _set_paused(self, paused: bool) -> None:
+        self._paused, self._steered = paused, self._steered + 1
+        self._describe()
+        async with self._row:
+            status = Status.PAUSED if self._paused else Status.PROCESSING
+            await self._set_state(status, Phase.IMPORTING)
+
+    @workflow.update
+    async def cancel(self) -> None:
+        """Stop, and take back what was imported; returns at once."""
+        self._cancelled = True
+        if self._work is not None:
+            self._work.cancel()
+
+    @cancel.validator
+    def _may_cancel(self) -> None:
+        self._require(not self._cancelled and self._phase not in _ENDING)

@@ -1,0 +1,255 @@
+"""One migration job, from the stored upload to the last clean-up.
+
+upload -> parse -> preview -> (execute) -> validate -> import, segment by segment -> clean up.
+Cancelling, failing and expiring all end in the same place: undo, clean up, close.
+
+The job's row is the judge of how the job stands, not the history: an operator can reset a run to
+any of its events. Activities refuse what does not fit the row (`superseded`); then the run asks for
+the row and goes on from there.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    FailureError,
+    is_cancelled_exception,
+)
+
+with workflow.unsafe.imports_passed_through():
+    # Not `from workflows import …`: the sandbox would load a copy of each for every workflow.
+    import workflows.details as details
+    import workflows.messages as m
+    import workflows.steps as steps
+    from domain.failures import Problem
+    from domain.migration.job import FINAL, Options, Phase, Status
+    from workflows.migration.ending import Ended, end_job, problem_of, uninterrupted
+    from workflows.migration.steering import Steered, Wish
+
+SEGMENT_RECORDS = 250_000  # some seconds of work; progress, pause and crash act per batch anyway
+
+_RECALL = "recall a job that stands otherwise"  # since then, such a job is not failed
+_STALE = ("superseded", steps.UNREADABLE)  # what says that the row must be asked
+_RECALLS = 10  # in a run; one that is overtaken more often than that fails
+
+
+class MigrationInput(m.Message):
+    """The job expires when nobody goes on with it for `ttl_seconds`."""
+
+    job: m.JobRef
+    ttl_seconds: int
+    dry_run: bool = False
+    resume: m.Resume | None = None
+
+
+@workflow.defn(name="Migration")
+class MigrationWorkflow(Steered):
+    """Waits, orders and compensates; everything it knows are ids, counts and states."""
+
+    @workflow.init
+    def __init__(self, input: MigrationInput) -> None:
+        resume = input.resume or m.Resume(revision=0, records=0, importing=None, paused=False)
+        super().__init__(input.job, resume)
+        self._input = input
+
+    @workflow.run
+    async def run(self, input: MigrationInput) -> Ended:
+        self._work = asyncio.create_task(self._migrate())
+        if self._cancelled:  # an update can arrive before the first line of this
+            self._work.cancel()
+        try:
+            over = await self._work
+            ended = await (self._recorded(over) if over else self._end(Status.COMPLETED))
+        except BaseException as error:
+            failed = isinstance(error, FailureError)
+            if is_cancelled_exception(error) or (self._cancelled and failed):
+                ended = await self._end(Status.CANCELLED)
+                if self._cancelled:
+                    return ended
+            elif failed:
+                problem = problem_of(error)
+                await self._end(Status.FAILED, problem)
+                raise ApplicationError(problem.detail, type=problem.code) from error
+            raise  # continuing as new and eviction pass through here too
+        if ended.status is Status.FAILED and over is not None and over.problem is not None:
+            raise ApplicationError(over.problem.detail, type=over.problem.code)
+        return ended
+
+    async def _migrate(self) -> m.Standing | None:
+        """Do the job; or find out that it is over, or has to be, and how it stands."""
+        for _ in range(_RECALLS):
+            try:
+                await self._go_on()
+                return None
+            except FailureError as error:
+                if problem_of(error).code not in _STALE or not workflow.patched(_RECALL):
+                    raise
+            standing = await self._recall()
+            if standing.has_ended:
+                return standing
+        raise ApplicationError("others work on the job as well", type="superseded")
+
+    async def _go_on(self) -> None:
+        if self._importing is None:
+            if self._input.resume is None and self._checked is None:
+                await self._parse()
+            self._importing = await self._begin(await self._agree())
+        await self._import(self._importing)
+
+    async def _recall(self) -> m.Standing:
+        """Believe the job's row; where an import has begun, go on with that one."""
+        self._was_reset = False
+        standing = await self._look_up()
+        over, begun = standing.has_ended, standing.options is not None
+        self._refuse_wishes(standing.status, over or begun)
+        self._counts, self._importing = standing.counts, None
+        self._revision = standing.revision or self._revision
+        self._records = standing.records or self._records
+        if standing.options is not None and not over:
+            self._importing = await self._begin(standing.options)
+        return standing
+
+    async def _recorded(self, standing: m.Standing) -> Ended:
+        """The end that is on record; or what an earlier run had begun to take back is ended."""
+        if standing.status not in FINAL and standing.ending is not None:
+            return await self._end(standing.ending, standing.problem)
+        self._enter(Phase.DONE)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        counts, undone = standing.counts, standing.undone
+        return Ended(status=standing.status, counts=counts, undone=undone)
+
+    async def _parse(self) -> None:
+        self._enter(Phase.PARSING)
+        upload = await steps.inspect_upload(self._job, "find and pin the upload")
+        parsed = await steps.parse_upload(
+            m.ParseInput(job=self._job, etag=upload.etag), f"parse {upload.size:,} bytes"
+        )
+        self._records = parsed.records
+        await self._validate(Options(dry_run=True) if self._input.dry_run else None)
+
+    async def _validate(self, options: Options | None) -> bool:
+        """Preview, or decide about an execution: whether nothing stands in its way."""
+        what = "preview" if options is None else "dry run of" if options.dry_run else "validate"
+        validated = await steps.validate_records(
+            m.ValidateInput(job=self._job, revision=self._revision, options=options),
+            f"{what} {self._records:,} records",
+        )
+        self._checked, self._revision = validated, validated.revision
+        return validated.accepted
+
+    async def _agree(self) -> Options:
+        """Preview as often as wanted, until an execution is asked for and nothing is against it."""
+        while True:
+            await self._say(Status.PREVIEW, Phase.AWAITING_EXECUTE)
+            await self._wait(lambda: self._wish is not None)
+            wish, self._wish = self._wish, None
+            assert wish is not None
+            self._asked = wish
+            self._revision = wish.revision or self._revision
+            status = Status.PREVIEW if wish.options is None else Status.PROCESSING
+            await self._say(status, Phase.VALIDATING)
+            wish.answered = wish.options is not None
+            if await self._fulfil(wish) and wish.options is not None:
+                return wish.options
+            wish.answered = True
+            await self._continue_if_suggested()
+
+    async def _fulfil(self, wish: Wish) -> bool:
+        """Preview or validate; a mapping that does not exist is refused, and the last one stays."""
+        before = self._checked.revision if self._checked else 0
+        try:
+            return await self._validate(wish.options)
+        except ActivityError as error:
+            problem = problem_of(error)
+            if problem.code != "mapping_missing":
+                raise
+            self._revision, wish.refusal = before, problem.detail
+            return False
+
+    async def _begin(self, options: Options) -> m.Import:
+        self._enter(Phase.IMPORTING)
+        async with self._row:
+            steered = self._steered
+            begun = await steps.begin_import(
+                m.BeginInput(job=self._job, revision=self._revision, options=options),
+                "open the import",
+            )
+        self._revision = begun.revision or self._revision
+        if steered == self._steered:
+            self._paused = self._paused or begun.paused
+        return m.Import(options=begun.options or options, begun=begun)
+
+    async def _import(self, importing: m.Import) -> None:
+        while importing.next < importing.begun.batches:
+            await self._wait(lambda: not self._paused)
+            segment = await self._import_segment(importing)
+            now = {"next": segment.next, "counts": segment.counts}
+            self._importing = importing = importing.model_copy(update=now)
+            self._counts = segment.counts
+            if segment.paused and not self._paused:
+                await self._look_up()  # paused in an earlier run, or resumed just now
+            self._describe()
+            await self._continue_if_suggested()
+
+    async def _import_segment(self, at: m.Import) -> m.Segment:
+        stride = max(1, SEGMENT_RECORDS // at.options.batch_size)
+        stop = min(at.next + stride, at.begun.batches)
+        segment = m.SegmentInput(
+            job=self._job,
+            epoch=at.begun.epoch,
+            revision=self._revision,
+            options=at.options,
+            first=at.next,
+            stop=stop,
+        )
+        what = details.batches(at.next, stop, at.begun.batches)
+        return await steps.import_segment(segment, what)
+
+    async def _continue_if_suggested(self) -> None:
+        """Go on as a new run, before the history becomes too long to be replayed."""
+        if workflow.info().is_continue_as_new_suggested():
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            resume = m.Resume(
+                revision=self._revision,
+                records=self._records,
+                importing=self._importing,
+                paused=self._paused,
+            )
+            workflow.continue_as_new(self._input.model_copy(update={"resume": resume}))
+
+    async def _end(self, status: Status, problem: Problem | None = None) -> Ended:
+        return await uninterrupted(self._finish(status, problem))
+
+    async def _finish(self, status: Status, problem: Problem | None) -> Ended:
+        """From the first line on no update is accepted, and none is left that could still write
+        the job's row after its end."""
+        self._phase = Phase.CLEANING_UP if status is Status.COMPLETED else Phase.UNDOING
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        ended = await end_job(self._job, status, problem, self._enter)
+        self._counts = ended.counts
+        self._describe()
+        return ended
+
+    async def _wait(self, condition: Callable[[], bool]) -> None:
+        """Wait for the user, but not for ever: an idle job expires, and its file with it.
+
+        Raises ApplicationError `superseded` in a run that was reset: what it waits for may have
+        happened in an earlier one.
+        """
+        idle = timedelta(seconds=self._input.ttl_seconds)
+        waiting = asyncio.create_task(
+            workflow.wait_condition(condition, timeout=idle, timeout_summary="the job expires")
+        )
+        try:
+            await workflow.wait_condition(lambda: waiting.done() or self._was_reset)
+            if not waiting.done() and workflow.patched(_RECALL):
+                raise ApplicationError("this run was reset", type="superseded")
+            await waiting
+        except TimeoutError:
+            raise ApplicationError("nobody went on with the job in time", type="expired") from None
+        finally:
+            waiting.cancel()
