@@ -19,6 +19,7 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.connections import Connections
 from activities.errors import TranslateErrors
 from activities.heartbeat import Heartbeat
 from activities.integration.connection_check import Testing
@@ -26,7 +27,6 @@ from activities.memory import Memory, available, divided, memory_alone
 from activities.migration.alone import AloneOrder, confine_alone, serve
 from activities.migration.closing import Closing
 from activities.migration.importing import Importing
-from activities.migration.job import Connections
 from activities.migration.parsing import Parsing
 from activities.migration.starts import CountStarts
 from activities.migration.validating import Validating
@@ -49,8 +49,9 @@ from workflows.migration.rollback import RollbackWorkflow
 from workflows.migration.workflow import MigrationWorkflow
 from workflows.notification.workflow import NotificationWorkflow
 from workflows.reaper import ReaperWorkflow
-from workflows.starting import ensure_schedule
-from workflows.steps import DELIVER, IMPORT, ORCHESTRATE, STEPS
+from workflows.schedule import ensure_schedule
+from workflows.step import DELIVER, IMPORT, ORCHESTRATE
+from workflows.steps import STEPS
 
 # A notification's workflow lives on the queue of its activities: Temporal then hands it the first
 # one together with the workflow's own task, to the same worker.

@@ -13,7 +13,7 @@ from temporalio.worker import (
     Interceptor,
 )
 
-_SECONDS = 1.0  # well below the heartbeat timeouts in workflows/steps.py
+_SECONDS = 1.0  # well below the heartbeat timeouts in workflows/step.py
 
 
 class Heartbeat(Interceptor):

@@ -10,7 +10,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from activities.migration.job import Connections
+from activities.connections import Connections
 from activities.migration.keys import job_prefix
 from domain.failures import Problem
 from domain.migration.job import FINAL, Status
@@ -22,17 +22,15 @@ from storage.notification import deliveries as delivery
 from storage.objects.store import StoredObject
 from storage.tenancy import tenants
 from storage.tenancy.tenants import Tenant
-from workflows import messages as m
-from workflows import steps
+from workflows import sweep as steps
 from workflows.execution import is_alive, status_of
+from workflows.migration.messages import JobRef
 from workflows.migration.rollback import RollbackInput
+from workflows.migration.start import migration_id, start_migration, start_rollback
 from workflows.migration.workflow import MigrationInput
-from workflows.starting import (
-    migration_id,
-    restart_notification,
-    start_migration,
-    start_rollback,
-)
+from workflows.notification.messages import RequestRef
+from workflows.notification.start import restart_notification
+from workflows.sweep import Reaped, ReapInput
 
 _LONGEST_UPLOAD = timedelta(hours=24)
 _OVERDUE_SECONDS = 300.0  # a rate may keep a delivery longer; its workflow then runs already
@@ -48,7 +46,7 @@ class Reaping:
         self._ttl = settings.migration_ttl_seconds
 
     @activity.defn(name=steps.reap.name)
-    async def reap(self, input: m.ReapInput) -> m.Reaped:
+    async def reap(self, input: ReapInput) -> Reaped:
         """One sweep. Whatever is younger than the grace may still be in somebody's hands.
 
         The trouble of one job, request or tenant is counted, and never keeps another waiting.
@@ -65,7 +63,7 @@ class Reaping:
                 await self._restart(tenant, done)
         with _apart(done, "broken uploads"):
             done["uploads"] += await self._store.abort_stale_writes(now - _LONGEST_UPLOAD)
-        return m.Reaped.model_validate(done)
+        return Reaped.model_validate(done)
 
     async def _mend_all(self, tenant: Tenant, before: datetime, done: "Counter[Done]") -> None:
         async with self._database.tenant(tenant.id) as connection:
@@ -81,7 +79,7 @@ class Reaping:
         async with self._database.statements(tenant.id) as sql:
             requests = await delivery.forgotten(sql, _OVERDUE_SECONDS)
         for request_id in requests:
-            request = m.RequestRef(tenant_id=tenant.id, request_id=str(request_id))
+            request = RequestRef(tenant_id=tenant.id, request_id=str(request_id))
             with _apart(done, f"request {request_id}"):
                 await restart_notification(activity.client(), request)
                 done["restarted"] += 1
@@ -89,7 +87,7 @@ class Reaping:
     async def _mend(self, client: Client, job: Job) -> Mended | None:
         """Start the job if its workflow never was; take it back and close it if its workflow is
         over; go on with a rollback that was ended from outside."""
-        ref = m.JobRef(tenant_id=job["tenant_id"], job_id=str(job["id"]))
+        ref = JobRef(tenant_id=job["tenant_id"], job_id=str(job["id"]))
         if job["status"] == Status.COMPLETED:
             return await _closed(client, RollbackInput(job=ref), job)
         status = await status_of(client, migration_id(job["id"]))
@@ -110,7 +108,7 @@ class Reaping:
             now = await migration.find(connection, job["id"])
         return now is None or Status(now["status"]) in FINAL
 
-    def _input(self, ref: m.JobRef, job: Job) -> MigrationInput:
+    def _input(self, ref: JobRef, job: Job) -> MigrationInput:
         return MigrationInput(job=ref, ttl_seconds=self._ttl, dry_run=job["dry_run"])
 
     async def _sweep(self, tenant: Tenant, now: datetime, before: datetime) -> int:

@@ -20,14 +20,11 @@ from domain.notification.event import Event, Severity, stated_severity
 from domain.tenant import TenantId
 from storage.migration.jobs import Job, summary
 from workflows.execution import PAUSED, status_of
-from workflows.messages import JobRef, RequestRef
+from workflows.migration.messages import JobRef
 from workflows.migration.rollback import RollbackInput
-from workflows.starting import (
-    migration_id,
-    start_notification,
-    start_rollback,
-    wake_notification,
-)
+from workflows.migration.start import migration_id, start_rollback
+from workflows.notification.messages import RequestRef
+from workflows.notification.start import start_notification, wake_notification
 
 _log = logging.getLogger(__name__)
 _START_SECONDS = 5

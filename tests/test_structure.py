@@ -102,7 +102,7 @@ def test_workflows_share_what_they_import(path: Path) -> None:
     ("module", "heavy"),
     [
         ("api.app", {"polars", "lxml", "aioboto3", "activities"}),
-        ("workflows.starting", {"polars", "lxml", "aioboto3", "asyncpg", "sqlalchemy"}),
+        ("workflows.migration.start", {"polars", "lxml", "aioboto3", "asyncpg", "sqlalchemy"}),
     ],
 )
 def test_what_is_light_stays_light(module: str, heavy: set[str]) -> None:

@@ -3,9 +3,7 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    import workflows.details as details
-    import workflows.messages as m
-    import workflows.steps as steps
+    import workflows.sweep as sweep
 
 
 @workflow.defn(name="Reaper")
@@ -13,7 +11,7 @@ class ReaperWorkflow:
     """One sweep."""
 
     @workflow.run
-    async def run(self, input: m.ReapInput) -> m.Reaped:
-        reaped = await steps.reap(input, "start, close and delete what was left behind")
-        workflow.set_current_details(details.sweep(reaped))
+    async def run(self, input: sweep.ReapInput) -> sweep.Reaped:
+        reaped = await sweep.reap(input, "start, close and delete what was left behind")
+        workflow.set_current_details(sweep.shown(reaped))
         return reaped

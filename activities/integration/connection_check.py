@@ -7,16 +7,16 @@ from uuid import UUID
 
 from temporalio import activity
 
+from activities.connections import Connections
 from activities.integration.target import Target, Targets
-from activities.migration.job import Connections
 from domain.notification.delivery import Check, DeliveryFailed, FailureClass
 from domain.storable import stored
 from domain.tenant import TenantId
 from storage.integration import drafts as draft
 from storage.integration import integrations as integration
 from storage.notification import parked as waiting
-from workflows import messages as m
-from workflows import steps
+from workflows.integration import messages as m
+from workflows.integration import steps
 
 _SECONDS = 20.0  # the API waits half a minute for the answer
 _DETAIL_CHARS = 2_000

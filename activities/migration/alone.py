@@ -23,7 +23,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.errors import translated
 from domain.failures import Died
 from sources.sandbox.confinement import Bounds, confine, die_with
-from workflows import messages as m
+from workflows.payload import Payload
 from workflows.steps import STEPS
 
 _LINE_BYTES = 2**20
@@ -73,7 +73,7 @@ Answer = At | Done | Failed | OutOfMemory
 _ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
 
 
-async def run_alone(name: str, input: m.Message, memory_bytes: int) -> m.Message:
+async def run_alone(name: str, input: Payload, memory_bytes: int) -> Payload:
     """The activity's result. Raises the ApplicationError that it ended in, or Died.
 
     When this worker is to shut down the process is asked to come to an end, too; when this is
@@ -93,7 +93,7 @@ async def run_alone(name: str, input: m.Message, memory_bytes: int) -> m.Message
     child = await asyncio.create_subprocess_exec(*command, stdout=PIPE, limit=_LINE_BYTES)
     stopping = asyncio.create_task(_hand_on_shutdown(child))
     try:
-        result: m.Message = _STEPS[name].result.model_validate_json(await _result(child))
+        result: Payload = _STEPS[name].result.model_validate_json(await _result(child))
         return result
     except Died:
         if activity.is_worker_shutdown():  # it was told to end before it could listen
@@ -157,7 +157,7 @@ async def serve(order: AloneOrder, mine: Mapping[str, Callable[..., Awaitable[An
 
 
 async def _answered(
-    order: AloneOrder, activity: Callable[..., Awaitable[Any]], input: m.Message
+    order: AloneOrder, activity: Callable[..., Awaitable[Any]], input: Payload
 ) -> Answer:
     try:
         return Done(result=(await activity(input)).model_dump_json())

@@ -10,7 +10,7 @@ from domain.failures import BadInput
 from domain.migration.job import Options, Phase, Status
 from storage.migration import jobs as migration
 from storage.migration.jobs import Job
-from workflows import messages as m
+from workflows.migration import messages as m
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from typing import TypeVar
 from temporalio import activity
 
 from activities.budget import of_chunk
-from activities.migration.job import Connections, LoadedJob
+from activities.connections import Connections
+from activities.migration.job import LoadedJob
 from sources.readers.batch import Batch
 from sources.readers.chunk import read_chunk
 

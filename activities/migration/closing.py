@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
+from activities.connections import Connections
 from activities.migration.job import (
-    Connections,
     LoadedJob,
     check_before_import,
     is_importing,
@@ -23,8 +23,8 @@ from storage.migration.jobs import Job
 from storage.migration.matching import forget_taken
 from storage.migration.undo import undo_chunk, undoable
 from storage.postgres.database import raw
-from workflows import messages as m
-from workflows import steps
+from workflows.migration import messages as m
+from workflows.migration import steps
 
 
 class Closing:

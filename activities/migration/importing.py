@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import polars as pl
 from temporalio import activity
 
+from activities.connections import Connections
 from activities.migration.beginning import begin
 from activities.migration.chunks import prepared_chunks
-from activities.migration.job import Connections, LoadedJob, load_importing, locked_job
+from activities.migration.job import LoadedJob, load_importing, locked_job
 from activities.migration.runs import run_of
 from domain.failures import BadInput, Unproven
 from domain.mapping.columns import map_columns
@@ -25,8 +26,8 @@ from storage.migration.ledger import Written, proven_account, write_chunk
 from storage.migration.run import Run
 from storage.migration.writing import Chunk
 from storage.postgres.database import raw
-from workflows import messages as m
-from workflows import steps
+from workflows.migration import messages as m
+from workflows.migration import steps
 
 
 class Importing:

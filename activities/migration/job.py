@@ -2,13 +2,12 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
-from activities.memory import PROCESS_BYTES, Memory, available, divided
 from activities.migration.keys import job_prefix, new_chunk_key
 from domain.failures import BadInput
 from domain.mapping.entity import ENTITIES, Entity
@@ -18,29 +17,14 @@ from domain.mapping.plan import Plan
 from domain.migration.job import FINAL
 from domain.tenant import TenantId
 from domain.values.zones import UTC_NAMES
-from egress.client import Egress
 from sources import SOURCES, Source
 from sources.source import Record, Values
 from storage.migration import jobs as migration
 from storage.migration.jobs import Job
 from storage.migration.ledger import Superseded
-from storage.objects.store import ObjectStore
 from storage.postgres.database import Database
-from storage.secrets.vault import Vault
-from workflows.messages import JobRef
-from workflows.starting import migration_id, rollback_id
-
-
-@dataclass(frozen=True, slots=True)
-class Connections:
-    """What activities work with."""
-
-    database: Database
-    store: ObjectStore
-    vault: Vault
-    egress: Egress
-    memory: Memory = field(default_factory=lambda: divided(available(), PROCESS_BYTES))
-
+from workflows.migration.messages import JobRef
+from workflows.migration.start import migration_id, rollback_id
 
 _FILE_CHARS = 16  # of the upload's hash: 64 bits tell a tenant's files apart
 

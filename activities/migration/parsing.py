@@ -6,7 +6,8 @@ from typing import Any
 
 from temporalio import activity
 
-from activities.migration.job import Connections, LoadedJob, before_import, load_before_import
+from activities.connections import Connections
+from activities.migration.job import LoadedJob, before_import, load_before_import
 from activities.migration.keys import new_chunk_key, new_chunk_number
 from domain.failures import BadInput
 from domain.migration.job import Phase, Status
@@ -17,8 +18,8 @@ from sources.sandbox.parent import parsing
 from sources.sandbox.protocol import ParseSpec
 from sources.version import READERS
 from storage.migration import jobs as migration
-from workflows import messages as m
-from workflows import steps
+from workflows.migration import messages as m
+from workflows.migration import steps
 
 
 class Parsing:

@@ -13,7 +13,7 @@ from domain.migration.job import FINAL, Counts, Options, Phase, Status, Undone
 from storage.migration import jobs as migration
 from storage.migration.jobs import Job
 from storage.migration.ledger import Superseded
-from workflows import messages as m
+from workflows.migration import messages as m
 
 _INTERRUPTED = Problem(code="terminated", detail="the job was being taken back")
 

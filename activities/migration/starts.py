@@ -21,9 +21,10 @@ from temporalio.worker import (
     Interceptor,
 )
 
+from activities.connections import Connections
 from activities.errors import final
 from activities.migration.alone import run_alone
-from activities.migration.job import Connections, LoadedJob, load_job
+from activities.migration.job import LoadedJob, load_job
 from activities.migration.keys import new_chunk_number
 from activities.retrying import until_done
 from domain.failures import Died, Problem
@@ -31,7 +32,7 @@ from domain.migration.starts import Starts
 from storage.migration.account import account_of
 from storage.migration.starts import change_starts
 from storage.postgres.database import FAILURES
-from workflows import steps
+from workflows.migration import steps
 
 _PROCESS = str(uuid4())  # this worker, for as long as it lives
 _PATIENCE = 20.0  # seconds to tell the database of an end, less than a worker's grace

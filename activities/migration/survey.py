@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
+from activities.connections import Connections
 from activities.migration.chunks import prepared_chunks
-from activities.migration.job import Connections, LoadedJob
+from activities.migration.job import LoadedJob
 from activities.migration.runs import run_of
 from domain.failures import LISTED_ERRORS, Rejected, duplicate
 from domain.mapping.columns import map_columns

@@ -7,7 +7,8 @@ from typing import Any
 
 from temporalio import activity
 
-from activities.migration.job import Connections, LoadedJob, before_import, load_before_import
+from activities.connections import Connections
+from activities.migration.job import LoadedJob, before_import, load_before_import
 from activities.migration.survey import Findings, Surveyor
 from domain.failures import LISTED_ERRORS, BadInput, Rejected, Unproven
 from domain.mapping.fitting import fit
@@ -17,8 +18,8 @@ from domain.migration.job import Counts, Options
 from domain.migration.preview import build_preview
 from storage.migration import jobs as migration
 from storage.migration.errors import replace_errors
-from workflows import messages as m
-from workflows import steps
+from workflows.migration import messages as m
+from workflows.migration import steps
 
 
 class Validating:

@@ -9,7 +9,7 @@ from domain.tenant import TenantId
 from storage.notification import deliveries as delivery
 from storage.notification.claims import reclaim
 from storage.postgres.statement import Row, Statements
-from workflows import messages as m
+from workflows.notification import messages as m
 
 
 @dataclass(frozen=True, slots=True)

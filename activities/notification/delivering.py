@@ -9,9 +9,9 @@ from uuid import UUID
 
 from temporalio import activity
 
+from activities.connections import Connections
 from activities.integration.connection_state import note_state
 from activities.integration.target import Target, Targets
-from activities.migration.job import Connections
 from activities.notification.backlog import Share, later, look, stand_still
 from activities.notification.finishing import all_of, at_last, finished
 from activities.notification.gates import Gates
@@ -25,8 +25,8 @@ from storage.notification.attempts import Outcome
 from storage.notification.claims import Claimed, claim, release, renew
 from storage.notification.outbox import note_wakes
 from storage.postgres.statement import Row, Statements
-from workflows import messages as m
-from workflows import steps
+from workflows.notification import messages as m
+from workflows.notification import steps
 
 _WINDOW = 100  # rows claimed at once where the vendor knows a repetition when it sees one
 _WINDOW_SECONDS = 10.0  # after which a window's unsent rows are given back

@@ -12,8 +12,8 @@ from temporalio.service import RPCError
 from storage.notification import outbox
 from storage.notification.outbox import OUTBOX_WAKE, Waiting
 from storage.postgres.database import DRIVER_ERRORS, Database
-from workflows.messages import RequestRef
-from workflows.starting import start_notification, wake_notification
+from workflows.notification.messages import RequestRef
+from workflows.notification.start import start_notification, wake_notification
 
 _EVERY_SECONDS = 3.0
 _TURN_SECONDS = 120.0  # a server that vanished without a word is waited for no longer

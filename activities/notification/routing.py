@@ -5,7 +5,7 @@ from uuid import UUID
 
 from temporalio import activity
 
-from activities.migration.job import Connections
+from activities.connections import Connections
 from activities.notification.backlog import Share, lane_of
 from activities.notification.delivering import Delivering, Found
 from activities.notification.finishing import all_of
@@ -20,8 +20,8 @@ from storage.notification import destinations as destination
 from storage.notification import route, routing
 from storage.notification.route import Route
 from storage.postgres.statement import Row, Statements
-from workflows import messages as m
-from workflows import steps
+from workflows.notification import messages as m
+from workflows.notification import steps
 
 Now = tuple[Sequence[Row], Mapping[str, Preferences]]  # the channels, and who chose what
 

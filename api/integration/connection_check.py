@@ -18,8 +18,8 @@ from domain.storable import JsonObject
 from domain.tenant import TenantId
 from storage.integration import drafts as draft
 from storage.integration import integrations as integration
-from workflows import messages as m
-from workflows.starting import start_integration_test
+from workflows.integration import messages as m
+from workflows.integration.start import start_integration_test
 
 router = APIRouter(prefix="/v1/integrations", tags=["integrations"])
 

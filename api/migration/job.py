@@ -12,7 +12,7 @@ from api.errors import existing
 from domain.migration.job import FINAL, Counts, Phase, Status
 from storage.migration import jobs as migration
 from storage.migration.jobs import Job, Progress
-from workflows.starting import migration_id
+from workflows.migration.start import migration_id
 
 _NOTHING = Progress(Counts(), 0)
 

@@ -26,8 +26,8 @@ from domain.mapping.mapping import Mapping
 from domain.migration.job import Status
 from storage.migration import jobs as migration
 from storage.migration.jobs import Job, NewJob, summary
+from workflows.migration.start import start_migration
 from workflows.migration.workflow import MigrationInput
-from workflows.starting import start_migration
 
 router = APIRouter(prefix="/v1/migration", tags=["migration"])
 

@@ -19,8 +19,8 @@ from domain.notification.delivery import DeliveryStatus
 from domain.notification.event import Event
 from storage.notification import deliveries as delivery
 from storage.notification import notifications as notification
-from workflows.messages import RequestRef
-from workflows.starting import notification_id as workflow_id_of
+from workflows.notification.messages import RequestRef
+from workflows.notification.start import notification_id as workflow_id_of
 
 router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import delete, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.notification.tables import integration_drafts as drafts
+from storage.integration.tables import integration_drafts as drafts
 from storage.postgres.rows import find_row, remove_row
 
 Draft = dict[str, Any]  # a row of integration_drafts

@@ -12,8 +12,8 @@ from uuid import UUID
 from sqlalchemy import Select, Table, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.notification.tables import integration_logs as logs
-from storage.notification.tables import integrations
+from storage.integration.tables import integration_logs as logs
+from storage.integration.tables import integrations
 from storage.notification.tables import notification_channels as channels
 from storage.postgres.rows import Listing, Span, create_row, find_row, listing, remove_row
 

@@ -17,7 +17,7 @@ from sqlalchemy import Table, select, update
 from domain.keyring import with_first, without
 from domain.tenant import TenantId
 from settings import Settings
-from storage.notification.tables import integration_drafts, integrations
+from storage.integration.tables import integration_drafts, integrations
 from storage.postgres.database import Database
 from storage.secrets import key_check
 from storage.secrets.key_file import KeyFile, new_key

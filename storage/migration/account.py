@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.migration.accounting import Account
 from domain.migration.job import OUTCOMES, Counts
-from storage.postgres.tables import import_before_images, import_chunks, migration_jobs
+from storage.migration.tables import import_before_images, import_chunks, migration_jobs
 
 
 async def account_of(connection: AsyncConnection, job_id: UUID) -> Account:

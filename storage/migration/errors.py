@@ -7,7 +7,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.failures import LISTED_ERRORS, Rejected
-from storage.postgres.tables import import_errors
+from storage.migration.tables import import_errors
 
 _ROWS = 1000  # per statement; PostgreSQL takes 65,535 parameters
 

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.mapping.mapping import Mapping
 from domain.migration.instance import spelled_as_before
 from domain.migration.job import FINAL, OUTCOMES, Counts, Phase, Status
+from storage.migration.tables import import_chunks, migration_job_mappings, migration_jobs
 from storage.postgres.rows import create_row, find_row
-from storage.postgres.tables import import_chunks, migration_job_mappings, migration_jobs
 
 
 @dataclass(frozen=True, slots=True)

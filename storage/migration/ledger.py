@@ -22,9 +22,9 @@ from storage.migration.fates import REFUSED
 from storage.migration.known_records import Driver
 from storage.migration.matching import matched_ids
 from storage.migration.run import Run
+from storage.migration.tables import import_chunks, import_skips, migration_jobs
 from storage.migration.writing import Chunk, write_records
 from storage.postgres.database import Database, raw
-from storage.postgres.tables import import_chunks, import_skips, migration_jobs
 
 
 class Superseded(Exception):

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.migration.tables import import_errors, import_skips, records
 from storage.postgres.rows import find_row, page_of
-from storage.postgres.tables import import_errors, import_skips, records
 
 
 async def page(

@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from domain.migration.starts import Starts
 from domain.tenant import TenantId
+from storage.migration.tables import migration_jobs, work_starts
 from storage.postgres.database import Database
-from storage.postgres.tables import migration_jobs, work_starts
 
 _COLUMNS = [work_starts.c[field.name] for field in fields(Starts)]
 

@@ -7,8 +7,8 @@ from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.mapping.mapping import Mapping
+from storage.migration.tables import migration_mappings as templates
 from storage.postgres.rows import create_row, find_row, page_of, remove_row
-from storage.postgres.tables import migration_mappings as templates
 
 Template = dict[str, Any]  # a row of migration_mappings
 

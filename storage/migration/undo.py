@@ -16,8 +16,8 @@ from domain.mapping.entity import Entity
 from domain.migration.job import Undone
 from domain.tenant import TenantId
 from storage.migration.ledger import one_writer
+from storage.migration.tables import import_chunks, records
 from storage.postgres.database import Database
-from storage.postgres.tables import import_chunks, records
 
 KEPT, REFERENCED = "kept_edited", "kept_referenced"
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.notification.tables import notification_channels as channels
 from storage.notification.tables import notification_deliveries as deliveries
-from storage.postgres.tables import idempotency_keys as keys
+from storage.tenancy.tables import idempotency_keys as keys
 
 
 async def with_more(

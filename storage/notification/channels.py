@@ -8,9 +8,9 @@ from sqlalchemy import Select, case, delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.notification.delivery import DeliveryStatus, FailureClass
+from storage.integration.tables import integrations
 from storage.notification.parked import note_wakes
 from storage.notification.tables import delivery_rates as rates
-from storage.notification.tables import integrations
 from storage.notification.tables import notification_channels as channels
 from storage.notification.tables import notification_deliveries as deliveries
 from storage.postgres.rows import Listing, Span, create_row, find_row, listing

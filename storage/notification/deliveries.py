@@ -8,11 +8,11 @@ from sqlalchemy import and_, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.notification.delivery import DeliveryStatus, FailureClass
+from storage.integration.tables import integrations
 from storage.notification import destinations as destination
 from storage.notification.order import BLOCKED, BLOCKED_BY_STATE
 from storage.notification.tables import delivery_attempts as attempts
 from storage.notification.tables import delivery_rates as rates
-from storage.notification.tables import integrations
 from storage.notification.tables import notification_deliveries as deliveries
 from storage.postgres.database import statements
 from storage.postgres.rows import find_row

@@ -4,7 +4,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.tenant import TenantId
-from storage.postgres.tables import audit_log
+from storage.tenancy.tables import audit_log
 
 
 async def note(

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, delete, func, literal, select, text, updat
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.postgres.tables import idempotency_keys as keys
+from storage.tenancy.tables import idempotency_keys as keys
 
 _LEASE = "1 minute"  # after which a request that neither ended nor prolonged is taken to have died
 _KEPT = "24 hours"

@@ -23,16 +23,17 @@ from tests.operating.operator import Operator
 from tests.receivers.receiver import Reply
 from tests.receivers.webhook import WebhookReceiver
 from tests.service import Service, Tenant
-from workflows import messages as m
 from workflows.execution import is_alive, status_of
+from workflows.migration.messages import UndoInput
+from workflows.migration.start import migration_id
 from workflows.reaper import ReaperWorkflow
-from workflows.starting import migration_id
-from workflows.steps import ORCHESTRATE
+from workflows.step import ORCHESTRATE
+from workflows.sweep import Reaped, ReapInput
 
 CSV = b"number,title,status,priority\nINC1,Printer,New,1\nINC2,Mail,New,2\n"
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
-Sweep = Callable[..., Awaitable[m.Reaped]]
+Sweep = Callable[..., Awaitable[Reaped]]
 
 
 @pytest.fixture(autouse=True)
@@ -40,10 +41,10 @@ async def sweep(service: Service, temporal_client: Client) -> Sweep:
     """One sweep, as the schedule starts it, on the service's own worker. What other tests left
     behind is swept already."""
 
-    async def run(grace: timedelta = timedelta(0)) -> m.Reaped:
+    async def run(grace: timedelta = timedelta(0)) -> Reaped:
         return await temporal_client.execute_workflow(
             ReaperWorkflow.run,
-            m.ReapInput(grace_seconds=int(grace.total_seconds())),
+            ReapInput(grace_seconds=int(grace.total_seconds())),
             id=f"reaper/{uuid4()}",
             task_queue=ORCHESTRATE,
         )
@@ -206,7 +207,7 @@ class TestTrouble:
         """It is on record that the completed job is being taken back, and nobody does it."""
         job_id = await uploaded(tenant)
         await tenant.execute(job_id)
-        ref = m.UndoInput(tenant_id=tenant.id, job_id=job_id, ending=Status.ROLLED_BACK)
+        ref = UndoInput(tenant_id=tenant.id, job_id=job_id, ending=Status.ROLLED_BACK)
         database = Database(service.dsn)
         async with locked_job(database, ref) as (connection, job):
             assert await begin_undo(connection, job, ref)

@@ -11,10 +11,10 @@ from temporalio.client import Client
 from tests.faults.conftest import EXPORT, ROWS
 from tests.faults.stack import Rows, Stack, ended, rows, started, until, until_committed
 from tests.service import Tenant
-from workflows.messages import Reaped, ReapInput
+from workflows.migration.start import migration_id
 from workflows.reaper import ReaperWorkflow
-from workflows.starting import migration_id
-from workflows.steps import ORCHESTRATE
+from workflows.step import ORCHESTRATE
+from workflows.sweep import Reaped, ReapInput
 
 
 async def reap(temporal: Client, tenant: Tenant) -> Reaped:

@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from activities.connections import Connections
 from activities.memory import available, divided
 from activities.migration.closing import Closing
 from activities.migration.importing import Importing
-from activities.migration.job import Connections, locked_job
+from activities.migration.job import locked_job
 from activities.migration.standing import begin_undo
 from domain.failures import Problem
 from domain.migration.job import Options, Phase, Status
@@ -23,7 +24,7 @@ from tests.blocked import until_blocked
 from tests.faults.exports import export
 from tests.service import Tenant
 from worker import connections
-from workflows import messages as m
+from workflows.migration import messages as m
 
 T = TypeVar("T")
 CANCELLED = Problem(code="cancelled", detail="an earlier reason")

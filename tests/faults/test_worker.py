@@ -25,8 +25,8 @@ from tests.faults.stack import (
     until_committed,
 )
 from tests.service import Tenant
-from workflows.starting import migration_id
-from workflows.steps import IMPORT
+from workflows.migration.start import migration_id
+from workflows.step import IMPORT
 
 BATCH = 500
 BATCHES = ROWS // BATCH

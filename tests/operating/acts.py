@@ -13,10 +13,10 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from tests.operating.imports import Scene
-from workflows.messages import JobRef
+from workflows.migration.messages import JobRef
+from workflows.migration.start import migration_id, rollback_id
 from workflows.migration.workflow import MigrationInput
-from workflows.starting import migration_id, rollback_id
-from workflows.steps import ORCHESTRATE
+from workflows.step import ORCHESTRATE
 
 Do = Callable[[Scene], Awaitable[None]]
 COMPLETES, FAILS, IS_CANCELLED = {"completed"}, {"failed"}, {"cancelled"}

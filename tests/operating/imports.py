@@ -16,10 +16,10 @@ from tests.operating.gates import Gate, Gates, Moment
 from tests.operating.operator import Operator
 from tests.service import ENDED, Service, Tenant, new_tenant
 from workflows.execution import PAUSED, is_alive
-from workflows.messages import Reaped, ReapInput
+from workflows.migration.start import migration_id, rollback_id
 from workflows.reaper import ReaperWorkflow
-from workflows.starting import migration_id, rollback_id
-from workflows.steps import ORCHESTRATE
+from workflows.step import ORCHESTRATE
+from workflows.sweep import Reaped, ReapInput
 
 ROWS, BATCH, MIDDLE = 1_200, 100, 4  # the batch before which an import is held in its middle
 EXPORT = export(ROWS)

@@ -23,9 +23,9 @@ from tests.receivers.slack import SlackReceiver
 from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
 from workflows.execution import is_alive
-from workflows.messages import NotificationInput, RequestRef
-from workflows.starting import notification_id
-from workflows.steps import DELIVER
+from workflows.notification.messages import NotificationInput, RequestRef
+from workflows.notification.start import notification_id
+from workflows.step import DELIVER
 
 # So many are routed first and sent in rounds of their lanes; fewer are sent where they are routed.
 MANY, FEW = 60, 4

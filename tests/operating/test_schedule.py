@@ -12,7 +12,8 @@ from tests.operating import imports as i
 from tests.operating.imports import World
 from tests.operating.operator import Operator
 from tests.service import Tenant
-from workflows.starting import REAPER, ensure_schedule, migration_id
+from workflows.migration.start import migration_id
+from workflows.schedule import REAPER, ensure_schedule
 
 
 @pytest.fixture

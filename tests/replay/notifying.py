@@ -11,16 +11,14 @@ from temporalio.worker import Worker
 from domain.notification.delivery import Check
 from tests.workflows.migration.fake_job import TENANT
 from tests.workflows.notification.fake_request import FakeRequest, lane, working
-from workflows import messages as m
 from workflows.integration.connection_check import IntegrationTestWorkflow
+from workflows.integration.messages import IntegrationTested, IntegrationTestInput
+from workflows.integration.start import start_integration_test
+from workflows.integration.steps import test_integration
+from workflows.notification.messages import RequestRef
+from workflows.notification.start import notification_id, start_notification, wake_notification
 from workflows.notification.workflow import NotificationWorkflow
-from workflows.starting import (
-    notification_id,
-    start_integration_test,
-    start_notification,
-    wake_notification,
-)
-from workflows.steps import DELIVER, test_integration
+from workflows.step import DELIVER
 
 Handle = WorkflowHandle[Any, Any]
 Notifying = Callable[[Client, FakeRequest], Awaitable[None]]
@@ -77,7 +75,7 @@ NOTIFYING: tuple[Notifying, ...] = (
 
 async def play(client: Client, scenario: Notifying, request_id: str) -> Handle:
     """Play it to its end; the last run of its workflow."""
-    request = FakeRequest(ref=m.RequestRef(tenant_id=TENANT, request_id=request_id))
+    request = FakeRequest(ref=RequestRef(tenant_id=TENANT, request_id=request_id))
     async with working(client, request, identity="recorder"):
         await scenario(client, request)
         handle = _handle(client, request)
@@ -109,7 +107,7 @@ async def play_test(client: Client) -> Handle:
         activities=[_refuse],
         identity="recorder",
     )
-    input = m.IntegrationTestInput(tenant_id=TENANT, subject=_INTEGRATION, saved=True)
+    input = IntegrationTestInput(tenant_id=TENANT, subject=_INTEGRATION, saved=True)
     async with worker, vendor:
         handle = await start_integration_test(client, input, "1")
         await handle.result()
@@ -117,6 +115,6 @@ async def play_test(client: Client) -> Handle:
 
 
 @activity.defn(name=test_integration.name)
-async def _refuse(input: m.IntegrationTestInput) -> m.IntegrationTested:
+async def _refuse(input: IntegrationTestInput) -> IntegrationTested:
     checks = (Check("bot token", False, "invalid_auth"),)
-    return m.IntegrationTested(success=False, error="bot token: invalid_auth", checks=checks)
+    return IntegrationTested(success=False, error="bot token: invalid_auth", checks=checks)

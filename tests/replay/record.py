@@ -21,11 +21,11 @@ from tests.replay.notifying import NOTIFYING, Handle, play, play_test
 from tests.workflows.migration.fake_job import SEGMENT, SUMMARY, FakeJob, working
 from tests.workflows.migration.steering import Steering
 from workflows.attributes import JOB_KIND, PHASE, TENANT_ID
-from workflows.messages import ReapInput
 from workflows.migration.rollback import RollbackInput, RollbackWorkflow
+from workflows.migration.start import start_rollback
 from workflows.reaper import ReaperWorkflow
-from workflows.starting import start_rollback
-from workflows.steps import ORCHESTRATE
+from workflows.step import ORCHESTRATE
+from workflows.sweep import ReapInput
 
 HISTORIES = Path(__file__).parent / "histories"
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, update
 
 import storage
 from domain.tenant import TenantId
-from storage.notification.tables import integrations
+from storage.integration.tables import integrations
 from storage.postgres.database import Database
 from storage.secrets.key_file import KeyFile
 from storage.secrets.vault import Vault

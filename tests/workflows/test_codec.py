@@ -18,7 +18,7 @@ from storage.private_file import write_private
 from tests.service import Service, Tenant, new_database, new_tenant, serving
 from workflows.codec import EncryptionCodec
 from workflows.connection import connect
-from workflows.starting import migration_id
+from workflows.migration.start import migration_id
 
 OLD, NEW, OTHER = (bytes([number]) * 32 for number in (1, 2, 3))
 PLAIN = Payload(metadata={"encoding": b"json/plain"}, data=b'"canary"')

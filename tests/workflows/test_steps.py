@@ -11,10 +11,11 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 import worker
-from activities.migration.job import Connections
+from activities.connections import Connections
 from settings import Settings
-from workflows import messages as m
-from workflows.steps import STEPS, Step
+from workflows.payload import Payload
+from workflows.step import Step
+from workflows.steps import STEPS
 
 AnyStep = Step[Any, Any]
 NOBODY = cast(
@@ -51,7 +52,7 @@ def test_the_activity_is_as_the_step_declares(step: AnyStep) -> None:
     hints = typing.get_type_hints(implementation)
     result = hints.pop("return")
     assert (list(hints.values()), result) == ([step.input], step.result)
-    assert issubclass(step.input, m.Message)
+    assert issubclass(step.input, Payload)
 
 
 async def test_every_step_is_served_on_its_queue_alone(client: Client) -> None:

@@ -3,8 +3,8 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    import workflows.messages as m
-    import workflows.steps as steps
+    import workflows.integration.messages as m
+    import workflows.integration.steps as steps
 
 
 @workflow.defn(name="IntegrationTest")

@@ -12,14 +12,15 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from domain.failures import Problem
 from domain.migration.accounting import LEFT_BEHIND
 from domain.migration.job import Counts, Phase, Status, Undone
-from workflows import messages as m
-from workflows import steps
-from workflows.details import words
+from workflows.migration import messages as m
+from workflows.migration import steps
+from workflows.migration.details import words
+from workflows.payload import Payload
 
 T = TypeVar("T")
 
 
-class Ended(m.Message):
+class Ended(Payload):
     """How a job ended: what is in, and what was taken back."""
 
     status: Status

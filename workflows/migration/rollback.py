@@ -3,15 +3,16 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    import workflows.details as details
-    import workflows.messages as m
+    import workflows.migration.details as details
+    import workflows.migration.messages as m
     from domain.failures import Problem
     from domain.migration.job import Phase, Status
     from workflows.attributes import PHASE
     from workflows.migration.ending import Ended, end_job, uninterrupted
+    from workflows.payload import Payload
 
 
-class RollbackInput(m.Message):
+class RollbackInput(Payload):
     """The status the job ends in, and why if that is a failure."""
 
     job: m.JobRef

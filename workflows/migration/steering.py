@@ -10,16 +10,17 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     # Not `from workflows import …`: the sandbox would load a copy of each for every workflow.
-    import workflows.details as details
-    import workflows.messages as m
-    import workflows.steps as steps
+    import workflows.migration.details as details
+    import workflows.migration.messages as m
+    import workflows.migration.steps as steps
     from domain.migration.job import Counts, Options, Phase, Status, not_now
     from workflows.attributes import PHASE
+    from workflows.payload import Payload
 
 _ENDING = frozenset({Phase.UNDOING, Phase.CLEANING_UP, Phase.DONE})
 
 
-class ExecuteRequest(m.Message):
+class ExecuteRequest(Payload):
     """Import under a mapping revision and options; `revision` 0 means the one previewed last."""
 
     revision: int = 0

@@ -22,22 +22,24 @@ from temporalio.exceptions import (
 
 with workflow.unsafe.imports_passed_through():
     # Not `from workflows import …`: the sandbox would load a copy of each for every workflow.
-    import workflows.details as details
-    import workflows.messages as m
-    import workflows.steps as steps
+    import workflows.migration.details as details
+    import workflows.migration.messages as m
+    import workflows.migration.steps as steps
     from domain.failures import Problem
     from domain.migration.job import FINAL, Options, Phase, Status
     from workflows.migration.ending import Ended, end_job, problem_of, uninterrupted
     from workflows.migration.steering import Steered, Wish
+    from workflows.payload import Payload
+    from workflows.step import UNREADABLE
 
 SEGMENT_RECORDS = 250_000  # some seconds of work; progress, pause and crash act per batch anyway
 
 _RECALL = "recall a job that stands otherwise"  # since then, such a job is not failed
-_STALE = ("superseded", steps.UNREADABLE)  # what says that the row must be asked
+_STALE = ("superseded", UNREADABLE)  # what says that the row must be asked
 _RECALLS = 10  # in a run; one that is overtaken more often than that fails
 
 
-class MigrationInput(m.Message):
+class MigrationInput(Payload):
     """The job expires when nobody goes on with it for `ttl_seconds`."""
 
     job: m.JobRef

@@ -12,9 +12,9 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    import workflows.details as details
-    import workflows.messages as m
-    import workflows.steps as steps
+    import workflows.notification.details as details
+    import workflows.notification.messages as m
+    import workflows.notification.steps as steps
 
 _LONGEST_SLEEP = 6 * 3_600.0  # a lane that stands still looks again after this, woken or not
 _AFTER_TROUBLE = 30.0

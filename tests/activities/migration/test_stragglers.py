@@ -12,8 +12,8 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 import worker
+from activities.connections import Connections
 from activities.migration.closing import Closing
-from activities.migration.job import Connections
 from activities.migration.parsing import Parsing
 from activities.migration.validating import Validating
 from domain.mapping.mapping import Mapping
@@ -22,8 +22,8 @@ from storage.migration import jobs as migration
 from storage.migration.ledger import Superseded
 from tests.blocked import until_blocked
 from tests.service import Service, Tenant
-from workflows import messages as m
-from workflows.starting import migration_id
+from workflows.migration import messages as m
+from workflows.migration.start import migration_id
 
 CSV = b"number,title,status,priority\nINC1,Printer,New,1\nINC2,Mail,New,2\n"
 FIELDS = [

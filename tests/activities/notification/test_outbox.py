@@ -8,7 +8,7 @@ from temporalio.client import Client
 from activities.notification.outbox import start_waiting
 from storage.notification.outbox import Waiting
 from tests.service import Tenant
-from workflows.starting import notification_id
+from workflows.notification.start import notification_id
 
 _ABSURD = cast(UUID, "x" * 2_000)  # Temporal refuses a workflow of so long an id
 

@@ -9,7 +9,7 @@ import worker
 from activities.migration.keys import job_prefix, new_chunk_key, new_chunk_number
 from activities.migration.parsing import Parsing
 from tests.service import Tenant
-from workflows import messages as m
+from workflows.migration import messages as m
 
 HEADER = "number,title,status,priority,u_notes"
 

@@ -17,7 +17,7 @@ from storage.migration.undo import undo_chunk, undoable
 from storage.postgres.database import Database
 from tests.faults.exports import export
 from tests.service import Service, Tenant
-from workflows.starting import migration_id
+from workflows.migration.start import migration_id
 
 ROWS = 30_000
 SMALL = 100  # records a batch: there is always a next batch to stop before

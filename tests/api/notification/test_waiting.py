@@ -18,7 +18,7 @@ from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
 from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
 from workflows.connection import connect
-from workflows.starting import notification_id
+from workflows.notification.start import notification_id
 
 _DAY = {"Retry-After": "86400"}
 _LOCK = "select destination from delivery_rates where destination = $1 for update"

@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, text, update
 from domain.keyring import Keyring
 from storage.integration import secret_rotation as rotation
 from storage.integration.secret_rotation import BATCH_ROWS, Refused
-from storage.notification.tables import integration_drafts, integrations
+from storage.integration.tables import integration_drafts, integrations
 from storage.private_file import write_private
 from storage.secrets.key_check import open_vault
 from storage.secrets.key_file import BadKeyFile

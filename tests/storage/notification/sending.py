@@ -22,7 +22,7 @@ from tests.receivers.pagerduty import PagerDutyReceiver
 from tests.receivers.receiver import Receiver
 from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
 from tests.storage.notification.due import Due
-from workflows import messages as m
+from workflows.notification import messages as m
 
 
 class Slow(Receiver):

@@ -16,7 +16,7 @@ from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
 from tests.storage.kept import Kept
 from tests.storage.notification.due import Due
 from tests.storage.notification.sending import SlowSlack, delivering
-from workflows import messages as m
+from workflows.notification import messages as m
 
 _EVENT = """
 insert into tenant.notifications (request_id, event_type, title, body, created_by)

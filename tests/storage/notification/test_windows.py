@@ -16,7 +16,7 @@ from tests.receivers.webhook import EXAMPLE_SECRET, WebhookReceiver
 from tests.storage.kept import Kept
 from tests.storage.notification.due import Due, ids
 from tests.storage.notification.sending import SlowPager, delivering, sent, window
-from workflows import messages as m
+from workflows.notification import messages as m
 
 _HANGS = Reply(hang=True)
 _KEY = "R0UT1NGKEY0FTHEBATCHES0000000001"

@@ -19,11 +19,14 @@ from temporalio.worker import Worker
 from activities.errors import final
 from domain.failures import Problem
 from domain.migration.job import Counts, Options, Phase, Status, Undone
-from workflows import messages as m
+from workflows.migration import messages as m
 from workflows.migration.rollback import RollbackWorkflow
 from workflows.migration.workflow import SEGMENT_RECORDS, MigrationWorkflow
+from workflows.payload import Payload
 from workflows.reaper import ReaperWorkflow
-from workflows.steps import IMPORT, ORCHESTRATE, STEPS
+from workflows.step import IMPORT, ORCHESTRATE
+from workflows.steps import STEPS
+from workflows.sweep import Reaped, ReapInput
 
 WORKFLOWS = (MigrationWorkflow, RollbackWorkflow, ReaperWorkflow)
 TENANT = "01jd0000000000000000000000"
@@ -64,7 +67,7 @@ class FakeJob:
     tenant_id: str = TENANT
     job_id: str = field(default_factory=lambda: str(uuid4()))
     calls: list[str] = field(default_factory=list)
-    inputs: list[m.Message] = field(default_factory=list)
+    inputs: list[Payload] = field(default_factory=list)
     failures: dict[str, Exception] = field(default_factory=dict)
     unproven: dict[Status, Problem] = field(default_factory=dict)  # by closing so, each once
     gates: dict[str, Gate] = field(default_factory=dict)
@@ -174,8 +177,8 @@ class FakeJob:
         await self._row(input.status, Phase.DONE)
         return m.Closed(status=input.status, counts=self.counts)
 
-    async def reap(self, _: m.ReapInput) -> m.Reaped:
-        return m.Reaped(started=1)
+    async def reap(self, _: ReapInput) -> Reaped:
+        return Reaped(started=1)
 
 
 def played(job: FakeJob, queue: str) -> list[Callable[..., Any]]:

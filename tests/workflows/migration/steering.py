@@ -18,9 +18,9 @@ from temporalio.service import RPCError
 from domain.migration.job import Options, Phase, Status
 from tests.workflows.migration.fake_job import PATIENCE, SUMMARY, FakeJob
 from workflows.migration.ending import Ended
+from workflows.migration.start import migration_id, start_migration
 from workflows.migration.steering import ExecuteRequest
 from workflows.migration.workflow import MigrationInput, MigrationWorkflow
-from workflows.starting import migration_id, start_migration
 
 WEEK = 7 * 24 * 3600
 

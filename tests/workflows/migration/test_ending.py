@@ -12,7 +12,7 @@ from domain.migration.job import Status, Undone
 from tests.workflows.migration.fake_job import SUMMARY, FakeJob, working
 from tests.workflows.migration.steering import Steering
 from workflows.migration.rollback import RollbackInput, RollbackWorkflow
-from workflows.starting import start_rollback
+from workflows.migration.start import start_rollback
 
 TAKEN_BACK = ["undo_import", "clean_up", "close_job"]
 SHORT = Problem(code=UNACCOUNTED, detail="9 of 10 batches", expected=10_000, actual=9_000)

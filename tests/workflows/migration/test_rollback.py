@@ -12,13 +12,14 @@ from activities.errors import final
 from domain.failures import Problem
 from domain.migration.job import Phase, Status, Undone
 from tests.workflows.migration.fake_job import SUMMARY, FakeJob, working
-from workflows import messages as m
+from workflows import sweep as m
 from workflows.attributes import JOB_KIND, PHASE, TENANT_ID
 from workflows.migration.ending import Ended
 from workflows.migration.rollback import RollbackInput, RollbackWorkflow
+from workflows.migration.start import start_rollback
 from workflows.reaper import ReaperWorkflow
-from workflows.starting import REAPER, ensure_schedule, start_rollback
-from workflows.steps import ORCHESTRATE
+from workflows.schedule import REAPER, ensure_schedule
+from workflows.step import ORCHESTRATE
 
 TAKEN_BACK = ["undo_import", "clean_up", "close_job"]
 

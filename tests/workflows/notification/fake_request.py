@@ -14,9 +14,10 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from tests.workflows.migration.fake_job import TENANT
-from workflows import messages as m
+from workflows.notification import messages as m
+from workflows.notification.steps import deliver, open_request
 from workflows.notification.workflow import NotificationWorkflow
-from workflows.steps import DELIVER, deliver, open_request
+from workflows.step import DELIVER
 
 
 @dataclass

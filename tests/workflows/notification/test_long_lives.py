@@ -14,9 +14,9 @@ from domain.migration.job import Counts, Phase, Status
 from tests.workflows.migration.fake_job import PATIENCE, SEGMENT, FakeJob, working
 from tests.workflows.migration.steering import WEEK, Steering, refusal
 from workflows.attributes import PHASE, TENANT_ID
+from workflows.migration.start import migration_id
 from workflows.migration.workflow import MigrationInput, MigrationWorkflow
-from workflows.starting import migration_id
-from workflows.steps import ORCHESTRATE
+from workflows.step import ORCHESTRATE
 
 BATCHES = 10 * SEGMENT + 5
 

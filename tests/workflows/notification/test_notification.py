@@ -8,10 +8,10 @@ from temporalio.testing import WorkflowEnvironment
 
 from tests.workflows.notification.fake_request import FakeRequest, broken, lane, working
 from workflows.attributes import JOB_KIND, TENANT_ID
-from workflows.messages import NotificationInput, Notified
+from workflows.notification.messages import NotificationInput, Notified
+from workflows.notification.start import notification_id, start_notification, wake_notification
 from workflows.notification.workflow import NotificationWorkflow
-from workflows.starting import notification_id, start_notification, wake_notification
-from workflows.steps import DELIVER
+from workflows.step import DELIVER
 
 
 async def started(

@@ -1,46 +1,38 @@
-"""What travels through workflow histories: ids, counts and states. Never rows, never secrets."""
-
-from pydantic import BaseModel, ConfigDict
+"""What the workflows of a migration job and their activities tell each other."""
 
 from domain.failures import Problem
 from domain.migration.job import FINAL, Counts, Options, Phase, Status, Undone
-from domain.notification.delivery import Check
 from domain.tenant import TenantIdField
+from workflows.payload import Payload
 
 
-class Message(BaseModel):
-    """Frozen, and every later field needs a default: old histories must still load."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class JobRef(Message):
+class JobRef(Payload):
     """Which job of which tenant."""
 
     tenant_id: TenantIdField
     job_id: str
 
 
-class Upload(Message):
+class Upload(Payload):
     """The stored file, pinned: a file with another ETag is not the one that was uploaded."""
 
     size: int
     etag: str
 
 
-class ParseInput(Message):
+class ParseInput(Payload):
     job: JobRef
     etag: str
 
 
-class Parsed(Message):
+class Parsed(Payload):
     """`records` of the file lie in `chunks` chunk objects."""
 
     records: int
     chunks: int
 
 
-class ValidateInput(Message):
+class ValidateInput(Payload):
     """Check all records against a mapping revision (0: the source's default mapping).
 
     Without options the result is a preview; with them it decides whether the job may run.
@@ -51,7 +43,7 @@ class ValidateInput(Message):
     options: Options | None = None
 
 
-class Validated(Message):
+class Validated(Payload):
     """`accepted`: nothing stands in the way of importing under the options given.
 
     `refuses`: records with an id that another one has count as invalid, `by_number`: those of one
@@ -68,13 +60,13 @@ class Validated(Message):
     numbered: bool = False
 
 
-class BeginInput(Message):
+class BeginInput(Payload):
     job: JobRef
     revision: int
     options: Options
 
 
-class Begun(Message):
+class Begun(Payload):
     """The run's epoch, which fences off every earlier one, and how many batches it has.
 
     `revision` and `options` are those of the import on record, which may have begun before: batches
@@ -88,7 +80,7 @@ class Begun(Message):
     paused: bool = False
 
 
-class Import(Message):
+class Import(Payload):
     """An import on its way: the batches before `next` are in."""
 
     options: Options
@@ -97,7 +89,7 @@ class Import(Message):
     counts: Counts = Counts()
 
 
-class Resume(Message):
+class Resume(Payload):
     """Where a workflow goes on after continuing as new: between previews, or in an import."""
 
     revision: int
@@ -106,7 +98,7 @@ class Resume(Message):
     paused: bool
 
 
-class SegmentInput(Message):
+class SegmentInput(Payload):
     """Batches `first` up to, not including, `stop`."""
 
     job: JobRef
@@ -117,7 +109,7 @@ class SegmentInput(Message):
     stop: int
 
 
-class Segment(Message):
+class Segment(Payload):
     """`next` is the first batch that is not in: less than `stop` if the job was `paused`, or if the
     worker is shutting down."""
 
@@ -126,7 +118,7 @@ class Segment(Message):
     paused: bool = False
 
 
-class StateInput(Message):
+class StateInput(Payload):
     """Where the job is now, for those who read its row; a final status is never left by this.
 
     `turn` grows with each that the job's workflow says, so that an attempt that hung meanwhile does
@@ -139,13 +131,13 @@ class StateInput(Message):
     turn: int = 0
 
 
-class State(Message):
+class State(Payload):
     """The job's status as it stands in the database now."""
 
     status: Status
 
 
-class Standing(Message):
+class Standing(Payload):
     """How a job stands on record, for a run of its workflow that does not know.
 
     `ending` is set while the job is being taken back, to end so, and `problem` says why. `options`
@@ -175,13 +167,13 @@ class UndoInput(JobRef):
     problem: Problem | None = None
 
 
-class TakenBack(Message):
+class TakenBack(Payload):
     """What undo did; nothing of the job is left but the rows it kept."""
 
     undone: Undone
 
 
-class CloseInput(Message):
+class CloseInput(Payload):
     """The end of a job: why it failed, what was taken back, whether its files are gone."""
 
     job: JobRef
@@ -191,92 +183,10 @@ class CloseInput(Message):
     cleaned: bool = True
 
 
-class Closed(Message):
+class Closed(Payload):
     status: Status
     counts: Counts
 
 
-class Cleaned(Message):
+class Cleaned(Payload):
     deleted: int
-
-
-class ReapInput(Message):
-    """Leave alone what is younger than this."""
-
-    grace_seconds: int
-
-
-class Reaped(Message):
-    """What a sweep did: jobs started, jobs closed, objects deleted, broken uploads aborted,
-    requests started again; and how much of it failed, which the worker's log explains."""
-
-    started: int = 0
-    closed: int = 0
-    objects: int = 0
-    uploads: int = 0
-    restarted: int = 0
-    troubled: int = 0
-
-
-class RequestRef(Message):
-    """A request of one or more notifications, accepted together, of which tenant."""
-
-    tenant_id: TenantIdField
-    request_id: str
-
-
-class Lane(Message):
-    """What an integration still has open of a request, and in how many seconds to look again.
-
-    Without `wait` it stands still until somebody wakes it, or until it expires.
-    """
-
-    integration_id: str
-    open: int
-    wait: float | None = None
-    type: str = "integration"  # the integration's, for the reader of the history
-
-
-class Opened(Message):
-    """A request that has been routed: its deliveries, and the lanes that are not done."""
-
-    deliveries: int
-    lanes: tuple[Lane, ...]
-
-
-class DeliverInput(Message):
-    """One round of a lane; `round` counts from 1 and is for the reader of the history."""
-
-    request: RequestRef
-    integration_id: str
-    round: int
-
-
-class IntegrationTestInput(Message):
-    """Which integration to test: a saved one, or a draft that is forgotten afterwards."""
-
-    tenant_id: TenantIdField
-    subject: str
-    saved: bool
-
-
-class IntegrationTested(Message):
-    """What the test found; `error` is the first thing that is wrong."""
-
-    success: bool
-    error: str | None = None
-    checks: tuple[Check, ...] = ()
-
-
-class NotificationInput(Message):
-    """`lanes` is what an earlier run of this workflow left open."""
-
-    request: RequestRef
-    lanes: tuple[Lane, ...] = ()
-    deliveries: int = 0
-
-
-class Notified(Message):
-    """Every delivery came to its end; each one's own is in its row."""
-
-    deliveries: int

@@ -1,9 +1,7 @@
-"""What the Temporal UI shows of a running workflow (Markdown)."""
-
-from collections.abc import Iterable
+"""What the Temporal UI shows of a running migration (Markdown)."""
 
 from domain.migration.job import Counts, Phase, Status, Undone
-from workflows.messages import Lane, Reaped, Validated
+from workflows.migration.messages import Validated
 
 
 def words(name: Phase | Status) -> str:
@@ -37,35 +35,3 @@ def taken_back(status: Status, undone: Undone) -> str:
         f"**{words(status)}** · {undone.deleted:,} records deleted, {undone.restored:,} restored,"
         f" {undone.kept:,} kept because they were edited or are referred to since"
     )
-
-
-def sweep(reaped: Reaped) -> str:
-    """A sweep of the reaper that is over."""
-    return (
-        f"{reaped.started} jobs started, {reaped.closed} closed,"
-        f" {reaped.objects} objects and {reaped.uploads} broken uploads removed,"
-        f" {reaped.restarted} requests started again"
-        + (f"; **{reaped.troubled} failed**, see the worker's log" if reaped.troubled else "")
-    )
-
-
-def lanes(deliveries: int, open: Iterable[Lane]) -> str:
-    """A request's deliveries: what is open still, by integration. Timers say how long they wait."""
-    waiting = list(open)
-    left = sum(lane.open for lane in waiting)
-    lines = [
-        f"**{'delivering' if left else 'done'}** · {deliveries - left:,} of {deliveries:,}",
-        "",
-    ]
-    lines += [f"- {lane_name(lane)}: {lane.open:,} open, {_doing(lane)}" for lane in waiting]
-    return "\n".join(lines)
-
-
-def lane_name(lane: Lane) -> str:
-    return f"{lane.type} {lane.integration_id}"
-
-
-def _doing(lane: Lane) -> str:
-    if lane.wait is None:
-        return "until somebody wakes them"
-    return "waiting for their time" if lane.wait else "being sent"

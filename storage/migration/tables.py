@@ -1,7 +1,4 @@
-"""The tables as SQLAlchemy sees them. The migrations in alembic/ create them; a test compares both.
-
-Tables in schema "tenant" are translated to the tenant's own schema by `Database.tenant`.
-"""
+"""The tables of migration jobs and of the records that they import."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,21 +10,16 @@ from sqlalchemy import (
     Computed,
     DateTime,
     Integer,
-    LargeBinary,
-    MetaData,
     SmallInteger,
     Table,
     Text,
-    func,
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 from sqlalchemy.types import TypeEngine
 
 from domain.mapping.entity import ENTITIES, Entity, Kind
 from domain.migration.job import OUTCOMES
-
-shared = MetaData(schema="public")
-tenant = MetaData(schema="tenant")
+from storage.postgres.columns import count_column, id_column, shared, tenant, time_column
 
 _TYPES: Mapping[Kind, TypeEngine[Any]] = {
     "text": Text(),
@@ -36,19 +28,6 @@ _TYPES: Mapping[Kind, TypeEngine[Any]] = {
     "status": Text(),
     "priority": SmallInteger(),
 }
-
-
-def time_column(name: str, *, nullable: bool = True) -> Column[Any]:
-    default = None if nullable else func.now()
-    return Column(name, DateTime(timezone=True), nullable=nullable, server_default=default)
-
-
-def count_column(name: str) -> Column[Any]:
-    return Column(name, Integer, nullable=False, server_default="0")
-
-
-def id_column() -> Column[Any]:
-    return Column("id", UUID, primary_key=True, server_default=func.uuidv7())
 
 
 def _entity(entity: Entity) -> Table:
@@ -131,29 +110,6 @@ import_aliases = Table(
     Column("taken_for", Text, nullable=False),
 )
 
-tenants = Table(
-    "tenants",
-    shared,
-    Column("id", Text, primary_key=True),
-    Column("slug", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    time_column("created_at", nullable=False),
-)
-
-api_keys = Table(
-    "api_keys",
-    shared,
-    Column("id", Text, primary_key=True),
-    Column("tenant_id", Text),
-    Column("name", Text, nullable=False),
-    Column("role", Text, nullable=False),
-    Column("secret_hash", LargeBinary, nullable=False),
-    time_column("created_at", nullable=False),
-    time_column("expires_at"),
-    time_column("last_used_at"),
-    time_column("revoked_at"),
-)
-
 migration_jobs = Table(
     "migration_jobs",
     shared,
@@ -231,26 +187,4 @@ migration_mappings = Table(
     Column("created_by", Text, nullable=False),
     time_column("created_at", nullable=False),
     time_column("updated_at", nullable=False),
-)
-
-idempotency_keys = Table(
-    "idempotency_keys",
-    shared,
-    Column("tenant_id", Text, primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("request_hash", Text),
-    Column("status", Integer),
-    Column("response", JSONB(none_as_null=True)),
-    time_column("created_at", nullable=False),
-)
-
-audit_log = Table(
-    "audit_log",
-    shared,
-    id_column(),
-    Column("tenant_id", Text, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("action", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    time_column("at", nullable=False),
 )

@@ -1,0 +1,78 @@
+"""How a workflow has an activity run: on which queue, how patiently, and what becomes of its
+answer."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Generic, TypeVar
+
+from temporalio import workflow
+from temporalio.common import RawValue, RetryPolicy
+from temporalio.exceptions import ApplicationError
+
+from workflows.payload import Payload
+
+ORCHESTRATE = "orchestrate"  # workflows and short activities: a pause must not queue behind a parse
+DELIVER = "deliver"  # sends: many at once, most of them waiting for somebody else's server
+UNREADABLE = "unreadable_result"
+IMPORT = "import"  # long activities that need CPU and database connections
+
+In = TypeVar("In", bound=Payload)
+Out = TypeVar("Out", bound=Payload | None)
+
+# Outages of a database or a store end some day; only errors that say so are final (errors.py).
+PATIENT = RetryPolicy(
+    initial_interval=timedelta(seconds=0.5),
+    backoff_coefficient=2,
+    maximum_interval=timedelta(seconds=15),
+)
+BRIEF = RetryPolicy(
+    initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_attempts=5
+)
+
+
+@dataclass(frozen=True)
+class Step(Generic[In, Out]):
+    """One kind of activity. Calling it from a workflow runs it and returns its result."""
+
+    name: str
+    input: type[In]
+    result: type[Out]
+    queue: str = ORCHESTRATE
+    timeout: timedelta = timedelta(minutes=1)
+    heartbeat: timedelta | None = None
+    retry: RetryPolicy = field(default_factory=lambda: PATIENT)
+
+    async def __call__(self, input: In, summary: str | None = None) -> Out:
+        result = await workflow.execute_activity(
+            self.name,
+            input,
+            result_type=RawValue,
+            task_queue=self.queue,
+            start_to_close_timeout=self.timeout,
+            heartbeat_timeout=self.heartbeat,
+            retry_policy=self.retry,
+            summary=summary,
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        )
+        # An activity that completes although it was to be cancelled swallows the cancellation.
+        caller = asyncio.current_task()
+        if caller is not None and caller.cancelling():
+            raise asyncio.CancelledError
+        return self._read(result)
+
+    def _read(self, result: RawValue | None) -> Out:
+        """What came back; an operator can complete an activity by hand, with whatever he likes.
+
+        Left to the SDK, a result that cannot be read fails the workflow's task, for ever.
+        """
+        try:
+            assert result is not None
+            read: Out = workflow.payload_converter().from_payload(result.payload, self.result)
+        except Exception as error:
+            detail = f"the result of {self.name} cannot be read; was it completed by hand?"
+            raise ApplicationError(detail, type=UNREADABLE) from error
+        return read
+
+
+BEAT = timedelta(seconds=5)  # a dead worker is missed after this; a false alarm is fenced off
