@@ -7,8 +7,8 @@ from typing import Any
 
 from benchmarks.weather_clock import Watch
 from benchmarks.weather_vendors import Vendors
+from domain.integration.pace import MAIL, PERSISTENT, PROMPT
 from domain.notification.backoff import most_attempts
-from domain.notification.delivery import MAIL, PERSISTENT, PROMPT
 from tests.service import Tenant
 
 LATE_SECONDS = 15.0  # of real time, in which what is due is sent

@@ -56,4 +56,5 @@ def bounded(value: Any, limit: int) -> Any:
     return value
 
 
+Text = Annotated[str, AfterValidator(storable)]
 JsonObject = Annotated[dict[str, Any], AfterValidator(storable)]

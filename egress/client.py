@@ -17,7 +17,8 @@ import aiohappyeyeballs
 import aiohttp
 import yarl
 
-from domain.notification.delivery import LATEST_SECONDS, DeliveryFailed, Failure, FailureClass
+from domain.integration.outcome import DeliveryFailed, Failure, FailureClass
+from domain.integration.pace import LATEST_SECONDS
 from egress.address import Network, Policy, address, around
 from egress.guard import DEFAULT_PORTS, SMTP_PORTS, is_literal, parse_host, parse_target
 from egress.http import Lookup, Resolver, guarded_socket, read_most, system_lookup

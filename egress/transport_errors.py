@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import aiohttp
 
-from domain.notification.delivery import DeliveryFailed, Failure, FailureClass
+from domain.integration.outcome import DeliveryFailed, Failure, FailureClass
 from egress.guard import Refused
 
 

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from pydantic.alias_generators import to_camel
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from domain.notification.delivery import Check, Rate, Receipt, Schedule
+from domain.integration.outcome import Check, Receipt
+from domain.integration.pace import Rate, Schedule
 from domain.notification.message import Message
 from domain.notification.severity import Severity, SeveritySetting
 from egress.client import Egress

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from domain.notification.delivery import DeliveryFailed, Failure, FailureClass
+from domain.integration.outcome import DeliveryFailed, Failure, FailureClass
 from egress.client import Egress, Reply
 from integrations.reply import error_code, json_object, refusal
 

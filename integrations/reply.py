@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from domain.notification.delivery import DeliveryFailed, Failure, FailureClass
+from domain.integration.outcome import DeliveryFailed, Failure, FailureClass
 from egress.client import Reply, retry_after
 
 _KEPT_CHARS = 20_000

@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 import pytest
 
-from domain.notification.delivery import DeliveryStatus
 from domain.notification.event import Severity
 from domain.notification.message import render
 from egress.client import egress
@@ -59,14 +58,14 @@ async def announced(child: asyncio.subprocess.Process) -> str:
         return (await child.stdout.readuntil(b"Ctrl-C ends it.\n")).decode()
 
 
-async def send(kind: str, ready: dict[str, Any]) -> DeliveryStatus:
-    """Connect as the ready file says, and tell it something."""
+async def send(kind: str, ready: dict[str, Any]) -> None:
+    """Connect as the ready file says, and tell it something; raises if that is not taken."""
     channel, entry = CHANNELS[kind], ready["receivers"][kind]
     config = channel.config.model_validate(entry["config"])
     message = render("0198c0de-0000-7000-8000-00000000000a", NOTIFICATION, Severity.ERROR)
     outgoing = Outgoing(message, config, channel.options(**entry["options"]))
     async with egress(ready["egressAllow"]) as out:
-        return (await channel.deliver(outgoing, channel.request(outgoing), out)).status
+        await channel.deliver(outgoing, channel.request(outgoing), out)
 
 
 async def test_every_channel_connects_with_what_is_printed(tmp_path: Path) -> None:
@@ -79,7 +78,7 @@ async def test_every_channel_connects_with_what_is_printed(tmp_path: Path) -> No
         assert child.stdout is not None
         for kind, entry in ready["receivers"].items():
             assert entry["url"] in shown
-            assert await send(kind, ready) in (DeliveryStatus.ACCEPTED, DeliveryStatus.DELIVERED)
+            await send(kind, ready)
             async with asyncio.timeout(10):
                 line = (await child.stdout.readline()).decode()
             assert kind in line

@@ -9,7 +9,7 @@ from temporalio import activity
 
 from activities.connections import Connections
 from activities.integration.target import Target, Targets
-from domain.notification.delivery import Check, DeliveryFailed, FailureClass
+from domain.integration.outcome import Check, DeliveryFailed, FailureClass
 from domain.storable import stored
 from domain.tenant import TenantId
 from storage.integration import drafts as draft

@@ -8,22 +8,14 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from domain.notification.delivery import (
-    PROMPT,
-    Check,
-    DeliveryFailed,
-    Failure,
-    FailureClass,
-    Rate,
-    Receipt,
-)
+from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureClass, Receipt
+from domain.integration.pace import PROMPT, Rate
 from domain.redaction import Redactor
 from domain.tenant import TenantId
 from egress.client import Egress
 from integrations import CHANNELS
 from integrations.channel import Channel, ChannelConfig, ChannelOptions, Limits, Outgoing
 from integrations.options import read
-from storage.notification.claims import Lane
 from storage.postgres.statement import Row
 from storage.secrets.vault import CannotOpen, Vault
 
@@ -47,10 +39,6 @@ class Target:
             detail = f"the notification channel's config is not valid: {fault}"
             raise DeliveryFailed(Failure(FailureClass.MISCONFIGURED, detail))
         return found
-
-    def lane(self, worker: str) -> Lane:
-        limits = self.channel.limits
-        return Lane(self.integration_id, limits.keyed, self.interval, worker, limits.stateful)
 
     @property
     def rate(self) -> Rate | None:

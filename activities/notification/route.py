@@ -8,7 +8,8 @@ from uuid import UUID
 
 from activities.integration.target import Target, Targets
 from activities.notification.places import known_as
-from domain.notification.delivery import LATEST_SECONDS, Reason
+from domain.integration.pace import LATEST_SECONDS
+from domain.notification.delivery import Reason
 from domain.notification.event import Severity, action, deadline
 from domain.notification.message import Message, render
 from domain.notification.preference import Preferences

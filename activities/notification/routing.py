@@ -6,7 +6,7 @@ from uuid import UUID
 from temporalio import activity
 
 from activities.connections import Connections
-from activities.notification.backlog import Share, lane_of
+from activities.notification.backlog import LaneKey, lane_of
 from activities.notification.delivering import Delivering, Found
 from activities.notification.finishing import all_of
 from activities.notification.route import decisions_again, is_of, lasts_as_before, routed, unplaced
@@ -36,7 +36,7 @@ class Routing:
     async def open_request(self, input: m.RequestRef) -> m.Opened:
         """Route what is not routed yet; what is open then, lane by lane."""
         tenant_id, request_id = TenantId(input.tenant_id), UUID(input.request_id)
-        found: dict[Share, Found] = {}
+        found: dict[LaneKey, Found] = {}
         try:
             async with self._database.statements(tenant_id) as sql:
                 at_once = await self._route(sql, tenant_id, request_id)
@@ -46,14 +46,14 @@ class Routing:
                     # In the transaction that routed: nobody has to look for it again.
                     # A lane that may be slow would keep the others waiting for this to end.
                     for row in (each for each in rows if not _is_slow(each["type"])):
-                        share = Share(tenant_id, request_id, row["integration_id"])
+                        key = LaneKey(tenant_id, request_id, row["integration_id"])
                         # What waits already may lead where no channel leads any more.
-                        integration = at_once.get(share.integration_id) or (
-                            await routing.integration(sql, share.integration_id)
+                        integration = at_once.get(key.integration_id) or (
+                            await routing.integration(sql, key.integration_id)
                         )
-                        found[share] = await self._delivering.claim(sql, share, integration)
+                        found[key] = await self._delivering.claim(sql, key, integration)
             rounds = (self._delivering.round(*each) for each in found.items())
-            begun = {str(share.integration_id) for share in found}
+            begun = {str(key.integration_id) for key in found}
             left = [lane for lane in map(lane_of, rows) if lane.integration_id not in begun]
             lanes = [*await all_of(rounds), *left]
         finally:

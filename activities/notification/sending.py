@@ -9,14 +9,9 @@ from typing import Any
 
 from activities.integration.target import Target
 from activities.notification.gates import Gates
+from domain.integration.outcome import DeliveryFailed, Failure, FailureClass, Receipt
 from domain.notification.backoff import JITTER, Failures, asks_too_much, next_delay, rest
-from domain.notification.delivery import (
-    DeliveryFailed,
-    DeliveryStatus,
-    Failure,
-    FailureClass,
-    Receipt,
-)
+from domain.notification.delivery import DeliveryStatus
 from domain.notification.event import Severity
 from domain.notification.message import Latest, render
 from domain.redaction import Redactor
@@ -126,7 +121,7 @@ def _outcome(
         given = (result.reference or {}).items()
         return Outcome(
             **common,
-            status=result.status,
+            status=DeliveryStatus.DELIVERED if result.confirmed else DeliveryStatus.ACCEPTED,
             failures=before,
             code=result.code,
             place=result.destination,

@@ -27,8 +27,7 @@ from api.integration.config import (
     with_signing_secret,
 )
 from api.integration.view import check_configured, is_draft
-from domain.notification.event import Text
-from domain.storable import JsonObject, at_most
+from domain.storable import JsonObject, Text, at_most
 from integrations.channel import Channel
 from storage.integration import integrations as integration
 from storage.integration.integrations import Integration

@@ -18,7 +18,7 @@ from api.idempotency import IdempotencyKey, once_within, request_hash, secret_re
 from api.integration.change import Desk, IntegrationChange, NewIntegration
 from api.integration.view import is_draft, seen, type_of
 from api.page import InNumberedPage
-from domain.notification.event import Text
+from domain.storable import Text
 from integrations import CHANNELS
 from storage.integration import integrations as integration
 from storage.integration.integrations import Integration

@@ -12,8 +12,8 @@ from api.auth import Operator, Reader
 from api.change import note
 from api.context import InContext
 from api.errors import ApiError
-from domain.notification.event import Text
 from domain.notification.preference import CHOICES, ChannelType, Choice, Pattern, Preferences
+from domain.storable import Text
 from storage.notification import channels as channel
 from storage.notification import preferences as preference
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, takewhile
 
-from domain.notification.delivery import Failure, FailureClass, Schedule
+from domain.integration.outcome import Failure, FailureClass
+from domain.integration.pace import Schedule
 
 JITTER = 0.1  # each wait is this much longer or shorter at most
 SHORTEST_WISH = 0.5  # headers say whole seconds; what is shorter names no time

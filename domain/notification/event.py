@@ -20,7 +20,7 @@ from pydantic.alias_generators import to_camel
 from domain.notification.event_type import folded
 from domain.notification.severity import Severity as Severity  # who notifies asks for it here
 from domain.notification.severity import understood
-from domain.storable import JsonObject, at_most, bounded, storable
+from domain.storable import JsonObject, Text, at_most, bounded, storable
 
 TITLE_CHARS, BODY_CHARS = 1_000, 100_000
 METADATA_BYTES, USER_BYTES = 16 * 2**10, 4 * 2**10
@@ -32,9 +32,6 @@ class Action(StrEnum):
     TRIGGER = "trigger"
     ACKNOWLEDGE = "acknowledge"
     RESOLVE = "resolve"
-
-
-Text = Annotated[str, AfterValidator(storable)]
 
 
 def _or(empty: Any, taken: Any) -> BeforeValidator:

@@ -6,15 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.notification.delivery import (
-    MAIL,
-    Check,
-    DeliveryFailed,
-    DeliveryStatus,
-    Failure,
-    FailureClass,
-    Receipt,
-)
+from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureClass, Receipt
+from domain.integration.pace import MAIL
 from egress.client import Egress
 from integrations.channel import Limits, Outgoing
 from integrations.email.address import mailbox, meant
@@ -86,7 +79,7 @@ class Email:
         async with talk.open(egress, self._trust(egress)):
             response = await _send(talk, request, to)
         reference = {"message_id": request["headers"]["Message-ID"]}
-        return Receipt(DeliveryStatus.ACCEPTED, 250, reference, response)
+        return Receipt(False, 250, reference, response)
 
     def _trust(self, egress: Egress) -> ssl.SSLContext:
         return self.trust() if self.trust else egress.trust

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from domain.notification.delivery import Check, DeliveryFailed, Failure, FailureClass
+from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureClass
 from egress.client import Egress
 from integrations.email.config import EmailConfig
 from integrations.email.smtp_data import Transfer

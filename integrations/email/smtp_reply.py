@@ -4,7 +4,7 @@ import base64
 import re
 import ssl
 
-from domain.notification.delivery import FailureClass
+from domain.integration.outcome import FailureClass
 
 _ABOUT_LOGIN = frozenset({530, 534, 535})
 # RFC 3463 3.5: "useful only as a persistent transient error". Gmail says so with 550 at the end of

@@ -13,15 +13,8 @@ from uuid import uuid4
 
 from pydantic import AliasChoices, Field, SecretStr
 
-from domain.notification.delivery import (
-    PROMPT,
-    Check,
-    DeliveryFailed,
-    DeliveryStatus,
-    FailureClass,
-    Rate,
-    Receipt,
-)
+from domain.integration.outcome import Check, DeliveryFailed, FailureClass, Receipt
+from domain.integration.pace import PROMPT, Rate
 from domain.notification.event import Action
 from domain.notification.message import Message
 from domain.notification.severity import Severity, SeveritySetting
@@ -120,10 +113,9 @@ class PagerDuty:
         self, outgoing: Outgoing[PagerDutyConfig], request: dict[str, Any], egress: Egress
     ) -> Receipt:
         reply = await _enqueue(outgoing.config, request, egress)
-        done = json_object(reply).get("status") == "success"
-        status = DeliveryStatus.DELIVERED if done else DeliveryStatus.ACCEPTED
+        confirmed = json_object(reply).get("status") == "success"
         reference = {"dedup_key": request["dedup_key"]}
-        return Receipt(status, reply.status, reference, kept(reply))
+        return Receipt(confirmed, reply.status, reference, kept(reply))
 
     async def test(self, config: PagerDutyConfig, egress: Egress) -> list[Check]:
         checks = [

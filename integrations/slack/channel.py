@@ -8,15 +8,8 @@ message that is sent twice appear once; `client_msg_id` names it all the same.
 import re
 from typing import TYPE_CHECKING, Any
 
-from domain.notification.delivery import (
-    PROMPT,
-    Check,
-    DeliveryFailed,
-    DeliveryStatus,
-    FailureClass,
-    Rate,
-    Receipt,
-)
+from domain.integration.outcome import Check, DeliveryFailed, FailureClass, Receipt
+from domain.integration.pace import PROMPT, Rate
 from domain.redaction import Redactor
 from egress.client import Egress, Reply
 from integrations.channel import Limits, Outgoing
@@ -71,12 +64,12 @@ class Slack:
         if outgoing.config.bot_token is None:
             reply = await _post(outgoing.config, request, egress)
             _check_posted(reply)
-            return Receipt(DeliveryStatus.DELIVERED, reply.status, response=kept(reply))
+            return Receipt(True, reply.status, response=kept(reply))
         client = _client(outgoing.config, egress)
         posted = await client.chat_postMessage(**request)
         reference = {name: str(posted.get(name, "")) for name in ("channel", "ts")}
         where = place(reference["channel"])
-        return Receipt(DeliveryStatus.DELIVERED, 200, reference, kept(client.reply), where)
+        return Receipt(True, 200, reference, kept(client.reply), where)
 
     async def test(self, config: SlackConfig, egress: Egress) -> list[Check]:
         if config.bot_token is None:

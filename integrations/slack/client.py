@@ -9,7 +9,7 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from domain.notification.delivery import DeliveryFailed
+from domain.integration.outcome import DeliveryFailed
 from egress.client import Egress, Reply
 from integrations.reply import error_code, json_object, refusal
 from integrations.slack.errors import PARTLY_DONE, advice_on, kind_of

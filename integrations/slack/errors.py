@@ -6,7 +6,7 @@ administrator can mend waits for that. A name that is new may be anything, also 
 so it is tried again.
 """
 
-from domain.notification.delivery import FailureClass
+from domain.integration.outcome import FailureClass
 
 _OF_THE_MESSAGE = """
     msg_too_long msg_blocks_too_long no_text invalid_blocks invalid_blocks_format

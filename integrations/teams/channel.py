@@ -14,15 +14,8 @@ from uuid import uuid4
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from domain.notification.delivery import (
-    PROMPT,
-    Check,
-    DeliveryFailed,
-    DeliveryStatus,
-    FailureClass,
-    Rate,
-    Receipt,
-)
+from domain.integration.outcome import Check, DeliveryFailed, FailureClass, Receipt
+from domain.integration.pace import PROMPT, Rate
 from domain.notification.event import Action, Severity
 from domain.notification.message import Message
 from egress.client import Egress, Reply
@@ -47,10 +40,10 @@ _ADVICE = {  # what the tenant can mend, at the flow or in the integration
     "WorkflowTriggerIsNotEnabled": ": the workflow is turned off: turn it on again",
 }
 _PROVED = {
-    DeliveryStatus.ACCEPTED: "a test card was answered {status}: the workflow is there, takes the"
+    False: "a test card was answered {status}: the workflow is there, takes the"
     " URL's signature, and has accepted a run. Not proved: that the run posts the card. Look for it"
     " in the channel, or for the run in the workflow's history",
-    DeliveryStatus.DELIVERED: "a test card was answered {status} by the workflow's Response action:"
+    True: "a test card was answered {status} by the workflow's Response action:"
     " the steps before it are done. Not proved: that the step that posts is one of them",
 }
 _RUN = "x-ms-workflow-run-id"
@@ -105,7 +98,7 @@ class Teams:
         reply = await _trigger(outgoing.config, request, egress)
         run = reply.headers.get(_RUN, "")
         reference = {"workflow_run_id": run} if re.fullmatch(r"[!-~]{1,100}", run) else None
-        return Receipt(_status(reply), reply.status, reference, kept(reply))
+        return Receipt(_is_confirmed(reply), reply.status, reference, kept(reply))
 
     async def test(self, config: TeamsConfig, egress: Egress) -> list[Check]:
         """Nothing but a real card proves anything."""
@@ -113,13 +106,12 @@ class Teams:
             reply = await _trigger(config, envelope(_test_message()), egress)
         except DeliveryFailed as error:
             return [Check.failed("test card", error)]
-        return [Check("test card", True, _PROVED[_status(reply)].format(status=reply.status))]
+        return [Check("test card", True, _PROVED[_is_confirmed(reply)].format(status=reply.status))]
 
 
-def _status(reply: Reply) -> DeliveryStatus:
+def _is_confirmed(reply: Reply) -> bool:
     """202 is the trigger's own; another 2xx is a Response action's, if a run is named with it."""
-    answered = reply.status != 202 and _RUN in reply.headers
-    return DeliveryStatus.DELIVERED if answered else DeliveryStatus.ACCEPTED
+    return reply.status != 202 and _RUN in reply.headers
 
 
 def _test_message() -> Message:

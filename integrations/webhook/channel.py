@@ -16,15 +16,8 @@ from uuid import uuid4
 
 from pydantic import AfterValidator, AwareDatetime, Field, SecretStr
 
-from domain.notification.delivery import (
-    PERSISTENT,
-    Check,
-    DeliveryFailed,
-    DeliveryStatus,
-    Failure,
-    FailureClass,
-    Receipt,
-)
+from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureClass, Receipt
+from domain.integration.pace import PERSISTENT
 from domain.notification.message import Message
 from egress.client import Egress, Reply, frames, is_header
 from integrations.channel import ChannelConfig, ChannelOptions, Limits, Outgoing
@@ -150,7 +143,7 @@ class Webhook:
         self, outgoing: Outgoing[WebhookConfig], request: dict[str, Any], egress: Egress
     ) -> Receipt:
         reply = await _post(outgoing.config, outgoing.message.delivery_id, request, egress)
-        return Receipt(DeliveryStatus.DELIVERED, reply.status, response=kept(reply))
+        return Receipt(True, reply.status, response=kept(reply))
 
     async def test(self, config: WebhookConfig, egress: Egress) -> list[Check]:
         event = _event("firelater.test", datetime.now(UTC), {"title": "A test of this webhook"})

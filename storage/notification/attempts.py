@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 from uuid import UUID
 
+from domain.integration.outcome import FailureClass
 from domain.notification.backoff import Failures
-from domain.notification.delivery import DeliveryStatus, FailureClass
+from domain.notification.delivery import DeliveryStatus
 from storage.notification import destinations as destination
 from storage.notification import order
 from storage.notification.destinations import Doubt

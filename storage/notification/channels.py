@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import Select, case, delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.notification.delivery import DeliveryStatus, FailureClass
+from domain.integration.outcome import FailureClass
+from domain.notification.delivery import DeliveryStatus
 from storage.integration.tables import integrations
 from storage.notification.parked import note_wakes
 from storage.notification.tables import delivery_rates as rates

@@ -21,7 +21,7 @@ AHEAD_SECONDS = 5.0  # how far ahead slots are given away; a page overtakes all 
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class ClaimPolicy:
     """An integration as claims see it: `interval` is that between two sends to one destination.
 
     `stateful`: the vendor shows a state, so that what a later event replaces is not sent.
@@ -127,55 +127,57 @@ order by min(d.rank), coalesce(r.free_at, '-infinity'), min(d.created_at) limit 
 """
 
 
-async def claim(sql: Statements, lane: Lane, want: int) -> list[Claimed]:
+async def claim(sql: Statements, policy: ClaimPolicy, want: int) -> list[Claimed]:
     """Take up to `want` due deliveries of the integration, whosever request they are of."""
-    if lane.keyed and lane.interval is None:
-        found = await sql.rows(_FREELY, lane.integration_id, want, lane.worker)
+    if policy.keyed and policy.interval is None:
+        found = await sql.rows(_FREELY, policy.integration_id, want, policy.worker)
         if found:
             return await _claimed(sql, found, [0.0] * len(found))
-        names = await destinations.to_probe(sql, lane.integration_id)
+        names = await destinations.to_probe(sql, policy.integration_id)
     else:
-        busy = await sql.rows(_DESTINATIONS, lane.integration_id, want, lane.keyed)
+        busy = await sql.rows(_DESTINATIONS, policy.integration_id, want, policy.keyed)
         names = sorted(row["destination"] for row in busy)
     claimed: list[Claimed] = []
     # In one order for everybody: each of them is locked.
     for destination in names:
-        claimed += await _claim_at(sql, lane, destination, want - len(claimed))
+        claimed += await _claim_at(sql, policy, destination, want - len(claimed))
     return claimed
 
 
-async def _claim_at(sql: Statements, lane: Lane, destination: str, want: int) -> list[Claimed]:
-    held = await destinations.hold(sql, lane.integration_id, destination)
+async def _claim_at(
+    sql: Statements, policy: ClaimPolicy, destination: str, want: int
+) -> list[Claimed]:
+    held = await destinations.hold(sql, policy.integration_id, destination)
     if held is None:  # the integration was deleted a moment ago
         return []
     now, busy, probe = time.monotonic(), max(held["busy"], 0.0), held["probe"]
-    slots = [] if (probe or 0) > 0 else _slots(busy, lane, want)
+    slots = [] if (probe or 0) > 0 else _slots(busy, policy, want)
     if probe is not None:
         slots = slots[:1]
     if not slots:
         return []
-    if lane.stateful:
-        await supersede(sql, lane.integration_id, destination)
-    slotted = _SLOTTED[not lane.keyed or probe is not None, lane.stateful]
-    found = await sql.rows(slotted, lane.integration_id, len(slots), lane.worker, destination)
+    if policy.stateful:
+        await supersede(sql, policy.integration_id, destination)
+    slotted = _SLOTTED[not policy.keyed or probe is not None, policy.stateful]
+    found = await sql.rows(slotted, policy.integration_id, len(slots), policy.worker, destination)
     if not found:
-        await places.rename(sql, lane.integration_id, destination)
-    if found and lane.interval is not None:
-        taken = len(found) * lane.interval
-        await destinations.pace(sql, lane.integration_id, destination, taken)
+        await places.rename(sql, policy.integration_id, destination)
+    if found and policy.interval is not None:
+        taken = len(found) * policy.interval
+        await destinations.pace(sql, policy.integration_id, destination, taken)
     return await _claimed(sql, found, [now + slot for slot in slots])
 
 
-def _slots(busy: float, lane: Lane, want: int) -> list[float]:
+def _slots(busy: float, policy: ClaimPolicy, want: int) -> list[float]:
     """Seconds from now at which sends may start: of an unkeyed destination, one at a time."""
     if busy > AHEAD_SECONDS or want < 1:
         return []
-    if lane.interval is None:  # no rate, so what keeps it busy is a wish of the vendor's
+    if policy.interval is None:  # no rate, so what keeps it busy is a wish of the vendor's
         return [0.0] if busy == 0 else []
-    if not lane.keyed:
+    if not policy.keyed:
         return [busy]
-    fitting = int((AHEAD_SECONDS - busy) / lane.interval) + 1
-    return [busy + number * lane.interval for number in range(min(want, fitting))]
+    fitting = int((AHEAD_SECONDS - busy) / policy.interval) + 1
+    return [busy + number * policy.interval for number in range(min(want, fitting))]
 
 
 _OWN = (

@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import and_, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.notification.delivery import DeliveryStatus, FailureClass
+from domain.integration.outcome import FailureClass
+from domain.notification.delivery import DeliveryStatus
 from storage.integration.tables import integrations
 from storage.notification import destinations as destination
 from storage.notification.order import BLOCKED, BLOCKED_BY_STATE

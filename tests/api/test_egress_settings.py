@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 import worker
-from domain.notification.delivery import DeliveryFailed, FailureClass
+from domain.integration.outcome import DeliveryFailed, FailureClass
 from settings import Settings
 from tests.receivers.authority import Authority
 from tests.receivers.proxy import HttpProxy, proxying

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from domain.notification.delivery import DeliveryFailed, Failure, Receipt
+from domain.integration.outcome import DeliveryFailed, Failure, Receipt
 from domain.notification.message import Message
 from egress.client import Egress, egress
 from integrations import CHANNELS
@@ -41,7 +41,9 @@ async def attempt(stem: str, going: Outgoing[Any], out: Egress) -> Receipt | Fai
 
 
 def outcome(result: Receipt | Failure) -> str:
-    return str(result.status if isinstance(result, Receipt) else result.kind)
+    if isinstance(result, Receipt):
+        return "delivered" if result.confirmed else "accepted"
+    return str(result.kind)
 
 
 class Connected(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from domain.notification.delivery import FailureClass
+from domain.integration.outcome import FailureClass
 from egress.address import Policy
 from egress.client import egress
 from egress.guard import Refused

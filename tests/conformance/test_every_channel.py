@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from domain.integration.outcome import DeliveryFailed, Failure, Receipt
+from domain.integration.pace import MAIL, PERSISTENT, PROMPT
 from domain.notification import backoff
 from domain.notification.backoff import most_attempts
-from domain.notification.delivery import MAIL, PERSISTENT, PROMPT, DeliveryFailed, Failure, Receipt
 from domain.notification.message import Message
 from egress.client import egress
 from integrations import CHANNELS

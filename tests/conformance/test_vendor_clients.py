@@ -9,7 +9,7 @@ import pytest
 import standardwebhooks
 import svix
 
-from domain.notification.delivery import Receipt
+from domain.integration.outcome import Receipt
 from tests.conformance.attempts import connected
 from tests.receivers.authority import Authority
 from tests.receivers.pagerduty import PagerDutyReceiver

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.notification.delivery import LATEST_SECONDS, DeliveryFailed, FailureClass
+from domain.integration.outcome import DeliveryFailed, FailureClass
+from domain.integration.pace import LATEST_SECONDS
 from egress.client import BODY_BYTES, egress, retry_after
 from egress.route import Route
 from tests.integrations.wire import BLOCKED, NOT_SENT, kind, listening, loopback

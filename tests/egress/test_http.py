@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.notification.delivery import DeliveryFailed
+from domain.integration.outcome import DeliveryFailed
 from egress.address import Policy
 from egress.client import egress
 from egress.guard import Refused

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from domain.notification.delivery import DeliveryFailed
+from domain.integration.outcome import DeliveryFailed
 from egress.client import Egress, egress
 from egress.proxy import Proxy
 from egress.route import Route

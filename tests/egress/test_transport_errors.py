@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from domain.notification.delivery import DeliveryFailed, FailureClass
+from domain.integration.outcome import DeliveryFailed, FailureClass
 from egress.client import egress
 from tests.integrations.wire import (
     BLOCKED,

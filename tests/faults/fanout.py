@@ -17,7 +17,8 @@ import asyncpg
 import httpx
 from aiohttp import web
 
-from domain.notification.delivery import OPEN, FailureClass
+from domain.integration.outcome import FailureClass
+from domain.notification.delivery import OPEN
 from tests.api.notification import notifying as n
 from tests.receivers.pagerduty import PagerDutyReceiver
 from tests.receivers.receiver import Receiver

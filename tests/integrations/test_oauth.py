@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from api.errors import ApiError
 from api.integration.config import check_resent
-from domain.notification.delivery import Check, DeliveryFailed, Failure, FailureClass
+from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureClass
 from egress.client import Egress, egress
 from integrations import CHANNELS
 from integrations.channel import Outgoing, secret_names

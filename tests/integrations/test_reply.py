@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from domain.notification.delivery import FailureClass
+from domain.integration.outcome import FailureClass
 from egress.client import Reply
 from integrations.reply import is_page, undocumented
 

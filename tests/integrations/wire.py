@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from domain.notification.delivery import DeliveryFailed, Failure, FailureClass
+from domain.integration.outcome import DeliveryFailed, Failure, FailureClass
 from egress.client import Egress
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -8,7 +8,7 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
-from domain.notification.delivery import Check
+from domain.integration.outcome import Check
 from tests.workflows.migration.fake_job import TENANT
 from tests.workflows.notification.fake_request import FakeRequest, lane, working
 from workflows.integration.connection_check import IntegrationTestWorkflow

@@ -1,6 +1,6 @@
 """What the test of an integration is asked, and what it found."""
 
-from domain.notification.delivery import Check
+from domain.integration.outcome import Check
 from domain.tenant import TenantIdField
 from workflows.payload import Payload
 

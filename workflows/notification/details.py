@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from workflows.notification.messages import Lane
+from workflows.notification.messages import LaneState
 
 
-def lanes(deliveries: int, open: Iterable[Lane]) -> str:
+def lanes(deliveries: int, open: Iterable[LaneState]) -> str:
     """A request's deliveries: what is open still, by integration. Timers say how long they wait."""
     waiting = list(open)
     left = sum(lane.open for lane in waiting)
@@ -17,11 +17,11 @@ def lanes(deliveries: int, open: Iterable[Lane]) -> str:
     return "\n".join(lines)
 
 
-def lane_name(lane: Lane) -> str:
+def lane_name(lane: LaneState) -> str:
     return f"{lane.type} {lane.integration_id}"
 
 
-def _doing(lane: Lane) -> str:
+def _doing(lane: LaneState) -> str:
     if lane.wait is None:
         return "until somebody wakes them"
     return "waiting for their time" if lane.wait else "being sent"

@@ -11,7 +11,7 @@ class RequestRef(Payload):
     request_id: str
 
 
-class Lane(Payload):
+class LaneState(Payload):
     """What an integration still has open of a request, and in how many seconds to look again.
 
     Without `wait` it stands still until somebody wakes it, or until it expires.
@@ -27,7 +27,7 @@ class Opened(Payload):
     """A request that has been routed: its deliveries, and the lanes that are not done."""
 
     deliveries: int
-    lanes: tuple[Lane, ...]
+    lanes: tuple[LaneState, ...]
 
 
 class DeliverInput(Payload):
@@ -42,7 +42,7 @@ class NotificationInput(Payload):
     """`lanes` is what an earlier run of this workflow left open."""
 
     request: RequestRef
-    lanes: tuple[Lane, ...] = ()
+    lanes: tuple[LaneState, ...] = ()
     deliveries: int = 0
 
 

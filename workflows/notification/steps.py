@@ -9,7 +9,7 @@ from workflows.step import BEAT, DELIVER, Step
 # greet and 10 to answer (RFC 5321 4.5.3.2). Whether its worker lives is the heartbeat's to say.
 _SEND = timedelta(minutes=30)
 open_request = Step("open_request", m.RequestRef, m.Opened, DELIVER, _SEND, BEAT * 2)
-deliver = Step("deliver", m.DeliverInput, m.Lane, DELIVER, _SEND, BEAT * 2)
+deliver = Step("deliver", m.DeliverInput, m.LaneState, DELIVER, _SEND, BEAT * 2)
 
 STEPS = (
     open_request,

@@ -127,7 +127,7 @@ class NotificationWorkflow:
             self._lanes[name] = lane.model_copy(update={"wait": left})
         return not long()
 
-    async def _deliver(self, name: str, round: int) -> m.Lane:
+    async def _deliver(self, name: str, round: int) -> m.LaneState:
         order = m.DeliverInput(request=self._request, integration_id=name, round=round)
         summary = f"{details.lane_name(self._lanes[name])}, round {round}"
         try:

@@ -12,15 +12,8 @@ import pytest
 from activities.integration.target import Target
 from activities.notification.gates import PROBE_AFTER, Gates
 from activities.notification.sending import Attempt, send
-from domain.notification.delivery import (
-    PROMPT,
-    Check,
-    DeliveryFailed,
-    DeliveryStatus,
-    Failure,
-    FailureClass,
-    Receipt,
-)
+from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureClass, Receipt
+from domain.integration.pace import PROMPT
 from domain.redaction import Redactor
 from domain.tenant import TenantId
 from egress.client import Egress, egress
@@ -58,7 +51,7 @@ class Quoting:
         self, outgoing: Outgoing[ChannelConfig], request: dict[str, Any], egress: Egress
     ) -> Receipt:
         if self._kind is None:
-            return Receipt(DeliveryStatus.DELIVERED, 200, {"id": _QUOTED}, _QUOTED * 2_000)
+            return Receipt(True, 200, {"id": _QUOTED}, _QUOTED * 2_000)
         raise DeliveryFailed(Failure(self._kind, _QUOTED, 500, response=_QUOTED * 2_000))
 
     async def test(self, config: ChannelConfig, egress: Egress) -> list[Check]:
@@ -127,7 +120,7 @@ class Echoing(Quoting):
     ) -> Receipt:
         said = f"took {request['title']!r}; your password is 'orders'"
         if self._kind is None:
-            return Receipt(DeliveryStatus.DELIVERED, 200, {"id": "<1@orders.example>"}, said)
+            return Receipt(True, 200, {"id": "<1@orders.example>"}, said)
         raise DeliveryFailed(Failure(self._kind, said, 500, response=said))
 
 

@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.integration.outcome import Failure, FailureClass
+from domain.integration.pace import MAIL, PERSISTENT, PROMPT, Schedule
 from domain.notification.backoff import (
     DOUBTFUL,
     LONGEST_REST,
@@ -16,7 +18,6 @@ from domain.notification.backoff import (
     next_delay,
     rest,
 )
-from domain.notification.delivery import MAIL, PERSISTENT, PROMPT, Failure, FailureClass, Schedule
 
 SCHEDULES = st.sampled_from([PROMPT, MAIL, PERSISTENT])
 ANSWERS = st.builds(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from domain.notification.delivery import Check, DeliveryFailed, Failure, Receipt
+from domain.integration.outcome import Check, DeliveryFailed, Failure, Receipt
 from domain.notification.event import Action, Severity
 from domain.notification.message import Message
 from egress.client import Egress, egress

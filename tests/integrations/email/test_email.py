@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from domain.notification.delivery import DeliveryFailed, DeliveryStatus, FailureClass
+from domain.integration.outcome import DeliveryFailed, FailureClass
 from domain.notification.event import Severity
 from egress.client import egress
 from integrations.channel import Outgoing
@@ -57,7 +57,7 @@ async def test_a_mail_arrives_whole(security: Literal["starttls", "tls", "none"]
     assert "98 % of /var<br>\nGrowing." in html
     assert 'href="https://firelater.example/incidents/INC1?a=1&amp;b=2"' in html
     assert "&lt;b&gt;" in html
-    assert (receipt.status, receipt.code) == (DeliveryStatus.ACCEPTED, 250)
+    assert (receipt.confirmed, receipt.code) == (False, 250)
     assert receipt.reference == {"message_id": headers["Message-ID"]}
 
 
@@ -223,7 +223,7 @@ async def test_what_is_no_smtp_is_passing(post: Post, step: str, maybe_sent: boo
 
 async def test_any_yes_to_the_mail_is_one(post: Post) -> None:
     post.receiver.replies["."] = "252 taken"
-    assert (await post.send()).status is DeliveryStatus.ACCEPTED
+    assert not (await post.send()).confirmed
 
 
 async def test_nothing_listens(post: Post) -> None:

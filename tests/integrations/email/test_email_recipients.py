@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from domain.notification.delivery import FailureClass
+from domain.integration.outcome import FailureClass
 from domain.notification.event import Event
 from egress.address import Policy
 from integrations import CHANNELS

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from domain.notification.delivery import DeliveryFailed, DeliveryStatus, Failure, FailureClass
+from domain.integration.outcome import DeliveryFailed, Failure, FailureClass
 from egress.client import egress
 from integrations.email.config import EmailConfig
 from integrations.email.smtp import Conversation
@@ -37,7 +37,7 @@ async def slowly(**delays: float) -> AsyncIterator[Post]:
 async def test_a_server_that_is_slow_at_any_step_takes_the_mail_once(step: str) -> None:
     async with slowly(**{step: SLOW}) as post:
         receipt = await post.send()
-        assert receipt.status is DeliveryStatus.ACCEPTED
+        assert not receipt.confirmed
         assert len(post.receiver.received) == 1
 
 
@@ -53,7 +53,7 @@ async def test_a_late_greeting_is_not_a_late_answer_to_the_mail() -> None:
     """The time before a mail does not count against the ten minutes for its answer."""
     async with slowly(CONNECT=SLOW, **{".": 2 * SLOW}) as post:
         post.waits = replace(Waits(), before=1.5 * SLOW)
-        assert (await post.send()).status is DeliveryStatus.ACCEPTED
+        assert not (await post.send()).confirmed
 
 
 def test_the_waits_are_those_of_the_standard() -> None:
@@ -175,7 +175,7 @@ async def test_a_yes_counts_though_the_connection_breaks_right_after_it() -> Non
 
     async with at(serve, Waits()) as post:
         receipt = await post.send()
-    assert (receipt.status, receipt.code) == (DeliveryStatus.ACCEPTED, 250)
+    assert (receipt.confirmed, receipt.code) == (False, 250)
 
 
 async def test_a_reply_too_many_before_the_mail_is_no_answer_to_it() -> None:

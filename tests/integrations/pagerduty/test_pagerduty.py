@@ -13,14 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import SecretStr, ValidationError
 
-from domain.notification.delivery import (
-    Check,
-    DeliveryFailed,
-    DeliveryStatus,
-    Failure,
-    FailureClass,
-    Receipt,
-)
+from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureClass, Receipt
 from domain.notification.event import Action, Severity
 from domain.notification.message import Message
 from egress.client import egress
@@ -182,7 +175,7 @@ async def test_the_key_is_sent_but_not_recorded() -> None:
     receiver = PagerDutyReceiver(keys=frozenset({KEY}))
     async with serving(receiver):
         receipt = await send(receiver, message())
-    assert receipt.status is DeliveryStatus.DELIVERED
+    assert receipt.confirmed
     assert receipt.reference == {"dedup_key": "incident_INC-1042"}
     assert json.loads(receiver.received[0].body)["routing_key"] == KEY
     assert KEY not in json.dumps(event(message()))
@@ -208,7 +201,7 @@ async def test_202_without_its_words_is_accepted_no_more() -> None:
     receiver.told.extend([Reply(202), Reply(202, "[]"), Reply(202, '{"status": "queued"}')])
     async with serving(receiver):
         for _ in range(3):
-            assert (await send(receiver, message())).status is DeliveryStatus.ACCEPTED
+            assert not (await send(receiver, message())).confirmed
 
 
 @pytest.mark.parametrize(
@@ -240,10 +233,10 @@ async def test_any_2xx_takes_the_event_and_words_confirm_it(status: int) -> None
     receiver = PagerDutyReceiver()
     async with serving(receiver):
         receiver.told.append(Reply(status))
-        assert (await send(receiver, message())).status is DeliveryStatus.ACCEPTED
+        assert not (await send(receiver, message())).confirmed
         if status != 204:
             receiver.told.append(Reply(status, '{"status": "success"}'))
-            assert (await send(receiver, message())).status is DeliveryStatus.DELIVERED
+            assert (await send(receiver, message())).confirmed
 
 
 @pytest.mark.parametrize(("status", "body"), [(200, "<html>Sign in</html>"), (302, ""), (404, "")])

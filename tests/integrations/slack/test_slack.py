@@ -14,14 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from domain.notification.delivery import (
-    Check,
-    DeliveryFailed,
-    DeliveryStatus,
-    Failure,
-    FailureClass,
-    Receipt,
-)
+from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureClass, Receipt
 from domain.notification.message import Latest, Message
 from egress.client import egress
 from integrations.channel import Outgoing
@@ -292,7 +285,7 @@ async def test_the_receipt_is_the_handle_of_the_message() -> None:
     async with serving(receiver):
         receipt = await send(receiver)
     [posted] = receiver.messages
-    assert receipt.status is DeliveryStatus.DELIVERED
+    assert receipt.confirmed
     assert receipt.reference == {"channel": channel_id("#incidents"), "ts": posted["ts"]}
     assert receipt.destination == channel_id("#incidents")
     assert receiver.received[0].headers["Authorization"] == f"Bearer {EXAMPLE_TOKEN}"
@@ -329,7 +322,7 @@ async def test_a_webhook_answers_ok_and_names_no_message() -> None:
     receiver = SlackReceiver()
     async with serving(receiver):
         receipt = await send(receiver, stem="slack_webhook")
-    assert (receipt.status, receipt.reference) == (DeliveryStatus.DELIVERED, None)
+    assert (receipt.confirmed, receipt.reference) == (True, None)
     assert receiver.messages[0]["message"] == content(message())
     assert CHANNEL.destination(outgoing("slack_webhook", receiver.url)) == ""
 
@@ -432,7 +425,7 @@ async def test_others_that_take_slacks_messages_answer_any_2xx(status: int, body
     receiver.always = Reply(status, body)
     async with serving(receiver):
         receipt = await send(receiver, stem="slack_webhook")
-    assert (receipt.status, receipt.code) == (DeliveryStatus.DELIVERED, status)
+    assert (receipt.confirmed, receipt.code) == (True, status)
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from pydantic import ValidationError
 
-from domain.notification.delivery import (
-    Check,
-    DeliveryFailed,
-    DeliveryStatus,
-    Failure,
-    FailureClass,
-    Receipt,
-)
+from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureClass, Receipt
 from domain.notification.event import Action, Severity
 from domain.notification.message import Latest, Message
 from egress.client import egress
@@ -189,7 +182,7 @@ async def test_202_is_accepted_and_names_its_run() -> None:
     receiver = TeamsReceiver()
     async with serving(receiver):
         receipt = await send(receiver)
-    assert (receipt.status, receipt.code) == (DeliveryStatus.ACCEPTED, 202)
+    assert (receipt.confirmed, receipt.code) == (False, 202)
     assert receipt.reference == {"workflow_run_id": receiver.runs[0].id}
     assert receiver.cards == [card(message())]
 
@@ -250,10 +243,10 @@ async def test_a_response_action_confirms_what_it_answers(status: int) -> None:
     async with serving(receiver):
         receiver.told.append(Reply(status, headers=run))
         receipt = await send(receiver)
-        assert (receipt.status, receipt.code) == (DeliveryStatus.DELIVERED, status)
+        assert (receipt.confirmed, receipt.code) == (True, status)
         assert receipt.reference == {"workflow_run_id": "08584712345"}
         receiver.told.append(Reply(status, "" if status == 204 else '{"posted": true}'))
-        assert (await send(receiver)).status is DeliveryStatus.ACCEPTED  # no run is named
+        assert not (await send(receiver)).confirmed  # no run is named
         receiver.told.append(Reply(status, headers=run))
         [check] = await checks_of(receiver)
     assert check.ok
@@ -266,7 +259,7 @@ async def test_a_page_for_people_is_no_success() -> None:
         receiver.told.append(Reply(200, "<!doctype html><title>Sign in</title>"))
         assert (await failure(receiver)).kind is FailureClass.TRANSIENT
         receiver.told.append(Reply(200, "<html>ok</html>", {"X-Ms-Workflow-Run-Id": "1"}))
-        assert (await send(receiver)).status is DeliveryStatus.DELIVERED
+        assert (await send(receiver)).confirmed
 
 
 async def test_too_many_a_second_are_throttled() -> None:

@@ -13,14 +13,7 @@ import svix
 from hypothesis import given
 from pydantic import SecretStr, ValidationError
 
-from domain.notification.delivery import (
-    Check,
-    DeliveryFailed,
-    DeliveryStatus,
-    Failure,
-    FailureClass,
-    Receipt,
-)
+from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureClass, Receipt
 from domain.notification.event import METADATA_BYTES
 from domain.notification.message import Latest, Message
 from egress.client import egress
@@ -73,7 +66,7 @@ async def test_a_receiver_gets_the_event_and_can_verify_it() -> None:
     receiver = WebhookReceiver()
     async with serving(receiver):
         receipt = await send(receiver)
-    assert (receipt.status, receipt.code) == (DeliveryStatus.DELIVERED, 204)
+    assert (receipt.confirmed, receipt.code) == (True, 204)
     [received] = receiver.received
     assert is_verified(EXAMPLE_SECRET, received)
     assert not is_verified(new_secret(), received)
@@ -145,7 +138,7 @@ async def test_any_2xx_is_success(status: int) -> None:
     receiver = WebhookReceiver(status=status)
     async with serving(receiver):
         receipt = await send(receiver)
-    assert (receipt.status, receipt.code) == (DeliveryStatus.DELIVERED, status)
+    assert (receipt.confirmed, receipt.code) == (True, status)
 
 
 CUT = b"Content-Length: 10\r\n\r\nno"
@@ -200,7 +193,7 @@ async def test_what_a_deployment_answers_is_tried_again(status: int) -> None:
         receiver.told.append(Reply(status))
         found = await failure(receiver)
         assert (found.kind, found.gone) == (FailureClass.TRANSIENT, False)
-        assert (await send(receiver)).status is DeliveryStatus.DELIVERED
+        assert (await send(receiver)).confirmed
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -14,7 +14,7 @@ from storage.notification import claims as claim
 from storage.notification import deliveries as delivery
 from storage.notification import outbox
 from storage.notification.attempts import Outcome
-from storage.notification.claims import Claimed, Lane
+from storage.notification.claims import Claimed, ClaimPolicy
 from storage.postgres.database import Database
 from storage.postgres.statement import Row
 
@@ -70,8 +70,8 @@ class Due:
 
     def lane(
         self, *, keyed: bool = True, interval: float | None = None, stateful: bool = False
-    ) -> Lane:
-        return Lane(self.integration_id, keyed, interval, "worker@test", stateful)
+    ) -> ClaimPolicy:
+        return ClaimPolicy(self.integration_id, keyed, interval, "worker@test", stateful)
 
     async def claim(
         self,
@@ -88,8 +88,8 @@ class Due:
     async def turn(self, interval: float | None = None, *, stateful: bool = False) -> float:
         """Seconds until the request's workflow looks again."""
         async with self.database.statements(self.tenant_id) as sql:
-            share = self.request_id, self.integration_id
-            return await delivery.turn(sql, share, interval, stateful=stateful)
+            key = self.request_id, self.integration_id
+            return await delivery.turn(sql, key, interval, stateful=stateful)
 
     async def release(self, claimed: list[Claimed]) -> None:
         async with self.database.statements(self.tenant_id) as sql:

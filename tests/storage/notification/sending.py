@@ -11,7 +11,7 @@ from aiohttp import web
 from temporalio.testing import ActivityEnvironment
 
 from activities.integration.target import Target
-from activities.notification.backlog import Share
+from activities.notification.backlog import LaneKey
 from activities.notification.delivering import Delivering, Window
 from domain.redaction import Redactor
 from egress.client import Egress
@@ -60,8 +60,8 @@ def window(
     target = Target(due.tenant_id, due.integration_id, channel, opened, redactor)
     row = {"id": due.integration_id, "version": 1, "connection_status": "connected"}
     row |= {"last_error": None, "in_doubt": False, "places": {}}
-    share = Share(due.tenant_id, due.request_id, due.integration_id)
-    return Window(share, row, target, granted, [*claimed])
+    key = LaneKey(due.tenant_id, due.request_id, due.integration_id)
+    return Window(key, row, target, granted, [*claimed])
 
 
 def posting(due: Due, slack: Receiver, claimed: Sequence[Claimed]) -> Window:
@@ -70,9 +70,9 @@ def posting(due: Due, slack: Receiver, claimed: Sequence[Claimed]) -> Window:
     return window(due, "slack", config, claimed, len(claimed))
 
 
-async def sent(delivering: Delivering, window: Window) -> m.Lane:
+async def sent(delivering: Delivering, window: Window) -> m.LaneState:
     """A round of an activity that begins with the window."""
-    lane: m.Lane = await ActivityEnvironment().run(delivering.round, window.share, window)
+    lane: m.LaneState = await ActivityEnvironment().run(delivering.round, window.key, window)
     return lane
 
 

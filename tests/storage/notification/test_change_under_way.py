@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from domain.notification.delivery import FailureClass
+from domain.integration.outcome import FailureClass
 from storage.integration import integrations as integration
 from storage.notification import parked as waiting
 from tests.blocked import until_blocked

@@ -10,9 +10,9 @@ from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
 from activities.integration.target import Target, Unusable
-from activities.notification.backlog import Share
+from activities.notification.backlog import LaneKey
 from activities.notification.delivering import Delivering, Window
-from domain.notification.delivery import FailureClass
+from domain.integration.outcome import FailureClass
 from domain.redaction import Redactor
 from integrations.channel import ChannelConfig
 from storage.integration import integrations as integration
@@ -189,7 +189,7 @@ class TestLocks:
         stopping = ActivityEnvironment()
         async with due.database.tenant(due.tenant_id) as connection:
             await integration.find(connection, due.integration_id, lock=True)
-            recording = asyncio.create_task(stopping.run(delivering.round, window.share, window))
+            recording = asyncio.create_task(stopping.run(delivering.round, window.key, window))
             while not await due.rows(_WAITING):
                 await asyncio.sleep(0.02)
             stopping.worker_shutdown()  # so that it sends no more than the window
@@ -209,5 +209,5 @@ def refused(due: Due, claimed: list[Claimed]) -> Window:
     )
     row = {"id": due.integration_id, "version": 1, "connection_status": "connected"}
     row |= {"last_error": None, "in_doubt": False, "places": {}}
-    share = Share(due.tenant_id, due.request_id, due.integration_id)
-    return Window(share, row, target, 1, claimed)
+    key = LaneKey(due.tenant_id, due.request_id, due.integration_id)
+    return Window(key, row, target, 1, claimed)

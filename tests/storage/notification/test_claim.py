@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from domain.notification.delivery import FailureClass
+from domain.integration.outcome import FailureClass
 from storage.notification import claims as claim
 from storage.notification import deliveries as delivery
 from storage.notification import places

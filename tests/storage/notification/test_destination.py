@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
+from domain.integration.outcome import FailureClass
 from domain.notification.backoff import REFUSED
-from domain.notification.delivery import FailureClass
 from storage.notification import deliveries as delivery
 from storage.notification import destinations as destination
 from storage.notification import outbox

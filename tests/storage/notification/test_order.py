@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from domain.notification.delivery import FailureClass
+from domain.integration.outcome import FailureClass
 from tests.storage.notification.due import Due, ids
 
 _ALERT = "incident_INC7"

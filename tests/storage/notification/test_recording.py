@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from domain.notification.delivery import FailureClass
+from domain.integration.outcome import FailureClass
 from egress.client import egress
 from storage.notification.deliveries import LEASE_SECONDS
 from storage.postgres.database import Database

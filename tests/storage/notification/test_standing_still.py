@@ -2,16 +2,16 @@
 
 import pytest
 
-from activities.notification.backlog import Share, stand_still
+from activities.notification.backlog import LaneKey, stand_still
 from storage.notification.deliveries import LEASE_SECONDS
 from tests.storage.notification.due import Due
 
 
 async def wait(due: Due, *, deleted: bool = False) -> float | None:
-    share = Share(due.tenant_id, due.request_id, due.integration_id)
+    key = LaneKey(due.tenant_id, due.request_id, due.integration_id)
     integration = None if deleted else {"id": due.integration_id}
     async with due.database.statements(due.tenant_id) as sql:
-        return (await stand_still(sql, share, integration)).wait
+        return (await stand_still(sql, key, integration)).wait
 
 
 async def test_what_is_due_ends_with_its_life(due: Due) -> None:

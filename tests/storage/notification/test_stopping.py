@@ -26,7 +26,7 @@ class Stopping:
 
     def begun(self, out: Egress) -> "asyncio.Task[object]":
         way = delivering(self.due, out).round
-        return asyncio.create_task(self.environment.run(way, self.window.share, self.window))
+        return asyncio.create_task(self.environment.run(way, self.window.key, self.window))
 
     def cancel(self) -> None:
         """As a worker does that has been stopping for too long."""
@@ -78,7 +78,7 @@ async def test_what_waits_for_its_slot_is_given_back(due: Due) -> None:
         claimed = await due.claim(1, keyed=False, interval=4.0)
         environment.worker_shutdown()
         one = posting(due, slack, claimed)
-        await environment.run(delivering(due, out).round, one.share, one)
+        await environment.run(delivering(due, out).round, one.key, one)
     assert slack.received == []
     assert await due.state(waiting) == ("pending", 0)
 
@@ -88,7 +88,7 @@ async def test_a_send_that_would_be_seen_twice_is_not_cut_off(due: Due) -> None:
     environment = ActivityEnvironment()
     async with serving(slack := SlowSlack()), egress(slack.allowed) as out:
         one = posting(due, slack, await due.claim(1, keyed=False))
-        way = environment.run(delivering(due, out).round, one.share, one)
+        way = environment.run(delivering(due, out).round, one.key, one)
         sending = asyncio.create_task(way)
         await slack.asked.wait()
         environment.worker_shutdown()

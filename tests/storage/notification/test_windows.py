@@ -46,8 +46,8 @@ async def test_who_sends_for_others_only_looks_at_what_is_left_of_its_own(due: D
     async with serving(hook := WebhookReceiver()), egress(hook.allowed) as out:
         config = {"url": hook.url, "secret": EXAMPLE_SECRET}
         full = replace(window(due, "generic_webhook", config, claimed), is_full=True)
-        others = replace(full, share=replace(full.share, request_id=uuid4()))
-        lane = await ActivityEnvironment().run(delivering(due, out).round, others.share, others)
+        others = replace(full, key=replace(full.key, request_id=uuid4()))
+        lane = await ActivityEnvironment().run(delivering(due, out).round, others.key, others)
     assert len(hook.received) == 1
     assert lane.open == 0
 
@@ -66,7 +66,7 @@ class TestState:
             config = {"integrationKey": _KEY, "baseUrl": pager.url}
             two = window(due, "pagerduty", config, claimed, 2)
             activity = ActivityEnvironment()
-            way = activity.run(delivering(due, out).round, two.share, two)
+            way = activity.run(delivering(due, out).round, two.key, two)
             sending = asyncio.create_task(way)
             async with asyncio.timeout(5):
                 while await due.state(id) != state:

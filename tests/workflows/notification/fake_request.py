@@ -26,8 +26,10 @@ class FakeRequest:
     finds nothing left to send. An activity that is held, by its name, answers when it is let go."""
 
     deliveries: int = 3
-    lanes: tuple[m.Lane, ...] = ()
-    rounds: dict[str, list[m.Lane | Exception]] = field(default_factory=lambda: defaultdict(list))
+    lanes: tuple[m.LaneState, ...] = ()
+    rounds: dict[str, list[m.LaneState | Exception]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
     done: set[str] = field(default_factory=set)
     opened: int = 0
     asked: list[m.DeliverInput] = field(default_factory=list)
@@ -49,7 +51,7 @@ class FakeRequest:
         return m.Opened(deliveries=self.deliveries, lanes=left)
 
     @activity.defn(name=deliver.name)
-    async def deliver(self, input: m.DeliverInput) -> m.Lane:
+    async def deliver(self, input: m.DeliverInput) -> m.LaneState:
         self.asked.append(input)
         await self._tell()
         answers = self.rounds[input.integration_id]
@@ -84,8 +86,8 @@ class FakeRequest:
             )
 
 
-def lane(name: str, open: int = 1, wait: float | None = 0) -> m.Lane:
-    return m.Lane(integration_id=name, open=open, wait=wait)
+def lane(name: str, open: int = 1, wait: float | None = 0) -> m.LaneState:
+    return m.LaneState(integration_id=name, open=open, wait=wait)
 
 
 def broken() -> ApplicationError:

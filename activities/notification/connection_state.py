@@ -1,6 +1,6 @@
 """How an integration fares, as the last deliveries through it show."""
 
-from domain.notification.delivery import FailureClass
+from domain.integration.outcome import FailureClass
 from storage.notification import attempts as record
 from storage.notification.attempts import Outcome
 from storage.postgres.statement import Row, Statements
