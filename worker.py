@@ -22,18 +22,18 @@ from temporalio.worker import Worker
 from activities.connections import Connections
 from activities.errors import TranslateErrors
 from activities.heartbeat import Heartbeat
-from activities.integration.connection_check import Testing
+from activities.integration.connection_check import CheckActivities
 from activities.memory import Memory, available, divided, memory_alone
 from activities.migration.alone import AloneOrder, confine_alone, serve
-from activities.migration.closing import Closing
-from activities.migration.importing import Importing
-from activities.migration.parsing import Parsing
+from activities.migration.closing import CloseActivities
+from activities.migration.importing import ImportActivities
+from activities.migration.parsing import ParseActivities
 from activities.migration.starts import CountStarts
-from activities.migration.validating import Validating
-from activities.notification.delivering import Delivering
+from activities.migration.validating import ValidateActivities
+from activities.notification.delivering import DeliverActivities
 from activities.notification.outbox import keep_starting
-from activities.notification.routing import Routing
-from activities.reaping import Reaping
+from activities.notification.routing import RouteActivities
+from activities.reaping import ReapActivities
 from collector import spare_loaded
 from egress.client import egress
 from egress.log_levels import quieten
@@ -44,14 +44,18 @@ from storage.objects.opening import object_store
 from storage.postgres.database import Database
 from storage.secrets.key_check import open_vault
 from workflows.connection import connect
+from workflows.integration import steps as integration
 from workflows.integration.connection_check import IntegrationTestWorkflow
+from workflows.migration import steps as migration
 from workflows.migration.rollback import RollbackWorkflow
 from workflows.migration.workflow import MigrationWorkflow
+from workflows.notification import steps as notification
 from workflows.notification.workflow import NotificationWorkflow
 from workflows.reaper import ReaperWorkflow
 from workflows.schedule import ensure_schedule
-from workflows.step import DELIVER, IMPORT, ORCHESTRATE
+from workflows.step import DELIVER, IMPORT, ORCHESTRATE, Step
 from workflows.steps import STEPS
+from workflows.sweep import reap
 
 # A notification's workflow lives on the queue of its activities: Temporal then hands it the first
 # one together with the workflow's own task, to the same worker.
@@ -66,23 +70,30 @@ _GRACE = timedelta(seconds=20)
 
 def activities(connections: Connections, settings: Settings) -> dict[str, Callable[..., Any]]:
     """Every activity by the name of its step."""
-    delivering = Delivering(connections)
-    rooms = (
-        delivering,
-        Routing(connections, delivering),
-        Parsing(connections, settings),
-        Validating(connections),
-        Importing(connections),
-        Closing(connections),
-        Reaping(connections, settings),
-        Testing(connections),
+    deliver = DeliverActivities(connections)
+    route = RouteActivities(connections, deliver)
+    parse = ParseActivities(connections, settings)
+    validate = ValidateActivities(connections)
+    load = ImportActivities(connections)
+    close = CloseActivities(connections)
+    check = CheckActivities(connections)
+    served: tuple[tuple[Step[Any, Any], Callable[..., Any]], ...] = (
+        (migration.inspect_upload, parse.inspect_upload),
+        (migration.parse_upload, parse.parse_upload),
+        (migration.validate_records, validate.validate_records),
+        (migration.begin_import, load.begin_import),
+        (migration.import_segment, load.import_segment),
+        (migration.set_state, close.set_state),
+        (migration.recall_job, close.recall_job),
+        (migration.undo_import, close.undo_import),
+        (migration.clean_up, close.clean_up),
+        (migration.close_job, close.close_job),
+        (notification.open_request, route.open_request),
+        (notification.deliver, deliver.deliver),
+        (integration.test_integration, check.test_integration),
+        (reap, ReapActivities(connections, settings).reap),
     )
-    return {step.name: _implementation(rooms, step.name) for step in STEPS}
-
-
-def _implementation(rooms: tuple[object, ...], name: str) -> Callable[..., Any]:
-    found: Callable[..., Any] = next(getattr(room, name) for room in rooms if hasattr(room, name))
-    return found
+    return {step.name: implementation for step, implementation in served}
 
 
 def workers(client: Client, connections: Connections, settings: Settings) -> list[Worker]:

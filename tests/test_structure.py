@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ MODULES = sorted(
     for name in MAY_IMPORT
     for path in [*ROOT.glob(f"{name}.py"), *ROOT.glob(f"{name}/**/*.py")]
 )
+NAMES = {".".join(path.with_suffix("").parts).removesuffix(".__init__"): path for path in MODULES}
 
 # Workflows run in Temporal's sandbox and are replayed: they know rules and Temporal, nothing else.
 # These modules beside them belong to Temporal's clients.
@@ -51,7 +53,21 @@ IN_WORKFLOWS = {"domain", "workflows", "temporalio", "pydantic", *sys.stdlib_mod
 # Children get an environment of their own making; everything else asks settings.py.
 READS_ENVIRONMENT = {"settings.py", "embedded/environment.py"}
 
-FILE_LINES, FUNCTION_LINES = 300, 50
+FILE_LINES, FUNCTION_LINES, FOLDER_FILES = 300, 50, 16
+
+# The same rooms on every floor. `mapping` belongs to migration.
+MIGRATION, NOTIFICATION = {"migration", "mapping"}, {"notification"}
+WALLS = {"migration": NOTIFICATION, "mapping": NOTIFICATION, "notification": MIGRATION}
+WALLS |= {"integration": MIGRATION | NOTIFICATION, "values": MIGRATION | NOTIFICATION}
+# What changes an integration tells, in the same transaction, those who depend on it.
+DEPENDS_ON_INTEGRATION = {
+    "storage.notification.channels",
+    "storage.notification.destinations",
+    "storage.notification.parked",
+}
+# Where the rooms of a floor are put together.
+PUT_TOGETHER = {"activities/reaping.py", "api/app.py", "workflows/steps.py"}
+ROOMS = {"mapping", "migration", "notification", "integration", "tenancy"}
 
 
 def parsed(path: Path) -> ast.Module:
@@ -68,6 +84,22 @@ def imports(path: Path) -> Iterator[str]:
             yield str(node.module)
 
 
+def imported(path: Path) -> set[str]:
+    """The modules of ours that the file imports, by their whole names."""
+    found = set()
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+    return found & NAMES.keys()
+
+
+def room(name: str) -> str:
+    """Of `storage.migration.jobs` it is `migration`; a floor's own modules have none."""
+    return name.split(".")[1] if name.count(".") > 1 else ""
+
+
 def tops(path: Path) -> set[str]:
     return {name.partition(".")[0] for name in imports(path)}
 
@@ -76,6 +108,41 @@ def tops(path: Path) -> set[str]:
 def test_arrows_point_inwards(path: Path) -> None:
     package = path.parts[0].removesuffix(".py")
     assert tops(path) & MAY_IMPORT.keys() <= MAY_IMPORT[package] | {package}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_migration_and_notification_know_nothing_of_each_other(name: str) -> None:
+    beyond = WALLS.get(room(name), set())
+    found = {other for other in imported(NAMES[name]) if room(other) in beyond}
+    assert found <= (DEPENDS_ON_INTEGRATION if room(name) == "integration" else set())
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_what_rooms_share_knows_none_of_them(path: Path) -> None:
+    if len(path.parts) == 2 and path.as_posix() not in PUT_TOGETHER:
+        floor = path.parts[0]
+        own = {other for other in imported(path) if other.startswith(f"{floor}.")}
+        assert not ROOMS & {room(other) for other in own}
+
+
+def test_imports_go_in_no_circle() -> None:
+    TopologicalSorter({name: imported(path) - {name} for name, path in NAMES.items()}).prepare()
+
+
+def test_rooms_go_in_no_circle() -> None:
+    between: dict[str, set[str]] = {}
+    for name, path in NAMES.items():
+        if room(name) in ROOMS | {"values"}:
+            here = name.rpartition(".")[0]
+            there = {other.rpartition(".")[0] for other in imported(path) if room(other)}
+            between.setdefault(here, set()).update(there - {here})
+    TopologicalSorter(between).prepare()
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in MODULES}), ids=str)
+def test_folders_stay_small(folder: Path) -> None:
+    files = [path for path in (ROOT / folder).glob("*.py") if path.name != "__init__.py"]
+    assert len(files) <= FOLDER_FILES or folder.parts[:1] == ("benchmarks",) or folder == Path()
 
 
 def test_every_package_has_its_row_in_the_table() -> None:

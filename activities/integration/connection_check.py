@@ -23,7 +23,7 @@ _DETAIL_CHARS = 2_000
 _TENANTS_TURN = (FailureClass.MISCONFIGURED, FailureClass.PERMANENT)
 
 
-class Testing:
+class CheckActivities:
     def __init__(self, connections: Connections) -> None:
         self._database, self._vault = connections.database, connections.vault
         self._egress = connections.egress

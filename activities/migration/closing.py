@@ -27,7 +27,7 @@ from workflows.migration import messages as m
 from workflows.migration import steps
 
 
-class Closing:
+class CloseActivities:
     def __init__(self, connections: Connections) -> None:
         self._database, self._store = connections.database, connections.store
 

@@ -30,7 +30,7 @@ from workflows.migration import messages as m
 from workflows.migration import steps
 
 
-class Importing:
+class ImportActivities:
     def __init__(self, connections: Connections) -> None:
         self._connections, self._database = connections, connections.database
 

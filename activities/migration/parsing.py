@@ -22,7 +22,7 @@ from workflows.migration import messages as m
 from workflows.migration import steps
 
 
-class Parsing:
+class ParseActivities:
     """Parsing is restartable: chunk n depends on the bytes and the readers alone, and those that
     exist stay."""
 

@@ -13,6 +13,7 @@ from activities.migration.job import LoadedJob
 from activities.migration.runs import run_of
 from domain.failures import LISTED_ERRORS, Rejected, duplicate
 from domain.mapping.columns import map_columns
+from domain.mapping.date_evidence import date_evidence
 from domain.mapping.entity import Entity
 from domain.mapping.mapping import Mapping
 from domain.mapping.plan import Plan
@@ -25,7 +26,6 @@ from domain.migration.remark import Remark, gathered, remark_on
 from domain.migration.samples import sample_records
 from domain.migration.tally import RecordTally, Tally, counted
 from domain.values.date_rules import DateEvidence
-from domain.values.dates import date_evidence
 from sources.readers.batch import Batch
 from storage.migration.copying import in_schema
 from storage.migration.known_records import has_records, known_elsewhere

@@ -22,7 +22,7 @@ from workflows.migration import messages as m
 from workflows.migration import steps
 
 
-class Validating:
+class ValidateActivities:
     def __init__(self, connections: Connections) -> None:
         self._connections, self._database = connections, connections.database
 

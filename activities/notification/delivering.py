@@ -53,7 +53,7 @@ class Window:
 Found = Window | m.LaneState  # something to send, or when to look again
 
 
-class Delivering:
+class DeliverActivities:
     def __init__(self, connections: Connections) -> None:
         self._database, self._egress = connections.database, connections.egress
         self.targets = Targets(connections.vault)

@@ -7,7 +7,7 @@ from temporalio import activity
 
 from activities.connections import Connections
 from activities.notification.backlog import LaneKey, lane_of
-from activities.notification.delivering import Delivering, Found
+from activities.notification.delivering import DeliverActivities, Found
 from activities.notification.finishing import all_of
 from activities.notification.route import decisions_again, is_of, lasts_as_before, routed, unplaced
 from domain.notification.event import Severity
@@ -28,8 +28,8 @@ Now = tuple[Sequence[Row], Mapping[str, Preferences]]  # the channels, and who c
 _AT_ONCE = 50  # deliveries of a request that is sent where it is routed, without a step between
 
 
-class Routing:
-    def __init__(self, connections: Connections, delivering: Delivering) -> None:
+class RouteActivities:
+    def __init__(self, connections: Connections, delivering: DeliverActivities) -> None:
         self._database, self._delivering = connections.database, delivering
 
     @activity.defn(name=steps.open_request.name)

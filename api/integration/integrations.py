@@ -22,6 +22,7 @@ from domain.storable import Text
 from integrations import CHANNELS
 from storage.integration import integrations as integration
 from storage.integration.integrations import Integration
+from storage.notification import channels
 from storage.notification import destinations as destination
 from storage.notification import parked as waiting
 
@@ -171,6 +172,6 @@ def _unfinished(row: Integration) -> dict[str, list[str]]:
 
 async def _silenced(connection: AsyncConnection, row: Integration) -> dict[str, list[str]]:
     """Warnings for one that is switched off: which of the default channels lead through it."""
-    names = [] if row["is_active"] else await integration.defaults_through(connection, row["id"])
+    names = [] if row["is_active"] else await channels.defaults_through(connection, row["id"])
     said = "nothing is sent through the default channel {!r}: its integration is switched off"
     return {"warnings": [said.format(name) for name in names]} if names else {}

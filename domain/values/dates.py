@@ -6,11 +6,10 @@ from itertools import pairwise
 
 import polars as pl
 
-from domain.mapping.plan import Plan
 from domain.values.blanks import plain
 from domain.values.date_numbers import read_numbers
-from domain.values.date_parts import date_parts, two_way_dates
-from domain.values.date_rules import NUMBERS, DateEvidence, DateOrder, DateRules
+from domain.values.date_parts import date_parts
+from domain.values.date_rules import NUMBERS, DateOrder, DateRules
 from domain.values.zones import ahead_by_word, offsets
 
 INSTANT = pl.Datetime("us", "UTC")
@@ -27,15 +26,6 @@ def read_instants(texts: pl.Series, rules: DateRules) -> tuple[pl.Series, pl.Ser
     if rules.format is not None:
         return _storable(_by_format(texts, rules.format, rules.zone))
     return _storable(_by_forms(texts, _usual_forms(rules.order), rules))
-
-
-def date_evidence(frame: pl.DataFrame, plan: Plan) -> DateEvidence:
-    """What this batch's nn/nn/yyyy dates, over all columns of dates, tell about their order."""
-    dated = (t for t in plan.targets if t.field.kind == "timestamp" or t.transformation == "date")
-    ordered = [] if plan.dates.format else [each for each in dated if each.date_format is None]
-    wanted = {name for each in ordered for name in (each.source, *each.fallbacks)}
-    columns = (frame[name] for name in frame.columns if name in wanted)
-    return DateEvidence.total(map(two_way_dates, columns))
 
 
 def _usual_forms(order: DateOrder | None) -> tuple[str, ...]:

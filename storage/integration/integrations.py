@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.integration.tables import integration_logs as logs
 from storage.integration.tables import integrations
-from storage.notification.tables import notification_channels as channels
 from storage.postgres.rows import Listing, Span, create_row, find_row, listing, remove_row
 
 Integration = dict[str, Any]  # a row of integrations
@@ -69,13 +68,6 @@ async def page(connection: AsyncConnection, wanted: Integration, span: Span) -> 
 
 async def remove(connection: AsyncConnection, id: UUID) -> bool:
     return await remove_row(connection, integrations, id)
-
-
-async def defaults_through(connection: AsyncConnection, id: UUID) -> list[str]:
-    """The names of the default channels in use that lead through it."""
-    c = channels.c
-    query = select(c.name).where(c.integration_id == id, c.is_default, c.is_active).order_by(c.name)
-    return [*(await connection.scalars(query))]
 
 
 async def log(connection: AsyncConnection, id: UUID, entry: Log) -> None:

@@ -95,3 +95,14 @@ async def route_refused_anew(connection: AsyncConnection, id: UUID) -> set[UUID]
     found = set(rows.scalars())
     await note_wakes(connection, found)
     return found
+
+
+async def defaults_through(connection: AsyncConnection, integration_id: UUID) -> list[str]:
+    """The names of the default channels in use that lead through an integration."""
+    c = channels.c
+    query = (
+        select(c.name)
+        .where(c.integration_id == integration_id, c.is_default, c.is_active)
+        .order_by(c.name)
+    )
+    return [*(await connection.scalars(query))]

@@ -193,7 +193,7 @@ class TestTrouble:
                 raise ValueError("9 is not a valid WorkflowExecutionStatus")
             return await status_of(client, workflow_id)
 
-        monkeypatch.setattr("activities.reaping.status_of", unknown)
+        monkeypatch.setattr("activities.migration.reaping.status_of", unknown)
         reaped = await sweep()
         assert (reaped.closed, reaped.troubled) == (1, 1)
         assert (await tenant.settled(ids[1]))["status"] == "failed"

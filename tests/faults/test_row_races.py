@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.connections import Connections
 from activities.memory import available, divided
-from activities.migration.closing import Closing
-from activities.migration.importing import Importing
+from activities.migration.closing import CloseActivities
+from activities.migration.importing import ImportActivities
 from activities.migration.job import locked_job
 from activities.migration.standing import begin_undo
 from domain.failures import Problem
@@ -76,13 +76,13 @@ async def test_a_late_preview_finds_that_the_import_has_begun(scene: Scene) -> N
         await migration.advance(connection, scene.id, Status.PROCESSING, Phase.IMPORTING)
 
     with pytest.raises(Superseded):
-        await scene.meanwhile(begins, Closing(scene.found).set_state(late))
+        await scene.meanwhile(begins, CloseActivities(scene.found).set_state(late))
     assert (await scene.row())["status"] == "processing"
 
 
 async def test_a_pause_begins_no_import(scene: Scene) -> None:
     early = m.StateInput(job=scene.ref, status=Status.PAUSED, phase=Phase.IMPORTING)
-    state = await Closing(scene.found).set_state(early)
+    state = await CloseActivities(scene.found).set_state(early)
     row = await scene.row()
     assert (state.status, row["status"], row["started_at"]) == (Status.PREVIEW, "preview", None)
 
@@ -91,7 +91,7 @@ async def test_a_late_clean_up_finds_that_the_job_is_over(scene: Scene) -> None:
     async def closes(connection: AsyncConnection) -> None:
         await migration.advance(connection, scene.id, Status.CANCELLED, Phase.DONE)
 
-    cleaned = await scene.meanwhile(closes, Closing(scene.found).clean_up(scene.ref))
+    cleaned = await scene.meanwhile(closes, CloseActivities(scene.found).clean_up(scene.ref))
     row = await scene.row()
     assert (cleaned.deleted, row["status"], row["phase"]) == (0, "cancelled", "done")
 
@@ -107,7 +107,7 @@ async def test_batches_are_those_of_the_chunks_there_are_when_the_import_begins(
         await migration.note(connection, scene.id, chunks=3, profile=profile)
 
     begin = m.BeginInput(job=scene.ref, revision=1, options=Options(batch_size=100))
-    begun = await scene.meanwhile(parses, Importing(scene.found).begin_import(begin))
+    begun = await scene.meanwhile(parses, ImportActivities(scene.found).begin_import(begin))
     assert begun.batches == (await scene.row())["batches"] == 3 * 5
 
 
@@ -120,7 +120,7 @@ async def test_who_ends_a_cancelled_job_gives_it_no_reason_of_his_own(
     async with locked_job(scene.found.database, scene.ref) as (connection, job):
         assert await begin_undo(connection, job, cancel)
     end = m.CloseInput(job=scene.ref, status=Status.FAILED, problem=TERMINATED)
-    assert (await Closing(scene.found).close_job(end)).status is Status.CANCELLED
+    assert (await CloseActivities(scene.found).close_job(end)).status is Status.CANCELLED
     row = await scene.row()
     told = None if first is None else first.model_dump(exclude_none=True)
     assert (row["status"], row["failure"]) == ("cancelled", told)

@@ -13,9 +13,9 @@ from temporalio.testing import ActivityEnvironment
 
 import worker
 from activities.connections import Connections
-from activities.migration.closing import Closing
-from activities.migration.parsing import Parsing
-from activities.migration.validating import Validating
+from activities.migration.closing import CloseActivities
+from activities.migration.parsing import ParseActivities
+from activities.migration.validating import ValidateActivities
 from domain.mapping.mapping import Mapping
 from domain.migration.job import Phase, Status
 from storage.migration import jobs as migration
@@ -64,7 +64,7 @@ async def overtaken(
         await connection.close()
 
 
-async def _in_activity(validating: Validating, input: m.ValidateInput) -> m.Validated:
+async def _in_activity(validating: ValidateActivities, input: m.ValidateInput) -> m.Validated:
     environment = ActivityEnvironment()
     id = migration_id(input.job.job_id)
     environment.info = dataclasses.replace(
@@ -77,7 +77,7 @@ async def _in_activity(validating: Validating, input: m.ValidateInput) -> m.Vali
 async def test_a_job_that_has_ended_is_not_cleaning_up(
     connections: Connections, tenant: Tenant, job: m.JobRef
 ) -> None:
-    await overtaken(tenant, job, Closing(connections).clean_up(job), ENDS)
+    await overtaken(tenant, job, CloseActivities(connections).clean_up(job), ENDS)
     ended = await tenant.job(job.job_id)
     assert (ended["status"], ended["phase"]) == ("failed", "done")
 
@@ -91,7 +91,7 @@ async def test_an_import_that_has_begun_does_not_wait_to_begin(
 ) -> None:
     state = m.StateInput(job=job, status=status, phase=phase)
     with pytest.raises(Superseded):
-        await overtaken(tenant, job, Closing(connections).set_state(state), IMPORTS_PAUSED)
+        await overtaken(tenant, job, CloseActivities(connections).set_state(state), IMPORTS_PAUSED)
     assert (await tenant.job(job.job_id))["status"] == "paused"
 
 
@@ -103,7 +103,7 @@ async def test_what_the_user_asked_for_last_stays(
 ) -> None:
     state = m.StateInput(job=job, status=late, phase=Phase.IMPORTING, turn=1)
     since = f"status = '{now}', phase = 'importing', started_at = now(), turn = 2"
-    found = await overtaken(tenant, job, Closing(connections).set_state(state), since)
+    found = await overtaken(tenant, job, CloseActivities(connections).set_state(state), since)
     assert found.status == now
     assert (await tenant.job(job.job_id))["status"] == now
 
@@ -113,7 +113,7 @@ async def test_a_job_that_is_validated_does_not_wait_any_more(
 ) -> None:
     late = m.StateInput(job=job, status=Status.PREVIEW, phase=Phase.AWAITING_EXECUTE, turn=1)
     since = "status = 'processing', phase = 'validating', turn = 2"
-    await overtaken(tenant, job, Closing(connections).set_state(late), since)
+    await overtaken(tenant, job, CloseActivities(connections).set_state(late), since)
     assert (await tenant.job(job.job_id))["phase"] == "validating"
 
 
@@ -124,13 +124,13 @@ async def test_what_is_said_again_is_taken(
     state = m.StateInput(
         job=job, status=Status.PROCESSING, phase=Phase.VALIDATING, turn=turn["turn"]
     )
-    assert (await Closing(connections).set_state(state)).status is Status.PROCESSING
+    assert (await CloseActivities(connections).set_state(state)).status is Status.PROCESSING
 
 
 async def test_an_import_that_has_begun_is_not_parsing(
     connections: Connections, tenant: Tenant, job: m.JobRef
 ) -> None:
-    parsing = Parsing(connections, tenant.service.settings)
+    parsing = ParseActivities(connections, tenant.service.settings)
     with pytest.raises(Superseded):
         await overtaken(tenant, job, parsing.inspect_upload(job), IMPORTS_PAUSED)
     importing = await tenant.job(job.job_id)
@@ -145,5 +145,5 @@ async def test_what_is_found_of_the_file_too_late_is_not_kept(
         revision = await migration.add_mapping(connection, tenant.id, UUID(job.job_id), WRONG)
     late = m.ValidateInput(job=job, revision=revision)
     with pytest.raises(Superseded):
-        await overtaken(tenant, job, _in_activity(Validating(connections), late), change)
+        await overtaken(tenant, job, _in_activity(ValidateActivities(connections), late), change)
     assert await tenant.errors(job.job_id) == []

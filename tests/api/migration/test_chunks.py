@@ -7,7 +7,7 @@ import pytest
 
 import worker
 from activities.migration.keys import job_prefix, new_chunk_key, new_chunk_number
-from activities.migration.parsing import Parsing
+from activities.migration.parsing import ParseActivities
 from tests.service import Tenant
 from workflows.migration import messages as m
 
@@ -92,7 +92,7 @@ async def test_a_parse_that_goes_on_after_an_upgrade_begins_anew(tenant: Tenant,
         "select object_etag from public.migration_jobs where id = $1", job["id"]
     )
     async with worker.connected(tenant.service.settings) as (_, connections):
-        parsing = Parsing(connections, tenant.service.settings)
+        parsing = ParseActivities(connections, tenant.service.settings)
         await parsing.parse_upload(m.ParseInput(job=ref, etag=row["object_etag"]))
     assert (await tenant.execute(job["id"]))["successfulRecords"] == 1
 

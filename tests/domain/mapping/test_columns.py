@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from domain.mapping.columns import map_columns
+from domain.mapping.date_evidence import date_evidence
 from domain.mapping.entity import INCIDENT
 from domain.mapping.plan import Plan
-from domain.values.dates import date_evidence
 from tests.domain.mapping.mapping_cases import (
     a_frame,
     a_mapping,

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.mapping.date_evidence import date_evidence
 from domain.values.date_rules import DateEvidence, DateOrder, DateRules
-from domain.values.dates import INSTANT, date_evidence, read_instants
+from domain.values.dates import INSTANT, read_instants
 from tests.domain.mapping.mapping_cases import a_frame, a_plan, to
 from tests.domain.values import zone_table
 

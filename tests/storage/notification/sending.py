@@ -12,7 +12,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.integration.target import Target
 from activities.notification.backlog import LaneKey
-from activities.notification.delivering import Delivering, Window
+from activities.notification.delivering import DeliverActivities, Window
 from domain.redaction import Redactor
 from egress.client import Egress
 from integrations import CHANNELS
@@ -46,9 +46,9 @@ class SlowSlack(Slow, SlackReceiver): ...
 class SlowPager(Slow, PagerDutyReceiver): ...
 
 
-def delivering(due: Due, out: Egress, vault: Vault | None = None) -> Delivering:
+def delivering(due: Due, out: Egress, vault: Vault | None = None) -> DeliverActivities:
     connections = SimpleNamespace(database=due.database, vault=vault, egress=out)
-    return Delivering(connections)  # type: ignore[arg-type]
+    return DeliverActivities(connections)  # type: ignore[arg-type]
 
 
 def window(
@@ -70,7 +70,7 @@ def posting(due: Due, slack: Receiver, claimed: Sequence[Claimed]) -> Window:
     return window(due, "slack", config, claimed, len(claimed))
 
 
-async def sent(delivering: Delivering, window: Window) -> m.LaneState:
+async def sent(delivering: DeliverActivities, window: Window) -> m.LaneState:
     """A round of an activity that begins with the window."""
     lane: m.LaneState = await ActivityEnvironment().run(delivering.round, window.key, window)
     return lane

@@ -11,7 +11,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.integration.target import Target, Unusable
 from activities.notification.backlog import LaneKey
-from activities.notification.delivering import Delivering, Window
+from activities.notification.delivering import DeliverActivities, Window
 from domain.integration.outcome import FailureClass
 from domain.redaction import Redactor
 from integrations.channel import ChannelConfig
@@ -185,7 +185,7 @@ class TestLocks:
         await due.add(4, 4)
         window = refused(due, await due.claim(1, keyed=False))
         connections = SimpleNamespace(database=due.database, vault=None, egress=None)
-        delivering = Delivering(connections)  # type: ignore[arg-type]
+        delivering = DeliverActivities(connections)  # type: ignore[arg-type]
         stopping = ActivityEnvironment()
         async with due.database.tenant(due.tenant_id) as connection:
             await integration.find(connection, due.integration_id, lock=True)

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.notification.routing import Routing
+from activities.notification.routing import RouteActivities
 from egress.client import egress
 from storage.postgres.statement import as_json
 from tests.receivers.receiver import Receiver, serving
@@ -64,7 +64,7 @@ async def test_one_that_fails_waits_for_the_others(due: Due, kept: Kept) -> None
         failing, hanging = [await connect(due, kept, each) for each in (fast, slow)]
         await refuse(due, kept, failing)
         connections = SimpleNamespace(database=due.database)
-        routing = Routing(connections, delivering(due, out, kept.vault))  # type: ignore[arg-type]
+        routing = RouteActivities(connections, delivering(due, out, kept.vault))  # type: ignore[arg-type]
         ref = m.RequestRef(tenant_id=due.tenant_id, request_id=str(due.request_id))
         opening = asyncio.create_task(ActivityEnvironment().run(routing.open_request, ref))
         await slow.asked.wait()

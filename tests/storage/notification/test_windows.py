@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from temporalio.testing import ActivityEnvironment
 
-from activities.notification.delivering import Delivering
+from activities.notification.delivering import DeliverActivities
 from egress.client import egress
 from storage.postgres.statement import as_json
 from tests.receivers.receiver import Reply, serving
@@ -103,7 +103,7 @@ async def test_who_has_answered_holds_no_place_for_who_hangs(due: Due, kept: Kep
         await asyncio.gather(*rounds)
 
 
-async def _round(worker: Delivering, due: Due) -> Any:
+async def _round(worker: DeliverActivities, due: Due) -> Any:
     request = m.RequestRef(tenant_id=due.tenant_id, request_id=str(due.request_id))
     input = m.DeliverInput(request=request, integration_id=str(due.integration_id), round=1)
     return await ActivityEnvironment().run(worker.deliver, input)
