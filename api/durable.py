@@ -48,7 +48,7 @@ async def roll_back(temporal: Client, job: Job) -> None:
     try:
         await start_rollback(temporal, RollbackInput(job=reference(job)), summary(job))
     except WorkflowAlreadyStartedError as error:
-        raise ApiError(409, "invalid_state", "the job is being rolled back already") from error
+        raise ApiError("invalid_state", "the job is being rolled back already") from error
 
 
 async def start_accepted(temporal: Client, request: RequestRef, events: list[Event]) -> None:
@@ -89,13 +89,13 @@ async def ask(temporal: Client, job_id: UUID, update: Any, *args: Any) -> None:
         await _answer(temporal, taken)
     except TimeoutError as error:
         detail = "no worker has taken the request yet; it may still take effect"
-        raise ApiError(503, "unavailable", detail) from error
+        raise ApiError("unavailable", detail) from error
     except WorkflowUpdateFailedError as error:
         raise _refusal(error) from error
     except RPCError as error:
         # Temporal says NOT_FOUND of a workflow that has ended, too.
         if error.status is RPCStatusCode.NOT_FOUND:
-            raise ApiError(409, "invalid_state", _ENDED) from error
+            raise ApiError("invalid_state", _ENDED) from error
         if await _is_paused(temporal, handle.id):
             raise _paused(_NOT_ASKED) from error
         raise
@@ -119,7 +119,7 @@ async def _is_paused(temporal: Client, workflow_id: str) -> bool:
 
 
 def _paused(then: str) -> ApiError:
-    return ApiError(409, "workflow_paused", f"an operator has paused the job in Temporal; {then}")
+    return ApiError("workflow_paused", f"an operator has paused the job in Temporal; {then}")
 
 
 def _refusal(error: WorkflowUpdateFailedError) -> Exception:
@@ -127,7 +127,7 @@ def _refusal(error: WorkflowUpdateFailedError) -> Exception:
     cause = error.cause
     if isinstance(cause, ApplicationError):
         if cause.type == "invalid_state":
-            return ApiError(409, "invalid_state", cause.message)
+            return ApiError("invalid_state", cause.message)
         if cause.type == _UNANSWERED:
-            return ApiError(409, "invalid_state", "the job ended before it could do that")
+            return ApiError("invalid_state", "the job ended before it could do that")
     return error

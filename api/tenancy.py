@@ -46,7 +46,7 @@ async def create_tenant(
         try:
             tenant, key = await tenants.create(tx, body.slug, body.name)
         except tenants.SlugTaken as error:
-            raise ApiError(409, "slug_taken", f"there is a tenant {body.slug!r} already") from error
+            raise ApiError("slug_taken", f"there is a tenant {body.slug!r} already") from error
         answer = {"data": {"id": tenant.id, "slug": tenant.slug, "name": tenant.name}}
         await hold.settle(tx, hash, 201, answer)
     return JSONResponse({**answer, "apiKey": key}, 201)
