@@ -116,7 +116,7 @@ class Desk:
             config = self._checked(channel, {}, body)
             whole = with_signing_secret(channel, config)
             values |= self._sealed(channel, id, whole)
-            secret = _made(config, whole)
+            secret = _made(channel, config, whole)
         else:
             values |= _off(wanted=body.is_active)
         row = await integration.create(self.connection, values)
@@ -136,7 +136,7 @@ class Desk:
             whole = with_signing_secret(channel, config)
             values = _switched(row) | values
             values |= self._sealed(channel, row["id"], whole, (before, row["credential_hints"]))
-            secret = _made(config, whole)
+            secret = _made(channel, config, whole)
         elif is_draft(row) and "is_active" in values:
             if body.is_active:
                 check_configured(row)
@@ -153,7 +153,7 @@ class Desk:
         values = self._sealed(channel, row["id"], config, (before, row["credential_hints"]))
         changed = await integration.change(self.connection, row["id"], values)
         await self._note(row["id"], "rotate_secret", "a new signing secret")
-        return Written(changed, _made(before, config))
+        return Written(changed, _made(channel, before, config))
 
     def _checked(self, channel: Channel[Any], before: Config, body: NewIntegration) -> Config:
         """What the config is to be. Raises ApiError 422."""
@@ -219,10 +219,12 @@ def _switched(row: Integration) -> Integration:
     return {"is_active": row["connection_status"] != "disabled"}
 
 
-def _made(before: Config, after: Config) -> str | None:
+def _made(channel: Channel[Any], before: Config, after: Config) -> str | None:
     """The signing secret that a config got although its owner did not give it."""
-    secret: str | None = after.get("secret")
-    return secret if secret != before.get("secret") else None
+    if channel.signing is None:
+        return None
+    secret: str | None = after.get(channel.signing.member)
+    return secret if secret != before.get(channel.signing.member) else None
 
 
 def _named(body: IntegrationChange) -> list[str]:
