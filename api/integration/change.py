@@ -8,13 +8,13 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.audit import note
 from api.auth import Caller
-from api.change import note, without_defaults
 from api.context import Context
 from api.errors import ApiError
 from api.integration.config import (
     Config,
-    Parts,
+    SplitConfig,
     channel_of,
     check_resent,
     checked,
@@ -46,6 +46,12 @@ Direction = Literal["inbound", "outbound", "both"]
 # In the words of the platform's client; its table has the minutes as `sync_interval`.
 _MINUTES = AliasChoices("syncInterval", "syncIntervalMinutes", "sync_interval_minutes")
 _NO_COLUMNS = {"config", "credentials", "type"}  # said in columns of their own, or fixed
+
+
+def without_defaults(schema: dict[str, Any]) -> None:
+    """For `json_schema_extra`: a default is for what is made, and says nothing of a change."""
+    for described in schema["properties"].values():
+        described.pop("default", None)
 
 
 class NewIntegration(BaseModel):
@@ -97,7 +103,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class IntegrationWriter:
     """Where one caller's integrations are written."""
 
     context: Context
@@ -179,7 +185,7 @@ class Desk:
     ) -> Integration:
         """A config as its columns. `earlier`: the one before, and its hints, of which those stay
         whose secret is the same."""
-        parts = Parts.of(channel, config)
+        parts = SplitConfig.of(channel, config)
         return {
             "config": parts.plain,
             "credentials": self.context.vault.seal(self.caller.tenant_id, id, parts.secrets),

@@ -214,14 +214,14 @@ def rotated(channel: Channel[Any], config: Config) -> Config:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class SplitConfig:
     """A config taken apart: what anybody who may read is shown, and what nobody is."""
 
     plain: Config
     secrets: Config
 
     @classmethod
-    def of(cls, channel: Channel[Any], config: Config) -> "Parts":
+    def of(cls, channel: Channel[Any], config: Config) -> "SplitConfig":
         names = secret_names(channel.config)
         return cls(
             {name: value for name, value in config.items() if name not in names},

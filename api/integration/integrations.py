@@ -8,10 +8,9 @@ from fastapi.responses import Response
 from pydantic import AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.audit import note
 from api.auth import Admin, Reader
-from api.change import note
 from api.context import InContext
-from api.durable import wake_requests
 from api.errors import ApiError, existing, unique_name
 from api.idempotency import (
     Created,
@@ -21,9 +20,10 @@ from api.idempotency import (
     request_hash,
     secret_request_hash,
 )
-from api.integration.change import Desk, IntegrationChange, NewIntegration
+from api.integration.change import IntegrationChange, IntegrationWriter, NewIntegration
 from api.integration.view import is_draft, seen, type_of
 from api.page import InNumberedPage
+from api.request_workflow import wake_requests
 from domain.storable import Text
 from integrations import CHANNELS
 from storage.integration import integrations as integration
@@ -68,7 +68,7 @@ async def create_integration(
     is not active until it gets one."""
 
     async def create(connection: AsyncConnection) -> Created:
-        written = await Desk(context, caller, connection).create(body)
+        written = await IntegrationWriter(context, caller, connection).create(body)
         answer = {"data": seen(written.row), **_unfinished(written.row)}
         return Created(answer, written.shown_once)
 
@@ -100,7 +100,7 @@ async def change_integration(
         async with context.database.tenant(caller.tenant_id) as connection:
             found = await integration.find(connection, integration_id, lock=True)
             found = _listed(existing(found, "integration"))
-            written = await Desk(context, caller, connection).change(found, body)
+            written = await IntegrationWriter(context, caller, connection).change(found, body)
             woken = await waiting.wake(connection, integration_id)
             silent = await _silenced(connection, written.row)
     if written.row["is_active"]:
@@ -119,7 +119,8 @@ async def rotate_secret(
 
     async def rotate(connection: AsyncConnection) -> Created:
         found = await integration.find(connection, integration_id, lock=True)
-        written = await Desk(context, caller, connection).rotate(existing(found, "integration"))
+        found = existing(found, "integration")
+        written = await IntegrationWriter(context, caller, connection).rotate(found)
         await waiting.wake(connection, integration_id)
         return Created({"data": seen(written.row)}, written.shown_once)
 

@@ -11,16 +11,16 @@ from fastapi.responses import JSONResponse, Response
 from pydantic_core import to_jsonable_python
 from temporalio.service import RPCError
 
+from api.audit import note
 from api.auth import Caller, Operator
-from api.change import note
 from api.context import Context, InContext
-from api.durable import reference
 from api.errors import ApiError, bad_input_response
 from api.idempotency import IdempotencyKey, IdempotentRequest, request_hash
 from api.migration.form import Form
-from api.migration.intake import Intake, UploadFields
 from api.migration.job import find_job, shown_jobs
+from api.migration.job_workflow import reference
 from api.migration.stored_file import take_room
+from api.migration.upload_reader import UploadFields, UploadReader
 from domain.failures import BadInput, Problem
 from domain.mapping.mapping import Mapping
 from domain.migration.job import Status
@@ -62,13 +62,13 @@ async def upload(
     form = Form(request, context.settings.upload_max_bytes)
     idempotent = IdempotentRequest(context.database, caller.tenant_id, idempotency_key)
     async with idempotent.reserved():
-        fields, mapping, stored = await Intake(context, caller, form).take()
-        taken = _Taken(context, caller, idempotent, _hash(fields, stored))
-        job = await taken.record(stored, mapping)
+        fields, mapping, stored = await UploadReader(context, caller, form).read()
+        received = _Upload(context, caller, idempotent, _hash(fields, stored))
+        job = await received.record(stored, mapping)
         if isinstance(job, Response):
             return job
         await _start(context, job)
-        return await taken.answer(job["id"], fields.wait)
+        return await received.answer(job["id"], fields.wait)
 
 
 def _hash(fields: UploadFields, stored: NewJob) -> str:
@@ -77,7 +77,7 @@ def _hash(fields: UploadFields, stored: NewJob) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Taken:
+class _Upload:
     """An upload whose file is in storage: whose it is, its key, and the hash of what it asks."""
 
     context: Context

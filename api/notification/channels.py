@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Operator, Reader
 from api.context import InContext
-from api.durable import wake_requests
 from api.errors import existing, unique_name
 from api.idempotency import (
     Created,
@@ -19,9 +18,10 @@ from api.idempotency import (
     request_hash,
     secret_request_hash,
 )
-from api.notification.channel_change import ChannelChange, ChannelDesk, NewChannel
+from api.notification.channel_change import ChannelChange, ChannelWriter, NewChannel
 from api.notification.channel_config import shown
 from api.page import InNumberedPage
+from api.request_workflow import wake_requests
 from integrations import CHANNELS
 from integrations.options import misplaced
 from storage.notification import channels as channel
@@ -52,7 +52,7 @@ async def create_channel(
     secret that is made for that is shown this once."""
 
     async def create(connection: AsyncConnection) -> Created:
-        id, done = await ChannelDesk(context, caller, connection).create(body)
+        id, done = await ChannelWriter(context, caller, connection).create(body)
         row = existing(await channel.see(connection, id), "notification channel")
         return Created({"data": shown(row)}, done.shown_once)
 
@@ -87,7 +87,7 @@ async def change_channel(
     with unique_name("a notification channel", body.name):
         async with context.database.tenant(caller.tenant_id) as connection:
             found = existing(await channel.find(connection, channel_id), "notification channel")
-            done = await ChannelDesk(context, caller, connection).change(found, body)
+            done = await ChannelWriter(context, caller, connection).change(found, body)
             row = existing(await channel.see(connection, channel_id), "notification channel")
     await wake_requests(context.temporal, caller.tenant_id, done.woken)
     return {"data": shown(row), **done.shown_once}
@@ -106,8 +106,8 @@ async def delete_channel(
     """Remove it. Deliveries that are on their way stay so, but for those through a connection of
     the channel's own, which goes with it. Refused while users' preferences name it."""
     async with context.database.tenant(caller.tenant_id) as connection:
-        desk = ChannelDesk(context, caller, connection)
-        users, woken = await desk.delete(channel_id, force=force)
+        writer = ChannelWriter(context, caller, connection)
+        users, woken = await writer.delete(channel_id, force=force)
     await wake_requests(context.temporal, caller.tenant_id, woken)
     if users:
         return JSONResponse({"data": {"id": str(channel_id), "users": users}})

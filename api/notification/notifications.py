@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import OPERATE, Notifier, Operator, Reader
 from api.context import InContext
-from api.durable import start_accepted, wake_requests
 from api.errors import existing
 from api.idempotency import Created, IdempotencyKey, IdempotentRequest, create_once, request_hash
 from api.notification.deliveries import send_again, with_attempts, with_deliveries
 from api.page import InPage
+from api.request_workflow import start_accepted, wake_requests
 from domain.notification.delivery import DeliveryStatus
 from domain.notification.event import Event
 from storage.notification import deliveries as delivery
