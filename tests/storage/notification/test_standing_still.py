@@ -2,7 +2,7 @@
 
 import pytest
 
-from activities.notification.backlog import LaneKey, stand_still
+from activities.notification.batch import LaneKey, stand_still
 from storage.notification.deliveries import LEASE_SECONDS
 from tests.storage.notification.due import Due
 
