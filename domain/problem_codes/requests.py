@@ -6,8 +6,9 @@ REQUESTS = (
     Code(
         "bad_request",
         400,
-        "The body cannot be read, for example because it is not UTF-8.",
-        "Send the body as JSON in UTF-8.",
+        "The body cannot be read: it is not UTF-8, is nested too deep, or has a number of thousands"
+        " of digits.",
+        "Send plain JSON in UTF-8.",
     ),
     Code(
         "client_disconnected",
