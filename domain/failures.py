@@ -5,6 +5,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from domain.problem_codes import declaration_of
+
 
 class Problem(BaseModel):
     """The stable part of an error: a `code` for programs, a `detail` for people, and the place.
@@ -27,9 +29,11 @@ class Problem(BaseModel):
 
 
 class BadInput(Exception):
-    """The file as a whole cannot be read; nothing of it may be imported."""
+    """The file as a whole cannot be read; nothing of it may be imported. Raises LookupError for a
+    code that is not declared."""
 
     def __init__(self, code: str, detail: str, **place: Any) -> None:
+        declaration_of(code)
         super().__init__(f"{code}: {detail}")
         self.problem = Problem(code=code, detail=detail, **place)
 

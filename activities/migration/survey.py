@@ -220,9 +220,10 @@ class Surveyor:
 
 def _of_numbers(tally: Tally) -> Iterator[Remark]:
     """What is to be said of records whose number the tenant has under another id."""
-    for those, code, detail in (
-        (tally.known_otherwise(), "known_otherwise", _OTHERWISE),
-        (tally.found_by_number(), "matched_by_number", _MATCHED),
-    ):
-        if not those.is_empty():
-            yield remark_on(those, code, detail, "external_id")
+    yield from _on_numbers(tally.known_otherwise(), "known_otherwise", _OTHERWISE)
+    yield from _on_numbers(tally.found_by_number(), "matched_by_number", _MATCHED)
+
+
+def _on_numbers(rows: pl.Series, code: str, detail: str) -> Iterator[Remark]:
+    if not rows.is_empty():
+        yield remark_on(rows, code, detail, "external_id")

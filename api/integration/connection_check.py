@@ -79,7 +79,7 @@ async def _outcome(
         async with asyncio.timeout(_PATIENCE):
             outcome = await handle.result()
     except TimeoutError as error:
-        raise ApiError(503, "unavailable", "no worker has done the test in time") from error
+        raise ApiError("unavailable", "no worker has done the test in time") from error
     except WorkflowFailureError as error:
         raise _ended() from error
     except RPCError as error:
@@ -91,4 +91,4 @@ async def _outcome(
 
 def _ended() -> ApiError:
     detail = "the test was ended in Temporal before it had a result; test again"
-    return ApiError(503, "unavailable", detail)
+    return ApiError("unavailable", detail)

@@ -26,7 +26,7 @@ def check_configured(row: Integration) -> None:
     """Raises ApiError 409 for a draft."""
     if is_draft(row):
         detail = "it has no config yet: give it one with PATCH"
-        raise ApiError(409, "config_missing", detail)
+        raise ApiError("config_missing", detail)
 
 
 def seen(row: Integration, rests_until: datetime | None = None) -> dict[str, Any]:

@@ -97,7 +97,7 @@ class Given(BaseModel):
 def check_tenant(slug: str | None, caller: Caller) -> None:
     """Raises ApiError 403 for another tenant's."""
     if slug not in (None, caller.slug):
-        raise ApiError(403, "forbidden", "this key belongs to another tenant")
+        raise ApiError("forbidden", "this key belongs to another tenant")
 
 
 def check_source(system: str, entity_type: str) -> None:
@@ -116,8 +116,8 @@ def check_mapping(
     found = mapping_problems(mapping, ENTITIES[entity_type])
     faults = [*(more or []), *(each.model_dump() for each in found)]
     if faults:
-        raise ApiError(422, "mapping_invalid", "the mapping cannot work", errors=faults)
+        raise ApiError("mapping_invalid", "the mapping cannot work", errors=faults)
 
 
 def unknown(field: str, detail: str) -> ApiError:
-    return ApiError(422, "invalid_request", detail, errors=[{"pointer": f"/{field}"}])
+    return ApiError("invalid_request", detail, errors=[{"pointer": f"/{field}"}])
