@@ -1,14 +1,13 @@
 """What changes have in common: bodies that leave out what stays as it is, and the audit log."""
 
-from typing import Any
-
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Caller
+from domain.json_document import Json
 from storage.tenancy import audit
 
 
-def without_defaults(schema: dict[str, Any]) -> None:
+def without_defaults(schema: Json) -> None:
     """For `json_schema_extra`: a default is for what is made, and says nothing of a change."""
     for described in schema["properties"].values():
         described.pop("default", None)

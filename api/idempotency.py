@@ -19,6 +19,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.errors import ApiError
+from domain.json_document import Json
 from domain.tenant import TenantId
 from storage.postgres.database import FAILURES, Database
 from storage.tenancy import idempotency
@@ -96,7 +97,7 @@ class Once:
         )
 
     async def settle(
-        self, connection: AsyncConnection, hash: str, status: int, response: dict[str, Any]
+        self, connection: AsyncConnection, hash: str, status: int, response: Json
     ) -> None:
         """Keep the answer for the next request with this key; it must hold no secret.
 
@@ -110,7 +111,7 @@ class Once:
                 )
 
     async def settle_again(
-        self, connection: AsyncConnection, hash: str, status: int, response: dict[str, Any]
+        self, connection: AsyncConnection, hash: str, status: int, response: Json
     ) -> None:
         """The same with a fuller answer, by the request that has settled."""
         if self._key is not None:

@@ -18,13 +18,14 @@ from activities.notification.gates import Gates
 from activities.notification.places import note_places
 from activities.notification.sending import Attempt, send, slot
 from activities.retrying import until_done
+from domain.integration.stored import SendingIntegration
 from domain.tenant import TenantId
 from storage.notification import attempts as record
 from storage.notification import routing
 from storage.notification.attempts import Outcome
 from storage.notification.claims import Claimed, ClaimPolicy, claim, release, renew
 from storage.notification.outbox import note_wakes
-from storage.postgres.statement import Row, Statements
+from storage.postgres.statement import Statements
 from workflows.notification import messages as m
 from workflows.notification import steps
 
@@ -43,7 +44,7 @@ class Window:
     """What was claimed together: the gates hold `granted` sends for it until it is left."""
 
     key: LaneKey
-    integration: Row
+    integration: SendingIntegration
     target: Target
     granted: int
     claimed: list[Claimed]
@@ -111,7 +112,9 @@ class DeliverActivities:
             raise
         return found
 
-    async def claim(self, sql: Statements, key: LaneKey, integration: Row | None) -> Found:
+    async def claim(
+        self, sql: Statements, key: LaneKey, integration: SendingIntegration | None
+    ) -> Found:
         """Claim what may be sent now, or find out when to look again."""
         if integration is None or not integration["is_active"]:
             return await stand_still(sql, key, integration)
@@ -119,8 +122,7 @@ class DeliverActivities:
         cap = target.config.max_in_flight
         granted = self._gates.enter(key.tenant_id, key.integration_id, cap)
         full = None if granted else self._full_for(key)
-        claimed: list[Claimed] = []
-        want = 0
+        claimed, want = list[Claimed](), 0
         try:
             if granted:
                 want = _WINDOW if target.channel.limits.keyed and granted > 1 else granted
@@ -294,6 +296,5 @@ def _jitter() -> float:
 
 def _policy(target: Target, worker: str) -> ClaimPolicy:
     limits = target.channel.limits
-    return ClaimPolicy(
-        target.integration_id, limits.keyed, target.interval, worker, limits.stateful
-    )
+    speed = (limits.keyed, target.interval)
+    return ClaimPolicy(target.integration_id, *speed, worker, limits.stateful)

@@ -30,13 +30,14 @@ from api.integration.view import check_configured, is_draft
 from domain.storable import JsonObject, Text, at_most
 from integrations.channel import Channel
 from storage.integration import integrations as integration
-from storage.integration.integrations import Integration
+from storage.integration.integrations import Integration, LogEntry
+from storage.postgres.rows import Values
 from storage.secrets.vault import CannotOpen
 
 _JSON_BYTES = 64 * 2**10
 _YEAR = 365 * 24 * 60  # minutes
 
-Json = Annotated[JsonObject, at_most(_JSON_BYTES)]
+Document = Annotated[JsonObject, at_most(_JSON_BYTES)]
 Name = Annotated[Text, Field(min_length=1, max_length=255)]
 Description = Annotated[Text, Field(max_length=2_000)]
 Minutes = Annotated[int, Field(ge=1, le=_YEAR)]
@@ -60,13 +61,13 @@ class NewIntegration(BaseModel):
     name: Name
     type: str
     description: Description | None = None
-    config: Json = Field(default_factory=dict)
-    credentials: Json = Field(default_factory=dict)
+    config: Document = Field(default_factory=dict)
+    credentials: Document = Field(default_factory=dict)
     is_active: bool = True
     sync_enabled: bool = False
     sync_interval: Minutes = Field(60, validation_alias=_MINUTES)
     sync_direction: Direction = "both"
-    field_mappings: Json = Field(default_factory=dict)
+    field_mappings: Document = Field(default_factory=dict)
 
     @property
     def given(self) -> Config:
@@ -134,7 +135,7 @@ class Desk:
             before = self._opened(row)
             config = self._checked(channel, before, body)
             whole = with_signing_secret(channel, config)
-            values = _switched(row) | values
+            values = {**_switched(row), **values}
             values |= self._sealed(channel, row["id"], whole, (before, row["credential_hints"]))
             secret = _made(config, whole)
         elif is_draft(row) and "is_active" in values:
@@ -176,7 +177,7 @@ class Desk:
         id: UUID,
         config: Config,
         earlier: tuple[Config, Config] = ({}, {}),
-    ) -> Integration:
+    ) -> Values:
         """A config as its columns. `earlier`: the one before, and its hints, of which those stay
         whose secret is the same."""
         parts = Parts.of(channel, config)
@@ -192,7 +193,7 @@ class Desk:
     async def _note(self, id: UUID, action: str, detail: str) -> None:
         """For the integration's log and for the audit log; `detail` names no values."""
         actor = self.caller.key_id
-        entry = {"level": "info", "action": action, "detail": detail, "actor": actor}
+        entry = LogEntry(level="info", action=action, detail=detail, actor=actor)
         await integration.log(self.connection, id, entry)
         await note(self.connection, self.caller, action, "integration", id)
 
@@ -206,13 +207,13 @@ def check_sync(channel: Channel[Any], enabled: bool) -> None:
         )
 
 
-def _off(*, wanted: bool) -> Integration:
+def _off(*, wanted: bool) -> Values:
     """A draft is off; `disabled` keeps that it is to be so with a config, too."""
     status = "untested" if wanted else "disabled"
     return {"is_active": False, "connection_status": status}
 
 
-def _switched(row: Integration) -> Integration:
+def _switched(row: Integration) -> Values:
     """A draft that gets its config is switched on with it, unless it was made to be off."""
     if not is_draft(row):
         return {}

@@ -13,13 +13,14 @@ from pydantic import SecretStr, ValidationError
 from pydantic_core import to_jsonable_python
 
 from api.errors import ApiError, pointer, validation_errors
+from domain.json_document import Json
 from egress.address import Policy
 from egress.guard import Refused, check_server, parse_target
 from integrations import CHANNELS
 from integrations.channel import SAVING, Channel, ChannelConfig, secret_names
 from integrations.webhook import channel as webhook
 
-Config = dict[str, Any]
+Config = Json
 
 _SIGNED = (webhook.Webhook.kind,)
 _HINT_CHARS = 4

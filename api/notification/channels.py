@@ -1,6 +1,6 @@
 """Notification channels over HTTP: where a tenant is told things, and who is told by default."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -15,6 +15,7 @@ from api.idempotency import IdempotencyKey, once_within, request_hash, secret_re
 from api.notification.channel_change import ChannelChange, ChannelDesk, NewChannel
 from api.notification.channel_config import shown
 from api.page import InNumberedPage
+from domain.json_document import Json
 from integrations import CHANNELS
 from integrations.options import misplaced
 from storage.notification import channels as channel
@@ -28,7 +29,7 @@ async def list_channels(
     caller: Reader,
     page: InNumberedPage,
     type: Annotated[str | None, Query(max_length=100)] = None,
-) -> dict[str, Any]:
+) -> Json:
     async with context.database.tenant(caller.tenant_id) as connection:
         found = await channel.page(connection, type, page.span)
     return page.answer_of(found, [shown(row) for row in found.rows])
@@ -65,7 +66,7 @@ async def _hash(body: NewChannel, key: str | None) -> str:
 
 
 @router.get("/{channel_id}")
-async def get_channel(channel_id: UUID, context: InContext, caller: Reader) -> dict[str, Any]:
+async def get_channel(channel_id: UUID, context: InContext, caller: Reader) -> Json:
     """The channel, how its integration fares, and, as `warnings`, why nothing goes through it."""
     async with context.database.tenant(caller.tenant_id) as connection:
         found = existing(await channel.see(connection, channel_id), "notification channel")
@@ -75,7 +76,7 @@ async def get_channel(channel_id: UUID, context: InContext, caller: Reader) -> d
 @router.patch("/{channel_id}")
 async def change_channel(
     channel_id: UUID, body: ChannelChange, context: InContext, caller: Operator
-) -> dict[str, Any]:
+) -> Json:
     """Change what is named. Deliveries that are on their way keep the config they have, but for
     those that waited for it to be mended."""
     with unique_name("a notification channel", body.name):
@@ -88,7 +89,7 @@ async def change_channel(
 
 
 _Force = Annotated[bool, Query(description="Take it out of the preferences that name it.")]
-_REPAIRED: dict[int | str, dict[str, Any]] = {
+_REPAIRED: dict[int | str, Json] = {
     200: {"description": "Deleted, and taken out of the preferences of the `users`"}
 }
 
