@@ -1,12 +1,10 @@
 """What a request still has open with an integration, and when to look at it again."""
 
 import random
-from dataclasses import dataclass
-from uuid import UUID
 
 from activities.integration.target import Target
+from activities.notification.batch import LaneKey
 from domain.integration.stored import SendingIntegration
-from domain.tenant import TenantId
 from storage.notification import deliveries as delivery
 from storage.notification.claims import reclaim
 from storage.notification.rows import Lane
@@ -14,19 +12,10 @@ from storage.postgres.statement import Statements
 from workflows.notification import messages as m
 
 
-@dataclass(frozen=True, slots=True)
-class LaneKey:
-    """One integration's part of a request: what a round is about."""
-
-    tenant_id: TenantId
-    request_id: UUID
-    integration_id: UUID
-
-
 async def later(sql: Statements, key: LaneKey, target: Target, full: float | None) -> m.LaneState:
     """Nothing could be claimed: end what is overdue or lost, then say when to come back.
 
-    `full` are the seconds after which there may be room at the gates, if there is none now.
+    `full` are the seconds after which there may be another send free, if none is now.
     """
     lane = await look(sql, key)
     if lane.wait != 0:

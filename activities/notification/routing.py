@@ -6,8 +6,9 @@ from uuid import UUID
 from temporalio import activity
 
 from activities.connections import Connections
-from activities.notification.backlog import LaneKey, lane_of
-from activities.notification.delivering import DeliverActivities, Found
+from activities.notification.backlog import lane_of
+from activities.notification.batch import Found, LaneKey
+from activities.notification.delivering import DeliverActivities
 from activities.notification.finishing import all_of
 from activities.notification.route import decisions_again, is_of, lasts_as_before, routed, unplaced
 from domain.integration.stored import SendingIntegration
@@ -32,6 +33,7 @@ _AT_ONCE = 50  # deliveries of a request that is sent where it is routed, withou
 class RouteActivities:
     def __init__(self, connections: Connections, delivering: DeliverActivities) -> None:
         self._database, self._delivering = connections.database, delivering
+        self._claims = delivering.claims
 
     @activity.defn(name=steps.open_request.name)
     async def open_request(self, input: m.RequestRef) -> m.Opened:
@@ -52,14 +54,14 @@ class RouteActivities:
                         integration = at_once.get(key.integration_id) or (
                             await routing.integration(sql, key.integration_id)
                         )
-                        found[key] = await self._delivering.claim(sql, key, integration)
+                        found[key] = await self._claims.take_within(sql, key, integration)
             rounds = (self._delivering.round(*each) for each in found.items())
             begun = {str(key.integration_id) for key in found}
             left = [lane for lane in map(lane_of, rows) if lane.integration_id not in begun]
             lanes = [*await all_of(rounds), *left]
         finally:
             for each in found.values():
-                self._delivering.leave(each)
+                self._claims.release(each)
         return m.Opened(deliveries=total, lanes=tuple(lane for lane in lanes if lane.open))
 
     async def _route(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from activities.integration.target import Target
-from activities.notification.gates import Gates
+from activities.notification.limiter import ConcurrencyLimiter
 from domain.integration.outcome import DeliveryFailed, Failure, FailureClass, Receipt
 from domain.json_document import Json
 from domain.notification.backoff import JITTER, Failures, asks_too_much, next_delay, rest
@@ -49,16 +49,18 @@ class Attempt:
         return Outgoing(message, config, self.target.options(claimed.options), claimed.recipient)
 
 
-async def slot(claimed: Claimed, hopeless: asyncio.Event) -> bool:
+async def wait_for_slot(claimed: Claimed, stop: asyncio.Event) -> bool:
     """Wait for the slot of a send; False if it is not to be sent after all."""
     wait = claimed.at - time.monotonic()
-    if wait > 0 and not hopeless.is_set():
+    if wait > 0 and not stop.is_set():
         with suppress(TimeoutError):
-            await asyncio.wait_for(hopeless.wait(), wait)
-    return not hopeless.is_set()
+            await asyncio.wait_for(stop.wait(), wait)
+    return not stop.is_set()
 
 
-async def send(attempt: Attempt, egress: Egress, gates: Gates, jitter: float) -> Outcome:
+async def send(
+    attempt: Attempt, egress: Egress, limiter: ConcurrencyLimiter, jitter: float
+) -> Outcome:
     """Send it now. A failure is an outcome, whatever the channel raises."""
     target = attempt.target
     started = time.perf_counter()
@@ -72,7 +74,7 @@ async def send(attempt: Attempt, egress: Egress, gates: Gates, jitter: float) ->
         result = error.failure
     except Exception as error:  # a fault of ours must not stop the others
         result = _unexpected(attempt.claimed, error, maybe_sent=request is not None)
-    gates.note(target.integration_id, timed_out=_timed_out(result))
+    limiter.note(target.integration_id, timed_out=_timed_out(result))
     latency = round((time.perf_counter() - started) * 1000)
     return _outcome(attempt, request, result, latency, jitter)
 

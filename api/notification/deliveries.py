@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import OPERATE, Operator
 from api.context import InContext
-from api.durable import wake_requests
 from api.errors import ApiError, existing
+from api.request_workflow import wake_requests
 from domain.json_document import Json
 from domain.notification.delivery import DeliveryStatus, Reason
 from domain.notification.message import notes

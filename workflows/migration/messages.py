@@ -88,14 +88,38 @@ class Import(Payload):
     next: int = 0
     counts: Counts = Counts()
 
+    @property
+    def is_done(self) -> bool:
+        return self.next >= self.begun.batches
 
-class Resume(Payload):
-    """Where a workflow goes on after continuing as new: between previews, or in an import."""
+    def after(self, segment: "Segment") -> "Import":
+        """The same once a segment is in."""
+        return self.model_copy(update={"next": segment.next, "counts": segment.counts})
 
-    revision: int
-    records: int
-    importing: Import | None
-    paused: bool
+
+class JobState(Payload):
+    """What a run of the workflow knows of its job, and hands on when it continues as new.
+
+    `importing` is None until the import begins. `revision` is the mapping's that counts.
+    """
+
+    revision: int = 0
+    records: int = 0
+    importing: Import | None = None
+    paused: bool = False
+
+    def paused_as(self, paused: bool) -> "JobState":
+        return self.model_copy(update={"paused": paused})
+
+    def mapped_by(self, revision: int) -> "JobState":
+        """The same under another mapping; 0 leaves it as it is."""
+        return self.model_copy(update={"revision": revision or self.revision})
+
+    def holding(self, records: int) -> "JobState":
+        return self.model_copy(update={"records": records or self.records})
+
+    def at(self, importing: Import | None) -> "JobState":
+        return self.model_copy(update={"importing": importing})
 
 
 class SegmentInput(Payload):

@@ -40,13 +40,11 @@ class Wish:
 class Steered:
     """A job in the hands of its user: updates that say at once whether they are allowed."""
 
-    def __init__(self, job: m.JobRef, resume: m.Resume) -> None:
-        self._job = job
-        self._revision, self._records = resume.revision, resume.records
-        self._importing, self._paused = resume.importing, resume.paused
+    def __init__(self, job: m.JobRef, state: m.JobState) -> None:
+        self._job, self._state = job, state
         self._checked: m.Validated | None = None
-        self._counts = self._importing.counts if self._importing else Counts()
-        self._phase = Phase.IMPORTING if self._importing else Phase.PARSING
+        self._counts = state.importing.counts if state.importing else Counts()
+        self._phase = Phase.IMPORTING if state.importing else Phase.PARSING
         self._wish: Wish | None = None
         self._asked: Wish | None = None  # the last one that was taken up
         self._cancelled = False
@@ -84,14 +82,14 @@ class Steered:
         self._describe()
 
     def _describe(self) -> None:
-        shown = details.progress(self._state, self._records, self._checked, self._counts)
+        shown = details.progress(self._stage, self._state.records, self._checked, self._counts)
         workflow.set_current_details(shown)
 
     @property
-    def _state(self) -> str:
+    def _stage(self) -> str:
         if self._cancelled and self._phase not in _ENDING:
             return "being cancelled"
-        paused = self._paused and self._phase is Phase.IMPORTING
+        paused = self._state.paused and self._phase is Phase.IMPORTING
         return "paused" if paused else details.words(self._phase)
 
     @property
@@ -105,7 +103,7 @@ class Steered:
 
     def _require(self, allowed: bool) -> None:
         if not allowed:
-            raise ApplicationError(not_now(self._state), type="invalid_state")
+            raise ApplicationError(not_now(self._stage), type="invalid_state")
 
     async def _look_up(self) -> m.Standing:
         """How the job stands on record, paused or not. What its user asks for meanwhile counts
@@ -114,7 +112,7 @@ class Steered:
             steered = self._steered
             standing = await steps.recall_job(self._job, "look up how the job stands")
             if steered == self._steered:
-                self._paused = standing.status is Status.PAUSED
+                self._state = self._state.paused_as(standing.status is Status.PAUSED)
         return standing
 
     @workflow.query
@@ -164,7 +162,7 @@ class Steered:
 
     @pause.validator
     def _may_pause(self) -> None:
-        self._require(self._imports and not self._paused)
+        self._require(self._imports and not self._state.paused)
 
     @workflow.update
     async def resume(self) -> None:
@@ -173,13 +171,13 @@ class Steered:
 
     @resume.validator
     def _may_resume(self) -> None:
-        self._require(self._imports and self._paused)
+        self._require(self._imports and self._state.paused)
 
     async def _set_paused(self, paused: bool) -> None:
-        self._paused, self._steered = paused, self._steered + 1
+        self._state, self._steered = self._state.paused_as(paused), self._steered + 1
         self._describe()
         async with self._row:
-            status = Status.PAUSED if self._paused else Status.PROCESSING
+            status = Status.PAUSED if self._state.paused else Status.PROCESSING
             await self._set_state(status, Phase.IMPORTING)
 
     @workflow.update

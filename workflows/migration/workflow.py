@@ -45,7 +45,7 @@ class MigrationInput(Payload):
     job: m.JobRef
     ttl_seconds: int
     dry_run: bool = False
-    resume: m.Resume | None = None
+    resume: m.JobState | None = None
 
 
 @workflow.defn(name="Migration")
@@ -54,8 +54,7 @@ class MigrationWorkflow(Steered):
 
     @workflow.init
     def __init__(self, input: MigrationInput) -> None:
-        resume = input.resume or m.Resume(revision=0, records=0, importing=None, paused=False)
-        super().__init__(input.job, resume)
+        super().__init__(input.job, input.resume or m.JobState())
         self._input = input
 
     @workflow.run
@@ -96,11 +95,12 @@ class MigrationWorkflow(Steered):
         raise ApplicationError("others work on the job as well", type="superseded")
 
     async def _go_on(self) -> None:
-        if self._importing is None:
+        if self._state.importing is None:
             if self._input.resume is None and self._checked is None:
                 await self._parse()
-            self._importing = await self._begin(await self._agree())
-        await self._import(self._importing)
+            await self._begin(await self._agree())
+        while self._state.importing is not None and not self._state.importing.is_done:
+            await self._import_more(self._state.importing)
 
     async def _recall(self) -> m.Standing:
         """Believe the job's row; where an import has begun, go on with that one."""
@@ -108,11 +108,11 @@ class MigrationWorkflow(Steered):
         standing = await self._look_up()
         over, begun = standing.has_ended, standing.options is not None
         self._refuse_wishes(standing.status, over or begun)
-        self._counts, self._importing = standing.counts, None
-        self._revision = standing.revision or self._revision
-        self._records = standing.records or self._records
+        self._counts = standing.counts
+        known = self._state.mapped_by(standing.revision).holding(standing.records)
+        self._state = known.at(None)
         if standing.options is not None and not over:
-            self._importing = await self._begin(standing.options)
+            await self._begin(standing.options)
         return standing
 
     async def _recorded(self, standing: m.Standing) -> Ended:
@@ -130,17 +130,18 @@ class MigrationWorkflow(Steered):
         parsed = await steps.parse_upload(
             m.ParseInput(job=self._job, etag=upload.etag), f"parse {upload.size:,} bytes"
         )
-        self._records = parsed.records
+        self._state = self._state.holding(parsed.records)
         await self._validate(Options(dry_run=True) if self._input.dry_run else None)
 
     async def _validate(self, options: Options | None) -> bool:
         """Preview, or decide about an execution: whether nothing stands in its way."""
         what = "preview" if options is None else "dry run of" if options.dry_run else "validate"
         validated = await steps.validate_records(
-            m.ValidateInput(job=self._job, revision=self._revision, options=options),
-            f"{what} {self._records:,} records",
+            m.ValidateInput(job=self._job, revision=self._state.revision, options=options),
+            f"{what} {self._state.records:,} records",
         )
-        self._checked, self._revision = validated, validated.revision
+        self._checked = validated
+        self._state = self._state.model_copy(update={"revision": validated.revision})
         return validated.accepted
 
     async def _agree(self) -> Options:
@@ -151,7 +152,7 @@ class MigrationWorkflow(Steered):
             wish, self._wish = self._wish, None
             assert wish is not None
             self._asked = wish
-            self._revision = wish.revision or self._revision
+            self._state = self._state.mapped_by(wish.revision)
             status = Status.PREVIEW if wish.options is None else Status.PROCESSING
             await self._say(status, Phase.VALIDATING)
             wish.answered = wish.options is not None
@@ -169,33 +170,33 @@ class MigrationWorkflow(Steered):
             problem = problem_of(error)
             if problem.code != "mapping_missing":
                 raise
-            self._revision, wish.refusal = before, problem.detail
+            self._state = self._state.model_copy(update={"revision": before})
+            wish.refusal = problem.detail
             return False
 
-    async def _begin(self, options: Options) -> m.Import:
+    async def _begin(self, options: Options) -> None:
         self._enter(Phase.IMPORTING)
         async with self._row:
             steered = self._steered
             begun = await steps.begin_import(
-                m.BeginInput(job=self._job, revision=self._revision, options=options),
+                m.BeginInput(job=self._job, revision=self._state.revision, options=options),
                 "open the import",
             )
-        self._revision = begun.revision or self._revision
         if steered == self._steered:
-            self._paused = self._paused or begun.paused
-        return m.Import(options=begun.options or options, begun=begun)
+            self._state = self._state.paused_as(self._state.paused or begun.paused)
+        importing = m.Import(options=begun.options or options, begun=begun)
+        self._state = self._state.mapped_by(begun.revision or 0).at(importing)
 
-    async def _import(self, importing: m.Import) -> None:
-        while importing.next < importing.begun.batches:
-            await self._wait(lambda: not self._paused)
-            segment = await self._import_segment(importing)
-            now = {"next": segment.next, "counts": segment.counts}
-            self._importing = importing = importing.model_copy(update=now)
-            self._counts = segment.counts
-            if segment.paused and not self._paused:
-                await self._look_up()  # paused in an earlier run, or resumed just now
-            self._describe()
-            await self._continue_if_suggested()
+    async def _import_more(self, importing: m.Import) -> None:
+        """One segment, once the import is not paused."""
+        await self._wait(lambda: not self._state.paused)
+        segment = await self._import_segment(importing)
+        self._state = self._state.at(importing.after(segment))
+        self._counts = segment.counts
+        if segment.paused and not self._state.paused:
+            await self._look_up()  # paused in an earlier run, or resumed just now
+        self._describe()
+        await self._continue_if_suggested()
 
     async def _import_segment(self, at: m.Import) -> m.Segment:
         stride = max(1, SEGMENT_RECORDS // at.options.batch_size)
@@ -203,7 +204,7 @@ class MigrationWorkflow(Steered):
         segment = m.SegmentInput(
             job=self._job,
             epoch=at.begun.epoch,
-            revision=self._revision,
+            revision=self._state.revision,
             options=at.options,
             first=at.next,
             stop=stop,
@@ -215,13 +216,7 @@ class MigrationWorkflow(Steered):
         """Go on as a new run, before the history becomes too long to be replayed."""
         if workflow.info().is_continue_as_new_suggested():
             await workflow.wait_condition(workflow.all_handlers_finished)
-            resume = m.Resume(
-                revision=self._revision,
-                records=self._records,
-                importing=self._importing,
-                paused=self._paused,
-            )
-            workflow.continue_as_new(self._input.model_copy(update={"resume": resume}))
+            workflow.continue_as_new(self._input.model_copy(update={"resume": self._state}))
 
     async def _end(self, status: Status, problem: Problem | None = None) -> Ended:
         return await uninterrupted(self._finish(status, problem))

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from activities.integration.target import Target
-from activities.notification.gates import PROBE_AFTER, Gates
+from activities.notification.limiter import PROBE_AFTER, ConcurrencyLimiter
 from activities.notification.sending import Attempt, send
 from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureClass, Receipt
 from domain.integration.pace import PROMPT
@@ -65,7 +65,7 @@ async def test_secrets_are_left_out_and_what_is_no_text(kind: FailureClass | Non
     target = Target(TenantId("a" * 26), id, channel, ChannelConfig(), Redactor({"key": SECRET}))
     claimed = Claimed(id, id, 1, 0, {}, "", NOTIFICATION, 0.0, NOW)
     async with egress("") as out:
-        outcome = await send(Attempt(claimed, target), out, Gates(), 0.0)
+        outcome = await send(Attempt(claimed, target), out, ConcurrencyLimiter(), 0.0)
     shown = repr(tuple(outcome))
     assert "[redacted]" in shown
     assert "canary" not in shown
@@ -101,7 +101,7 @@ async def test_a_fault_of_ours_is_logged_and_counts_as_sent_only_if_it_may_be(
     target = Target(TenantId("a" * 26), id, channel, ChannelConfig(), Redactor({}))
     claimed = Claimed(id, id, 1, 0, {}, "", NOTIFICATION, 0.0, NOW)
     async with egress("") as out:
-        outcome = await send(Attempt(claimed, target), out, Gates(), 0.0)
+        outcome = await send(Attempt(claimed, target), out, ConcurrencyLimiter(), 0.0)
     assert (outcome.kind, outcome.maybe_sent) == (FailureClass.TRANSIENT, sends)
     assert outcome.error == "unexpected LookupError; the worker's log has its message"
     [logged] = caplog.records
@@ -139,7 +139,7 @@ async def test_the_record_is_what_was_sent(
     row = NOTIFICATION | {"title": "Slow orders, slow database", "metadata": {"token": "x"}}
     claimed = Claimed(id, id, 1, 0, {}, "", row, 0.0, NOW)
     async with egress("") as out:
-        outcome = await send(Attempt(claimed, target), out, Gates(), 0.0)
+        outcome = await send(Attempt(claimed, target), out, ConcurrencyLimiter(), 0.0)
     ours = {"title": row["title"], "token": "ab", "ours": {"token": "x"}}
     assert json.loads(outcome.request) == ours
     hidden = "password" in secrets
@@ -170,7 +170,7 @@ class Calling(Quoting):
 @pytest.mark.parametrize("mail", [False, True], ids=["url", "mail server"])
 async def test_an_endpoint_that_no_connection_comes_to_is_probed(mail: bool) -> None:
     """It holds a send for as long as one that connects and says nothing."""
-    id, answer, gates = UUID(int=1), threading.Event(), Gates()
+    id, answer, limiter = UUID(int=1), threading.Event(), ConcurrencyLimiter()
     target = Target(TenantId("a" * 26), id, Calling(mail=mail), ChannelConfig(), Redactor({}))
     claimed = Claimed(id, id, 1, 0, {}, "", NOTIFICATION, 0.0, NOW)
 
@@ -180,21 +180,21 @@ async def test_an_endpoint_that_no_connection_comes_to_is_probed(mail: bool) -> 
 
     async with egress("", lookup=lookup, total=0.15) as out:
         for _ in range(PROBE_AFTER):
-            assert not gates.is_probing(id)
-            outcome = await send(Attempt(claimed, target), out, gates, 0.0)
+            assert not limiter.is_probing(id)
+            outcome = await send(Attempt(claimed, target), out, limiter, 0.0)
         answer.set()
-    assert gates.is_probing(id)
+    assert limiter.is_probing(id)
     assert (outcome.kind, outcome.maybe_sent) == (FailureClass.TRANSIENT, False)
 
 
 async def test_what_fails_at_once_is_not() -> None:
-    id, gates = UUID(int=1), Gates()
+    id, limiter = UUID(int=1), ConcurrencyLimiter()
     target = Target(TenantId("a" * 26), id, Calling(mail=False), ChannelConfig(), Redactor({}))
     claimed = Claimed(id, id, 1, 0, {}, "", NOTIFICATION, 0.0, NOW)
     async with egress("", lookup=lambda _: []) as out:
         for _ in range(PROBE_AFTER):
-            await send(Attempt(claimed, target), out, gates, 0.0)
-    assert not gates.is_probing(id)
+            await send(Attempt(claimed, target), out, limiter, 0.0)
+    assert not limiter.is_probing(id)
 
 
 LATEST = Latest("incident.resolved", "All well", NOTIFICATION["created_at"])

@@ -11,16 +11,16 @@ from aiohttp import web
 from temporalio.testing import ActivityEnvironment
 
 from activities.integration.target import Target
-from activities.notification.backlog import LaneKey
-from activities.notification.delivering import DeliverActivities, Window
+from activities.notification.batch import ClaimedBatch, LaneKey
+from activities.notification.delivering import DeliverActivities
 from domain.redaction import Redactor
 from egress.client import Egress
 from integrations import CHANNELS
+from receivers.pagerduty import PagerDutyReceiver
+from receivers.receiver import Receiver
+from receivers.slack import EXAMPLE_TOKEN, SlackReceiver
 from storage.notification.claims import Claimed
 from storage.secrets.vault import Vault
-from tests.receivers.pagerduty import PagerDutyReceiver
-from tests.receivers.receiver import Receiver
-from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
 from tests.storage.notification.due import Due
 from workflows.notification import messages as m
 
@@ -51,26 +51,26 @@ def delivering(due: Due, out: Egress, vault: Vault | None = None) -> DeliverActi
     return DeliverActivities(connections)  # type: ignore[arg-type]
 
 
-def window(
+def batch(
     due: Due, kind: str, config: dict[str, Any], claimed: Sequence[Claimed], granted: int = 1
-) -> Window:
+) -> ClaimedBatch:
     """What was claimed, to be sent through an integration of that type."""
     channel = CHANNELS[kind]
     opened, redactor = channel.config.model_validate(config), Redactor({})
     target = Target(due.tenant_id, due.integration_id, channel, opened, redactor)
     key = LaneKey(due.tenant_id, due.request_id, due.integration_id)
-    return Window(key, due.integration(), target, granted, [*claimed])
+    return ClaimedBatch(key, due.integration(), target, granted, [*claimed])
 
 
-def posting(due: Due, slack: Receiver, claimed: Sequence[Claimed]) -> Window:
+def posting(due: Due, slack: Receiver, claimed: Sequence[Claimed]) -> ClaimedBatch:
     """To Slack, which does not know what comes twice."""
     config = {"botToken": EXAMPLE_TOKEN, "defaultChannel": "#ops", "baseUrl": f"{slack.url}/api"}
-    return window(due, "slack", config, claimed, len(claimed))
+    return batch(due, "slack", config, claimed, len(claimed))
 
 
-async def sent(delivering: DeliverActivities, window: Window) -> m.LaneState:
+async def sent(delivering: DeliverActivities, batch: ClaimedBatch) -> m.LaneState:
     """A round of an activity that begins with the window."""
-    lane: m.LaneState = await ActivityEnvironment().run(delivering.round, window.key, window)
+    lane: m.LaneState = await ActivityEnvironment().run(delivering.round, batch.key, batch)
     return lane
 
 

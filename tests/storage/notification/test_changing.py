@@ -10,8 +10,8 @@ from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
 from activities.integration.target import Target, Unusable
-from activities.notification.backlog import LaneKey
-from activities.notification.delivering import DeliverActivities, Window
+from activities.notification.batch import ClaimedBatch, LaneKey
+from activities.notification.delivering import DeliverActivities
 from domain.integration.outcome import FailureClass
 from domain.redaction import Redactor
 from integrations.channel import ChannelConfig
@@ -182,29 +182,29 @@ class TestLocks:
         """It holds the integration when an attempt is to be recorded, and comes to the deliveries
         and destinations then."""
         await due.add(4, 4)
-        window = refused(due, await due.claim(1, keyed=False))
+        batch = refused(due, await due.claim(1, keyed=False))
         connections = SimpleNamespace(database=due.database, vault=None, egress=None)
         delivering = DeliverActivities(connections)  # type: ignore[arg-type]
         stopping = ActivityEnvironment()
         async with due.database.tenant(due.tenant_id) as connection:
             await integration.find(connection, due.integration_id, lock=True)
-            recording = asyncio.create_task(stopping.run(delivering.round, window.key, window))
+            recording = asyncio.create_task(stopping.run(delivering.round, batch.key, batch))
             while not await due.rows(_WAITING):
                 await asyncio.sleep(0.02)
             stopping.worker_shutdown()  # so that it sends no more than the window
             await connection.execute(text("set local lock_timeout = '500 ms'"))
             assert await waiting.wake(connection, due.integration_id) == {due.request_id}
         await recording
-        assert await due.state(window.claimed[0].delivery_id) == ("retrying", 1)
+        assert await due.state(batch.claimed[0].delivery_id) == ("retrying", 1)
 
 
 _WAITING = "select pid from pg_locks where not granted"
 
 
-def refused(due: Due, claimed: list[Claimed]) -> Window:
+def refused(due: Due, claimed: list[Claimed]) -> ClaimedBatch:
     """What was claimed, to be sent through an integration that cannot be used."""
     target = Target(
         due.tenant_id, due.integration_id, Unusable("no"), ChannelConfig(), Redactor({})
     )
     key = LaneKey(due.tenant_id, due.request_id, due.integration_id)
-    return Window(key, due.integration(), target, 1, claimed)
+    return ClaimedBatch(key, due.integration(), target, 1, claimed)

@@ -7,9 +7,9 @@ import pytest
 
 from domain.integration.outcome import FailureClass
 from egress.client import egress
+from receivers.receiver import serving
 from storage.notification.deliveries import LEASE_SECONDS
 from storage.postgres.database import Database
-from tests.receivers.receiver import serving
 from tests.storage.kept import Kept
 from tests.storage.notification.due import Due
 from tests.storage.notification.sending import SlowSlack, away, delivering, posting, sent
@@ -22,8 +22,8 @@ _LEASE = "select lease_until from tenant.notification_deliveries"
 async def test_however_long_the_database_is_away(due: Due, kept: Kept) -> None:
     [id] = await due.add()
     async with serving(slack := SlowSlack()), egress(slack.allowed) as out:
-        window = posting(due, slack, await due.claim(1, keyed=False))
-        sending = asyncio.create_task(sent(delivering(due, out), window))
+        batch = posting(due, slack, await due.claim(1, keyed=False))
+        sending = asyncio.create_task(sent(delivering(due, out), batch))
         await slack.asked.wait()
         async with away(kept.dsn):
             slack.gate.set()
@@ -36,14 +36,14 @@ async def test_however_long_the_database_is_away(due: Due, kept: Kept) -> None:
 async def test_a_pool_that_is_used_up_does_not_end_the_lease_of_what_is_being_sent(
     due: Due, kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("activities.notification.delivering._RENEW_SECONDS", 0.05)
+    monkeypatch.setattr("activities.notification.recording._RENEW_SECONDS", 0.05)
     one = Database(kept.dsn, pool_size=1)
     monkeypatch.setattr(one.engine.sync_engine.pool, "_timeout", 0.05)
     [id] = await due.add()
     async with serving(slack := SlowSlack()), egress(slack.allowed) as out:
-        window = posting(due, slack, await due.claim(1, keyed=False))
+        batch = posting(due, slack, await due.claim(1, keyed=False))
         async with one.statements(due.tenant_id):
-            sending = asyncio.create_task(sent(delivering(replace(due, database=one), out), window))
+            sending = asyncio.create_task(sent(delivering(replace(due, database=one), out), batch))
             await slack.asked.wait()
             await asyncio.sleep(_BUSY_SECONDS)
             [before] = await due.rows(_LEASE)

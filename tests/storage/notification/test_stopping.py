@@ -7,11 +7,11 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from egress.client import Egress, egress
+from receivers.receiver import Reply, serving
+from receivers.webhook import EXAMPLE_SECRET, WebhookReceiver
 from storage.notification.claims import Claimed
-from tests.receivers.receiver import Reply, serving
-from tests.receivers.webhook import EXAMPLE_SECRET, WebhookReceiver
 from tests.storage.notification.due import Due, ids
-from tests.storage.notification.sending import SlowSlack, delivering, posting, window
+from tests.storage.notification.sending import SlowSlack, batch, delivering, posting
 
 _HANGS = Reply(hang=True)
 
@@ -22,11 +22,11 @@ class Stopping:
     def __init__(self, due: Due, hook: WebhookReceiver, claimed: Sequence[Claimed]) -> None:
         self.due, self.environment = due, ActivityEnvironment()
         config = {"url": hook.url, "secret": EXAMPLE_SECRET}
-        self.window = window(due, "generic_webhook", config, claimed)
+        self.batch = batch(due, "generic_webhook", config, claimed)
 
     def begun(self, out: Egress) -> "asyncio.Task[object]":
         way = delivering(self.due, out).round
-        return asyncio.create_task(self.environment.run(way, self.window.key, self.window))
+        return asyncio.create_task(self.environment.run(way, self.batch.key, self.batch))
 
     def cancel(self) -> None:
         """As a worker does that has been stopping for too long."""

@@ -9,13 +9,13 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.notification.delivering import DeliverActivities
 from egress.client import egress
+from receivers.receiver import Reply, serving
+from receivers.slack import EXAMPLE_TOKEN, SlackReceiver
+from receivers.webhook import EXAMPLE_SECRET, WebhookReceiver
 from storage.postgres.statement import as_json
-from tests.receivers.receiver import Reply, serving
-from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
-from tests.receivers.webhook import EXAMPLE_SECRET, WebhookReceiver
 from tests.storage.kept import Kept
 from tests.storage.notification.due import Due, ids
-from tests.storage.notification.sending import SlowPager, delivering, sent, window
+from tests.storage.notification.sending import SlowPager, batch, delivering, sent
 from workflows.notification import messages as m
 
 _HANGS = Reply(hang=True)
@@ -31,7 +31,7 @@ async def test_of_a_receiver_that_wants_no_more_the_others_wait(due: Due) -> Non
     async with serving(hook := WebhookReceiver()), egress(hook.allowed) as out:
         hook.always = Reply(410)
         config = {"url": hook.url, "secret": EXAMPLE_SECRET}
-        await sent(delivering(due, out), window(due, "generic_webhook", config, claimed))
+        await sent(delivering(due, out), batch(due, "generic_webhook", config, claimed))
     assert len(hook.received) == 1
     found = [await due.state(id) for id in ids(claimed)]
     assert found == [("failed", 1), *[("pending", 0)] * 4]
@@ -45,7 +45,7 @@ async def test_who_sends_for_others_only_looks_at_what_is_left_of_its_own(due: D
     claimed = await due.claim(1)
     async with serving(hook := WebhookReceiver()), egress(hook.allowed) as out:
         config = {"url": hook.url, "secret": EXAMPLE_SECRET}
-        full = replace(window(due, "generic_webhook", config, claimed), is_full=True)
+        full = replace(batch(due, "generic_webhook", config, claimed), is_full=True)
         others = replace(full, key=replace(full.key, request_id=uuid4()))
         lane = await ActivityEnvironment().run(delivering(due, out).round, others.key, others)
     assert len(hook.received) == 1
@@ -64,7 +64,7 @@ class TestState:
         async with serving(pager), egress(pager.allowed) as out:
             pager.told.append(first)
             config = {"integrationKey": _KEY, "baseUrl": pager.url}
-            two = window(due, "pagerduty", config, claimed, 2)
+            two = batch(due, "pagerduty", config, claimed, 2)
             activity = ActivityEnvironment()
             way = activity.run(delivering(due, out).round, two.key, two)
             sending = asyncio.create_task(way)

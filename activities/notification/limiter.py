@@ -1,6 +1,6 @@
 """Isolation: how many sends a worker has in flight, by integration and by tenant.
 
-An endpoint that hangs may hold its own sends, and nothing else: who finds the gate full goes away
+An endpoint that hangs may hold its own sends, and nothing else: who finds no send free goes away
 and comes back later, so no activity slot waits for anybody's server but its own.
 """
 
@@ -11,7 +11,7 @@ TENANT_SENDS = 64
 PROBE_AFTER = 5  # time-outs in a row, after which one send at a time probes
 
 
-class Gates:
+class ConcurrencyLimiter:
     """One worker process's count; asyncio only, so nothing is locked."""
 
     def __init__(self) -> None:
@@ -19,14 +19,14 @@ class Gates:
         self._tenants: Counter[str] = Counter()
         self._timeouts: Counter[UUID] = Counter()
 
-    def enter(self, tenant: str, integration: UUID, cap: int) -> int:
-        """Take as many sends as are free, perhaps none; `leave` gives them back."""
+    def acquire(self, tenant: str, integration: UUID, cap: int) -> int:
+        """Take as many sends as are free, perhaps none; `release` gives them back."""
         granted = self._free(tenant, integration, cap)
         self._integrations[integration] += granted
         self._tenants[tenant] += granted
         return granted
 
-    def leave(self, tenant: str, integration: UUID, granted: int) -> None:
+    def release(self, tenant: str, integration: UUID, granted: int) -> None:
         self._integrations[integration] -= granted
         self._tenants[tenant] -= granted
 
