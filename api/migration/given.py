@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Caller
 from api.errors import ApiError
+from domain.json_document import Json
 from domain.mapping.entity import ENTITIES
 from domain.mapping.mapping import Mapping, mapping_problems
 from sources import SOURCES
@@ -109,9 +110,7 @@ def check_source(system: str, entity_type: str) -> None:
         raise unknown("entityType", f"{entity_type!r} is none of what {system} has: {known}")
 
 
-def check_mapping(
-    mapping: Mapping, entity_type: str, more: list[dict[str, Any]] | None = None
-) -> None:
+def check_mapping(mapping: Mapping, entity_type: str, more: list[Json] | None = None) -> None:
     """Raises ApiError 422 that lists every fault of the mapping, and those known already."""
     found = mapping_problems(mapping, ENTITIES[entity_type])
     faults = [*(more or []), *(each.model_dump() for each in found)]

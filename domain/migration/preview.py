@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from collections.abc import Mapping as ReadOnly
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from domain.failures import Rejected
+from domain.json_document import Json
 from domain.mapping.entity import Entity
 from domain.mapping.fitting import absent_columns
 from domain.mapping.mapping import Mapping
@@ -30,7 +31,7 @@ class SampleRecord(_Model):
     row: int
     source_id: str | None
     source: dict[str, str | None]
-    mapped: dict[str, Any] | None
+    mapped: Json | None
 
 
 class Elsewhere(NamedTuple):

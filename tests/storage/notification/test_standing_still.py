@@ -10,7 +10,7 @@ from tests.storage.notification.due import Due
 
 async def wait(due: Due, *, deleted: bool = False) -> float | None:
     key = LaneKey(due.tenant_id, due.request_id, due.integration_id)
-    integration = None if deleted else {"id": due.integration_id}
+    integration = None if deleted else due.integration()
     async with due.database.statements(due.tenant_id) as sql:
         return (await stand_still(sql, key, integration)).wait
 
