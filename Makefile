@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo up test campaign lint bench conformance
+.PHONY: help setup demo up test campaign lint format bench conformance
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -33,6 +33,10 @@ lint: setup ## Check style, types and structure
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
+
+format: setup ## Repair style where that can be done by itself
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
 
 bench: setup ## Measure speed and memory against floors and peers
 	$(BIN)/python -m benchmarks

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import runpy
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
@@ -223,11 +222,10 @@ def receivers_up(
     """Run Slack, Teams, PagerDuty, a webhook and a mail server on this machine, as receivers."""
     from rich.console import Console
 
-    sys.path.insert(0, str(Path(__file__).parent))  # tests are in a checkout, never installed
     try:
-        from tests.receivers.running import up as run
+        from receivers.running import up as run
     except ModuleNotFoundError as missing:
-        _fail(f"no module {missing.name}: receivers need a checkout with its dev packages")
+        _fail(f"no module {missing.name}: receivers need the packages of `make setup`")
     try:
         run(port_base, ready_file.resolve() if ready_file else None, Console())
     except OSError as reason:

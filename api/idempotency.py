@@ -3,19 +3,21 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     asynccontextmanager,
     contextmanager,
     suppress,
 )
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import Header
 from fastapi.responses import JSONResponse
+from pydantic_core import to_jsonable_python
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.errors import ApiError
@@ -58,8 +60,9 @@ def _in_flight() -> Iterator[None]:
         raise ApiError(409, "idempotency_in_flight", detail) from error
 
 
-class Once:
-    """One request's hold on its key. `replay` first, `settle` in the transaction that creates.
+class IdempotentRequest:
+    """A request that may come twice, under one key. `replay` first, `settle` in the transaction
+    that creates. Without a key it is a request like any other.
 
     The keys of the platform, which belongs to no tenant, have no owner.
     """
@@ -118,6 +121,27 @@ class Once:
             with _in_flight():
                 await idempotency.settle_again(connection, self._owner or "", self._key, answered)
 
+    @asynccontextmanager
+    async def reserved(self) -> AsyncIterator[None]:
+        """Keep the key for the length of the request; one that fails gives it back.
+
+        For requests of several transactions: if this process dies between them, the key is free
+        again after the lease (storage/tenancy/idempotency.py), which is prolonged while it lives.
+        Those of one transaction have `create_once`.
+        """
+        if self._key is not None:
+            async with self.transaction() as connection:
+                await self.reserve(connection)
+        prolonging = asyncio.create_task(self.prolong())
+        try:
+            yield
+        except BaseException:
+            if self.earlier is None:
+                await self.release()
+            raise
+        finally:
+            prolonging.cancel()
+
     async def prolong(self) -> None:
         """Hold the key, again and again, until this is cancelled."""
         while self._key is not None:
@@ -140,39 +164,36 @@ class Once:
                 await idempotency.forget(connection, self._owner or "", self._key)
 
 
-@asynccontextmanager
-async def once(database: Database, owner: TenantId | None, key: str | None) -> AsyncIterator[Once]:
-    """Hold the key for the length of a request; a request that fails gives it back.
+@dataclass(frozen=True, slots=True)
+class Created:
+    """What a request has made. `answer` is kept for the next request with this key, so it holds no
+    secret; `shown_once` is added to the first answer only; `then` follows the commit."""
 
-    For requests of several transactions: if this process dies between them, the key is free again
-    after the lease (storage/tenancy/idempotency.py), which is prolonged while it lives. Those of
-    one have `once_within`.
+    answer: dict[str, Any]
+    shown_once: Mapping[str, Any] = field(default_factory=dict)
+    then: Callable[[], Awaitable[None]] | None = None
+
+
+async def create_once(
+    request: IdempotentRequest,
+    hash: str,
+    create: Callable[[AsyncConnection], Awaitable[Created]],
+    status: int = 201,
+) -> JSONResponse:
+    """Do in one transaction what a request asks for; of one that was done already, give the answer
+    again. `hash` says what it asks for.
+
+    The key is held no longer than the transaction, even if this process dies in it: whoever asks
+    again at once has an answer at once.
     """
-    hold = Once(database, owner, key)
-    if key is not None:
-        async with hold.transaction() as connection:
-            await hold.reserve(connection)
-    prolonging = asyncio.create_task(hold.prolong())
-    try:
-        yield hold
-    except BaseException:
-        if hold.earlier is None:
-            await hold.release()
-        raise
-    finally:
-        prolonging.cancel()
-
-
-@asynccontextmanager
-async def once_within(
-    database: Database, owner: TenantId | None, key: str | None
-) -> AsyncIterator[tuple[Once, AsyncConnection]]:
-    """The same for a request that is over with one transaction, which is given, too.
-
-    It holds the key no longer than that, even if this process dies in it: who asks again at once
-    has an answer at once.
-    """
-    hold = Once(database, owner, key)
-    async with hold.transaction() as connection:
-        await hold.reserve(connection)
-        yield hold, connection
+    async with request.transaction() as connection:
+        await request.reserve(connection)
+        earlier = request.replay(hash)
+        if earlier is not None:
+            return earlier
+        created = await create(connection)
+        answer = to_jsonable_python(created.answer)
+        await request.settle(connection, hash, status, answer)
+    if created.then is not None:
+        await created.then()
+    return JSONResponse({**answer, **created.shown_once}, status)

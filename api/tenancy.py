@@ -3,15 +3,14 @@
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
-from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
-from pydantic_core import to_jsonable_python
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Admin, Platform
 from api.context import InContext
 from api.errors import ApiError, not_found
-from api.idempotency import IdempotencyKey, once_within, request_hash
+from api.idempotency import Created, IdempotencyKey, IdempotentRequest, create_once, request_hash
 from domain.tenant import SLUG_PATTERN
 from storage.tenancy import api_keys, tenants
 
@@ -38,18 +37,17 @@ async def create_tenant(
     body: NewTenant, context: InContext, _: Platform, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Create a tenant with its own schema. The key in the answer is shown this once."""
-    hash = request_hash(body.model_dump())
-    async with once_within(context.database, None, idempotency_key) as (hold, tx):
-        earlier = hold.replay(hash)
-        if earlier is not None:
-            return earlier
+
+    async def create(connection: AsyncConnection) -> Created:
         try:
-            tenant, key = await tenants.create(tx, body.slug, body.name)
+            tenant, key = await tenants.create(connection, body.slug, body.name)
         except tenants.SlugTaken as error:
             raise ApiError(409, "slug_taken", f"there is a tenant {body.slug!r} already") from error
-        answer = {"data": {"id": tenant.id, "slug": tenant.slug, "name": tenant.name}}
-        await hold.settle(tx, hash, 201, answer)
-    return JSONResponse({**answer, "apiKey": key}, 201)
+        data = {"id": tenant.id, "slug": tenant.slug, "name": tenant.name}
+        return Created({"data": data}, {"apiKey": key})
+
+    request = IdempotentRequest(context.database, None, idempotency_key)
+    return await create_once(request, request_hash(body.model_dump()), create)
 
 
 @router.get("/api-keys", tags=["keys"])
@@ -65,17 +63,15 @@ async def create_api_key(
     body: NewApiKey, context: InContext, caller: Admin, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Create a key. It is shown this once, and not when the request is repeated."""
-    hash = request_hash(body.model_dump())
-    async with once_within(context.database, caller.tenant_id, idempotency_key) as (hold, tx):
-        earlier = hold.replay(hash)
-        if earlier is not None:
-            return earlier
+
+    async def create(connection: AsyncConnection) -> Created:
         shown, key = await api_keys.create(
-            tx, caller.tenant_id, body.role, body.name, body.expires_at
+            connection, caller.tenant_id, body.role, body.name, body.expires_at
         )
-        answer = to_jsonable_python({"data": _shown(shown)})
-        await hold.settle(tx, hash, 201, answer)
-    return JSONResponse({**answer, "apiKey": key}, 201)
+        return Created({"data": _shown(shown)}, {"apiKey": key})
+
+    request = IdempotentRequest(context.database, caller.tenant_id, idempotency_key)
+    return await create_once(request, request_hash(body.model_dump()), create)
 
 
 @router.delete("/api-keys/{key_id}", status_code=204, tags=["keys"])

@@ -21,13 +21,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from receivers.pagerduty import PagerDutyReceiver
+from receivers.receiver import serving
+from receivers.slack import SlackReceiver
+from receivers.webhook import WebhookReceiver
 from tests.api.notification.notifying import SECRET
 from tests.faults.fanout import UNKEYED, Client, Late, Record, Vendors, judged, over, recorded
 from tests.faults.stack import Name, Stack, running
-from tests.receivers.pagerduty import PagerDutyReceiver
-from tests.receivers.receiver import serving
-from tests.receivers.slack import SlackReceiver
-from tests.receivers.webhook import WebhookReceiver
 
 _WORKERS = 3
 _VICTIMS: tuple[Name, ...] = ("worker", "api", "postgres", "temporal")

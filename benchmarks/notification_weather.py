@@ -34,11 +34,11 @@ from benchmarks.weather_clock import Timers, Watch
 from benchmarks.weather_vendors import Vendors, Weather
 from benchmarks.weather_verdict import Asked, Verdict
 from benchmarks.weather_waking import WOKEN_SECONDS, woken
+from receivers.receiver import serving
+from receivers.webhook import WebhookReceiver
 from tests.api.notification import notifying as n
 from tests.faults.fanout import over
 from tests.faults.stack import Stack, running
-from tests.receivers.receiver import serving
-from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
 
 _ACTIONS = ("created", "updated", "acknowledged", "resolved")

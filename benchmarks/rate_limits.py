@@ -27,8 +27,8 @@ from temporalio.client import Client
 from benchmarks.retrying import PATHS, RetryingReceiver
 from benchmarks.sinking import SECRET, event
 from benchmarks.stack import Stack, Tenant, stack
-from tests.receivers.receiver import Received, Receiver, serving
-from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
+from receivers.receiver import Received, Receiver, serving
+from receivers.slack import EXAMPLE_TOKEN, SlackReceiver
 
 _WORKERS = 4
 _LATENESS = 2.0  # seconds after its time by which a retry has begun

@@ -9,7 +9,7 @@ from email.utils import formatdate
 
 from aiohttp import web
 
-from tests.receivers.webhook import WebhookReceiver
+from receivers.webhook import WebhookReceiver
 
 PATHS = tuple(f"/hook/{number}" for number in range(100))  # each a destination of its own
 _SOONEST, _LATEST = 1, 5  # seconds to wait

@@ -14,13 +14,13 @@ from typing import Any
 
 from aiohttp import web
 
+from receivers import smtp
+from receivers.pagerduty import PagerDutyReceiver
+from receivers.receiver import Receiver, serving
+from receivers.slack import EXAMPLE_TOKEN, SlackReceiver
+from receivers.teams import EXAMPLE_SIG, TeamsReceiver
+from receivers.webhook import WebhookReceiver
 from tests.api.notification import notifying as n
-from tests.receivers import smtp
-from tests.receivers.pagerduty import PagerDutyReceiver
-from tests.receivers.receiver import Receiver, serving
-from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
-from tests.receivers.teams import EXAMPLE_SIG, TeamsReceiver
-from tests.receivers.webhook import WebhookReceiver
 
 MAILBOXES = ("ops@example.com", "night@example.com")
 _KEY = "R0UT1NGKEY0FTHEWEATHER0000000001"

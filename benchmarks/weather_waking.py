@@ -9,9 +9,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from receivers.receiver import Reply
+from receivers.webhook import WebhookReceiver
 from tests.api.notification import notifying as n
-from tests.receivers.receiver import Reply
-from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
 
 WOKEN_SECONDS = 10.0

@@ -1,8 +1,9 @@
 """What a channel is to the rest of the service: config in, message out, one failure class."""
 
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
@@ -156,6 +157,20 @@ class Limits:
     slow: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """How a type of integration signs what it sends, with a secret that is made here.
+
+    `member` is the config's member that holds the secret. `completed` gives a config the secret if
+    it has none; `rotated` gives it another, and the one before signs beside it for a while from the
+    given time on. Configs are as clients write them, secrets opened.
+    """
+
+    member: str
+    completed: Callable[[Mapping[str, Any]], dict[str, Any]]
+    rotated: Callable[[Mapping[str, Any], datetime], dict[str, Any]]
+
+
 class Channel(Protocol[Config]):
     """One vendor's way of being told things. Stateless; any number may run at once."""
 
@@ -168,6 +183,11 @@ class Channel(Protocol[Config]):
     @property
     def options(self) -> type[ChannelOptions]:
         """The model of what its notification channels say."""
+        ...
+
+    @property
+    def signing(self) -> Signing | None:
+        """How its signing secrets are made; None where it has no signing secret of ours."""
         ...
 
     def destination(self, outgoing: Outgoing[Config]) -> str:

@@ -11,8 +11,8 @@ from aiohttp import ClientSession
 
 from commands.client import Refused
 from commands.demo_received import INCIDENT, Arrival, arrived, check
-from tests.receivers.pagerduty import PagerDutyReceiver
-from tests.receivers.receiver import Receiver, serving
+from receivers.pagerduty import PagerDutyReceiver
+from receivers.receiver import Receiver, serving
 from tests.usual_ports import leave_usual_ports
 
 ROOT = Path(__file__).parents[1]

@@ -33,7 +33,7 @@ DOCUMENTED = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", PAGE, re.MULTILINE))
 
 SETTING_NAMES = {name.upper() for name in Settings.model_fields}
 OF_THE_ALLOCATORS = {"MALLOC_ARENA_MAX", "_RJEM_MALLOC_CONF"}
-OF_THE_COMMAND_LINE = {"embedded", "commands"}
+OF_THE_COMMAND_LINE = {"embedded", "commands", "receivers"}
 SECRET_NAME = re.compile(r"(PASSWORD|PWD|SECRET|ACCESS_KEY|ACCESS_KEY_ID|SECRET_KEY|TOKEN)$")
 
 each_service = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from integrations import CHANNELS
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # What each package may import of the others. Arrows point inwards; settings is read by those who
@@ -30,9 +32,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "console": {"domain", "api"},
     "commands": set(),  # a client of the HTTP API, as any other
     "embedded": {"settings", "storage"},
+    "receivers": set(),  # they judge what we send by the vendors' pages, not by our code
     "worker": _BELOW | {"collector", "activities"},
-    "cli": {"settings", "egress", "storage", "commands", "embedded"},
-    "benchmarks": {"domain", "settings", "sources", "storage", "commands", "embedded"},
+    "cli": {"settings", "egress", "storage", "commands", "embedded", "receivers"},
+    "benchmarks": {"domain", "settings", "sources", "storage", "commands", "embedded", "receivers"},
 }
 PACKAGES = sorted(name for name in MAY_IMPORT if list(ROOT.glob(f"{name}/*.py")))
 MODULES = sorted(
@@ -67,6 +70,9 @@ DEPENDS_ON_INTEGRATION = {
 }
 # Where the rooms of a floor are put together.
 PUT_TOGETHER = {"activities/reaping.py", "api/app.py", "workflows/steps.py"}
+# One folder per outside system; what only some of them can do is an attribute of `Channel`.
+VENDORS = {path.parts[1] for path in MODULES if path.match("integrations/*/__init__.py")}
+NAMES_VENDORS = {"integrations", "receivers", "commands", "benchmarks"}
 ROOMS = {"mapping", "migration", "notification", "integration", "tenancy"}
 
 
@@ -123,6 +129,27 @@ def test_what_rooms_share_knows_none_of_them(path: Path) -> None:
         floor = path.parts[0]
         own = {other for other in imported(path) if other.startswith(f"{floor}.")}
         assert not ROOMS & {room(other) for other in own}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_only_the_list_of_types_knows_a_vendor(path: Path) -> None:
+    own = {path.parts[1]} if path.parts[0] == "integrations" else set()
+    known = {name.split(".")[1] for name in imported(path) if name.startswith("integrations.")}
+    if path.as_posix() != "integrations/__init__.py":
+        assert known & VENDORS <= own
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_nothing_asks_a_type_for_its_name(path: Path) -> None:
+    compared = {
+        each.value
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Compare | ast.MatchValue)
+        for each in ast.walk(node)
+        if isinstance(each, ast.Constant)
+    }
+    if path.parts[0] not in NAMES_VENDORS:
+        assert not compared & CHANNELS.keys()
 
 
 def test_imports_go_in_no_circle() -> None:

@@ -8,13 +8,13 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.audit import note
 from api.auth import Caller
-from api.change import note, without_defaults
 from api.context import Context
 from api.errors import ApiError
 from api.integration.config import (
     Config,
-    Parts,
+    SplitConfig,
     channel_of,
     check_resent,
     checked,
@@ -46,6 +46,12 @@ Direction = Literal["inbound", "outbound", "both"]
 # In the words of the platform's client; its table has the minutes as `sync_interval`.
 _MINUTES = AliasChoices("syncInterval", "syncIntervalMinutes", "sync_interval_minutes")
 _NO_COLUMNS = {"config", "credentials", "type"}  # said in columns of their own, or fixed
+
+
+def without_defaults(schema: dict[str, Any]) -> None:
+    """For `json_schema_extra`: a default is for what is made, and says nothing of a change."""
+    for described in schema["properties"].values():
+        described.pop("default", None)
 
 
 class NewIntegration(BaseModel):
@@ -97,7 +103,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class IntegrationWriter:
     """Where one caller's integrations are written."""
 
     context: Context
@@ -116,7 +122,7 @@ class Desk:
             config = self._checked(channel, {}, body)
             whole = with_signing_secret(channel, config)
             values |= self._sealed(channel, id, whole)
-            secret = _made(config, whole)
+            secret = _made(channel, config, whole)
         else:
             values |= _off(wanted=body.is_active)
         row = await integration.create(self.connection, values)
@@ -136,7 +142,7 @@ class Desk:
             whole = with_signing_secret(channel, config)
             values = _switched(row) | values
             values |= self._sealed(channel, row["id"], whole, (before, row["credential_hints"]))
-            secret = _made(config, whole)
+            secret = _made(channel, config, whole)
         elif is_draft(row) and "is_active" in values:
             if body.is_active:
                 check_configured(row)
@@ -153,7 +159,7 @@ class Desk:
         values = self._sealed(channel, row["id"], config, (before, row["credential_hints"]))
         changed = await integration.change(self.connection, row["id"], values)
         await self._note(row["id"], "rotate_secret", "a new signing secret")
-        return Written(changed, _made(before, config))
+        return Written(changed, _made(channel, before, config))
 
     def _checked(self, channel: Channel[Any], before: Config, body: NewIntegration) -> Config:
         """What the config is to be. Raises ApiError 422."""
@@ -179,7 +185,7 @@ class Desk:
     ) -> Integration:
         """A config as its columns. `earlier`: the one before, and its hints, of which those stay
         whose secret is the same."""
-        parts = Parts.of(channel, config)
+        parts = SplitConfig.of(channel, config)
         return {
             "config": parts.plain,
             "credentials": self.context.vault.seal(self.caller.tenant_id, id, parts.secrets),
@@ -219,10 +225,12 @@ def _switched(row: Integration) -> Integration:
     return {"is_active": row["connection_status"] != "disabled"}
 
 
-def _made(before: Config, after: Config) -> str | None:
+def _made(channel: Channel[Any], before: Config, after: Config) -> str | None:
     """The signing secret that a config got although its owner did not give it."""
-    secret: str | None = after.get("secret")
-    return secret if secret != before.get("secret") else None
+    if channel.signing is None:
+        return None
+    secret: str | None = after.get(channel.signing.member)
+    return secret if secret != before.get(channel.signing.member) else None
 
 
 def _named(body: IntegrationChange) -> list[str]:

@@ -17,11 +17,9 @@ from egress.address import Policy
 from egress.guard import Refused, check_server, parse_target
 from integrations import CHANNELS
 from integrations.channel import SAVING, Channel, ChannelConfig, secret_names
-from integrations.webhook import channel as webhook
 
 Config = dict[str, Any]
 
-_SIGNED = (webhook.Webhook.kind,)
 _HINT_CHARS = 4
 _SHORTEST_HINTED = 16  # of less, four characters say too much
 
@@ -204,26 +202,26 @@ def _kept(name: str, secret: Any, patch: Config) -> list[tuple[str, ...]]:
 
 def with_signing_secret(channel: Channel[Any], config: Config) -> Config:
     """The config with a signing secret made for it, if its type has one and it has none."""
-    return webhook.completed(config) if channel.kind in _SIGNED else config
+    return channel.signing.completed(config) if channel.signing else config
 
 
 def rotated(channel: Channel[Any], config: Config) -> Config:
     """The config with another signing secret. Raises ApiError 409 if its type has none."""
-    if channel.kind not in _SIGNED:
+    if channel.signing is None:
         detail = f"{channel.title} has no signing secret of ours"
         raise ApiError(409, "no_signing_secret", detail)
-    return webhook.rotated(config, datetime.now(UTC))
+    return channel.signing.rotated(config, datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class SplitConfig:
     """A config taken apart: what anybody who may read is shown, and what nobody is."""
 
     plain: Config
     secrets: Config
 
     @classmethod
-    def of(cls, channel: Channel[Any], config: Config) -> "Parts":
+    def of(cls, channel: Channel[Any], config: Config) -> "SplitConfig":
         names = secret_names(channel.config)
         return cls(
             {name: value for name, value in config.items() if name not in names},

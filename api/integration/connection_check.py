@@ -12,7 +12,14 @@ from temporalio.service import RPCError, RPCStatusCode
 from api.auth import Admin, Operator
 from api.context import Context, InContext
 from api.errors import ApiError, existing
-from api.integration.config import Parts, channel_of, checked, joined, patched, with_signing_secret
+from api.integration.config import (
+    SplitConfig,
+    channel_of,
+    checked,
+    joined,
+    patched,
+    with_signing_secret,
+)
 from api.integration.view import check_configured
 from domain.storable import JsonObject
 from domain.tenant import TenantId
@@ -42,7 +49,7 @@ async def test_draft(body: Draft, context: InContext, caller: Admin) -> dict[str
     """Test a config before it is saved. Nothing of it is kept; a failed test is an answer, too."""
     channel, given = channel_of(body.type), joined(body.config, body.credentials)
     config = checked(channel, patched(channel, {}, given), context.policy)
-    parts = Parts.of(channel, with_signing_secret(channel, config))
+    parts = SplitConfig.of(channel, with_signing_secret(channel, config))
     async with context.database.tenant(caller.tenant_id) as connection:
         id = await integration.new_id(connection)
         sealed = context.vault.seal(caller.tenant_id, id, parts.secrets)

@@ -4,20 +4,26 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import AwareDatetime
-from pydantic_core import to_jsonable_python
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.audit import note
 from api.auth import Admin, Reader
-from api.change import note
 from api.context import InContext
-from api.durable import wake_requests
 from api.errors import ApiError, existing, unique_name
-from api.idempotency import IdempotencyKey, once_within, request_hash, secret_request_hash
-from api.integration.change import Desk, IntegrationChange, NewIntegration
+from api.idempotency import (
+    Created,
+    IdempotencyKey,
+    IdempotentRequest,
+    create_once,
+    request_hash,
+    secret_request_hash,
+)
+from api.integration.change import IntegrationChange, IntegrationWriter, NewIntegration
 from api.integration.view import is_draft, seen, type_of
 from api.page import InNumberedPage
+from api.request_workflow import wake_requests
 from domain.storable import Text
 from integrations import CHANNELS
 from storage.integration import integrations as integration
@@ -60,16 +66,16 @@ async def create_integration(
 ) -> Response:
     """Connect a vendor. A signing secret that is made here is shown this once. Without a config it
     is not active until it gets one."""
+
+    async def create(connection: AsyncConnection) -> Created:
+        written = await IntegrationWriter(context, caller, connection).create(body)
+        answer = {"data": seen(written.row), **_unfinished(written.row)}
+        return Created(answer, written.shown_once)
+
+    request = IdempotentRequest(context.database, caller.tenant_id, idempotency_key)
     hash = await secret_request_hash(body.model_dump(), idempotency_key)
     with unique_name("an integration", body.name):
-        async with once_within(context.database, caller.tenant_id, idempotency_key) as (hold, tx):
-            earlier = hold.replay(hash)
-            if earlier is not None:
-                return earlier
-            written = await Desk(context, caller, tx).create(body)
-            answer = to_jsonable_python({"data": seen(written.row), **_unfinished(written.row)})
-            await hold.settle(tx, hash, 201, answer)
-    return JSONResponse({**answer, **written.shown_once}, 201)
+        return await create_once(request, hash, create)
 
 
 @router.get("/{integration_id}")
@@ -94,7 +100,7 @@ async def change_integration(
         async with context.database.tenant(caller.tenant_id) as connection:
             found = await integration.find(connection, integration_id, lock=True)
             found = _listed(existing(found, "integration"))
-            written = await Desk(context, caller, connection).change(found, body)
+            written = await IntegrationWriter(context, caller, connection).change(found, body)
             woken = await waiting.wake(connection, integration_id)
             silent = await _silenced(connection, written.row)
     if written.row["is_active"]:
@@ -110,17 +116,17 @@ async def rotate_secret(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """A new signing secret, shown this once. The one before signs along for 24 hours."""
+
+    async def rotate(connection: AsyncConnection) -> Created:
+        found = await integration.find(connection, integration_id, lock=True)
+        found = existing(found, "integration")
+        written = await IntegrationWriter(context, caller, connection).rotate(found)
+        await waiting.wake(connection, integration_id)
+        return Created({"data": seen(written.row)}, written.shown_once)
+
+    request = IdempotentRequest(context.database, caller.tenant_id, idempotency_key)
     hash = request_hash({"rotate": str(integration_id)})
-    async with once_within(context.database, caller.tenant_id, idempotency_key) as (hold, tx):
-        earlier = hold.replay(hash)
-        if earlier is not None:
-            return earlier
-        found = existing(await integration.find(tx, integration_id, lock=True), "integration")
-        written = await Desk(context, caller, tx).rotate(found)
-        await waiting.wake(tx, integration_id)
-        answer = to_jsonable_python({"data": seen(written.row)})
-        await hold.settle(tx, hash, 200, answer)
-    return JSONResponse({**answer, **written.shown_once})
+    return await create_once(request, hash, rotate, 200)
 
 
 @router.delete("/{integration_id}", status_code=204)

@@ -9,13 +9,13 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
+from api.audit import note
 from api.auth import Caller, Operator, Reader
-from api.change import note
 from api.context import Context, InContext
-from api.durable import ask, roll_back
 from api.errors import ApiError, existing
 from api.migration.given import Given, unknown
 from api.migration.job import find_job, shown_jobs, shown_status
+from api.migration.job_workflow import roll_back, send_update
 from api.page import InPage
 from domain.migration.job import FINAL, SMALLEST_BATCH, Options, Status, not_now
 from storage.migration import jobs as migration
@@ -83,7 +83,7 @@ async def new_preview(
     if not body.names_one:
         raise unknown("mapping", "a mapping is needed, or the mappingTemplateId of one")
     revision = await _add_mapping(context, caller, job_id, body)
-    await ask(context.temporal, job_id, MigrationWorkflow.preview, revision)
+    await send_update(context.temporal, job_id, MigrationWorkflow.preview, revision)
     return await get_preview(job_id, context, caller)
 
 
@@ -96,7 +96,7 @@ async def execute(
     request = ExecuteRequest(revision=revision, options=body.options)
     async with _noted(context, caller, "execute", job_id):
         _check_open(await _status(context, caller, job_id))
-        await ask(context.temporal, job_id, MigrationWorkflow.execute, request)
+        await send_update(context.temporal, job_id, MigrationWorkflow.execute, request)
     notes = {"notes": body.notes} if body.notes else {}
     return await get_migration(job_id, context, caller) | notes
 
@@ -152,7 +152,7 @@ async def _steer(job_id: UUID, context: InContext, caller: Operator, name: str) 
     status = await _status(context, caller, job_id)
     async with _noted(context, caller, name, job_id):
         _check_open(status)
-        await ask(context.temporal, job_id, getattr(MigrationWorkflow, name))
+        await send_update(context.temporal, job_id, getattr(MigrationWorkflow, name))
     return await get_migration(job_id, context, caller)
 
 

@@ -4,15 +4,15 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import AliasChoices, BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag
 from pydantic.alias_generators import to_camel
-from pydantic_core import to_jsonable_python
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Caller, Operator, Reader
 from api.context import InContext
 from api.errors import existing, not_found, unique_name
-from api.idempotency import IdempotencyKey, once_within, request_hash
+from api.idempotency import Created, IdempotencyKey, IdempotentRequest, create_once, request_hash
 from api.migration.given import MappingConfig, check_mapping, check_source, check_tenant, plain
 from api.page import InPage
 from domain.mapping.mapping import Mapping
@@ -99,18 +99,16 @@ async def create_template(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     values = body.values(caller)
-    hash = request_hash(values)
+
+    async def create(connection: AsyncConnection) -> Created:
+        row = await template.create(
+            connection, caller.tenant_id, values | {"created_by": caller.key_id}
+        )
+        return Created({"data": _shown(row)})
+
+    request = IdempotentRequest(context.database, caller.tenant_id, idempotency_key)
     with unique_name("a template", body.root.name):
-        async with once_within(context.database, caller.tenant_id, idempotency_key) as (hold, tx):
-            earlier = hold.replay(hash)
-            if earlier is not None:
-                return earlier
-            row = await template.create(
-                tx, caller.tenant_id, values | {"created_by": caller.key_id}
-            )
-            answer = to_jsonable_python({"data": _shown(row)})
-            await hold.settle(tx, hash, 201, answer)
-    return JSONResponse(answer, 201)
+        return await create_once(request, request_hash(values), create)
 
 
 @router.get("/{template_id}")

@@ -11,16 +11,16 @@ from fastapi.responses import JSONResponse, Response
 from pydantic_core import to_jsonable_python
 from temporalio.service import RPCError
 
+from api.audit import note
 from api.auth import Caller, Operator
-from api.change import note
 from api.context import Context, InContext
-from api.durable import reference
 from api.errors import ApiError, bad_input_response
-from api.idempotency import IdempotencyKey, Once, once, request_hash
+from api.idempotency import IdempotencyKey, IdempotentRequest, request_hash
 from api.migration.form import Form
-from api.migration.intake import Intake, UploadFields
 from api.migration.job import find_job, shown_jobs
+from api.migration.job_workflow import reference
 from api.migration.stored_file import take_room
+from api.migration.upload_reader import UploadFields, UploadReader
 from domain.failures import BadInput, Problem
 from domain.mapping.mapping import Mapping
 from domain.migration.job import Status
@@ -60,14 +60,15 @@ async def upload(
     201 with the preview if it is ready within `wait` seconds, else 202 with the job.
     """
     form = Form(request, context.settings.upload_max_bytes)
-    async with once(context.database, caller.tenant_id, idempotency_key) as hold:
-        fields, mapping, stored = await Intake(context, caller, form).take()
-        taken = _Taken(context, caller, hold, _hash(fields, stored))
-        job = await taken.record(stored, mapping)
+    idempotent = IdempotentRequest(context.database, caller.tenant_id, idempotency_key)
+    async with idempotent.reserved():
+        fields, mapping, stored = await UploadReader(context, caller, form).read()
+        received = _Upload(context, caller, idempotent, _hash(fields, stored))
+        job = await received.record(stored, mapping)
         if isinstance(job, Response):
             return job
         await _start(context, job)
-        return await taken.answer(job["id"], fields.wait)
+        return await received.answer(job["id"], fields.wait)
 
 
 def _hash(fields: UploadFields, stored: NewJob) -> str:
@@ -76,18 +77,18 @@ def _hash(fields: UploadFields, stored: NewJob) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Taken:
+class _Upload:
     """An upload whose file is in storage: whose it is, its key, and the hash of what it asks."""
 
     context: Context
     caller: Caller
-    hold: Once
+    idempotent: IdempotentRequest
     hash: str
 
     async def record(self, stored: NewJob, mapping: Mapping | None) -> Job | Response:
         """The job of the file; or the answer given earlier, and the file is dropped again."""
         try:
-            earlier = self.hold.replay(self.hash)
+            earlier = self.idempotent.replay(self.hash)
             # If this fails but for a refusal, the job may be on record all the same (a commit whose
             # reply was lost), so the file stays: the reaper deletes what belongs to no job.
             taken = earlier or await self._create(stored, mapping)
@@ -100,25 +101,26 @@ class _Taken:
 
     async def _create(self, stored: NewJob, mapping: Mapping | None) -> Job:
         # From the same commit on, a repeated request is answered with this job.
-        async with self.hold.transaction() as connection:
+        async with self.idempotent.transaction() as connection:
             await take_room(self.context, self.caller, connection, stored.object_size)
             job = await migration.create(connection, self.caller.tenant_id, stored, mapping)
             await note(connection, self.caller, "create", "migration", job["id"])
             shown = (await shown_jobs(self.context, connection, [job]))[0]
-            await self.hold.settle(connection, self.hash, 202, to_jsonable_python({"job": shown}))
+            answer = to_jsonable_python({"job": shown})
+            await self.idempotent.settle(connection, self.hash, 202, answer)
         return job
 
     async def answer(self, job_id: UUID, wait: float) -> Response:
         job, shown = await _first_state(self.context, self.caller, job_id, wait)
         if job["status"] == Status.FAILED and job["failure"]:
-            await self.hold.forget()
+            await self.idempotent.forget()
             return bad_input_response(Problem.model_validate(job["failure"]), jobId=str(job_id))
         body = to_jsonable_python({"job": shown})
         if job["preview"] is not None:
             body["preview"] = job["preview"]
         status = 202 if job["preview"] is None else 201
-        async with self.hold.transaction() as connection:
-            await self.hold.settle_again(connection, self.hash, status, body)
+        async with self.idempotent.transaction() as connection:
+            await self.idempotent.settle_again(connection, self.hash, status, body)
         return JSONResponse(body, status)
 
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.integration.config import Config, Parts, masks, with_signing_secret
+from api.integration.config import Config, SplitConfig, masks, with_signing_secret
 from domain.redaction import is_secret_name
 from domain.tenant import TenantId
 from integrations import CHANNELS
@@ -86,7 +86,7 @@ class _Adoption:
         """Give the channel the connection that its config describes, whether it works or not."""
         id = await integration.new_id(self._connection)
         completed = read(kind, row["config"])[0].completing(with_signing_secret(kind, own))
-        parts = Parts.of(kind, completed)
+        parts = SplitConfig.of(kind, completed)
         values: Integration = {
             "id": id,
             "name": row["name"],

@@ -12,11 +12,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.audit import note
 from api.auth import Caller
-from api.change import note, without_defaults
 from api.context import Context
 from api.errors import ApiError, not_found
-from api.integration.change import Desk, IntegrationChange, Name, NewIntegration, Written
+from api.integration.change import (
+    IntegrationChange,
+    IntegrationWriter,
+    Name,
+    NewIntegration,
+    Written,
+    without_defaults,
+)
 from api.integration.config import Config, channel_of, merged, refuse
 from api.notification.channel_config import (
     Split,
@@ -82,7 +89,7 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True)
-class ChannelDesk:
+class ChannelWriter:
     """Where one caller's notification channels are written."""
 
     context: Context
@@ -198,8 +205,8 @@ class ChannelDesk:
             return Changed({}, woken)
         if "config" in changes:
             check_admin(self.caller)
-        desk = Desk(self.context, self.caller, self.connection)
-        done = await desk.change(own, IntegrationChange.model_validate(changes))
+        writer = IntegrationWriter(self.context, self.caller, self.connection)
+        done = await writer.change(own, IntegrationChange.model_validate(changes))
         woken |= await waiting.wake(self.connection, own["id"])
         return Changed(done.shown_once, woken)
 
@@ -212,9 +219,9 @@ class ChannelDesk:
         options = checked_options(kind, parts.options)
         check_idle(options, parts.own)
         config = options.completing(parts.own)
-        desk = Desk(self.context, self.caller, self.connection)
+        writer = IntegrationWriter(self.context, self.caller, self.connection)
         body = NewIntegration(name=row["name"], type=row["type"], config=config)
-        made = await desk.create(body, row["id"])
+        made = await writer.create(body, row["id"])
         named = {"id": row["id"], "integration_id": made.row["id"]}
         await channel.replace(self.connection, named)
         return made

@@ -5,16 +5,23 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response
-from pydantic_core import to_jsonable_python
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Operator, Reader
 from api.context import InContext
-from api.durable import wake_requests
 from api.errors import existing, unique_name
-from api.idempotency import IdempotencyKey, once_within, request_hash, secret_request_hash
-from api.notification.channel_change import ChannelChange, ChannelDesk, NewChannel
+from api.idempotency import (
+    Created,
+    IdempotencyKey,
+    IdempotentRequest,
+    create_once,
+    request_hash,
+    secret_request_hash,
+)
+from api.notification.channel_change import ChannelChange, ChannelWriter, NewChannel
 from api.notification.channel_config import shown
 from api.page import InNumberedPage
+from api.request_workflow import wake_requests
 from integrations import CHANNELS
 from integrations.options import misplaced
 from storage.notification import channels as channel
@@ -43,17 +50,16 @@ async def create_channel(
 ) -> Response:
     """Make a channel. With a connection of its own it takes a key of the role admin; a signing
     secret that is made for that is shown this once."""
+
+    async def create(connection: AsyncConnection) -> Created:
+        id, done = await ChannelWriter(context, caller, connection).create(body)
+        row = existing(await channel.see(connection, id), "notification channel")
+        return Created({"data": shown(row)}, done.shown_once)
+
+    request = IdempotentRequest(context.database, caller.tenant_id, idempotency_key)
     hash = await _hash(body, idempotency_key)
     with unique_name("a notification channel", body.name):
-        async with once_within(context.database, caller.tenant_id, idempotency_key) as (hold, tx):
-            earlier = hold.replay(hash)
-            if earlier is not None:
-                return earlier
-            id, done = await ChannelDesk(context, caller, tx).create(body)
-            row = existing(await channel.see(tx, id), "notification channel")
-            answer = to_jsonable_python({"data": shown(row)})
-            await hold.settle(tx, hash, 201, answer)
-    return JSONResponse({**answer, **done.shown_once}, 201)
+        return await create_once(request, hash, create)
 
 
 async def _hash(body: NewChannel, key: str | None) -> str:
@@ -81,7 +87,7 @@ async def change_channel(
     with unique_name("a notification channel", body.name):
         async with context.database.tenant(caller.tenant_id) as connection:
             found = existing(await channel.find(connection, channel_id), "notification channel")
-            done = await ChannelDesk(context, caller, connection).change(found, body)
+            done = await ChannelWriter(context, caller, connection).change(found, body)
             row = existing(await channel.see(connection, channel_id), "notification channel")
     await wake_requests(context.temporal, caller.tenant_id, done.woken)
     return {"data": shown(row), **done.shown_once}
@@ -100,8 +106,8 @@ async def delete_channel(
     """Remove it. Deliveries that are on their way stay so, but for those through a connection of
     the channel's own, which goes with it. Refused while users' preferences name it."""
     async with context.database.tenant(caller.tenant_id) as connection:
-        desk = ChannelDesk(context, caller, connection)
-        users, woken = await desk.delete(channel_id, force=force)
+        writer = ChannelWriter(context, caller, connection)
+        users, woken = await writer.delete(channel_id, force=force)
     await wake_requests(context.temporal, caller.tenant_id, woken)
     if users:
         return JSONResponse({"data": {"id": str(channel_id), "users": users}})

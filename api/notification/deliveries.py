@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import OPERATE, Operator
 from api.context import InContext
-from api.durable import wake_requests
 from api.errors import ApiError, existing
+from api.request_workflow import wake_requests
 from domain.notification.delivery import DeliveryStatus, Reason
 from domain.notification.message import notes
 from storage.notification import deliveries as delivery

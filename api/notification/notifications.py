@@ -1,20 +1,22 @@
 """Notifications over HTTP: accepted with 202 and never lost from then on; read back with their
 deliveries and every attempt."""
 
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Query
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import AwareDatetime, Discriminator, Field, RootModel, Tag
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import OPERATE, Notifier, Operator, Reader
 from api.context import InContext
-from api.durable import start_accepted, wake_requests
 from api.errors import existing
-from api.idempotency import IdempotencyKey, once_within, request_hash
+from api.idempotency import Created, IdempotencyKey, IdempotentRequest, create_once, request_hash
 from api.notification.deliveries import send_again, with_attempts, with_deliveries
 from api.page import InPage
+from api.request_workflow import start_accepted, wake_requests
 from domain.notification.delivery import DeliveryStatus
 from domain.notification.event import Event
 from storage.notification import deliveries as delivery
@@ -51,24 +53,21 @@ async def notify(
     body: Events, context: InContext, caller: Notifier, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Accept events. What is answered with 202 reaches its channels, or says why it did not."""
-    hash = request_hash(body.model_dump(mode="json"))
-    request_id = uuid4()
-    async with once_within(context.database, caller.tenant_id, idempotency_key) as (hold, tx):
-        earlier = hold.replay(hash)
-        if earlier is not None:
-            return earlier
+
+    async def accept(connection: AsyncConnection) -> Created:
+        request_id = uuid4()
         accepted = await notification.accept(
-            tx, caller.tenant_id, request_id, body.listed, caller.key_id
+            connection, caller.tenant_id, request_id, body.listed, caller.key_id
         )
-        answer = {
-            "data": [*map(_taken, accepted.ids, body.listed)],
-            "workflowId": workflow_id_of(request_id) if accepted.new else None,
-        }
-        await hold.settle(tx, hash, 202, answer)
-    if accepted.new:
-        request = RequestRef(tenant_id=caller.tenant_id, request_id=str(request_id))
-        await start_accepted(context.temporal, request, body.listed)
-    return JSONResponse(answer, 202)
+        data = [*map(_taken, accepted.ids, body.listed)]
+        if not accepted.new:
+            return Created({"data": data, "workflowId": None})
+        ref = RequestRef(tenant_id=caller.tenant_id, request_id=str(request_id))
+        start = partial(start_accepted, context.temporal, ref, body.listed)
+        return Created({"data": data, "workflowId": workflow_id_of(request_id)}, then=start)
+
+    request = IdempotentRequest(context.database, caller.tenant_id, idempotency_key)
+    return await create_once(request, request_hash(body.model_dump(mode="json")), accept, 202)
 
 
 def _taken(id: UUID, event: Event) -> dict[str, str]:

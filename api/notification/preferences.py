@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.audit import note
 from api.auth import Operator, Reader
-from api.change import note
 from api.context import InContext
 from api.errors import ApiError
 from domain.notification.preference import CHOICES, ChannelType, Choice, Pattern, Preferences

@@ -44,6 +44,7 @@ class Email:
     description = "Send email notifications"
     config = EmailConfig
     options = EmailOptions
+    signing = None
     # No vendor, no rate: a server's own limit belongs into the integration's `rateLimit`.
     limits = Limits(schedule=MAIL, keyed=False, slow=True)
 

@@ -94,6 +94,7 @@ class PagerDuty:
     description = "Trigger incidents in PagerDuty"
     config = PagerDutyConfig
     options = ChannelOptions
+    signing = None
     limits = Limits(PROMPT, keyed=True, rate=Rate(120, 60.0), stateful=True)
 
     def destination(self, outgoing: Outgoing[PagerDutyConfig]) -> str:

@@ -42,6 +42,7 @@ class Slack:
     description = "Send notifications to Slack channels"
     config = SlackConfig
     options = SlackOptions
+    signing = None
     limits = Limits(PROMPT, keyed=False, rate=Rate(1, 1.0))
 
     def destination(self, outgoing: Outgoing[SlackConfig]) -> str:

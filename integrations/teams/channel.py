@@ -80,6 +80,7 @@ class Teams:
     description = "Send notifications to Teams channels"
     config = TeamsConfig
     options = ChannelOptions
+    signing = None
     limits = Limits(PROMPT, keyed=False, rate=Rate(4, 1.0))
 
     def destination(self, outgoing: Outgoing[TeamsConfig]) -> str:

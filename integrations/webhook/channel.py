@@ -20,7 +20,7 @@ from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureCl
 from domain.integration.pace import PERSISTENT
 from domain.notification.message import Message
 from egress.client import Egress, Reply, frames, is_header
-from integrations.channel import ChannelConfig, ChannelOptions, Limits, Outgoing
+from integrations.channel import ChannelConfig, ChannelOptions, Limits, Outgoing, Signing
 from integrations.reply import kept, refusal
 from integrations.text import compact, cut, json_bytes
 from integrations.webhook.signing import PREFIX, key, new_secret, sign
@@ -126,6 +126,7 @@ class Webhook:
     description = "Custom webhook integration"
     config = WebhookConfig
     options = ChannelOptions
+    signing = Signing("secret", completed, rotated)
     limits = Limits(PERSISTENT, keyed=True)
 
     def destination(self, outgoing: Outgoing[WebhookConfig]) -> str:

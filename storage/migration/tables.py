@@ -102,14 +102,6 @@ import_skips = Table(
     Column("reason", Text, nullable=False),
 )
 
-import_aliases = Table(
-    "import_aliases",
-    tenant,
-    Column("job_id", UUID, primary_key=True),
-    Column("source_id", Text, primary_key=True),
-    Column("taken_for", Text, nullable=False),
-)
-
 migration_jobs = Table(
     "migration_jobs",
     shared,

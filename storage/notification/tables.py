@@ -1,6 +1,6 @@
 """The tables of integrations and notifications; see storage/postgres/columns.py."""
 
-from sqlalchemy import Boolean, Column, Integer, SmallInteger, Table, Text
+from sqlalchemy import Boolean, Column, DateTime, Integer, SmallInteger, Table, Text, func
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from storage.postgres.columns import count_column, id_column, shared, tenant, time_column
@@ -68,7 +68,7 @@ notification_deliveries = Table(
     count_column("throttles"),
     count_column("doubts"),
     time_column("lease_until"),
-    time_column("next_attempt_at"),
+    Column("next_attempt_at", DateTime(timezone=True), server_default=func.now()),
     time_column("deadline_at"),
     Column("last_class", Text),
     Column("last_error", Text),
@@ -84,7 +84,7 @@ delivery_attempts = Table(
     tenant,
     Column("delivery_id", UUID, primary_key=True),
     Column("no", Integer, primary_key=True),
-    time_column("started_at"),
+    Column("started_at", DateTime(timezone=True), nullable=False),
     time_column("completed_at"),
     Column("worker", Text, nullable=False),
     Column("class", Text),
@@ -102,7 +102,7 @@ delivery_rates = Table(
     tenant,
     Column("integration_id", UUID, primary_key=True),
     Column("destination", Text, primary_key=True),
-    time_column("free_at"),
+    Column("free_at", DateTime(timezone=True), nullable=False),
     time_column("rests_until"),
     count_column("probes"),
     time_column("probed_at"),

@@ -1,7 +1,7 @@
 """What the tables of all rooms have in common: their two schemas, and columns that recur.
 
-The migrations in alembic/ create the tables. Those in schema "tenant" are translated to the
-tenant's own schema by `Database.tenant`.
+The migrations in alembic/ create the tables; a test compares the two. Those in schema "tenant" are
+translated to the tenant's own schema by `Database.tenant`.
 """
 
 from typing import Any

@@ -1,32 +1,10 @@
-"""The tables of tenants, their keys and what they asked for."""
+"""The tables of what tenants asked for. Those of tenants and of their API keys are told in SQL
+alone (tenants.py, api_keys.py)."""
 
-from sqlalchemy import Column, Integer, LargeBinary, Table, Text
+from sqlalchemy import Column, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from storage.postgres.columns import id_column, shared, time_column
-
-tenants = Table(
-    "tenants",
-    shared,
-    Column("id", Text, primary_key=True),
-    Column("slug", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    time_column("created_at", nullable=False),
-)
-
-api_keys = Table(
-    "api_keys",
-    shared,
-    Column("id", Text, primary_key=True),
-    Column("tenant_id", Text),
-    Column("name", Text, nullable=False),
-    Column("role", Text, nullable=False),
-    Column("secret_hash", LargeBinary, nullable=False),
-    time_column("created_at", nullable=False),
-    time_column("expires_at"),
-    time_column("last_used_at"),
-    time_column("revoked_at"),
-)
 
 idempotency_keys = Table(
     "idempotency_keys",

@@ -16,12 +16,12 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.migration.job import locked_job
 from activities.migration.standing import begin_undo
 from domain.migration.job import Status
+from receivers.receiver import Reply
+from receivers.webhook import WebhookReceiver
 from storage.migration import jobs as migration
 from storage.postgres.database import Database
 from tests.api.notification import notifying
 from tests.operating.operator import Operator
-from tests.receivers.receiver import Reply
-from tests.receivers.webhook import WebhookReceiver
 from tests.service import Service, Tenant
 from workflows.execution import is_alive, status_of
 from workflows.migration.messages import UndoInput

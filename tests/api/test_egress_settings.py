@@ -9,10 +9,10 @@ from pydantic import SecretStr
 
 import worker
 from domain.integration.outcome import DeliveryFailed, FailureClass
+from receivers.authority import Authority
+from receivers.receiver import Receiver, Reply, serving
 from settings import Settings
-from tests.receivers.authority import Authority
 from tests.receivers.proxy import HttpProxy, proxying
-from tests.receivers.receiver import Receiver, Reply, serving
 from tests.service import Service
 
 PUBLIC = "93.184.216.34"  # an address, so that no name of this machine's network is asked for

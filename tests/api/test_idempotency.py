@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from api.errors import ApiError
-from api.idempotency import once
+from api.idempotency import IdempotentRequest
 from storage.postgres.database import Database
 from tests.blocked import until_blocked
 from tests.service import Service, Tenant
@@ -262,7 +262,7 @@ class TestLease:
     ) -> None:
         monkeypatch.setattr("api.idempotency._PROLONG_SECONDS", 0.01)
         young = "select from public.idempotency_keys where tenant_id = $1 and created_at > now()"
-        async with once(database, tenant.id, "once"):
+        async with IdempotentRequest(database, tenant.id, "once").reserved():
             await self.age(tenant)
             async with asyncio.timeout(20):
                 while not await tenant.sql(f"{young} - interval '30 s'", tenant.id):
@@ -276,7 +276,7 @@ class TestLease:
         one = Database(tenant.service.dsn, pool_size=1)
         monkeypatch.setattr(one.engine.sync_engine.pool, "_timeout", 0.01)
         young = "select from public.idempotency_keys where tenant_id = $1 and created_at > now()"
-        async with once(one, tenant.id, "once"):
+        async with IdempotentRequest(one, tenant.id, "once").reserved():
             async with one.anonymous():
                 await asyncio.sleep(_BUSY_SECONDS)
                 await self.age(tenant)
@@ -291,7 +291,8 @@ class TestLease:
         self, tenant: Tenant, database: Database, asked: str
     ) -> None:
         """Who asks again mostly asks the same: then both have one hash."""
-        async with once(database, tenant.id, "once") as hold:
+        request = IdempotentRequest(database, tenant.id, "once")
+        async with request.reserved():
             await self.age(tenant)
             made = await upload(tenant)
             assert made.status_code == 201
@@ -299,8 +300,8 @@ class TestLease:
             [[hash]] = await tenant.sql(hashes, tenant.id)
             asks = hash if asked == "the same" else "hash"
             with pytest.raises(ApiError) as refused:
-                async with hold.transaction() as connection:
-                    await hold.settle(connection, asks, 202, {})
+                async with request.transaction() as connection:
+                    await request.settle(connection, asks, 202, {})
             assert refused.value.code == "idempotency_in_flight"
         assert (await upload(tenant)).json() == made.json()
 

@@ -13,10 +13,10 @@ from integrations import CHANNELS
 from integrations.channel import Channel, Outgoing
 from integrations.email.channel import Email
 from integrations.email.smtp_waits import Waits
+from receivers import RECEIVERS, smtp
+from receivers.authority import Authority
+from receivers.receiver import Receiver, Reply, serving
 from tests.integrations.examples import STEMS, kind_of, outgoing
-from tests.receivers import RECEIVERS, smtp
-from tests.receivers.authority import Authority
-from tests.receivers.receiver import Receiver, Reply, serving
 
 KNOWN = [stem for stem in STEMS if kind_of(stem)]  # others belong to channels yet to come
 OVER_HTTP = [stem for stem in KNOWN if kind_of(stem) in RECEIVERS]

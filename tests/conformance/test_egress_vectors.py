@@ -14,8 +14,8 @@ from egress.client import egress
 from egress.guard import Refused
 from egress.http import Resolver
 from integrations.reply import undocumented
+from receivers.receiver import Receiver, Reply, serving
 from tests.integrations.verdicts import code, dialled
-from tests.receivers.receiver import Receiver, Reply, serving
 
 Vectors = dict[str, list[dict[str, Any]]]
 

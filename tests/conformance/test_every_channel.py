@@ -20,6 +20,8 @@ from domain.notification.message import Message
 from egress.client import egress
 from integrations import CHANNELS
 from integrations.email.smtp_waits import Waits
+from receivers import smtp
+from receivers.receiver import Reply, serving
 from tests.conformance import expected
 from tests.conformance.attempts import (
     CASES,
@@ -31,9 +33,7 @@ from tests.conformance.attempts import (
     outcome,
 )
 from tests.integrations.examples import MESSAGES, kind_of, message, outgoing, secrets_of
-from tests.receivers import smtp
 from tests.receivers.oauth import TokenEndpoint
-from tests.receivers.receiver import Reply, serving
 
 ELSEWHERE = "https://receiver.example.com:8443"
 ROWS = [

@@ -13,9 +13,9 @@ from slack_sdk.models.blocks import Block
 
 from domain.notification.message import Latest, Message
 from integrations.slack.blocks import content, escaped
+from receivers.slack_content import fault, texts
 from tests.integrations.examples import MESSAGES, message
 from tests.integrations.hostile import HOSTILE, SNIPPETS
-from tests.receivers.slack_content import fault, texts
 
 LONG = message(
     title="t" * 1_000,

@@ -16,10 +16,10 @@ from jsonschema import Draft6Validator, Draft202012Validator
 from domain.notification.message import Message
 from integrations.teams.card import CARD_BYTES, envelope
 from integrations.text import compact, lines, one_line
+from receivers.teams import CARD_BYTES as TEAMS_BYTES
 from tests.conformance.test_slack_blocks import LONG
 from tests.integrations.examples import MESSAGES, message
 from tests.integrations.hostile import HOSTILE, SNIPPETS
-from tests.receivers.teams import CARD_BYTES as TEAMS_BYTES
 
 slow = settings(
     deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]

@@ -10,11 +10,11 @@ import standardwebhooks
 import svix
 
 from domain.integration.outcome import Receipt
+from receivers.authority import Authority
+from receivers.pagerduty import PagerDutyReceiver
+from receivers.receiver import Reply, serving
+from receivers.webhook import EXAMPLE_SECRET
 from tests.conformance.attempts import connected
-from tests.receivers.authority import Authority
-from tests.receivers.pagerduty import PagerDutyReceiver
-from tests.receivers.receiver import Reply, serving
-from tests.receivers.webhook import EXAMPLE_SECRET
 
 KEY = "R0UT1NGKEY0FTHEEXAMPLE0000000001"
 

@@ -14,9 +14,9 @@ from domain.integration.outcome import DeliveryFailed, FailureClass
 from domain.integration.pace import LATEST_SECONDS
 from egress.client import BODY_BYTES, egress, retry_after
 from egress.route import Route
+from receivers.receiver import Receiver, Reply, serving
 from tests.integrations.wire import BLOCKED, NOT_SENT, kind, listening, loopback
 from tests.receivers.proxy import HttpProxy, proxying
-from tests.receivers.receiver import Receiver, Reply, serving
 
 
 class TestRequests:

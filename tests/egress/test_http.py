@@ -14,9 +14,9 @@ from egress.client import egress
 from egress.guard import Refused
 from egress.http import guarded_socket
 from egress.transport_errors import translated
+from receivers.authority import Authority
+from receivers.receiver import Receiver, Reply, serving
 from tests.integrations.wire import BLOCKED, NOT_SENT, answer_ok, failure, kind, listening, loopback
-from tests.receivers.authority import Authority
-from tests.receivers.receiver import Receiver, Reply, serving
 
 
 class TestNames:

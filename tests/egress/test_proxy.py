@@ -19,6 +19,11 @@ from integrations.channel import Outgoing
 from integrations.email.channel import Email
 from integrations.email.config import EmailConfig, EmailOptions
 from integrations.slack.channel import Slack
+from receivers.authority import Authority
+from receivers.receiver import Receiver, Reply, serving
+from receivers.slack import SlackReceiver
+from receivers.smtp import SmtpReceiver
+from receivers.smtp import serving as mail_serving
 from tests.integrations.examples import message, outgoing
 from tests.integrations.wire import (
     BLOCKED,
@@ -30,12 +35,7 @@ from tests.integrations.wire import (
     listening,
     loopback,
 )
-from tests.receivers.authority import Authority
 from tests.receivers.proxy import HttpProxy, proxying
-from tests.receivers.receiver import Receiver, Reply, serving
-from tests.receivers.slack import SlackReceiver
-from tests.receivers.smtp import SmtpReceiver
-from tests.receivers.smtp import serving as mail_serving
 
 PUBLIC = "93.184.216.34"
 HOST = "hooks.example.com"

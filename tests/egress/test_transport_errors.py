@@ -10,6 +10,7 @@ import pytest
 
 from domain.integration.outcome import DeliveryFailed, FailureClass
 from egress.client import egress
+from receivers.receiver import Receiver, Reply, serving
 from tests.integrations.wire import (
     BLOCKED,
     MAYBE_SENT,
@@ -19,7 +20,6 @@ from tests.integrations.wire import (
     listening,
     loopback,
 )
-from tests.receivers.receiver import Receiver, Reply, serving
 
 
 async def test_a_refused_connection() -> None:

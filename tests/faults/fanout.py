@@ -19,11 +19,11 @@ from aiohttp import web
 
 from domain.integration.outcome import FailureClass
 from domain.notification.delivery import OPEN
+from receivers.pagerduty import PagerDutyReceiver
+from receivers.receiver import Receiver
+from receivers.slack import EXAMPLE_TOKEN, SlackReceiver
+from receivers.webhook import WebhookReceiver
 from tests.api.notification import notifying as n
-from tests.receivers.pagerduty import PagerDutyReceiver
-from tests.receivers.receiver import Receiver
-from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
-from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
 
 UNKEYED = "slack"

@@ -16,6 +16,11 @@ import pytest
 
 from integrations import CHANNELS
 from integrations.channel import secret_names
+from receivers import RECEIVERS, smtp
+from receivers.receiver import Receiver, Reply, serving
+from receivers.slack import SlackReceiver
+from receivers.teams import TeamsReceiver
+from receivers.webhook import WebhookReceiver
 from tests.api.integration import connecting as c
 from tests.api.notification import notifying as n
 from tests.faults.canaries import (
@@ -30,12 +35,7 @@ from tests.faults.canaries import (
 )
 from tests.faults.stack import Stack, running, until
 from tests.integrations.examples import kind_of
-from tests.receivers import RECEIVERS, smtp
 from tests.receivers.oauth import TokenEndpoint
-from tests.receivers.receiver import Receiver, Reply, serving
-from tests.receivers.slack import SlackReceiver
-from tests.receivers.teams import TeamsReceiver
-from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
 from workflows.connection import connect
 

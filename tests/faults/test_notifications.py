@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from receivers.slack import SlackReceiver
+from receivers.webhook import WebhookReceiver
 from tests.api.notification import notifying as n
 from tests.faults.fanout import UNKEYED, Client, Late, Vendors, event, judged, over, recorded
 from tests.faults.stack import Stack, until
-from tests.receivers.slack import SlackReceiver
-from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
 
 _EVENTS = 60

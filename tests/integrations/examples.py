@@ -15,7 +15,7 @@ from domain.notification.event import Severity
 from domain.notification.message import Message, render
 from integrations import CHANNELS
 from integrations.channel import Outgoing, secret_names
-from tests.receivers.example import EXAMPLES, filled
+from receivers.example import EXAMPLES, filled
 
 _LONG = 20  # characters
 DELIVERY = "019ab0de-0000-7000-8000-00000000000d"

@@ -20,10 +20,10 @@ from integrations.channel import Outgoing, secret_names
 from integrations.email.channel import Email
 from integrations.email.config import EmailConfig, EmailOptions
 from integrations.oauth import Grant, Tokens
+from receivers import smtp
+from receivers.receiver import Reply, serving
 from tests.integrations.email.mailing import MESSAGE, SENDER
-from tests.receivers import smtp
 from tests.receivers.oauth import TokenEndpoint
-from tests.receivers.receiver import Reply, serving
 
 M, T = FailureClass.MISCONFIGURED, FailureClass.TRANSIENT
 SCOPE = "https://outlook.office365.com/.default"

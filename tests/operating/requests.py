@@ -11,6 +11,9 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from activities.notification.outbox import start_waiting
+from receivers.receiver import serving
+from receivers.slack import SlackReceiver
+from receivers.webhook import WebhookReceiver
 from storage.notification import outbox
 from storage.postgres.database import Database
 from tests.api.notification.notifying import SECRET
@@ -18,9 +21,6 @@ from tests.faults.fanout import Client, Late, Vendors, judged, over, recorded
 from tests.operating.gates import Moment
 from tests.operating.imports import World
 from tests.operating.operator import Operator
-from tests.receivers.receiver import serving
-from tests.receivers.slack import SlackReceiver
-from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
 from workflows.execution import is_alive
 from workflows.notification.messages import NotificationInput, RequestRef

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from receivers.receiver import Reply, serving
+from receivers.webhook import WebhookReceiver
 from tests.api.notification import notifying as n
 from tests.operating.imports import World
 from tests.operating.operator import Operator
-from tests.receivers.receiver import Reply, serving
-from tests.receivers.webhook import WebhookReceiver
 
 Do = Callable[[Operator], Awaitable[Any]]
 

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
-from tests.receivers.receiver import Receiver
+from receivers.receiver import Receiver
 
 _WANTED = {
     "client_credentials": {"client_id", "client_secret", "scope"},

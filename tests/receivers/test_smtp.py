@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import pytest
 
-from tests.receivers.smtp import GTUBE, SmtpReceiver, serving, trusting
+from receivers.smtp import GTUBE, SmtpReceiver, serving, trusting
 
 Found = TypeVar("Found")
 

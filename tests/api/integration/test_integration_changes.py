@@ -7,6 +7,8 @@ from uuid import uuid4
 import pytest
 from temporalio.service import RPCError
 
+from receivers.receiver import serving
+from receivers.webhook import WebhookReceiver
 from tests.api.integration.connecting import (
     KEY,
     PATH,
@@ -19,8 +21,6 @@ from tests.api.integration.connecting import (
     temporal,
     webhook,
 )
-from tests.receivers.receiver import serving
-from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
 
 

@@ -9,6 +9,9 @@ from urllib.parse import quote
 import pytest
 from temporalio.client import WorkflowExecution
 
+from receivers.pagerduty import PagerDutyReceiver
+from receivers.receiver import Reply, serving
+from receivers.webhook import WebhookReceiver
 from tests.api.integration.connecting import (
     KEY,
     PATH,
@@ -21,9 +24,6 @@ from tests.api.integration.connecting import (
 )
 from tests.api.refused import BAD
 from tests.integrations.examples import STEMS, example, kind_of, secrets_of
-from tests.receivers.pagerduty import PagerDutyReceiver
-from tests.receivers.receiver import Reply, serving
-from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
 
 

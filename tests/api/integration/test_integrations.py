@@ -2,6 +2,8 @@
 
 import pytest
 
+from receivers.receiver import serving
+from receivers.webhook import WebhookReceiver
 from tests.api.integration.connecting import (
     PATH,
     SECRET,
@@ -15,8 +17,6 @@ from tests.api.integration.connecting import (
     webhook,
 )
 from tests.api.refused import BAD
-from tests.receivers.receiver import serving
-from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
 
 

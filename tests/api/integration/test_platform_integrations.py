@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from receivers.pagerduty import PagerDutyReceiver
+from receivers.receiver import serving
 from tests.api.integration.connecting import PATH, created, delete, patch, pointers
 from tests.api.migration.owning import PATH as CHANNELS
 from tests.api.migration.owning import made
-from tests.receivers.pagerduty import PagerDutyReceiver
-from tests.receivers.receiver import serving
 from tests.service import Tenant
 
 SLACK: dict[str, Any] = {

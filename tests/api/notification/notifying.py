@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from domain.notification.delivery import OPEN
-from tests.receivers.receiver import Receiver, serving
+from receivers.receiver import Receiver, serving
 from tests.service import Tenant
 
 R = TypeVar("R", bound=Receiver)

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from receivers.receiver import Reply
+from receivers.slack import SlackReceiver
+from receivers.webhook import WebhookReceiver
 from tests.api.integration.connecting import KEY, everything, pointers
 from tests.api.migration.owning import PATH, TOKEN, at, delete, keyed, made, patch, seen, slack
 from tests.api.notification import notifying as n
-from tests.receivers.receiver import Reply
-from tests.receivers.slack import SlackReceiver
-from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
 
 INTEGRATIONS = "/v1/integrations"

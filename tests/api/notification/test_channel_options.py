@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from receivers.slack import SlackReceiver, channel_id
 from tests.api.integration.connecting import pointers
 from tests.api.migration.owning import PATH, TOKEN, made, patch, seen
 from tests.api.notification import notifying as n
-from tests.receivers.slack import SlackReceiver, channel_id
 from tests.service import Tenant
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from receivers.pagerduty import PagerDutyReceiver
+from receivers.receiver import Receiver, Reply
+from receivers.slack import EXAMPLE_TOKEN, SlackReceiver
+from receivers.teams import TeamsReceiver
+from receivers.webhook import WebhookReceiver
 from tests.api.integration import connecting as c
 from tests.api.notification import notifying as n
-from tests.receivers.pagerduty import PagerDutyReceiver
-from tests.receivers.receiver import Receiver, Reply
-from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
-from tests.receivers.teams import TeamsReceiver
-from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
 
 UNKEPT = "\0 \ud800 \u202e" + "x" * 3_000  # no text of PostgreSQL's, nor of UTF-8's

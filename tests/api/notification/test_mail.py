@@ -6,6 +6,10 @@ from typing import Any
 
 import pytest
 
+from receivers.receiver import Reply
+from receivers.receiver import serving as webhooks
+from receivers.smtp import SmtpReceiver, serving
+from receivers.webhook import WebhookReceiver
 from tests.api.notification.notifying import (
     SECRET,
     channel,
@@ -14,10 +18,6 @@ from tests.api.notification.notifying import (
     notify,
     webhook,
 )
-from tests.receivers.receiver import Reply
-from tests.receivers.receiver import serving as webhooks
-from tests.receivers.smtp import SmtpReceiver, serving
-from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
 
 KIM = {"id": "u-7", "email": "kim@people.example"}

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from receivers.receiver import Reply
+from receivers.webhook import WebhookReceiver
 from tests.api.notification import notifying as n
-from tests.receivers.receiver import Reply
-from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
 
 USER = {"user": {"id": "u-1"}}

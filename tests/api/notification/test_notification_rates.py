@@ -8,10 +8,10 @@ from email.utils import formatdate
 from itertools import pairwise
 from typing import Any
 
+from receivers.receiver import Received, Reply
+from receivers.slack import EXAMPLE_TOKEN, SlackReceiver
+from receivers.webhook import WebhookReceiver
 from tests.api.notification import notifying as n
-from tests.receivers.receiver import Received, Reply
-from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
-from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
 
 FIVE_A_SECOND = {"count": 5, "seconds": 1}

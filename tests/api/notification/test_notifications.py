@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from receivers.receiver import Reply
+from receivers.slack import EXAMPLE_TOKEN, SlackReceiver
+from receivers.webhook import WebhookReceiver
 from tests.api.notification import notifying as n
-from tests.receivers.receiver import Reply
-from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
-from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
 
 

@@ -7,12 +7,12 @@ from typing import Any
 import httpx
 import pytest
 
+from receivers.pagerduty import PagerDutyReceiver
+from receivers.slack import SlackReceiver
+from receivers.teams import EXAMPLE_SIG, TeamsReceiver
+from receivers.webhook import WebhookReceiver
 from tests.api.integration.test_platform_integrations import PAGERDUTY, SLACK
 from tests.api.notification import notifying as n
-from tests.receivers.pagerduty import PagerDutyReceiver
-from tests.receivers.slack import SlackReceiver
-from tests.receivers.teams import EXAMPLE_SIG, TeamsReceiver
-from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
 
 PATH, PREFERENCES = "/v1/notifications", "/v1/notification-preferences"

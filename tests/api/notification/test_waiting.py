@@ -11,11 +11,11 @@ import pytest
 from aiohttp import web
 from temporalio.client import WorkflowHandle
 
+from receivers.receiver import Reply
+from receivers.slack import EXAMPLE_TOKEN, SlackReceiver
+from receivers.webhook import WebhookReceiver
 from tests.api.notification import notifying as n
 from tests.blocked import until_blocked
-from tests.receivers.receiver import Reply
-from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
-from tests.receivers.webhook import WebhookReceiver
 from tests.service import Tenant
 from workflows.connection import connect
 from workflows.notification.start import notification_id

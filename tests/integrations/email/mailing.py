@@ -16,7 +16,7 @@ from integrations.channel import Outgoing
 from integrations.email.channel import Email
 from integrations.email.config import EmailConfig, EmailOptions
 from integrations.email.smtp_waits import Waits
-from tests.receivers.smtp import Mail, SmtpReceiver, serving, trusting
+from receivers.smtp import Mail, SmtpReceiver, serving, trusting
 
 MESSAGE = Message(
     delivery_id="0198c0de-0000-7000-8000-00000000000a",

@@ -20,8 +20,8 @@ from integrations.email.channel import Email
 from integrations.email.config import EmailConfig, EmailOptions
 from integrations.email.message import HTML_BYTES, envelope, mime
 from integrations.email.smtp_reply import words
+from receivers.smtp import GTUBE, Mail, SmtpReceiver
 from tests.integrations.email.mailing import MESSAGE, SENDER, Post, posting
-from tests.receivers.smtp import GTUBE, Mail, SmtpReceiver
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from egress.address import Policy
 from integrations import CHANNELS
 from integrations.channel import SAVING, Outgoing
 from integrations.email.config import EmailConfig, EmailOptions
+from receivers.smtp import SmtpReceiver
 from tests.integrations.email.mailing import MESSAGE, SENDER, posting
-from tests.receivers.smtp import SmtpReceiver
 
 P, M, T = FailureClass.PERMANENT, FailureClass.MISCONFIGURED, FailureClass.TRANSIENT
 EMAIL = CHANNELS["email"]

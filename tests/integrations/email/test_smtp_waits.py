@@ -14,9 +14,9 @@ from integrations.email.config import EmailConfig
 from integrations.email.smtp import Conversation
 from integrations.email.smtp_waits import Waits
 from integrations.oauth import Tokens
+from receivers.smtp import SmtpReceiver, serving
 from tests.integrations.email.mailing import SENDER, Post, posting
 from tests.integrations.wire import Serve, listening, loopback
-from tests.receivers.smtp import SmtpReceiver, serving
 
 SLOW = 0.4  # seconds that a server takes
 SHORT = 0.2  # seconds that a call over HTTP may take, which is none of a mail's business

@@ -20,9 +20,9 @@ from egress.client import egress
 from integrations.channel import ChannelOptions, Outgoing
 from integrations.pagerduty.channel import PagerDuty, PagerDutyConfig, dedup_key
 from integrations.text import compact
+from receivers.pagerduty import PagerDutyReceiver
+from receivers.receiver import Reply, serving
 from tests.integrations.examples import MESSAGES, message, outgoing
-from tests.receivers.pagerduty import PagerDutyReceiver
-from tests.receivers.receiver import Reply, serving
 
 KEY = "R0UT1NGKEY0FTHEEXAMPLE0000000001"
 CHANNEL = PagerDuty()

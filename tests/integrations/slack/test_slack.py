@@ -21,9 +21,9 @@ from integrations.channel import Outgoing
 from integrations.slack.blocks import content
 from integrations.slack.channel import Slack
 from integrations.slack.config import SlackConfig, SlackOptions, canonical
+from receivers.receiver import Reply, serving
+from receivers.slack import EXAMPLE_TOKEN, SlackReceiver, channel_id
 from tests.integrations.examples import message, outgoing
-from tests.receivers.receiver import Reply, serving
-from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver, channel_id
 
 CHANNEL = Slack()
 HOOK = "https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX"

@@ -17,9 +17,9 @@ from integrations.channel import Outgoing
 from integrations.teams.card import envelope
 from integrations.teams.channel import Teams, TeamsConfig
 from integrations.text import compact, one_line
+from receivers.receiver import Reply, serving
+from receivers.teams import EXAMPLE_SIG, TeamsReceiver
 from tests.integrations.examples import message, outgoing
-from tests.receivers.receiver import Reply, serving
-from tests.receivers.teams import EXAMPLE_SIG, TeamsReceiver
 
 CHANNEL = Teams()
 POWER = (

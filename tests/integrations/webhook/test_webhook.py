@@ -21,10 +21,10 @@ from integrations.channel import Outgoing
 from integrations.text import compact
 from integrations.webhook.channel import Webhook, WebhookConfig, completed, rotated
 from integrations.webhook.signing import new_secret
+from receivers.receiver import Received, Reply, serving
+from receivers.webhook import EXAMPLE_SECRET, WebhookReceiver
 from tests.integrations.examples import DELIVERY, MESSAGES, message, outgoing
 from tests.integrations.wire import listening, loopback
-from tests.receivers.receiver import Received, Reply, serving
-from tests.receivers.webhook import EXAMPLE_SECRET, WebhookReceiver
 
 CHANNEL = Webhook()
 NOW = datetime.now(UTC)

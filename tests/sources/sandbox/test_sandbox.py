@@ -17,6 +17,7 @@ import pytest
 from domain.failures import BadInput, Died, Problem
 from sources.readers.batch import CHUNK_ROWS, ROW, Batch, Profile
 from sources.readers.chunk import read_chunk
+from sources.sandbox import parent
 from sources.sandbox.parent import ChunkFile, ParseCrashed, parsing, remove_abandoned
 from sources.sandbox.protocol import ParseSpec
 from tests.sources.readers.csv.csv_reading import read
@@ -247,3 +248,8 @@ def test_leftovers_of_dead_workers_are_removed(scratch: Path) -> None:
     remove_abandoned()
     assert [*scratch.iterdir()] == [alive]
     shutil.rmtree(alive)
+
+
+def test_the_child_finds_the_code_of_its_parent() -> None:
+    """Also where nothing is installed but beside it, as in the image."""
+    assert (parent._ROOT / "sources" / "sandbox" / "child.py").is_file()

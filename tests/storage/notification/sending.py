@@ -16,11 +16,11 @@ from activities.notification.delivering import DeliverActivities
 from domain.redaction import Redactor
 from egress.client import Egress
 from integrations import CHANNELS
+from receivers.pagerduty import PagerDutyReceiver
+from receivers.receiver import Receiver
+from receivers.slack import EXAMPLE_TOKEN, SlackReceiver
 from storage.notification.claims import Claimed
 from storage.secrets.vault import Vault
-from tests.receivers.pagerduty import PagerDutyReceiver
-from tests.receivers.receiver import Receiver
-from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
 from tests.storage.notification.due import Due
 from workflows.notification import messages as m
 

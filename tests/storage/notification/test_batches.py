@@ -9,10 +9,10 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.notification.delivering import DeliverActivities
 from egress.client import egress
+from receivers.receiver import Reply, serving
+from receivers.slack import EXAMPLE_TOKEN, SlackReceiver
+from receivers.webhook import EXAMPLE_SECRET, WebhookReceiver
 from storage.postgres.statement import as_json
-from tests.receivers.receiver import Reply, serving
-from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
-from tests.receivers.webhook import EXAMPLE_SECRET, WebhookReceiver
 from tests.storage.kept import Kept
 from tests.storage.notification.due import Due, ids
 from tests.storage.notification.sending import SlowPager, batch, delivering, sent

@@ -10,9 +10,9 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.notification.routing import RouteActivities
 from egress.client import egress
+from receivers.receiver import Receiver, serving
+from receivers.slack import EXAMPLE_TOKEN, SlackReceiver
 from storage.postgres.statement import as_json
-from tests.receivers.receiver import Receiver, serving
-from tests.receivers.slack import EXAMPLE_TOKEN, SlackReceiver
 from tests.storage.kept import Kept
 from tests.storage.notification.due import Due
 from tests.storage.notification.sending import SlowSlack, delivering

@@ -7,9 +7,9 @@ import pytest
 
 from domain.integration.outcome import FailureClass
 from egress.client import egress
+from receivers.receiver import serving
 from storage.notification.deliveries import LEASE_SECONDS
 from storage.postgres.database import Database
-from tests.receivers.receiver import serving
 from tests.storage.kept import Kept
 from tests.storage.notification.due import Due
 from tests.storage.notification.sending import SlowSlack, away, delivering, posting, sent

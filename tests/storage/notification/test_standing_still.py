@@ -2,7 +2,8 @@
 
 import pytest
 
-from activities.notification.batch import LaneKey, stand_still
+from activities.notification.backlog import stand_still
+from activities.notification.batch import LaneKey
 from storage.notification.deliveries import LEASE_SECONDS
 from tests.storage.notification.due import Due
 

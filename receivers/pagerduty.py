@@ -1,7 +1,7 @@
 """PagerDuty on this machine: Events API v2 with its alerts, and the REST API's abilities.
 
-After developer.pagerduty.com, "Events API v2 overview", and the bodies restated in WIRE.md. Who
-tests it may name the keys that exist (`keys`, `rest_keys`), else any of the right form does.
+After developer.pagerduty.com, "Events API v2 overview". A test may name the keys that exist
+(`keys`, `rest_keys`); else any key of the right form does.
 """
 
 import json
@@ -12,8 +12,8 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from tests.receivers.arrivals import Window
-from tests.receivers.receiver import Receiver
+from receivers.arrivals import Window
+from receivers.receiver import Receiver
 
 _ACTIONS = ("trigger", "acknowledge", "resolve")
 _SEVERITIES = ("critical", "error", "warning", "info")

@@ -15,8 +15,8 @@ from typing import Any, AnyStr, Literal, cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from tests.receivers.arrivals import Arrivals
-from tests.receivers.authority import Authority
+from receivers.arrivals import Arrivals
+from receivers.authority import Authority
 
 _LINE_BYTES = 998  # RFC 5322 2.1.1
 _AUTH_LINE_BYTES = 12_288  # RFC 4954 4

@@ -1,7 +1,7 @@
-"""The API's hand on a job's workflow: start it, ask it something; say plainly what it answers."""
+"""The workflow of a migration job, as the API reaches it: start its rollback, send it updates, and
+say plainly what it answers."""
 
 import asyncio
-import logging
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -16,18 +16,12 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.errors import ApiError
-from domain.notification.event import Event, Severity, stated_severity
-from domain.tenant import TenantId
 from storage.migration.jobs import Job, summary
 from workflows.execution import PAUSED, status_of
 from workflows.migration.messages import JobRef
 from workflows.migration.rollback import RollbackInput
 from workflows.migration.start import migration_id, start_rollback
-from workflows.notification.messages import RequestRef
-from workflows.notification.start import start_notification, wake_notification
 
-_log = logging.getLogger(__name__)
-_START_SECONDS = 5
 _UNANSWERED = "AcceptedUpdateCompletedWorkflow"  # the server's word for it
 _NOT_ASKED = "ask again once it is unpaused there"
 _ASKED = "what was asked for is done once it is unpaused there"
@@ -35,7 +29,6 @@ _ENDED = (
     "the job has ended; if its status says otherwise, its workflow was ended in Temporal: within"
     " three minutes it is taken back, or started anew if it had not begun"
 )
-_AT_ONCE = 20  # workflows that a caller waits for
 _PATIENCE = 30  # seconds for a worker to take an update; the work it asks for may take longer
 
 
@@ -51,30 +44,7 @@ async def roll_back(temporal: Client, job: Job) -> None:
         raise ApiError(409, "invalid_state", "the job is being rolled back already") from error
 
 
-async def start_accepted(temporal: Client, request: RequestRef, events: list[Event]) -> None:
-    """Start what was accepted. If that fails, a worker starts it from the outbox instead."""
-    stated = (stated_severity(event.event_type, event.metadata) for event in events)
-    rank = min((severity or Severity.INFO).rank for severity in stated)
-    try:
-        async with asyncio.timeout(_START_SECONDS):
-            await start_notification(temporal, request, len(events), rank)
-    except (RPCError, TimeoutError) as error:
-        _log.warning("%s is left to the outbox: %r", request.request_id, error)
-
-
-async def wake_requests(temporal: Client, tenant_id: TenantId, requests: set[UUID]) -> None:
-    """Have the requests' workflows look at their deliveries now, also those that have ended; many
-    of them, or all if that fails, as soon as a worker looks into the outbox."""
-    try:
-        async with asyncio.timeout(_START_SECONDS):
-            for request_id in sorted(requests)[:_AT_ONCE]:
-                request = RequestRef(tenant_id=tenant_id, request_id=str(request_id))
-                await wake_notification(temporal, request)
-    except (RPCError, TimeoutError) as error:
-        _log.warning("%d requests are left to the outbox: %r", len(requests), error)
-
-
-async def ask(temporal: Client, job_id: UUID, update: Any, *args: Any) -> None:
+async def send_update(temporal: Client, job_id: UUID, update: Any, *args: Any) -> None:
     """Send an update and wait for its answer.
 
     Raises ApiError 409 if the job's state forbids it, or an operator has paused its workflow; 503

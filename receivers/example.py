@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "channels"
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples" / "channels"
 
 
 def filled(stem: str, url: str) -> dict[str, Any]:

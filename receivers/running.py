@@ -14,9 +14,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.receivers import RECEIVERS, smtp
-from tests.receivers.example import filled
-from tests.receivers.receiver import Received, Receiver, serving
+from receivers import RECEIVERS, smtp
+from receivers.example import filled
+from receivers.receiver import Received, Receiver, serving
 
 _LINE_CHARS = 160
 

@@ -1,4 +1,4 @@
-"""Takes an upload in: its fields and its file, in whichever order they come."""
+"""Reads an upload: its fields and its file, in whichever order they come."""
 
 import json
 from contextlib import suppress
@@ -70,8 +70,8 @@ class UploadFields(Given):
         return Named(self.source_system, self.entity_type, self.source_timezone, self.sha256)
 
 
-class TakenIn(NamedTuple):
-    """An upload that can be a job."""
+class ReceivedUpload(NamedTuple):
+    """An upload that can be a job: its file is in storage."""
 
     fields: UploadFields
     mapping: Mapping | None
@@ -79,27 +79,27 @@ class TakenIn(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
-    """Where one caller's upload arrives."""
+class UploadReader:
+    """Reads one caller's upload."""
 
     context: Context
     caller: Caller
     form: Form
 
-    async def take(self) -> TakenIn:
+    async def read(self) -> ReceivedUpload:
         """What stands before the file is judged before it is read, the rest when it has come.
         Nothing stays behind of what is refused or breaks off."""
         values = await self.form.fields()
         fields, mapping = None, None
         if all(name in values for name in _REQUIRED):
-            fields, mapping = await self._read(values)
+            fields, mapping = await self._read_fields(values)
         early = fields.named if fields else None
         stored = await store_file(self.context, self.caller, self.form, early)
         try:
             before = len(values)
             await self.form.later(values)
             if fields is None or len(values) > before:
-                fields, mapping = await self._read(values)
+                fields, mapping = await self._read_fields(values)
                 check_format(fields.named, stored.format)
                 check_sum(fields.named, stored.sha256)
             if early is None:
@@ -108,9 +108,9 @@ class Intake:
             with suppress(StorageUnavailable):  # then the reaper deletes it
                 await self.context.store.delete([stored.key])
             raise
-        return TakenIn(fields, mapping, _job(self.caller, fields, stored))
+        return ReceivedUpload(fields, mapping, _job(self.caller, fields, stored))
 
-    async def _read(self, values: dict[str, str]) -> tuple[UploadFields, Mapping | None]:
+    async def _read_fields(self, values: dict[str, str]) -> tuple[UploadFields, Mapping | None]:
         fields = read_fields(values).of(self.caller)
         async with self.context.database.tenant(self.caller.tenant_id) as connection:
             asked = fields.entity_type, fields.source_system

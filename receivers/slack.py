@@ -1,8 +1,8 @@
 """Slack on this machine: the Web API's auth.test and chat.postMessage, and incoming webhooks.
 
 After docs.slack.dev ("Using the Slack Web API", "Sending messages using incoming webhooks",
-"Reference: blocks") and the bodies and limits restated in WIRE.md. The Web API answers errors with
-status 200 and JSON, webhooks with 4xx and plain text; both answer 429 with Retry-After.
+"Reference: blocks"). The Web API answers errors with status 200 and JSON, webhooks with 4xx and
+plain text; both answer 429 with Retry-After.
 """
 
 import hashlib
@@ -15,8 +15,8 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.receivers.receiver import Receiver
-from tests.receivers.slack_content import fault
+from receivers.receiver import Receiver
+from receivers.slack_content import fault
 
 EXAMPLE_TOKEN = "xoxb-000000000000-0000000000000-BotTokenOfTheExample"
 _WEBHOOK = re.compile(r"/services/T[A-Za-z0-9]+/B[A-Za-z0-9]+/[A-Za-z0-9]+")
@@ -64,7 +64,7 @@ class SlackReceiver(Receiver):
 
     def _said(self, said: dict[str, Any], *, known: bool = True) -> web.Response:
         scopes = {"X-OAuth-Scopes": ",".join(self.scopes)} if known else {}
-        headers = {"X-Slack-Req-Id": hashlib.md5(str(said).encode()).hexdigest(), **scopes}
+        headers = {"X-Slack-Req-Id": hashlib.sha256(str(said).encode()).hexdigest()[:32], **scopes}
         return web.json_response(said, headers=headers)
 
     def _token_fault(self, authorization: str) -> str | None:

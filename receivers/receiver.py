@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.receivers.arrivals import Arrivals
+from receivers.arrivals import Arrivals
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,9 @@
-"""What changes have in common: bodies that leave out what stays as it is, and the audit log."""
-
-from typing import Any
+"""The audit log, as routes write to it."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Caller
 from storage.tenancy import audit
-
-
-def without_defaults(schema: dict[str, Any]) -> None:
-    """For `json_schema_extra`: a default is for what is made, and says nothing of a change."""
-    for described in schema["properties"].values():
-        described.pop("default", None)
 
 
 async def note(

@@ -18,9 +18,9 @@ from domain.notification.message import render
 from egress.client import egress
 from integrations import CHANNELS
 from integrations.channel import Outgoing
-from tests.receivers import RECEIVERS
+from receivers import RECEIVERS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NOTIFICATION: dict[str, Any] = {
     "id": "0198c0de-0000-7000-8000-00000000000b",
     "event_type": "incident.created",

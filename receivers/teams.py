@@ -1,8 +1,8 @@
 """A Teams workflow on this machine: its trigger over HTTP, and the run that posts the card, or not.
 
 After learn.microsoft.com, "Microsoft Teams connector" (schema of the webhook's trigger), and the
-bodies that senders have met, restated in WIRE.md. The trigger answers before the run: what is
-wrong with a card is not in the answer, only in `runs`, the workflow's history.
+bodies that senders have reported. The trigger answers before the run: what is wrong with a card is
+not in the answer, only in `runs`, the workflow's history.
 """
 
 import json
@@ -13,8 +13,8 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from tests.receivers.arrivals import Window
-from tests.receivers.receiver import Receiver
+from receivers.arrivals import Window
+from receivers.receiver import Receiver
 
 EXAMPLE_SIG = "SignatureOfTheExample-0123456789_abcdefghij"
 CARD_BYTES = 28 * 1_024  # of JSON that is a string in JSON

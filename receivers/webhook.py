@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from tests.receivers.receiver import Receiver
+from receivers.receiver import Receiver
 
 EXAMPLE_SECRET = "whsec_c2lnbmluZy1zZWNyZXQtb2YtdGhlLWV4YW1wbGU="
 

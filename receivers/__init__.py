@@ -1,0 +1,16 @@
+"""The vendors' endpoints on this machine: for `firelater receivers up`, the demo and tests."""
+
+from receivers.pagerduty import PagerDutyReceiver
+from receivers.receiver import Receiver
+from receivers.slack import SlackReceiver
+from receivers.teams import TeamsReceiver
+from receivers.webhook import WebhookReceiver
+
+_HTTP: tuple[type[Receiver], ...] = (
+    PagerDutyReceiver,
+    SlackReceiver,
+    TeamsReceiver,
+    WebhookReceiver,
+)
+
+RECEIVERS: dict[str, type[Receiver]] = {receiver.kind: receiver for receiver in _HTTP}
