@@ -25,15 +25,19 @@ _DETAILS = {
     "unknown_value": "no meaning is known for this {field}; name it in the mapping, or '*'",
     "boolean_invalid": "{field} wants a word such as true, false, yes, no, 1 or 0",
     "date_invalid": "{field} wants a date; this one cannot be read: name its dateFormat",
-    "date_zone_unknown": "the zone's word in this {field} is not understood: clocks in {zone} did"
-    " not show it then; pass the sourceTimezone whose clocks did",
+    "date_zone_unknown": "{field} ends in a zone's short name that clocks in {zone} did not show at"
+    " that time; pass the sourceTimezone where they did, name a dateFormat that has the word in it,"
+    " or correct the value",
     "date_out_of_range": "{field} wants a date from the year 1 to the year 9999",
     "date_ambiguous": "day and month of this {field} cannot be told apart; name the dateOrder",
     "source_id_missing": "the record has no value that identifies it; name a sourceIdField",
     "source_id_too_long": f"an identifier has at most {KEY_BYTES} bytes",
     "value_too_long": f"{{field}} has at most {KEY_BYTES} bytes",
 }
-_MISFIT = "{field} wants a date; this one does not fit the dateFormat {format}"
+_MISFIT = (
+    "{field} wants a date; this one cannot be read by the dateFormat {format}: correct the value,"
+    " or the mapping's dateFormat"
+)
 
 
 @dataclass(frozen=True, slots=True)

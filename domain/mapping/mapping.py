@@ -31,6 +31,11 @@ TimeZone = Annotated[str, AfterValidator(check_known)]
 DateFormat = Annotated[str, AfterValidator(checked_date_format)]
 Text = Annotated[str, BeforeValidator(lambda value: str(value) if _is_number(value) else value)]
 
+_SHARED_NUMBER = (
+    "external_id takes no defaultValue: all records without a number would share that one;"
+    " leave it out"
+)
+
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
@@ -161,11 +166,10 @@ def _default_problem(
 ) -> Iterator[MappingProblem]:
     detail = None
     try:
-        defaults.value(each.default_value, field)
+        if defaults.value(each.default_value, field) is not None and field.name == "external_id":
+            detail = _SHARED_NUMBER
     except ValueError as error:
         detail = str(error)
-    if field.name == "external_id" and each.default_value is not None:
-        detail = "a ticket's number is its own; with a default, all that have none would share one"
     if detail is not None:
         pointer = f"/fieldMappings/{position}/defaultValue"
         yield MappingProblem(pointer=pointer, code="invalid_default", detail=detail)

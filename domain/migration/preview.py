@@ -173,13 +173,14 @@ def _recommendations(survey: Survey, mapping: Mapping, entity: Entity) -> Iterat
         )
     if survey.duplicate_records:
         yield (
-            f"{_records(survey.duplicate_records)} the id of an earlier record. The first one "
-            "counts, or with updateExisting the last one; a different sourceIdField may tell "
-            "them apart."
+            f"{_records_are(survey.duplicate_records)} of the same ticket as an earlier record, by "
+            "id or by number. The first one counts, or with updateExisting the last one; a "
+            "different sourceIdField may tell them apart."
         )
     if survey.known_records:
         yield (
-            f"{_records(survey.known_records)} an id that the tenant has already, "
+            f"{_records_are(survey.known_records)} of {_tickets(survey.known_records)} that the "
+            "tenant has already, by id or by number, "
             f"{survey.edited_records} of them edited here since. They are skipped; "
             "updateExisting takes over what the file has values for, overwriteEdits also where "
             "somebody edited."
@@ -224,3 +225,11 @@ def _is(names: tuple[str, ...]) -> str:
 
 def _records(count: int) -> str:
     return "1 record has" if count == 1 else f"{count} records have"
+
+
+def _records_are(count: int) -> str:
+    return "1 record is" if count == 1 else f"{count} records are"
+
+
+def _tickets(count: int) -> str:
+    return "a ticket" if count == 1 else "tickets"
