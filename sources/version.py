@@ -2,17 +2,22 @@
 
 from hashlib import sha256
 from importlib.metadata import version
-from importlib.resources import files
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[1]
 
 
 def _version() -> str:
     """A word for the code of the readers and of what they build on: nobody forgets to raise it."""
     code = sha256("".join(map(version, ("polars", "lxml"))).encode())
-    for package in ("sources", "domain"):
-        modules = (each for each in files(package).iterdir() if each.name.endswith(".py"))
-        for module in sorted(modules, key=lambda each: each.name):
-            code.update(module.read_bytes())
+    for module in modules():
+        code.update(module.read_bytes())
     return code.hexdigest()[:8]
+
+
+def modules() -> list[Path]:
+    """Every module of the rooms that say what becomes of a file."""
+    return sorted(path for floor in ("sources", "domain") for path in (_ROOT / floor).rglob("*.py"))
 
 
 READERS = _version()

@@ -27,7 +27,7 @@ from sources.sandbox.protocol import (
 
 Feed = AsyncIterator[bytes] | Path
 
-_ROOT = Path(__file__).resolve().parents[1]
+_ROOT = Path(__file__).resolve().parents[2]
 _PREFIX = "firelater-parse-"
 _LINE_BYTES = 2**24  # a profile names up to 2,000 columns of 1,000 characters
 

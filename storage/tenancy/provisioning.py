@@ -23,7 +23,7 @@ def _upgrade(connection: Connection, scope: str, schema: str) -> None:
     config = Config()
     config.set_main_option("path_separator", "os")
     config.set_main_option("script_location", "storage:alembic")
-    config.set_main_option("version_locations", str(Path(__file__).parent / "alembic" / scope))
+    config.set_main_option("version_locations", str(Path(__file__).parents[1] / "alembic" / scope))
     config.attributes.update(connection=connection, schema=schema)
     command.upgrade(config, "head")
 
