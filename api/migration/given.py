@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.auth import Caller
 from api.errors import ApiError
 from domain.json_document import Json
-from domain.mapping.entity import ENTITIES
+from domain.mapping.entities.registry import ENTITIES
 from domain.mapping.mapping import Mapping, mapping_problems
 from sources import SOURCES
 from storage.migration import templates as template
@@ -105,8 +105,8 @@ def check_source(system: str, entity_type: str) -> None:
     """Raises ApiError 422 unless this source system is known and has such records."""
     if system not in SOURCES:
         raise unknown("sourceSystem", f"{system!r} is none of {', '.join(SOURCES)}")
-    if entity_type not in SOURCES[system].tables:
-        known = ", ".join(SOURCES[system].tables)
+    if entity_type not in SOURCES[system].entities:
+        known = ", ".join(SOURCES[system].entities)
         raise unknown("entityType", f"{entity_type!r} is none of what {system} has: {known}")
 
 

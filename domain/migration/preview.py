@@ -11,6 +11,7 @@ from domain.failures import Rejected
 from domain.json_document import Json
 from domain.mapping.entity import Entity
 from domain.mapping.fitting import absent_columns
+from domain.mapping.kinds import TIMESTAMP
 from domain.mapping.mapping import Mapping
 from domain.mapping.suggestion import Suggestion, suggest
 from domain.migration.remark import Remark
@@ -205,7 +206,7 @@ def _about_dates(survey: Survey, mapping: Mapping, entity: Entity) -> Iterator[s
             f"Pass dateOrder (dmy or mdy): day and month of {survey.dates.ambiguous} dates "
             "cannot be told apart."
         )
-    fields = {field.name for field in entity.fields if field.kind == "timestamp"}
+    fields = {field.name for field in entity.fields if field.kind is TIMESTAMP}
     has_times = any(each.target_field in fields for each in mapping.field_mappings)
     if has_times and not survey.zone_known and mapping.source_timezone is None:
         yield (

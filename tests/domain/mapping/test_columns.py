@@ -8,7 +8,7 @@ import pytest
 
 from domain.mapping.columns import map_columns
 from domain.mapping.date_evidence import date_evidence
-from domain.mapping.entity import INCIDENT
+from domain.mapping.entities.incident import INCIDENT
 from domain.mapping.plan import Plan
 from tests.domain.mapping.mapping_cases import (
     a_frame,

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from domain.mapping.entity import INCIDENT
+from domain.mapping.entities.incident import INCIDENT
 from domain.mapping.mapping import Mapping, mapping_problems
 from domain.values.date_rules import DateRules
 from domain.values.dates import read_instants

@@ -7,7 +7,7 @@ import pytest
 
 from domain.failures import Rejected
 from domain.mapping.columns import map_columns
-from domain.mapping.entity import INCIDENT
+from domain.mapping.entities.incident import INCIDENT
 from domain.mapping.mapping import Mapping
 from domain.mapping.plan import Plan
 from domain.migration.preview import Preview, Survey, build_preview
