@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
 
@@ -23,6 +22,7 @@ from api.notification import deliveries as delivery
 from api.notification import notifications as notification
 from api.notification import preferences as preference
 from api.notification.channel_adoption import adopt_quietly
+from domain.json_document import Json
 from egress.client import opened
 from settings import Settings
 from storage.objects.opening import object_store
@@ -64,7 +64,7 @@ async def connected(settings: Settings) -> AsyncIterator[Context]:
 class _Application(FastAPI):
     """FastAPI that also describes the errors of its routes."""
 
-    def openapi(self) -> dict[str, Any]:
+    def openapi(self) -> Json:
         schema = super().openapi()
         schema["components"]["schemas"].setdefault("Problem", PROBLEM_SCHEMA)
         return schema

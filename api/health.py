@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from api.context import InContext
+from domain.json_document import Json
 
 router = APIRouter(tags=["health"])
 
@@ -29,7 +29,7 @@ async def ready(context: InContext) -> JSONResponse:
         "storage": context.store.ping(),
     }
     states = await asyncio.gather(*(_state(check) for check in checks.values()))
-    body: dict[str, Any] = dict(zip(checks, states, strict=True))
+    body: Json = dict(zip(checks, states, strict=True))
     ok = all(state == "ok" for state in states)
     return JSONResponse({"status": "ok" if ok else "unavailable", **body}, 200 if ok else 503)
 

@@ -21,6 +21,7 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.errors import ApiError
+from domain.json_document import Json
 from domain.tenant import TenantId
 from storage.postgres.database import FAILURES, Database
 from storage.tenancy import idempotency
@@ -99,7 +100,7 @@ class IdempotentRequest:
         )
 
     async def settle(
-        self, connection: AsyncConnection, hash: str, status: int, response: dict[str, Any]
+        self, connection: AsyncConnection, hash: str, status: int, response: Json
     ) -> None:
         """Keep the answer for the next request with this key; it must hold no secret.
 
@@ -113,7 +114,7 @@ class IdempotentRequest:
                 )
 
     async def settle_again(
-        self, connection: AsyncConnection, hash: str, status: int, response: dict[str, Any]
+        self, connection: AsyncConnection, hash: str, status: int, response: Json
     ) -> None:
         """The same with a fuller answer, by the request that has settled."""
         if self._key is not None:
@@ -169,7 +170,7 @@ class Created:
     """What a request has made. `answer` is kept for the next request with this key, so it holds no
     secret; `shown_once` is added to the first answer only; `then` follows the commit."""
 
-    answer: dict[str, Any]
+    answer: Json
     shown_once: Mapping[str, Any] = field(default_factory=dict)
     then: Callable[[], Awaitable[None]] | None = None
 

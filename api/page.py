@@ -6,13 +6,16 @@ Small lists have numbered pages, too: `page` and `limit`, answered by `paginatio
 import base64
 import binascii
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Query
 
 from api.errors import ApiError
-from storage.postgres.rows import Listing, Span
+from domain.json_document import Json
+from storage.postgres.rows import Identified, Listing, Span
+
+Row = TypeVar("Row", bound=Identified)
 
 
 class Page:
@@ -30,7 +33,7 @@ class Page:
     def wanted(self) -> int:
         return self.limit + 1
 
-    def answer(self, rows: Sequence[dict[str, Any]], shown: list[Any]) -> dict[str, Any]:
+    def answer(self, rows: Sequence[Identified], shown: list[Json]) -> Json:
         """The list's envelope; `shown` are the rows as the client sees them."""
         more = len(rows) > self.limit
         cursor = _encode(rows[self.limit - 1]["id"]) if more else None
@@ -68,7 +71,7 @@ class NumberedPage(Page):
         offset = None if self.number is None else (self.number - 1) * self.limit
         return Span(self.wanted, self.after, offset)
 
-    def answer_of(self, found: Listing, shown: list[Any]) -> dict[str, Any]:
+    def answer_of(self, found: Listing[Row], shown: list[Json]) -> Json:
         """As `answer`, with `pagination` where a page was asked for by its number."""
         answer = self.answer(found.rows, shown)
         if found.total is None:

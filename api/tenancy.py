@@ -1,6 +1,6 @@
 """Tenants and their API keys."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -11,6 +11,7 @@ from api.auth import Admin, Platform
 from api.context import InContext
 from api.errors import ApiError, not_found
 from api.idempotency import Created, IdempotencyKey, IdempotentRequest, create_once, request_hash
+from domain.json_document import Json
 from domain.tenant import SLUG_PATTERN
 from storage.tenancy import api_keys, tenants
 
@@ -51,7 +52,7 @@ async def create_tenant(
 
 
 @router.get("/api-keys", tags=["keys"])
-async def list_api_keys(context: InContext, caller: Admin) -> dict[str, Any]:
+async def list_api_keys(context: InContext, caller: Admin) -> Json:
     """The tenant's keys, without the keys themselves."""
     async with context.database.tenant(caller.tenant_id) as connection:
         keys = await api_keys.listed(connection)
@@ -83,5 +84,5 @@ async def revoke_api_key(key_id: str, context: InContext, caller: Admin) -> Resp
     return Response(status_code=204)
 
 
-def _shown(key: dict[str, Any]) -> dict[str, Any]:
+def _shown(key: api_keys.ApiKey) -> Json:
     return {to_camel(name): value for name, value in key.items()}

@@ -5,6 +5,8 @@ from typing import Any
 
 import httpx
 
+Json = dict[str, Any]  # a document of the API: what it answers, or is asked for
+
 
 class Refused(Exception):
     """The API said no; the message is the problem's, for people."""
@@ -22,13 +24,13 @@ class Api:
             trust_env=False,
         )
 
-    def get(self, path: str, **query: Any) -> dict[str, Any]:
+    def get(self, path: str, **query: Any) -> Json:
         return self._answer("GET", path, params=query)
 
-    def post(self, path: str, body: Any = None) -> dict[str, Any]:
+    def post(self, path: str, body: Any = None) -> Json:
         return self._answer("POST", path, json=body or {})
 
-    def upload(self, file: Path, fields: dict[str, str]) -> dict[str, Any]:
+    def upload(self, file: Path, fields: dict[str, str]) -> Json:
         """Stream a file up; httpx sends the fields before it, as the API wants them."""
         with file.open("rb") as content:
             return self._answer(
@@ -38,7 +40,7 @@ class Api:
                 files={"file": (file.name, content)},
             )
 
-    def _answer(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+    def _answer(self, method: str, path: str, **request: Any) -> Json:
         if not self._key:
             raise Refused("no API key: put it into FIRELATER_API_KEY")
         try:
@@ -47,7 +49,7 @@ class Api:
             where = f"no answer from {self._http.base_url} (FIRELATER_URL says where to ask)"
             raise Refused(f"{where}: {error}") from error
         if response.is_success:
-            answer: dict[str, Any] = response.json()
+            answer: Json = response.json()
             return answer
         raise Refused(_sentence(response))
 

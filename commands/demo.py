@@ -2,13 +2,12 @@
 
 import time
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from rich.console import Console
 from rich.table import Table
 
-from commands.client import Api, Refused
+from commands.client import Api, Json, Refused
 from commands.demo_notification import connect, notify
 from commands.demo_servers import Ready, servers
 from commands.migrate import Migration, migrate
@@ -34,7 +33,7 @@ def demo(data_dir: Path, console: Console) -> None:
         _show_call(ready, api, notified, console)
 
 
-def _migrate(api: Api, console: Console) -> dict[str, Any]:
+def _migrate(api: Api, console: Console) -> Json:
     """Two imports, the second one into what the first has left; its job."""
     console.rule("[bold]2. A ServiceNow XML export is imported")
     first = Migration(_EXPORTS / "incidents.xml", _SERVICENOW, {})
@@ -57,7 +56,7 @@ def _slug() -> str:
     return f"demo-{int(time.time())}"
 
 
-def _expect(job: dict[str, Any], status: str, **counts: int) -> None:
+def _expect(job: Json, status: str, **counts: int) -> None:
     found = {name: job[name] for name in counts}
     if job["status"] != status or found != counts:
         raise Refused(f"expected {status} with {counts}, found {job['status']} with {found}")
@@ -73,9 +72,7 @@ def _show_records(api: Api, console: Console) -> None:
     console.print(table)
 
 
-def _show_links(
-    ready: Ready, job: dict[str, Any], notified: dict[str, Any], console: Console
-) -> None:
+def _show_links(ready: Ready, job: Json, notified: Json, console: Console) -> None:
     workflows = job["temporalUi"].rpartition("/")[0]
     links = {
         "API docs": f"{ready['api']}/docs",
@@ -87,7 +84,7 @@ def _show_links(
         console.print(f"{name:13} {link}", soft_wrap=True)
 
 
-def _show_call(ready: Ready, api: Api, notified: dict[str, Any], console: Console) -> None:
+def _show_call(ready: Ready, api: Api, notified: Json, console: Console) -> None:
     """How to read the attempts, with a key that may only read."""
     key = api.post("/v1/api-keys", {"name": "demo reader", "role": "viewer"})["apiKey"]
     url = f"{ready['api']}/v1/notifications/{notified['data'][0]['id']}"

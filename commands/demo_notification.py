@@ -1,20 +1,19 @@
 """The demo's second half: four vendors connected and tested, one incident told to all of them."""
 
 import time
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from commands.client import Api, Refused
+from commands.client import Api, Json, Refused
 from commands.demo_received import INCIDENT, VENDORS, Arrival, arrived, check, panel
 
 _OVER = {"delivered", "accepted"}
 _WAIT_SECONDS = 30
 
 
-def connect(api: Api, receivers: dict[str, Any], console: Console) -> None:
+def connect(api: Api, receivers: Json, console: Console) -> None:
     """Connect each vendor, test the connection, tell it everything by default.
 
     Raises Refused if a test fails.
@@ -35,7 +34,7 @@ def connect(api: Api, receivers: dict[str, Any], console: Console) -> None:
     console.print(table)
 
 
-def notify(api: Api, receivers: dict[str, Any], console: Console) -> dict[str, Any]:
+def notify(api: Api, receivers: Json, console: Console) -> Json:
     """Tell one critical event and show it as each vendor received it; the answer to the POST.
 
     Raises Refused if it did not arrive everywhere, once, and as it should.
@@ -56,7 +55,7 @@ def notify(api: Api, receivers: dict[str, Any], console: Console) -> dict[str, A
     return accepted
 
 
-def _event(api: Api) -> dict[str, Any]:
+def _event(api: Api) -> Json:
     """Invented news of an incident that was imported."""
     [incident] = api.get("/v1/records/incident", external_id=INCIDENT)["data"]
     return {
@@ -76,13 +75,11 @@ def _event(api: Api) -> dict[str, Any]:
     }
 
 
-def _delivered(api: Api, notification_id: str) -> list[dict[str, Any]]:
+def _delivered(api: Api, notification_id: str) -> list[Json]:
     """The deliveries once they are over."""
     deadline = time.monotonic() + _WAIT_SECONDS
     while time.monotonic() < deadline:
-        found: list[dict[str, Any]] = api.get(f"/v1/notifications/{notification_id}")["data"][
-            "deliveries"
-        ]
+        found: list[Json] = api.get(f"/v1/notifications/{notification_id}")["data"]["deliveries"]
         if len(found) == len(VENDORS) and all(each["completedAt"] for each in found):
             break
         time.sleep(0.05)
@@ -93,7 +90,7 @@ def _delivered(api: Api, notification_id: str) -> list[dict[str, Any]]:
     return found
 
 
-def _record(deliveries: list[dict[str, Any]], arrivals: dict[str, Arrival]) -> Table:
+def _record(deliveries: list[Json], arrivals: dict[str, Arrival]) -> Table:
     table = Table("channel", "destination", "status", "attempts", "answer", "latency", "arrived")
     for kind, vendor in VENDORS.items():
         [each] = (each for each in deliveries if each["channelType"] == kind)

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
 from rich.console import Group, RenderableType
@@ -12,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from commands.client import Refused
+from commands.client import Json, Refused
 
 INCIDENT = "INC0000002"  # of the first export
 
@@ -25,7 +24,7 @@ class Arrival:
     after: float
     path: str
     headers: dict[str, str]
-    body: dict[str, Any]
+    body: Json
     answered: int
 
 

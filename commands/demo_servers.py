@@ -8,16 +8,15 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
-from commands.client import Refused
+from commands.client import Json, Refused
 
 _START_SECONDS = 180
 _STOP_SECONDS = 60
 
-Ready = dict[str, Any]  # what a child says in its ready file
+Ready = Json  # what a child says in its ready file
 
 
 @contextmanager

@@ -3,13 +3,12 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from commands.client import Api, Refused
+from commands.client import Api, Json, Refused
 
 _ENDED = {"completed", "failed", "cancelled", "rolled_back"}
 _POLL_SECONDS = 0.2
@@ -25,10 +24,10 @@ class Migration:
 
     file: Path
     fields: dict[str, str]
-    options: dict[str, Any]
+    options: Json
 
 
-def migrate(api: Api, wanted: Migration, console: Console) -> dict[str, Any]:
+def migrate(api: Api, wanted: Migration, console: Console) -> Json:
     """Upload, preview, execute, follow, report; the job as it ended.
 
     Raises Refused if the file or the mapping does not pass.
@@ -47,14 +46,14 @@ def migrate(api: Api, wanted: Migration, console: Console) -> dict[str, Any]:
     return job
 
 
-def _parsed(api: Api, job: dict[str, Any]) -> dict[str, Any]:
+def _parsed(api: Api, job: Json) -> Json:
     while job["status"] == "pending":
         time.sleep(_POLL_SECONDS)
         job = api.get(f"/v1/migration/{job['id']}")["job"]
     return job
 
 
-def _follow(api: Api, job_id: str, console: Console) -> dict[str, Any]:
+def _follow(api: Api, job_id: str, console: Console) -> Json:
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -66,7 +65,7 @@ def _follow(api: Api, job_id: str, console: Console) -> dict[str, Any]:
     with bar:
         task = bar.add_task("validating", total=None, rate="")
         while True:
-            job: dict[str, Any] = api.get(f"/v1/migration/{job_id}")["job"]
+            job: Json = api.get(f"/v1/migration/{job_id}")["job"]
             rate = job["rowsPerSecond"]
             bar.update(
                 task,
@@ -81,7 +80,7 @@ def _follow(api: Api, job_id: str, console: Console) -> dict[str, Any]:
             time.sleep(_POLL_SECONDS)
 
 
-def show_preview(preview: dict[str, Any], console: Console) -> None:
+def show_preview(preview: Json, console: Console) -> None:
     counts = Table(title="Preview", title_justify="left", show_header=False)
     for name in ("totalRecords", "validRecords", "invalidRecords", "duplicateRecords"):
         counts.add_row(name, f"{preview[name]:,}")
@@ -96,7 +95,7 @@ def _records(count: int) -> str:
     return "1 record" if count == 1 else f"{count:,} records"
 
 
-def show_report(job: dict[str, Any], console: Console) -> None:
+def show_report(job: Json, console: Console) -> None:
     report = Table(title=f"Report: {job['status']}", title_justify="left", show_header=False)
     for name in ("successfulRecords", "updatedRecords", "skippedRecords", "failedRecords"):
         report.add_row(name, f"{job[name]:,}")
@@ -112,7 +111,7 @@ def show_report(job: dict[str, Any], console: Console) -> None:
         console.print(f"  [yellow]·[/] {warning}")
 
 
-def show_errors(errors: list[dict[str, Any]], console: Console) -> None:
+def show_errors(errors: list[Json], console: Console) -> None:
     if not errors:
         return
     table = Table(title="First errors", title_justify="left")

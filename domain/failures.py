@@ -68,8 +68,11 @@ LISTED_ERRORS = 10_000  # of a job's faults; that there are more is said
 
 
 def duplicate(row: int, source_id: str | None = None) -> Rejected:
-    """A record of an id that another one has, where the user wants none left out."""
-    detail = "an earlier record, or one that the tenant has, has the same id; see skipDuplicates"
+    """A record of a ticket that another one is of, where the user wants none left out."""
+    detail = (
+        "an earlier record of the file, or one that the tenant has, is of the same ticket (same id,"
+        " or same number with matchBy); correct the file, or leave skipDuplicates at true"
+    )
     return Rejected(row=row, code="duplicate_record", detail=detail, source_id=source_id)
 
 

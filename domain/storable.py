@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
+from domain.json_document import Json
+
 DEPTH = 20
 
 
@@ -57,4 +59,4 @@ def bounded(value: Any, limit: int) -> Any:
 
 
 Text = Annotated[str, AfterValidator(storable)]
-JsonObject = Annotated[dict[str, Any], AfterValidator(storable)]
+JsonObject = Annotated[Json, AfterValidator(storable)]

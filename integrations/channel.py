@@ -13,6 +13,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from domain.integration.outcome import Check, Receipt
 from domain.integration.pace import Rate, Schedule
+from domain.json_document import Json
 from domain.notification.message import Message
 from domain.notification.severity import Severity, SeveritySetting
 from egress.client import Egress
@@ -74,7 +75,7 @@ class ChannelOptions(BaseModel):
         str_strip_whitespace=True,
     )
 
-    def completing(self, config: Mapping[str, Any]) -> dict[str, Any]:
+    def completing(self, config: Mapping[str, Any]) -> Json:
         """A config of the channel's own, with what follows for it from the options."""
         return dict(config)
 
@@ -167,8 +168,8 @@ class Signing:
     """
 
     member: str
-    completed: Callable[[Mapping[str, Any]], dict[str, Any]]
-    rotated: Callable[[Mapping[str, Any], datetime], dict[str, Any]]
+    completed: Callable[[Mapping[str, Any]], Json]
+    rotated: Callable[[Mapping[str, Any], datetime], Json]
 
 
 class Channel(Protocol[Config]):
@@ -202,13 +203,11 @@ class Channel(Protocol[Config]):
         """Who is told, each by a delivery of their own; `("",)` where the place itself is told."""
         ...
 
-    def request(self, outgoing: Outgoing[Config]) -> dict[str, Any]:
+    def request(self, outgoing: Outgoing[Config]) -> Json:
         """The vendor's form of the message: pure, as JSON, without secrets, as it is recorded."""
         ...
 
-    async def deliver(
-        self, outgoing: Outgoing[Config], request: dict[str, Any], egress: Egress
-    ) -> Receipt:
+    async def deliver(self, outgoing: Outgoing[Config], request: Json, egress: Egress) -> Receipt:
         """Send `request`, once. Raises DeliveryFailed with the one class of what went wrong."""
         ...
 

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from domain.integration.outcome import DeliveryFailed, Failure, FailureClass
+from domain.json_document import Json
 from egress.client import Egress, Reply
 from integrations.reply import error_code, json_object, refusal
 
@@ -129,7 +130,7 @@ def _seconds(said: Any) -> float:
         return _UNSAID
 
 
-def _refused(grant: Grant, reply: Reply, said: dict[str, Any]) -> DeliveryFailed:
+def _refused(grant: Grant, reply: Reply, said: Json) -> DeliveryFailed:
     """With the vendor's code and what to do."""
     host = urlsplit(grant.url).hostname or ""
     if reply.status == 200:  # nothing is kept: a token may be in it by another name

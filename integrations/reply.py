@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domain.integration.outcome import DeliveryFailed, Failure, FailureClass
+from domain.json_document import Json
 from egress.client import Reply, retry_after
 
 _KEPT_CHARS = 20_000
@@ -73,7 +74,7 @@ def is_page(reply: Reply) -> bool:
     return _PAGE.match(reply.body) is not None
 
 
-def json_object(reply: Reply) -> dict[str, Any]:
+def json_object(reply: Reply) -> Json:
     """The object that the body is; empty if it is none, or nested as deep as no vendor's is."""
     try:
         said = json.loads(reply.body)

@@ -13,7 +13,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from receivers.arrivals import Window
-from receivers.receiver import Receiver
+from receivers.receiver import Json, Receiver
 
 _ACTIONS = ("trigger", "acknowledge", "resolve")
 _SEVERITIES = ("critical", "error", "warning", "info")
@@ -27,7 +27,7 @@ class Alert:
 
     routing_key: str
     dedup_key: str
-    payload: dict[str, Any]
+    payload: Json
     state: str = "triggered"
     triggers: int = 1
 
@@ -35,7 +35,7 @@ class Alert:
 @dataclass(slots=True)
 class _Answer:
     status: int
-    body: dict[str, Any] = field(default_factory=dict)
+    body: Json = field(default_factory=dict)
 
 
 class PagerDutyReceiver(Receiver):
@@ -52,7 +52,7 @@ class PagerDutyReceiver(Receiver):
         super().__init__()
         self.keys, self.rest_keys = keys, rest_keys
         self.alerts: list[Alert] = []
-        self.dropped: list[dict[str, Any]] = []  # acknowledgements and resolves of nothing open
+        self.dropped: list[Json] = []  # acknowledgements and resolves of nothing open
         self._windows: defaultdict[str, Window] = defaultdict(  # by key
             lambda: Window(per_minute, _WINDOW_SECONDS)
         )
@@ -101,7 +101,7 @@ class PagerDutyReceiver(Receiver):
     def _key_errors(self, key: str) -> list[str]:
         return ["Invalid routing key"] if self.keys is not None and key not in self.keys else []
 
-    def _apply(self, event: dict[str, Any], dedup_key: str) -> None:
+    def _apply(self, event: Json, dedup_key: str) -> None:
         alert = self.open_alert(event["routing_key"], dedup_key)
         match event["event_action"], alert:
             case "trigger", None:
@@ -133,7 +133,7 @@ def _unauthorised(reason: str) -> _Answer:
     return _Answer(401, {"error": error})
 
 
-def _errors(event: dict[str, Any]) -> list[str]:
+def _errors(event: Json) -> list[str]:
     """What is wrong with an event, whatever keys there are."""
     errors = list(_key_form(event.get("routing_key")))
     if event.get("event_action") not in _ACTIONS:

@@ -12,6 +12,8 @@ from aiohttp import web
 
 from receivers.arrivals import Arrivals
 
+Json = dict[str, Any]  # a document, as its vendor describes it
+
 
 @dataclass(frozen=True, slots=True)
 class Received:
@@ -81,7 +83,7 @@ class Receiver(Arrivals[Received]):
         self.keep(Received(at, request.method, request.raw_path, headers, body, status))
 
 
-def _readable(received: Received) -> dict[str, Any]:
+def _readable(received: Received) -> Json:
     return {**asdict(received), "body": received.body.decode(errors="replace")}
 
 

@@ -9,14 +9,13 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from receivers import RECEIVERS, smtp
 from receivers.example import filled
-from receivers.receiver import Received, Receiver, serving
+from receivers.receiver import Json, Received, Receiver, serving
 
 _LINE_CHARS = 160
 
@@ -57,7 +56,7 @@ async def _serving(port_base: int) -> AsyncIterator[list[Endpoint]]:
         yield endpoints
 
 
-def described(endpoints: list[Endpoint]) -> dict[str, Any]:
+def described(endpoints: list[Endpoint]) -> Json:
     """What the ready file says: where each is, and how an integration is connected to it."""
     return {
         "egressAllow": ",".join(each.allowed for each in endpoints),
@@ -72,7 +71,7 @@ def described(endpoints: list[Endpoint]) -> dict[str, Any]:
     }
 
 
-def _show(ready: dict[str, Any], console: Console) -> None:
+def _show(ready: Json, console: Console) -> None:
     table = Table(title="Receivers", title_justify="left")
     for column in ("type", "URL", "what arrived"):
         table.add_column(column, no_wrap=True)

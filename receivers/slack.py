@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
-from receivers.receiver import Receiver
+from receivers.receiver import Json, Receiver
 from receivers.slack_content import fault
 
 EXAMPLE_TOKEN = "xoxb-000000000000-0000000000000-BotTokenOfTheExample"
@@ -46,7 +46,7 @@ class SlackReceiver(Receiver):
         self.channels, self.archived = channels, archived
         self.per_second = per_second
         self.webhooks: Collection[str] | None = None  # paths that are alive; None: all are
-        self.messages: list[dict[str, Any]] = []
+        self.messages: list[Json] = []
         self._posted_at: dict[str, float] = {}  # by channel
 
     async def answer(self, request: web.Request, body: bytes) -> web.Response:
@@ -62,7 +62,7 @@ class SlackReceiver(Receiver):
             return self._said({"ok": False, "error": error}, known=False)
         return self._auth_test() if method == "auth.test" else self._post_message(request, body)
 
-    def _said(self, said: dict[str, Any], *, known: bool = True) -> web.Response:
+    def _said(self, said: Json, *, known: bool = True) -> web.Response:
         scopes = {"X-OAuth-Scopes": ",".join(self.scopes)} if known else {}
         headers = {"X-Slack-Req-Id": hashlib.sha256(str(said).encode()).hexdigest()[:32], **scopes}
         return web.json_response(said, headers=headers)
@@ -124,7 +124,7 @@ class SlackReceiver(Receiver):
         self._posted_at[channel] = now
         return 0
 
-    def _posted(self, channel: str, said: dict[str, Any]) -> dict[str, Any]:
+    def _posted(self, channel: str, said: Json) -> Json:
         ts = f"{time.time():.0f}.{len(self.messages):06d}"
         attachments = [
             {"id": number, "fallback": "[no preview available]", **attachment}
@@ -172,7 +172,7 @@ def channel_id(channel: str) -> str:
     return "C" + hashlib.sha256(name).hexdigest()[:10].upper()
 
 
-def _parsed(body: bytes) -> dict[str, Any] | None:
+def _parsed(body: bytes) -> Json | None:
     try:
         said = json.loads(body)
     except ValueError:

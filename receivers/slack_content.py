@@ -13,6 +13,8 @@ from typing import Any
 from slack_sdk.errors import SlackObjectFormationError
 from slack_sdk.models.blocks import Block
 
+from receivers.receiver import Json
+
 BLOCKS, ATTACHMENTS, TOGETHER = 50, 100, 13_200
 FIELD = 2_000
 _TEXTS = ("plain_text", "mrkdwn")
@@ -20,7 +22,7 @@ _TEXTS = ("plain_text", "mrkdwn")
 logging.getLogger("slack_sdk.models").setLevel(logging.ERROR)  # it warns of unknown blocks
 
 
-def fault(said: dict[str, Any]) -> str | None:
+def fault(said: Json) -> str | None:
     """Slack's error code, with `: ` and its reason where there is one; None: it takes the message.
 
     A text over 40,000 characters is truncated, not refused.
@@ -66,7 +68,7 @@ def _block_reasons(block: Any) -> Iterator[str]:
     yield from _unknown_to_the_models(block)
 
 
-def _unknown_to_the_models(block: dict[str, Any]) -> Iterator[str]:
+def _unknown_to_the_models(block: Json) -> Iterator[str]:
     if block["type"] == "header" and block["text"].get("type") != "plain_text":
         yield "must be plain_text"
     if block["type"] == "section" and not (block.get("text") or block.get("fields")):
@@ -83,7 +85,7 @@ def _unknown_to_the_models(block: dict[str, Any]) -> Iterator[str]:
             yield "invalid url"
 
 
-def texts(value: Any) -> Iterator[dict[str, Any]]:
+def texts(value: Any) -> Iterator[Json]:
     """Every text object of a message, or of a part of it."""
     if isinstance(value, dict):
         if value.get("type") in _TEXTS:

@@ -14,7 +14,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from receivers.arrivals import Window
-from receivers.receiver import Receiver
+from receivers.receiver import Json, Receiver
 
 EXAMPLE_SIG = "SignatureOfTheExample-0123456789_abcdefghij"
 CARD_BYTES = 28 * 1_024  # of JSON that is a string in JSON
@@ -32,7 +32,7 @@ class Run:
     """A line of the workflow's history; `failure` is empty where the cards were posted."""
 
     id: str
-    cards: list[dict[str, Any]]
+    cards: list[Json]
     failure: str = ""
 
 
@@ -49,7 +49,7 @@ class TeamsReceiver(Receiver):
         self._window = Window(per_second, 1.0)
 
     @property
-    def cards(self) -> list[dict[str, Any]]:
+    def cards(self) -> list[Json]:
         """What is to be seen in the channel."""
         return [card for run in self.runs if not run.failure for card in run.cards]
 
@@ -83,7 +83,7 @@ class TeamsReceiver(Receiver):
         right = given.get("sig") if self.sig is None else self.sig
         return bool(right) and given.get("sig") == right and given.get("sp") == _RUN
 
-    def _run(self, said: dict[str, Any], body: bytes) -> web.Response:
+    def _run(self, said: Json, body: bytes) -> web.Response:
         attachments = said.get("attachments")
         cards = [each["content"] for each in attachments or []]
         failure = _failure(attachments, cards, body)

@@ -2,12 +2,11 @@
 
 import json
 from collections import Counter
-from typing import Any
 
 from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from receivers.receiver import Receiver
+from receivers.receiver import Json, Receiver
 
 EXAMPLE_SECRET = "whsec_c2lnbmluZy1zZWNyZXQtb2YtdGhlLWV4YW1wbGU="
 
@@ -26,7 +25,7 @@ class WebhookReceiver(Receiver):
         self.secrets = secrets or (EXAMPLE_SECRET,)
         self.status = status
         self.seen: Counter[str] = Counter()
-        self.events: list[dict[str, Any]] = []  # of every id, the first
+        self.events: list[Json] = []  # of every id, the first
 
     @property
     def duplicates(self) -> int:

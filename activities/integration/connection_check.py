@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
 from temporalio import activity
@@ -10,6 +9,7 @@ from temporalio import activity
 from activities.connections import Connections
 from activities.integration.target import Target, Targets
 from domain.integration.outcome import Check, DeliveryFailed, FailureClass
+from domain.integration.stored import SealedIntegration
 from domain.storable import stored
 from domain.tenant import TenantId
 from storage.integration import drafts as draft
@@ -36,17 +36,18 @@ class CheckActivities:
             return m.IntegrationTested(success=False, error="it is not there any more")
         # No cache: a draft's secrets are forgotten with it.
         target = Targets(self._vault).of(TenantId(input.tenant_id), row)
-        checks = [_shown(check, target) for check in await self._checks(target)]
+        checks = [_redacted(check, target) for check in await self._checks(target)]
         await self._note(input, row, checks)
         error = _error(checks)
         return m.IntegrationTested(success=error is None, error=error, checks=tuple(checks))
 
-    async def _load(self, input: m.IntegrationTestInput) -> dict[str, Any] | None:
-        """The row of an integration, or of a draft as if it were one."""
-        room = integration if input.saved else draft
+    async def _load(self, input: m.IntegrationTestInput) -> SealedIntegration | None:
+        """An integration, or a draft as if it were one."""
         async with self._database.tenant(TenantId(input.tenant_id)) as connection:
-            row = await room.find(connection, UUID(input.subject))
-        return row and {"version": 0, **row}
+            if input.saved:
+                return await integration.find(connection, UUID(input.subject))
+            found = await draft.find(connection, UUID(input.subject))
+        return None if found is None else _as_integration(found)
 
     async def _checks(self, target: Target) -> list[Check]:
         try:
@@ -59,7 +60,7 @@ class CheckActivities:
             return [Check("connection", False, error.failure.detail, error.failure.kind)]
 
     async def _note(
-        self, input: m.IntegrationTestInput, row: dict[str, Any], checks: list[Check]
+        self, input: m.IntegrationTestInput, row: SealedIntegration, checks: list[Check]
     ) -> None:
         """A saved integration learns how it fares; a draft is over."""
         id, error = UUID(input.subject), _error(checks)
@@ -74,7 +75,17 @@ class CheckActivities:
                     await waiting.wake(connection, id)
 
 
-def _shown(check: Check, target: Target) -> Check:
+def _as_integration(found: draft.Draft) -> SealedIntegration:
+    return {
+        "id": found["id"],
+        "type": found["type"],
+        "config": found["config"],
+        "credentials": found["credentials"],
+        "version": 0,
+    }
+
+
+def _redacted(check: Check, target: Target) -> Check:
     """What a vendor said may quote what it was told."""
     return replace(check, detail=stored(target.redactor.text(check.detail), _DETAIL_CHARS))
 
@@ -96,7 +107,7 @@ def _status(checks: list[Check]) -> str:
     return "misconfigured" if failed.kind in _TENANTS_TURN else "failing"
 
 
-def _entry(checks: list[Check]) -> dict[str, Any]:
+def _entry(checks: list[Check]) -> integration.LogEntry:
     error = _error(checks)
     looked_at = [{"name": each.name, "ok": each.ok, "detail": each.detail} for each in checks]
     return {

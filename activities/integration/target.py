@@ -10,13 +10,14 @@ from pydantic import ValidationError
 
 from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureClass, Receipt
 from domain.integration.pace import PROMPT, Rate
+from domain.integration.stored import SealedIntegration
+from domain.json_document import Json
 from domain.redaction import Redactor
 from domain.tenant import TenantId
 from egress.client import Egress
 from integrations import CHANNELS
 from integrations.channel import Channel, ChannelConfig, ChannelOptions, Limits, Outgoing
 from integrations.options import read
-from storage.postgres.statement import Row
 from storage.secrets.vault import CannotOpen, Vault
 
 _KEPT = 2_000
@@ -65,8 +66,8 @@ class Targets:
         self._vault = vault
         self._opened: OrderedDict[tuple[UUID, int], Target] = OrderedDict()
 
-    def of(self, tenant_id: TenantId, row: Row) -> Target:
-        """`row`: id, type, config, credentials and version of an integration."""
+    def of(self, tenant_id: TenantId, row: SealedIntegration) -> Target:
+        """The integration opened, or as it was opened before."""
         key = (row["id"], row["version"])
         if key not in self._opened:
             self._opened[key] = self._open(tenant_id, row)
@@ -74,7 +75,7 @@ class Targets:
                 self._opened.popitem(last=False)
         return self._opened[key]
 
-    def _open(self, tenant_id: TenantId, row: Row) -> Target:
+    def _open(self, tenant_id: TenantId, row: SealedIntegration) -> Target:
         channel: Channel[Any] | None = CHANNELS.get(row["type"])
         if channel is None:
             return self._unusable(tenant_id, row, f"no channel is called {row['type']!r}")
@@ -88,7 +89,7 @@ class Targets:
             return self._unusable(tenant_id, row, f"its config is not valid any more: {places}")
         return Target(tenant_id, row["id"], channel, config, Redactor(secrets))
 
-    def _unusable(self, tenant_id: TenantId, row: Row, detail: str) -> Target:
+    def _unusable(self, tenant_id: TenantId, row: SealedIntegration, detail: str) -> Target:
         channel = Unusable(detail)
         return Target(tenant_id, row["id"], channel, ChannelConfig(), Redactor({}))
 
@@ -102,6 +103,7 @@ class Unusable:
     description = "Cannot be used"
     config = ChannelConfig
     options = ChannelOptions
+    signing = None
     limits = Limits(schedule=PROMPT, keyed=True)
 
     def __init__(self, detail: str) -> None:
@@ -113,11 +115,11 @@ class Unusable:
     def recipients(self, outgoing: Outgoing[ChannelConfig]) -> tuple[str, ...]:
         return ("",)
 
-    def request(self, outgoing: Outgoing[ChannelConfig]) -> dict[str, Any]:
+    def request(self, outgoing: Outgoing[ChannelConfig]) -> Json:
         return {}
 
     async def deliver(
-        self, outgoing: Outgoing[ChannelConfig], request: dict[str, Any], egress: Egress
+        self, outgoing: Outgoing[ChannelConfig], request: Json, egress: Egress
     ) -> Receipt:
         raise DeliveryFailed(self._failure)
 

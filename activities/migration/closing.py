@@ -1,7 +1,5 @@
 """The short steps and the last ones: state, undo, clean-up, end."""
 
-from typing import Any
-
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
@@ -15,6 +13,7 @@ from activities.migration.job import (
 )
 from activities.migration.standing import begin_undo, has_settled, standing, undone
 from domain.failures import Unproven
+from domain.json_document import Json
 from domain.migration.accounting import Account, left_behind, not_found, unaccounted
 from domain.migration.job import Counts, Phase, Status
 from storage.migration import jobs as migration
@@ -127,16 +126,16 @@ async def _warnings(connection: AsyncConnection, row: Job, input: m.CloseInput) 
     return found
 
 
-def _failure(input: m.CloseInput, status: Status) -> dict[str, Any] | None:
+def _failure(input: m.CloseInput, status: Status) -> Json | None:
     """The problem, unless the job ends otherwise than for it: it was being cancelled before."""
     if input.problem is None or input.status is not status:
         return None
     return input.problem.model_dump(by_alias=True, exclude_none=True)
 
 
-def _report(row: Job, status: Status, counts: Counts) -> dict[str, Any]:
+def _report(row: Job, status: Status, counts: Counts) -> Json:
     """What was taken back is what undo wrote down, not what the workflow was told."""
-    report: dict[str, Any] = {**row["report"], "outcome": status}
+    report: Json = {**row["report"], "outcome": status}
     if status is Status.COMPLETED:
         report["imported"] = counts.model_dump()
     else:

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
 
 from temporalio import activity
 
@@ -10,6 +9,7 @@ from activities.connections import Connections
 from activities.migration.job import LoadedJob, before_import, load_before_import
 from activities.migration.keys import new_chunk_key, new_chunk_number
 from domain.failures import BadInput
+from domain.json_document import Json
 from domain.migration.job import Phase, Status
 from settings import Settings
 from sources import Source
@@ -115,6 +115,6 @@ def _about(profile: Profile, source: Source) -> Iterator[str]:
         )
 
 
-def _as_json(profile: Profile) -> dict[str, Any]:
+def _as_json(profile: Profile) -> Json:
     found = {"columns": list(profile.columns), "readers": READERS}
     return {**dataclasses.asdict(profile), **found}

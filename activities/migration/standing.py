@@ -9,6 +9,7 @@ from temporalio import activity
 
 from activities.migration.job import LoadedJob
 from domain.failures import Problem
+from domain.json_document import Json
 from domain.migration.job import FINAL, Counts, Options, Phase, Status, Undone
 from storage.migration import jobs as migration
 from storage.migration.jobs import Job
@@ -52,7 +53,7 @@ async def begin_undo(connection: AsyncConnection, job: LoadedJob, input: m.UndoI
     ending = input.ending or _of_older_history(row)
     if has_settled(row, ending):
         return False
-    changes = {"phase": Phase.UNDOING, "ending": row["ending"] or ending}
+    changes: Json = {"phase": Phase.UNDOING, "ending": row["ending"] or ending}
     if row["ending"] is None and input.problem is not None:
         changes["failure"] = input.problem.model_dump(by_alias=True, exclude_none=True)
     await migration.next_epoch(connection, job.id, **changes)

@@ -35,7 +35,10 @@ from storage.migration.run import Run
 from storage.postgres.database import raw
 
 _KEPT = LISTED_ERRORS + 1  # which tells whether there are more
-_OTHERWISE = "the tenant has this number under another id; it would be a second record (matchBy)"
+_OTHERWISE = (
+    "you have, or had before this file, this number under another id; the record is imported as one"
+    " of its own: see matchBy in docs/migration.md"
+)
 _MATCHED = "the tenant has this number under another id, and it is taken for the same record"
 
 

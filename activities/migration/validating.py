@@ -3,14 +3,13 @@
 The result is the preview; with options it also is the decision whether the job may run.
 """
 
-from typing import Any
-
 from temporalio import activity
 
 from activities.connections import Connections
 from activities.migration.job import LoadedJob, before_import, load_before_import
 from activities.migration.survey import Findings, Surveyor
 from domain.failures import LISTED_ERRORS, BadInput, Rejected, Unproven
+from domain.json_document import Json
 from domain.mapping.fitting import fit
 from domain.mapping.mapping import Mapping
 from domain.migration.accounting import unread
@@ -126,10 +125,10 @@ def _predicted(findings: Findings, options: Options) -> Counts:
     return counts.model_copy(update={"failed": findings.invalid})
 
 
-def _report(validated: m.Validated, options: Options, predicted: Counts | None) -> dict[str, Any]:
+def _report(validated: m.Validated, options: Options, predicted: Counts | None) -> Json:
     runs = may_run(validated, options)
     outcome = "dry_run" if options.dry_run else "accepted" if runs else "validation_failed"
-    report: dict[str, Any] = {
+    report: Json = {
         "outcome": outcome,
         "validRecords": validated.valid,
         "invalidRecords": validated.invalid,

@@ -4,9 +4,11 @@ import random
 
 from activities.integration.target import Target
 from activities.notification.batch import LaneKey
+from domain.integration.stored import SendingIntegration
 from storage.notification import deliveries as delivery
 from storage.notification.claims import reclaim
-from storage.postgres.statement import Row, Statements
+from storage.notification.rows import Lane
+from storage.postgres.statement import Statements
 from workflows.notification import messages as m
 
 
@@ -38,7 +40,7 @@ async def look(sql: Statements, key: LaneKey) -> m.LaneState:
     return lane_of(found[0])
 
 
-def lane_of(row: Row) -> m.LaneState:
+def lane_of(row: Lane) -> m.LaneState:
     """What waits to be routed has no time; its workflow is woken to do so."""
     wait = None if row["wait"] is None else max(row["wait"], 0.0)
     return m.LaneState(
@@ -46,7 +48,9 @@ def lane_of(row: Row) -> m.LaneState:
     )
 
 
-async def stand_still(sql: Statements, key: LaneKey, integration: Row | None) -> m.LaneState:
+async def stand_still(
+    sql: Statements, key: LaneKey, integration: SendingIntegration | None
+) -> m.LaneState:
     """An integration that is switched off keeps its deliveries until they expire; one that was
     deleted does not."""
     await reclaim(sql, key.integration_id)

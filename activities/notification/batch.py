@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from activities.integration.target import Target
+from domain.integration.stored import SendingIntegration
 from domain.tenant import TenantId
 from storage.notification.claims import Claimed
-from storage.postgres.statement import Row
 from workflows.notification import messages as m
 
 
@@ -28,7 +28,7 @@ class ClaimedBatch:
     """
 
     key: LaneKey
-    integration: Row
+    integration: SendingIntegration
     target: Target
     granted: int
     claimed: list[Claimed]

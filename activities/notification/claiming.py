@@ -6,10 +6,11 @@ from activities.integration.target import Target, Targets
 from activities.notification.backlog import later, stand_still
 from activities.notification.batch import ClaimedBatch, Found, LaneKey
 from activities.notification.limiter import ConcurrencyLimiter
+from domain.integration.stored import SendingIntegration
 from storage.notification import routing
 from storage.notification.claims import Claimed, ClaimPolicy, claim
 from storage.postgres.database import Database
-from storage.postgres.statement import Row, Statements
+from storage.postgres.statement import Statements
 
 _BATCH = 100  # rows claimed at once where the vendor knows a repetition when it sees one
 _CROWDED_SECONDS, _BUSY_SECONDS, _PROBING_SECONDS = 0.1, 1.0, 10.0
@@ -35,7 +36,9 @@ class Claims:
             raise
         return found
 
-    async def take_within(self, sql: Statements, key: LaneKey, integration: Row | None) -> Found:
+    async def take_within(
+        self, sql: Statements, key: LaneKey, integration: SendingIntegration | None
+    ) -> Found:
         """Claim what may be sent now, or find out when to look again."""
         if integration is None or not integration["is_active"]:
             return await stand_still(sql, key, integration)

@@ -1,12 +1,15 @@
 """How an integration fares, as the last deliveries through it show."""
 
 from domain.integration.outcome import FailureClass
+from domain.integration.stored import SendingIntegration
 from storage.notification import attempts as record
 from storage.notification.attempts import Outcome
-from storage.postgres.statement import Row, Statements
+from storage.postgres.statement import Statements
 
 
-async def note_state(sql: Statements, integration: Row, outcomes: list[Outcome]) -> None:
+async def note_state(
+    sql: Statements, integration: SendingIntegration, outcomes: list[Outcome]
+) -> None:
     """Keep the integration's state true, writing only where it changed."""
     outcomes = [each for each in outcomes if _tells(each)]
     if not outcomes:

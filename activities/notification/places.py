@@ -2,18 +2,20 @@
 
 from collections.abc import Iterable
 
+from domain.integration.stored import SendingIntegration
 from storage.notification import places
 from storage.notification.attempts import Outcome
-from storage.postgres.statement import Row, Statements
+from storage.postgres.statement import Statements
 
 
-def known_as(integration: Row, destination: str) -> str:
+def known_as(integration: SendingIntegration, destination: str) -> str:
     """The vendor's name for it, if it has told one."""
-    name: str = integration["places"].get(destination, destination)
-    return name
+    return integration["places"].get(destination, destination)
 
 
-async def note_places(sql: Statements, integration: Row, outcomes: Iterable[Outcome]) -> None:
+async def note_places(
+    sql: Statements, integration: SendingIntegration, outcomes: Iterable[Outcome]
+) -> None:
     """Learn from what arrived. Writes only what is new, which is seldom anything."""
     for each in outcomes:
         if each.place and known_as(integration, each.destination) != each.place:

@@ -9,16 +9,24 @@ from uuid import UUID
 from activities.integration.target import Target, Targets
 from activities.notification.places import known_as
 from domain.integration.pace import LATEST_SECONDS
+from domain.integration.stored import SendingIntegration
 from domain.notification.delivery import Reason
-from domain.notification.event import Severity, action, deadline
+from domain.notification.event import Severity, StoredEvent, action, deadline
 from domain.notification.message import Message, render
 from domain.notification.preference import Preferences
-from domain.notification.routing import Decision, decide, preferences_of, routes
+from domain.notification.routing import (
+    Decision,
+    RoutedEvent,
+    RoutingChannel,
+    decide,
+    preferences_of,
+    routes,
+)
 from domain.tenant import TenantId
 from integrations.channel import ChannelOptions, Outgoing
 from integrations.options import read
-from storage.notification.route import Place, Route
-from storage.postgres.statement import Row, as_json
+from storage.notification.route import MarkedDelivery, Place, Route
+from storage.postgres.statement import as_json
 
 _DESTINATION_CHARS = 200
 
@@ -31,22 +39,17 @@ class Way:
     up what goes to any real place.
     """
 
-    channel: Row
+    integration: SendingIntegration
     target: Target
     options: ChannelOptions
     place: str | None
-
-    @classmethod
-    def of(cls, channel: Row, target: Target) -> "Way":
-        options, fault = read(target.channel, channel["options"])  # a send tells of the fault
-        return cls(channel, target, options, f"channel {channel['id']}" if fault else None)
 
     def leads_to(self, outgoing: Outgoing[Any]) -> str:
         """The destination of what is told."""
         if self.place is not None:
             return self.place
         destination = self.target.channel.destination(outgoing)[:_DESTINATION_CHARS]
-        return known_as(self.channel["integration"], destination)
+        return known_as(self.integration, destination)
 
 
 class Ways:
@@ -58,14 +61,20 @@ class Ways:
         self._of: dict[UUID, Way] = {}
         self._rendered: tuple[UUID | None, dict[Severity, Message]] = (None, {})
 
-    def of(self, channel: Row) -> Way:
-        way = self._of.get(channel["id"])
-        if way is None:
-            target = self._targets.of(self._tenant_id, channel["integration"])
-            way = self._of[channel["id"]] = Way.of(channel, target)
-        return way
+    def of(self, channel: RoutingChannel) -> Way:
+        if channel["id"] not in self._of:
+            self._of[channel["id"]] = self._way(channel)
+        return self._of[channel["id"]]
 
-    def message(self, notification: Row, default: Severity) -> Message:
+    def _way(self, channel: RoutingChannel) -> Way:
+        integration = channel["integration"]
+        assert integration is not None, "a decision says so of a channel without one"
+        target = self._targets.of(self._tenant_id, integration)
+        options, fault = read(target.channel, channel["options"])  # a send tells of the fault
+        place = f"channel {channel['id']}" if fault else None
+        return Way(integration, target, options, place)
+
+    def message(self, notification: StoredEvent, default: Severity) -> Message:
         id, rendered = self._rendered
         if id != notification["id"]:
             id, rendered = self._rendered = notification["id"], {}
@@ -95,7 +104,9 @@ def routed(
 
 
 def decisions_again(
-    row: Row, channels: Sequence[Row], preferences: Mapping[str, Preferences]
+    row: MarkedDelivery,
+    channels: Sequence[RoutingChannel],
+    preferences: Mapping[str, Preferences],
 ) -> list[Decision]:
     """What is decided of a delivery that is sent again: of its channel, if it has one."""
     id = row["channel_id"]
@@ -105,18 +116,18 @@ def decisions_again(
     return [decide(row, channel, id, preferences_of(row, preferences))]
 
 
-def is_of(route: Route, row: Row) -> bool:
+def is_of(route: Route, row: MarkedDelivery) -> bool:
     """Whether the delivery is the one of that channel and recipient."""
     return (route.channel_id, route.recipient) == (row["channel_id"], row["told"])
 
 
-def lasts_as_before(route: Route, row: Row) -> Route:
+def lasts_as_before(route: Route, row: MarkedDelivery) -> Route:
     """With no less time than the delivery had, which may have been sent again since its event."""
     before = row["deadline_at"]
     return route if before is None else route._replace(deadline_at=max(route.deadline_at, before))
 
 
-def unplaced(row: Row, instead: Route) -> Route:
+def unplaced(row: MarkedDelivery, instead: Route) -> Route:
     """Why the delivery's recipient is told no more: for the reason of what the channel does now,
     or because it tells others."""
     reason = Reason.NO_RECIPIENT if row["told"] else Reason.SAME_DESTINATION
@@ -141,42 +152,36 @@ def _routes_of(ways: Ways, decision: Decision) -> list[Route]:
 def _sent(decision: Decision, way: Way, outgoing: Outgoing[Any]) -> Route:
     message = outgoing.message
     names_entity = message.entity_type is not None and message.entity_id is not None
-    return Route(
-        **_decided(decision),
-        recipient="",
-        destination=way.leads_to(outgoing),
-        alert_key=message.alert_key if names_entity else None,
-        deadline_at=_deadline(decision.notification, way.target.channel.limits.schedule.lasts),
+    route = _route(decision, way.target.channel.limits.schedule.lasts)
+    return route._replace(
+        destination=way.leads_to(outgoing), alert_key=message.alert_key if names_entity else None
     )
 
 
 def _unsent(decision: Decision, reason: Reason | None) -> Route:
+    return _route(decision, LATEST_SECONDS)._replace(reason=reason)
+
+
+def _route(decision: Decision, lasts: float) -> Route:
+    """What a route has of its decision, wherever it leads; `lasts`: seconds until its deadline."""
+    notification, channel = decision.notification, decision.channel
     return Route(
-        **_decided(decision),
+        notification_id=notification["id"],
+        channel_id=decision.channel_id,
+        channel_type=None if channel is None else channel["channel_type"],
         recipient="",
+        integration_id=None if channel is None else channel["integration_id"],
+        options=as_json({} if channel is None else channel["options"]),
         destination="",
         alert_key=None,
-        deadline_at=_deadline(decision.notification, LATEST_SECONDS),
-        reason=reason,
+        action=action(notification["event_type"]),
+        rank=decision.severity.rank,
+        deadline_at=_deadline(notification, lasts),
     )
 
 
-def _deadline(event: Row, lasts: float) -> datetime:
+def _deadline(event: RoutedEvent, lasts: float) -> datetime:
     """Of an event that is sent again, as if it were new now: by its own time it may be over."""
     latest = (event["resent_at"] or event["created_at"]) + timedelta(seconds=lasts)
     expires_at = None if event["resent_at"] else event["expires_at"]
     return deadline(event["created_at"], expires_at, latest)
-
-
-def _decided(decision: Decision) -> dict[str, Any]:
-    """What a route has of its decision, wherever it leads."""
-    notification, channel = decision.notification, decision.channel or {}
-    return {
-        "notification_id": notification["id"],
-        "channel_id": decision.channel_id,
-        "channel_type": channel.get("channel_type"),
-        "integration_id": channel.get("integration_id"),
-        "options": as_json(channel.get("options", {})),
-        "action": action(notification["event_type"]),
-        "rank": decision.severity.rank,
-    }

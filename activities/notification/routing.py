@@ -11,20 +11,21 @@ from activities.notification.batch import Found, LaneKey
 from activities.notification.delivering import DeliverActivities
 from activities.notification.finishing import all_of
 from activities.notification.route import decisions_again, is_of, lasts_as_before, routed, unplaced
-from domain.notification.event import Severity
+from domain.integration.stored import SendingIntegration
+from domain.notification.event import Severity, StoredEvent
 from domain.notification.preference import Preferences
-from domain.notification.routing import routes
+from domain.notification.routing import RoutedEvent, RoutingChannel, StoredChannel, routes
 from domain.tenant import TenantId
 from integrations import CHANNELS
 from storage.notification import deliveries as delivery
 from storage.notification import destinations as destination
 from storage.notification import route, routing
-from storage.notification.route import Route
-from storage.postgres.statement import Row, Statements
+from storage.notification.route import MarkedDelivery, Route
+from storage.postgres.statement import Statements
 from workflows.notification import messages as m
 from workflows.notification import steps
 
-Now = tuple[Sequence[Row], Mapping[str, Preferences]]  # the channels, and who chose what
+Now = tuple[Sequence[RoutingChannel], Mapping[str, Preferences]]  # the channels, and who chose what
 
 _AT_ONCE = 50  # deliveries of a request that is sent where it is routed, without a step between
 
@@ -65,17 +66,17 @@ class RouteActivities:
 
     async def _route(
         self, sql: Statements, tenant_id: TenantId, request_id: UUID
-    ) -> dict[UUID, Row] | None:
+    ) -> dict[UUID, SendingIntegration] | None:
         """Write the deliveries of what was not routed, and place those anew that are to be sent
         again; the integrations through which they may be sent at once, by id, or None if not so."""
         notifications = await routing.unrouted(sql, request_id)
         marked = await route.marked(sql, request_id)
         if not notifications and not marked:
             return None
-        now = await self._now(sql, tenant_id, [*notifications, *marked])
+        now = await self._now(sql, tenant_id, notifications, marked)
         made = [each for row in marked for each in await self._reroute(sql, tenant_id, row, now)]
         resent = {row["id"]: row["resent_at"] for row in marked if row["resent_at"]}
-        events = [each | {"resent_at": resent.get(each["id"])} for each in notifications]
+        events = [RoutedEvent(**each, resent_at=resent.get(each["id"])) for each in notifications]
         # What is routed again may lead where no channel of today leads.
         taken = await route.places(sql, {row["id"] for row in marked}) if marked else ()
         found = [*routed(self._delivering.targets, tenant_id, routes(events, *now), taken)]
@@ -85,21 +86,28 @@ class RouteActivities:
             # A claim holds destinations, too, in the order in which everybody takes them.
             await _lift(sql, [each for each in made + found if each.notification_id in resent])
             return None
-        return {each["integration_id"]: each["integration"] for each in now[0]}
+        integrations = (each["integration"] for each in now[0])
+        return {each["id"]: each for each in integrations if each is not None}
 
-    async def _now(self, sql: Statements, tenant_id: TenantId, events: Sequence[Row]) -> Now:
-        """What these events are routed by."""
-        users = {str(each["recipient"]["id"]) for each in events if each["recipient"]}
+    async def _now(
+        self,
+        sql: Statements,
+        tenant_id: TenantId,
+        events: Sequence[StoredEvent],
+        marked: Sequence[MarkedDelivery],
+    ) -> Now:
+        """What events, and deliveries that are routed anew, are routed by."""
+        users = {str(each["recipient"]["id"]) for each in (*events, *marked) if each["recipient"]}
         preferences = await routing.preferences(sql, users)
         named = {id for own in preferences.values() for id in own.channels or ()}
-        marked = {each["channel_id"] for each in events if each.get("channel_id")}
+        led_through = {each["channel_id"] for each in marked if each["channel_id"]}
         channels = [
-            channel | {"severity": self._severity(tenant_id, channel)}
-            for channel in await routing.channels(sql, named | marked)
+            RoutingChannel(**channel, severity=self._severity(tenant_id, channel))
+            for channel in await routing.channels(sql, named | led_through)
         ]
         return channels, preferences
 
-    def _severity(self, tenant_id: TenantId, channel: Row) -> Severity:
+    def _severity(self, tenant_id: TenantId, channel: StoredChannel) -> Severity:
         """Of events that do not say theirs, in this channel."""
         integration = channel["integration"]
         if integration is None:
@@ -107,7 +115,7 @@ class RouteActivities:
         return self._delivering.targets.of(tenant_id, integration).config.severity
 
     async def _reroute(
-        self, sql: Statements, tenant_id: TenantId, row: Row, now: Now
+        self, sql: Statements, tenant_id: TenantId, row: MarkedDelivery, now: Now
     ) -> list[Route]:
         """Have a delivery go by its channel, integration and recipients as they are now."""
         taken = await route.places(sql, [row["id"]])

@@ -10,10 +10,11 @@ from typing import Any
 from activities.integration.target import Target
 from activities.notification.limiter import ConcurrencyLimiter
 from domain.integration.outcome import DeliveryFailed, Failure, FailureClass, Receipt
+from domain.json_document import Json
 from domain.notification.backoff import JITTER, Failures, asks_too_much, next_delay, rest
 from domain.notification.delivery import DeliveryStatus
 from domain.notification.event import Severity
-from domain.notification.message import Latest, render
+from domain.notification.message import render
 from domain.redaction import Redactor
 from domain.storable import stored
 from egress.client import Egress
@@ -40,7 +41,7 @@ class Attempt:
         config, claimed = self.target.config, self.claimed
         message = render(str(claimed.delivery_id), claimed.notification, config.severity)
         severity = _SEVERITIES.get(claimed.rank, message.severity)
-        latest = Latest(**claimed.latest) if claimed.latest else None
+        latest = claimed.latest
         # What shows the state of an entity shows it no other for being told of it twice.
         repeated = claimed.repeated and not self.target.channel.limits.stateful
         if latest or repeated or severity is not message.severity:
@@ -63,7 +64,7 @@ async def send(
     """Send it now. A failure is an outcome, whatever the channel raises."""
     target = attempt.target
     started = time.perf_counter()
-    request: dict[str, Any] | None = None
+    request: Json | None = None
     result: Receipt | Failure
     try:
         outgoing = attempt.outgoing()
@@ -85,7 +86,7 @@ def _unexpected(claimed: Claimed, error: Exception, *, maybe_sent: bool) -> Fail
     return Failure(FailureClass.TRANSIENT, detail, maybe_sent=maybe_sent)
 
 
-def _recorded(request: dict[str, Any] | None, sent: str, redact: Redactor) -> str:
+def _recorded(request: Json | None, sent: str, redact: Redactor) -> str:
     """The request, `sent` as JSON. Few hold anything to redact; in those only texts may be
     replaced, or it would be JSON no more."""
     return sent if redact.sent(sent) == sent else as_json(redact.request(request))
@@ -101,38 +102,35 @@ def _timed_out(result: Receipt | Failure) -> bool:
 
 def _outcome(
     attempt: Attempt,
-    request: dict[str, Any] | None,
+    request: Json | None,
     result: Receipt | Failure,
     latency_ms: int,
     jitter: float,
 ) -> Outcome:
     claimed, redact = attempt.claimed, attempt.target.redactor
     sent = as_json(request)
-    common: dict[str, Any] = {
-        "delivery_id": claimed.delivery_id,
-        "no": claimed.no,
-        "latency_ms": latency_ms,
-        "request": _recorded(request, sent, redact),
-        "response": stored(redact.text(result.response, sent), _RESPONSE_CHARS),
-        "destination": claimed.destination,
-        "pause": attempt.target.rest,
-        "ended": time.monotonic(),
-    }
-    before = Failures(claimed.failures, claimed.throttles, claimed.doubts)
+    outcome = Outcome(
+        delivery_id=claimed.delivery_id,
+        no=claimed.no,
+        status=DeliveryStatus.ACCEPTED,
+        failures=Failures(claimed.failures, claimed.throttles, claimed.doubts),
+        latency_ms=latency_ms,
+        ended=time.monotonic(),
+        request=_recorded(request, sent, redact),
+        response=stored(redact.text(result.response, sent), _RESPONSE_CHARS),
+        pause=attempt.target.rest,
+        destination=claimed.destination,
+    )
     if isinstance(result, Receipt):
         given = (result.reference or {}).items()
-        return Outcome(
-            **common,
+        return outcome._replace(
             status=DeliveryStatus.DELIVERED if result.confirmed else DeliveryStatus.ACCEPTED,
-            failures=before,
             code=result.code,
             place=result.destination,
             reference={name: stored(redact.sent(text), _ERROR_CHARS) for name, text in given}
             or None,
         )
-    return Outcome(
-        **common,
-        **_next(before, result, attempt.target.channel.limits, jitter),
+    return _failed(outcome, result, attempt.target.channel.limits, jitter)._replace(
         code=result.status,
         kind=result.kind,
         maybe_sent=result.maybe_sent,
@@ -141,16 +139,16 @@ def _outcome(
     )
 
 
-def _next(before: Failures, failure: Failure, limits: Limits, jitter: float) -> dict[str, Any]:
-    """What a failure means for the delivery, and for its destination."""
-    failures = before.plus(failure, keyed=limits.keyed)
+def _failed(outcome: Outcome, failure: Failure, limits: Limits, jitter: float) -> Outcome:
+    """With what a failure means for the delivery, and for its destination."""
+    failures = outcome.failures.plus(failure, keyed=limits.keyed)
     wait = next_delay(failure, failures, limits.schedule, jitter, keyed=limits.keyed)
     refused = failure.kind is FailureClass.MISCONFIGURED
-    return {
-        "status": DeliveryStatus.FAILED if wait is None else DeliveryStatus.RETRYING,
-        "failures": failures,
-        "wait": wait,
-        "rest": rest(failure),
-        "doubts_destination": refused or asks_too_much(failure),
-        "jitter": 1 + JITTER * jitter,
-    }
+    return outcome._replace(
+        status=DeliveryStatus.FAILED if wait is None else DeliveryStatus.RETRYING,
+        failures=failures,
+        wait=wait,
+        rest=rest(failure),
+        doubts_destination=refused or asks_too_much(failure),
+        jitter=1 + JITTER * jitter,
+    )

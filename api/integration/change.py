@@ -27,16 +27,18 @@ from api.integration.config import (
     with_signing_secret,
 )
 from api.integration.view import check_configured, is_draft
+from domain.json_document import Json
 from domain.storable import JsonObject, Text, at_most
 from integrations.channel import Channel
 from storage.integration import integrations as integration
-from storage.integration.integrations import Integration
+from storage.integration.integrations import Integration, LogEntry
+from storage.postgres.rows import Values
 from storage.secrets.vault import CannotOpen
 
 _JSON_BYTES = 64 * 2**10
 _YEAR = 365 * 24 * 60  # minutes
 
-Json = Annotated[JsonObject, at_most(_JSON_BYTES)]
+Document = Annotated[JsonObject, at_most(_JSON_BYTES)]
 Name = Annotated[Text, Field(min_length=1, max_length=255)]
 Description = Annotated[Text, Field(max_length=2_000)]
 Minutes = Annotated[int, Field(ge=1, le=_YEAR)]
@@ -48,7 +50,7 @@ _MINUTES = AliasChoices("syncInterval", "syncIntervalMinutes", "sync_interval_mi
 _NO_COLUMNS = {"config", "credentials", "type"}  # said in columns of their own, or fixed
 
 
-def without_defaults(schema: dict[str, Any]) -> None:
+def without_defaults(schema: Json) -> None:
     """For `json_schema_extra`: a default is for what is made, and says nothing of a change."""
     for described in schema["properties"].values():
         described.pop("default", None)
@@ -66,13 +68,13 @@ class NewIntegration(BaseModel):
     name: Name
     type: str
     description: Description | None = None
-    config: Json = Field(default_factory=dict)
-    credentials: Json = Field(default_factory=dict)
+    config: Document = Field(default_factory=dict)
+    credentials: Document = Field(default_factory=dict)
     is_active: bool = True
     sync_enabled: bool = False
     sync_interval: Minutes = Field(60, validation_alias=_MINUTES)
     sync_direction: Direction = "both"
-    field_mappings: Json = Field(default_factory=dict)
+    field_mappings: Document = Field(default_factory=dict)
 
     @property
     def given(self) -> Config:
@@ -140,7 +142,7 @@ class IntegrationWriter:
             before = self._opened(row)
             config = self._checked(channel, before, body)
             whole = with_signing_secret(channel, config)
-            values = _switched(row) | values
+            values = {**_switched(row), **values}
             values |= self._sealed(channel, row["id"], whole, (before, row["credential_hints"]))
             secret = _made(channel, config, whole)
         elif is_draft(row) and "is_active" in values:
@@ -182,7 +184,7 @@ class IntegrationWriter:
         id: UUID,
         config: Config,
         earlier: tuple[Config, Config] = ({}, {}),
-    ) -> Integration:
+    ) -> Values:
         """A config as its columns. `earlier`: the one before, and its hints, of which those stay
         whose secret is the same."""
         parts = SplitConfig.of(channel, config)
@@ -198,7 +200,7 @@ class IntegrationWriter:
     async def _note(self, id: UUID, action: str, detail: str) -> None:
         """For the integration's log and for the audit log; `detail` names no values."""
         actor = self.caller.key_id
-        entry = {"level": "info", "action": action, "detail": detail, "actor": actor}
+        entry = LogEntry(level="info", action=action, detail=detail, actor=actor)
         await integration.log(self.connection, id, entry)
         await note(self.connection, self.caller, action, "integration", id)
 
@@ -212,13 +214,13 @@ def check_sync(channel: Channel[Any], enabled: bool) -> None:
         )
 
 
-def _off(*, wanted: bool) -> Integration:
+def _off(*, wanted: bool) -> Values:
     """A draft is off; `disabled` keeps that it is to be so with a config, too."""
     status = "untested" if wanted else "disabled"
     return {"is_active": False, "connection_status": status}
 
 
-def _switched(row: Integration) -> Integration:
+def _switched(row: Integration) -> Values:
     """A draft that gets its config is switched on with it, unless it was made to be off."""
     if not is_draft(row):
         return {}

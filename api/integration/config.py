@@ -13,12 +13,13 @@ from pydantic import SecretStr, ValidationError
 from pydantic_core import to_jsonable_python
 
 from api.errors import ApiError, pointer, validation_errors
+from domain.json_document import Json
 from egress.address import Policy
 from egress.guard import Refused, check_server, parse_target
 from integrations import CHANNELS
 from integrations.channel import SAVING, Channel, ChannelConfig, secret_names
 
-Config = dict[str, Any]
+Config = Json
 
 _HINT_CHARS = 4
 _SHORTEST_HINTED = 16  # of less, four characters say too much

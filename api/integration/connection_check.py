@@ -1,7 +1,6 @@
 """Testing an integration, saved or not: a durable call that answers while the caller waits."""
 
 import asyncio
-from typing import Any
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter
@@ -21,6 +20,7 @@ from api.integration.config import (
     with_signing_secret,
 )
 from api.integration.view import check_configured
+from domain.json_document import Json
 from domain.storable import JsonObject
 from domain.tenant import TenantId
 from storage.integration import drafts as draft
@@ -45,7 +45,7 @@ class Draft(BaseModel):
 
 
 @router.post("/test")
-async def test_draft(body: Draft, context: InContext, caller: Admin) -> dict[str, Any]:
+async def test_draft(body: Draft, context: InContext, caller: Admin) -> Json:
     """Test a config before it is saved. Nothing of it is kept; a failed test is an answer, too."""
     channel, given = channel_of(body.type), joined(body.config, body.credentials)
     config = checked(channel, patched(channel, {}, given), context.policy)
@@ -53,15 +53,13 @@ async def test_draft(body: Draft, context: InContext, caller: Admin) -> dict[str
     async with context.database.tenant(caller.tenant_id) as connection:
         id = await integration.new_id(connection)
         sealed = context.vault.seal(caller.tenant_id, id, parts.secrets)
-        row = {"id": id, "type": body.type, "config": parts.plain, "credentials": sealed}
+        row = draft.NewDraft(id=id, type=body.type, config=parts.plain, credentials=sealed)
         await draft.create(connection, row)
     return await _outcome(context, caller.tenant_id, id, saved=False)
 
 
 @router.post("/{integration_id}/test")
-async def test_integration(
-    integration_id: UUID, context: InContext, caller: Operator
-) -> dict[str, Any]:
+async def test_integration(integration_id: UUID, context: InContext, caller: Operator) -> Json:
     """Test the connection and note what was found. A failed test is an answer, too."""
     async with context.database.tenant(caller.tenant_id) as connection:
         found = existing(await integration.find(connection, integration_id), "integration")
@@ -69,9 +67,7 @@ async def test_integration(
     return await _outcome(context, caller.tenant_id, integration_id, saved=True)
 
 
-async def _outcome(
-    context: Context, tenant_id: TenantId, id: UUID, *, saved: bool
-) -> dict[str, Any]:
+async def _outcome(context: Context, tenant_id: TenantId, id: UUID, *, saved: bool) -> Json:
     """Raises ApiError 503 if no worker has done it in time, or an operator has ended it."""
     input = m.IntegrationTestInput(tenant_id=tenant_id, subject=str(id), saved=saved)
     handle = await start_integration_test(context.temporal, input, str(uuid4()))

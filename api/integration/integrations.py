@@ -1,6 +1,6 @@
 """Integrations over HTTP: a tenant's connections to vendors. Secrets go in and never come out."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -24,10 +24,11 @@ from api.integration.change import IntegrationChange, IntegrationWriter, NewInte
 from api.integration.view import is_draft, seen, type_of
 from api.page import InNumberedPage
 from api.request_workflow import wake_requests
+from domain.json_document import Json
 from domain.storable import Text
 from integrations import CHANNELS
 from storage.integration import integrations as integration
-from storage.integration.integrations import Integration
+from storage.integration.integrations import Integration, Listed, Logged
 from storage.notification import channels
 from storage.notification import destinations as destination
 from storage.notification import parked as waiting
@@ -36,7 +37,7 @@ router = APIRouter(prefix="/v1/integrations", tags=["integrations"])
 
 
 @router.get("/types")
-async def list_types(caller: Reader) -> dict[str, Any]:
+async def list_types(caller: Reader) -> Json:
     """What can be connected: the JSON schema of each type's config, which of it is secret, and
     the options of its notification channels."""
     return {"data": [type_of(channel) for channel in CHANNELS.values()], "nextCursor": None}
@@ -49,8 +50,8 @@ async def list_integrations(
     page: InNumberedPage,
     type: Annotated[str | None, Query(max_length=100)] = None,
     include_inactive: Annotated[bool, Query(alias="includeInactive")] = True,
-) -> dict[str, Any]:
-    wanted = {"type": type, "is_active": None if include_inactive else True}
+) -> Json:
+    wanted: Listed = {"type": type, "is_active": None if include_inactive else True}
     async with context.database.tenant(caller.tenant_id) as connection:
         found = await integration.page(connection, wanted, page.span)
         rests = await destination.rests(connection, {row["id"] for row in found.rows})
@@ -79,9 +80,7 @@ async def create_integration(
 
 
 @router.get("/{integration_id}")
-async def get_integration(
-    integration_id: UUID, context: InContext, caller: Reader
-) -> dict[str, Any]:
+async def get_integration(integration_id: UUID, context: InContext, caller: Reader) -> Json:
     async with context.database.tenant(caller.tenant_id) as connection:
         found = existing(await integration.find(connection, integration_id), "integration")
         rests = await destination.rests(connection, {integration_id})
@@ -91,7 +90,7 @@ async def get_integration(
 @router.patch("/{integration_id}")
 async def change_integration(
     integration_id: UUID, body: IntegrationChange, context: InContext, caller: Admin
-) -> dict[str, Any]:
+) -> Json:
     """Change what is named. Deliveries that wait are tried again at once, whatever they wait for.
 
     A signing secret that is removed is made anew, and shown this once.
@@ -152,13 +151,13 @@ async def list_logs(
     level: Literal["info", "warning", "error"] | None = None,
     action: Annotated[Text | None, Query(max_length=100)] = None,
     since: AwareDatetime | None = None,
-) -> dict[str, Any]:
+) -> Json:
     """What was done with the integration, newest first."""
-    wanted = {"level": level, "action": action, "since": since}
+    wanted: Logged = {"level": level, "action": action, "since": since}
     async with context.database.tenant(caller.tenant_id) as connection:
         existing(await integration.find(connection, integration_id), "integration")
         found = await integration.logged(connection, integration_id, wanted, page.span)
-    return page.answer_of(found, found.rows)
+    return page.answer_of(found, [dict(row) for row in found.rows])
 
 
 def _listed(row: Integration) -> Integration:

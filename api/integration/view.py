@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from api.errors import ApiError
+from domain.json_document import Json
 from integrations.channel import Channel, secret_names
 from storage.integration.integrations import Integration
 
@@ -29,21 +30,21 @@ def check_configured(row: Integration) -> None:
         raise ApiError("config_missing", detail)
 
 
-def seen(row: Integration, rests_until: datetime | None = None) -> dict[str, Any]:
+def seen(row: Integration, rests_until: datetime | None = None) -> Json:
     """A row of storage.integration.integrations as reads show it: no secret but its mask."""
-    shown = {name: value for name, value in row.items() if name not in _HIDDEN}
+    shown: Json = {name: value for name, value in row.items() if name not in _HIDDEN}
     health = _DRAFT if is_draft(row) else row["connection_status"]
     shown |= {**condition(health), "rests_until": rests_until}
     return shown | {"config": {**row["config"], **row["credential_hints"]}}
 
 
-def condition(health: str | None) -> dict[str, Any]:
+def condition(health: str | None) -> Json:
     """`connection_status` in the platform's words (None, pending, connected, failed), and ours."""
     status = "pending" if health == _DRAFT else _STATUSES.get(health or "")
     return {"connection_status": status, "health": health}
 
 
-def type_of(channel: Channel[Any]) -> dict[str, Any]:
+def type_of(channel: Channel[Any]) -> Json:
     """A type of integration, as it is listed."""
     limits = channel.limits
     rate = limits.rate and {"count": limits.rate.count, "seconds": limits.rate.seconds}

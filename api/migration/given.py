@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Caller
 from api.errors import ApiError
-from domain.mapping.entity import ENTITIES
+from domain.json_document import Json
+from domain.mapping.entities.registry import ENTITIES
 from domain.mapping.mapping import Mapping, mapping_problems
 from sources import SOURCES
 from storage.migration import templates as template
@@ -104,14 +105,12 @@ def check_source(system: str, entity_type: str) -> None:
     """Raises ApiError 422 unless this source system is known and has such records."""
     if system not in SOURCES:
         raise unknown("sourceSystem", f"{system!r} is none of {', '.join(SOURCES)}")
-    if entity_type not in SOURCES[system].tables:
-        known = ", ".join(SOURCES[system].tables)
+    if entity_type not in SOURCES[system].entities:
+        known = ", ".join(SOURCES[system].entities)
         raise unknown("entityType", f"{entity_type!r} is none of what {system} has: {known}")
 
 
-def check_mapping(
-    mapping: Mapping, entity_type: str, more: list[dict[str, Any]] | None = None
-) -> None:
+def check_mapping(mapping: Mapping, entity_type: str, more: list[Json] | None = None) -> None:
     """Raises ApiError 422 that lists every fault of the mapping, and those known already."""
     found = mapping_problems(mapping, ENTITIES[entity_type])
     faults = [*(more or []), *(each.model_dump() for each in found)]

@@ -1,7 +1,5 @@
 """A migration job as clients see it."""
 
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
@@ -9,9 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.context import Context
 from api.errors import existing
+from domain.json_document import Json
 from domain.migration.job import FINAL, Counts, Phase, Status
 from storage.migration import jobs as migration
-from storage.migration.jobs import Job, Progress
+from storage.migration.account import Progress, progress_of
+from storage.migration.jobs import Job
 from workflows.migration.start import migration_id
 
 _NOTHING = Progress(Counts(), 0)
@@ -22,20 +22,18 @@ async def find_job(connection: AsyncConnection, job_id: UUID) -> Job:
     return existing(await migration.find(connection, job_id), "migration")
 
 
-async def shown_jobs(
-    context: Context, connection: AsyncConnection, jobs: list[Job]
-) -> list[dict[str, Any]]:
+async def shown_jobs(context: Context, connection: AsyncConnection, jobs: list[Job]) -> list[Json]:
     """Jobs with their progress, which is the sum of their ledgers."""
-    progress = await migration.progress(connection, [job["id"] for job in jobs])
+    progress = await progress_of(connection, [job["id"] for job in jobs])
     return [_shown(context, job, progress.get(job["id"], _NOTHING)) for job in jobs]
 
 
-def shown_status(job: Mapping[str, Any]) -> Status:
+def shown_status(job: Job) -> Status:
     """Where the job is. One that is taken back stays completed in its row until that is done."""
     return Status.PROCESSING if job["phase"] == Phase.UNDOING else Status(job["status"])
 
 
-def _shown(context: Context, job: Job, progress: Progress) -> dict[str, Any]:
+def _shown(context: Context, job: Job, progress: Progress) -> Json:
     counts, rate, remaining = progress.counts, None, None
     if counts.processed and progress.seconds:
         rate = counts.processed / progress.seconds
@@ -73,7 +71,7 @@ def _shown(context: Context, job: Job, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _eta(job: Mapping[str, Any], remaining: float | None) -> float | None:
+def _eta(job: Job, remaining: float | None) -> float | None:
     if shown_status(job) in FINAL:
         return 0
     return None if remaining is None else round(remaining, 1)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -17,6 +16,7 @@ from api.migration.given import Given, unknown
 from api.migration.job import find_job, shown_jobs, shown_status
 from api.migration.job_workflow import roll_back, send_update
 from api.page import InPage
+from domain.json_document import Json
 from domain.migration.job import FINAL, SMALLEST_BATCH, Options, Status, not_now
 from storage.migration import jobs as migration
 from storage.migration.jobs import Job
@@ -50,7 +50,7 @@ class Execute(Given, Options):
 @router.get("")
 async def list_migrations(
     context: InContext, caller: Reader, page: InPage, status: Status | None = None
-) -> dict[str, Any]:
+) -> Json:
     """The tenant's migrations, newest first; with `status`, those that are in it."""
     async with context.database.tenant(caller.tenant_id) as connection:
         jobs = await migration.page(connection, page.wanted, page.after, status)
@@ -58,7 +58,7 @@ async def list_migrations(
 
 
 @router.get("/{job_id}")
-async def get_migration(job_id: UUID, context: InContext, caller: Reader) -> dict[str, Any]:
+async def get_migration(job_id: UUID, context: InContext, caller: Reader) -> Json:
     """One migration with its progress, rate and remaining time."""
     async with context.database.tenant(caller.tenant_id) as connection:
         job = await find_job(connection, job_id)
@@ -66,7 +66,7 @@ async def get_migration(job_id: UUID, context: InContext, caller: Reader) -> dic
 
 
 @router.get("/{job_id}/preview")
-async def get_preview(job_id: UUID, context: InContext, caller: Reader) -> dict[str, Any]:
+async def get_preview(job_id: UUID, context: InContext, caller: Reader) -> Json:
     """The newest preview: counts over the whole file, first records, mapping, suggestions."""
     async with context.database.tenant(caller.tenant_id) as connection:
         job = await find_job(connection, job_id)
@@ -76,9 +76,7 @@ async def get_preview(job_id: UUID, context: InContext, caller: Reader) -> dict[
 
 
 @router.post("/{job_id}/preview")
-async def new_preview(
-    job_id: UUID, body: Given, context: InContext, caller: Operator
-) -> dict[str, Any]:
+async def new_preview(job_id: UUID, body: Given, context: InContext, caller: Operator) -> Json:
     """Preview the file under another mapping, which is kept for the execution."""
     if not body.names_one:
         raise unknown("mapping", "a mapping is needed, or the mappingTemplateId of one")
@@ -88,9 +86,7 @@ async def new_preview(
 
 
 @router.post("/{job_id}/execute", status_code=202)
-async def execute(
-    job_id: UUID, body: Execute, context: InContext, caller: Operator
-) -> dict[str, Any]:
+async def execute(job_id: UUID, body: Execute, context: InContext, caller: Operator) -> Json:
     """Import the file. All or nothing, unless `continueOnError`; see the job for its progress."""
     revision = await _add_mapping(context, caller, job_id, body)
     request = ExecuteRequest(revision=revision, options=body.options)
@@ -102,25 +98,25 @@ async def execute(
 
 
 @router.post("/{job_id}/pause", status_code=202)
-async def pause(job_id: UUID, context: InContext, caller: Operator) -> dict[str, Any]:
+async def pause(job_id: UUID, context: InContext, caller: Operator) -> Json:
     """Pause the import between two batches."""
     return await _steer(job_id, context, caller, "pause")
 
 
 @router.post("/{job_id}/resume", status_code=202)
-async def resume(job_id: UUID, context: InContext, caller: Operator) -> dict[str, Any]:
+async def resume(job_id: UUID, context: InContext, caller: Operator) -> Json:
     """Go on with a paused import."""
     return await _steer(job_id, context, caller, "resume")
 
 
 @router.post("/{job_id}/cancel", status_code=202)
-async def cancel(job_id: UUID, context: InContext, caller: Operator) -> dict[str, Any]:
+async def cancel(job_id: UUID, context: InContext, caller: Operator) -> Json:
     """Stop the job and take back everything it wrote."""
     return await _steer(job_id, context, caller, "cancel")
 
 
 @router.delete("/{job_id}/rollback", status_code=202)
-async def rollback(job_id: UUID, context: InContext, caller: Operator) -> dict[str, Any]:
+async def rollback(job_id: UUID, context: InContext, caller: Operator) -> Json:
     """Take a completed import back; rows edited, or referred to, since are kept and listed with
     the errors."""
     async with context.database.tenant(caller.tenant_id) as connection:
@@ -135,7 +131,7 @@ async def rollback(job_id: UUID, context: InContext, caller: Operator) -> dict[s
     return await _once_undoing(job_id, context, caller)
 
 
-async def _once_undoing(job_id: UUID, context: Context, caller: Caller) -> dict[str, Any]:
+async def _once_undoing(job_id: UUID, context: Context, caller: Caller) -> Json:
     """The job as soon as a worker has begun to take it back, or, if none does, after a while: who
     waits for its end must not find the one that it had."""
     for _ in range(_LOOKS):
@@ -146,7 +142,7 @@ async def _once_undoing(job_id: UUID, context: Context, caller: Caller) -> dict[
     return shown
 
 
-async def _steer(job_id: UUID, context: InContext, caller: Operator, name: str) -> dict[str, Any]:
+async def _steer(job_id: UUID, context: InContext, caller: Operator, name: str) -> Json:
     """Ask the job's workflow, if the job is the tenant's own; the job as it is then."""
     status = await _status(context, caller, job_id)
     async with _noted(context, caller, name, job_id):

@@ -1,6 +1,5 @@
 """Records over HTTP: read back what was imported."""
 
-from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -9,7 +8,8 @@ from api.auth import Reader
 from api.context import InContext
 from api.errors import existing, not_found
 from api.page import InPage
-from domain.mapping.entity import ENTITIES
+from domain.json_document import Json
+from domain.mapping.entities.registry import ENTITIES
 from storage.migration import records as record
 
 router = APIRouter(prefix="/v1/records", tags=["records"])
@@ -24,7 +24,7 @@ async def list_records(
     source_id: str | None = None,
     external_id: str | None = None,
     job: UUID | None = None,
-) -> dict[str, Any]:
+) -> Json:
     """The tenant's records of a type, in the order they were imported."""
     _known(entity_type)
     given = {"source_id": source_id, "external_id": external_id, "migration_job_id": job}
@@ -35,9 +35,7 @@ async def list_records(
 
 
 @router.get("/{entity_type}/{record_id}")
-async def get_record(
-    entity_type: str, record_id: UUID, context: InContext, caller: Reader
-) -> dict[str, Any]:
+async def get_record(entity_type: str, record_id: UUID, context: InContext, caller: Reader) -> Json:
     _known(entity_type)
     async with context.database.tenant(caller.tenant_id) as connection:
         row = existing(await record.find(connection, entity_type, record_id), "record")
@@ -49,7 +47,7 @@ def _known(entity_type: str) -> None:
         raise not_found("entity type")
 
 
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
+def _shown(row: record.Record) -> Json:
     # A 64-bit number does not survive JSON in a browser.
     return {
         **row,

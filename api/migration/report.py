@@ -4,7 +4,7 @@ and progress as it happens."""
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -17,12 +17,14 @@ from api.auth import Caller, Reader
 from api.context import Context, InContext
 from api.migration.job import find_job, shown_jobs, shown_status
 from api.page import InPage, Page
+from domain.json_document import Json
 from domain.migration.job import FINAL
 from storage.migration import records as record
+from storage.postgres.rows import Identified
 
 router = APIRouter(prefix="/v1/migration", tags=["migration"])
 
-List = Callable[[AsyncConnection, UUID, int, UUID | None], Awaitable[list[dict[str, Any]]]]
+List = Callable[[AsyncConnection, UUID, int, UUID | None], Awaitable[Sequence[Identified]]]
 
 
 class Listed(NamedTuple):
@@ -55,9 +57,7 @@ _BATCH = 1000
 
 
 @router.get("/{job_id}/errors")
-async def list_errors(
-    job_id: UUID, context: InContext, caller: Reader, page: InPage
-) -> dict[str, Any]:
+async def list_errors(job_id: UUID, context: InContext, caller: Reader, page: InPage) -> Json:
     """The records that were rejected, or kept by an undo, each with its place and reason; once in
     our words and once in the platform's."""
     answer = await _page(context, caller, _ERRORS, job_id, page)
@@ -71,12 +71,10 @@ async def download_errors(job_id: UUID, context: InContext, caller: Reader) -> S
 
 
 @router.get("/{job_id}/skipped")
-async def list_skipped(
-    job_id: UUID, context: InContext, caller: Reader, page: InPage
-) -> dict[str, Any]:
+async def list_skipped(job_id: UUID, context: InContext, caller: Reader, page: InPage) -> Json:
     """The records that the import left as they were, each with the reason: the tenant had it
-    (`exists`), an earlier record of the file had its id (`repeated`), an update would have changed
-    nothing (`unchanged`), or somebody had edited it since its import (`edited`)."""
+    (`exists`), an earlier record of the file was of the same ticket (`repeated`), an update would
+    have changed nothing (`unchanged`), or somebody had edited it since its import (`edited`)."""
     return await _page(context, caller, _SKIPPED, job_id, page)
 
 
@@ -86,9 +84,7 @@ async def download_skipped(job_id: UUID, context: InContext, caller: Reader) -> 
     return await _download(context, caller, _SKIPPED, job_id)
 
 
-async def _page(
-    context: Context, caller: Caller, listed: Listed, job_id: UUID, page: Page
-) -> dict[str, Any]:
+async def _page(context: Context, caller: Caller, listed: Listed, job_id: UUID, page: Page) -> Json:
     async with context.database.tenant(caller.tenant_id) as connection:
         await find_job(connection, job_id)
         rows = await listed.find(connection, job_id, page.wanted, page.after)
@@ -133,11 +129,11 @@ def _safe(cell: object) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _shown(listed: Listed, row: dict[str, Any]) -> dict[str, Any]:
+def _shown(listed: Listed, row: Mapping[str, object]) -> Json:
     return {name: row[column] for name, column in listed.columns.items()}
 
 
-def _in_platform_words(error: dict[str, Any]) -> dict[str, Any]:
+def _in_platform_words(error: Json) -> Json:
     """The platform counts records from 0."""
     return {
         "recordIndex": error["row"] - 1 if error["row"] else None,

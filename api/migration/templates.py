@@ -15,6 +15,7 @@ from api.errors import existing, not_found, unique_name
 from api.idempotency import Created, IdempotencyKey, IdempotentRequest, create_once, request_hash
 from api.migration.given import MappingConfig, check_mapping, check_source, check_tenant, plain
 from api.page import InPage
+from domain.json_document import Json
 from domain.mapping.mapping import Mapping
 from storage.migration import templates as template
 
@@ -70,7 +71,7 @@ class TemplateBody(
 ):
     """A template in either form."""
 
-    def values(self, caller: Caller) -> dict[str, Any]:
+    def values(self, caller: Caller) -> Json:
         """The row's columns. Raises ApiError 422 for what cannot work."""
         given = self.root
         check_tenant(given.tenant_slug, caller)
@@ -85,7 +86,7 @@ class TemplateBody(
 
 
 @router.get("")
-async def list_templates(context: InContext, caller: Reader, page: InPage) -> dict[str, Any]:
+async def list_templates(context: InContext, caller: Reader, page: InPage) -> Json:
     async with context.database.tenant(caller.tenant_id) as connection:
         rows = await template.page(connection, page.wanted, page.after)
     return page.answer(rows, [_shown(row) for row in rows])
@@ -112,7 +113,7 @@ async def create_template(
 
 
 @router.get("/{template_id}")
-async def get_template(template_id: UUID, context: InContext, caller: Reader) -> dict[str, Any]:
+async def get_template(template_id: UUID, context: InContext, caller: Reader) -> Json:
     async with context.database.tenant(caller.tenant_id) as connection:
         found = existing(await template.find(connection, template_id), "template")
     return {"data": _shown(found)}
@@ -121,7 +122,7 @@ async def get_template(template_id: UUID, context: InContext, caller: Reader) ->
 @router.put("/{template_id}")
 async def replace_template(
     template_id: UUID, body: TemplateBody, context: InContext, caller: Operator
-) -> dict[str, Any]:
+) -> Json:
     values = body.values(caller)
     with unique_name("a template", body.root.name):
         async with context.database.tenant(caller.tenant_id) as connection:
@@ -137,7 +138,7 @@ async def delete_template(template_id: UUID, context: InContext, caller: Operato
     return Response(status_code=204)
 
 
-def _shown(row: template.Template) -> dict[str, Any]:
+def _shown(row: template.Template) -> Json:
     return {
         "id": str(row["id"]),
         "name": row["name"],

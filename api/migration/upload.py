@@ -3,7 +3,6 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -22,6 +21,7 @@ from api.migration.job_workflow import reference
 from api.migration.stored_file import take_room
 from api.migration.upload_reader import UploadFields, UploadReader
 from domain.failures import BadInput, Problem
+from domain.json_document import Json
 from domain.mapping.mapping import Mapping
 from domain.migration.job import Status
 from storage.migration import jobs as migration
@@ -32,7 +32,7 @@ from workflows.migration.workflow import MigrationInput
 router = APIRouter(prefix="/v1/migration", tags=["migration"])
 
 
-def _form_schema() -> dict[str, Any]:
+def _form_schema() -> Json:
     """The form as OpenAPI wants it; the models it refers to are described with other routes."""
     schema = UploadFields.model_json_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)
@@ -136,7 +136,7 @@ async def _start(context: Context, job: Job) -> None:
 
 async def _first_state(
     context: Context, caller: Caller, job_id: UUID, wait: float
-) -> tuple[Job, dict[str, Any]]:
+) -> tuple[Job, Json]:
     """The job once it is no longer pending, or as it is when the time to wait is over."""
     deadline = asyncio.get_running_loop().time() + wait
     pause = 0.02

@@ -22,11 +22,12 @@ from integrations import CHANNELS
 from integrations.channel import Channel, names_of, secret_names
 from integrations.options import misplaced, read
 from storage.integration import integrations as integration
-from storage.integration.integrations import Integration
+from storage.integration.integrations import LogEntry
 from storage.notification import channel_adoption
 from storage.notification import channels as channel
 from storage.notification.channels import NotificationChannel
 from storage.postgres.database import Database
+from storage.postgres.rows import Values
 from storage.secrets.vault import Vault
 from storage.tenancy import audit, tenants
 
@@ -87,7 +88,7 @@ class _Adoption:
         id = await integration.new_id(self._connection)
         completed = read(kind, row["config"])[0].completing(with_signing_secret(kind, own))
         parts = SplitConfig.of(kind, completed)
-        values: Integration = {
+        values: Values = {
             "id": id,
             "name": row["name"],
             "type": row["type"],
@@ -97,7 +98,7 @@ class _Adoption:
             "created_by": _ACTOR,
             "channel_id": row["id"],
         }
-        await integration.create(self._connection, values | _state(kind, completed))
+        await integration.create(self._connection, {**values, **_state(kind, completed)})
         return id
 
     async def _say_dropped(self, row: NotificationChannel, names: list[str]) -> None:
@@ -107,7 +108,7 @@ class _Adoption:
             " was removed, as it may be secret"
         )
         if row["integration_id"] is not None:
-            entry = {"level": "warning", "action": "adopt", "detail": detail, "actor": _ACTOR}
+            entry = LogEntry(level="warning", action="adopt", detail=detail, actor=_ACTOR)
             await integration.log(self._connection, row["integration_id"], entry)
 
     async def _replace(self, row: NotificationChannel, moved: set[str]) -> None:
@@ -135,7 +136,7 @@ def _is_secret(kind: Channel[Any], name: str) -> bool:
     return _name(kind, name) in secret_names(kind.config) or is_secret_name(name)
 
 
-def _state(kind: Channel[Any], config: Config) -> Integration:
+def _state(kind: Channel[Any], config: Config) -> Values:
     try:
         kind.config.model_validate(config, by_alias=True, by_name=False)
     except ValidationError as error:

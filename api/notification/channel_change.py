@@ -5,7 +5,7 @@ its name and that nobody lists.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -34,6 +34,7 @@ from api.notification.channel_config import (
     split,
     written,
 )
+from domain.json_document import Json
 from domain.storable import JsonObject, at_most
 from integrations.channel import ChannelOptions, names_of
 from integrations.options import read
@@ -113,7 +114,7 @@ class ChannelWriter:
             refuse("type_fixed", "the type of a channel cannot change", type="it is another")
         own = await self._own(row)
         if own is None:
-            done = await self._change_plain(row | given, body)
+            done = await self._change_plain(_changed(row, given), body)
         else:
             done = await self._change_own(row, own, body)
         await self._note("update", row["id"])
@@ -179,13 +180,14 @@ class ChannelWriter:
         if body.config:
             given["config"] = self._options(row, own, parts)
         given["integration_id"] = own["id"]
-        await channel.replace(self.connection, row | given)
+        changed = _changed(row, given)
+        await channel.replace(self.connection, changed)
         changes: Config = {"config": parts.own} if parts.own else {}
         if given.get("name", row["name"]) != row["name"]:
             changes["name"] = given["name"]
         if given.get("is_active") and not own["is_active"]:  # also one that its vendor ended
             changes["is_active"] = True
-        return await self._changed(own, row | given, changes)
+        return await self._changed(own, changed, changes)
 
     def _options(self, row: NotificationChannel, own: Integration, parts: Split) -> Config:
         """The options of a channel with a connection of its own as they are to be."""
@@ -222,8 +224,7 @@ class ChannelWriter:
         writer = IntegrationWriter(self.context, self.caller, self.connection)
         body = NewIntegration(name=row["name"], type=row["type"], config=config)
         made = await writer.create(body, row["id"])
-        named = {"id": row["id"], "integration_id": made.row["id"]}
-        await channel.replace(self.connection, named)
+        await channel.connect(self.connection, row["id"], made.row["id"])
         return made
 
     async def _check_integration(
@@ -246,6 +247,11 @@ class ChannelWriter:
 
     async def _note(self, action: str, id: UUID) -> None:
         await note(self.connection, self.caller, action, _KIND, id)
+
+
+def _changed(row: NotificationChannel, given: Json) -> NotificationChannel:
+    """`given`: columns, as the model of the request names and checks them."""
+    return cast("NotificationChannel", {**row, **given})
 
 
 def _in_use(users: int) -> ApiError:

@@ -15,9 +15,11 @@ from api.auth import ADMIN, Caller
 from api.errors import ApiError, pointer, validation_errors
 from api.integration.config import Config
 from api.integration.view import condition
+from domain.json_document import Json
 from integrations import CHANNELS
 from integrations.channel import SAVING, Channel, ChannelOptions, names_of, secret_names
 from integrations.options import misplaced, read
+from storage.notification.channels import SeenChannel
 
 _HIDDEN = {"set": True}  # what reads show of a value that may be a secret
 
@@ -89,12 +91,12 @@ def check_admin(caller: Caller) -> None:
         raise ApiError("forbidden", detail)
 
 
-def shown(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of storage.notification.channels as reads show it: no secret, whatever was once saved
+def shown(row: SeenChannel) -> Json:
+    """A channel as reads show it: no secret, whatever was once saved
     in it."""
     channel = CHANNELS.get(row["type"])
     hidden = ("own_config", "own_hints", "integration_active")
-    answer = {name: value for name, value in row.items() if name not in hidden}
+    answer: Json = {name: value for name, value in row.items() if name not in hidden}
     config = {name: _shown(channel, name, row["config"][name]) for name in row["config"]}
     config |= {**(row["own_config"] or {}), **(row["own_hints"] or {})}
     answer |= condition(row["connection_status"])
@@ -109,7 +111,7 @@ def _shown(channel: Channel[Any] | None, name: str, value: Any) -> Any:
     return value if name in plain else _HIDDEN
 
 
-def _warnings(channel: Channel[Any] | None, row: dict[str, Any]) -> list[str]:
+def _warnings(channel: Channel[Any] | None, row: SeenChannel) -> list[str]:
     """Why nothing, or not what is meant, goes through the channel."""
     found = []
     if row["integration_id"] is None:

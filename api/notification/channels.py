@@ -1,6 +1,6 @@
 """Notification channels over HTTP: where a tenant is told things, and who is told by default."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -22,6 +22,7 @@ from api.notification.channel_change import ChannelChange, ChannelWriter, NewCha
 from api.notification.channel_config import shown
 from api.page import InNumberedPage
 from api.request_workflow import wake_requests
+from domain.json_document import Json
 from integrations import CHANNELS
 from integrations.options import misplaced
 from storage.notification import channels as channel
@@ -35,7 +36,7 @@ async def list_channels(
     caller: Reader,
     page: InNumberedPage,
     type: Annotated[str | None, Query(max_length=100)] = None,
-) -> dict[str, Any]:
+) -> Json:
     async with context.database.tenant(caller.tenant_id) as connection:
         found = await channel.page(connection, type, page.span)
     return page.answer_of(found, [shown(row) for row in found.rows])
@@ -71,7 +72,7 @@ async def _hash(body: NewChannel, key: str | None) -> str:
 
 
 @router.get("/{channel_id}")
-async def get_channel(channel_id: UUID, context: InContext, caller: Reader) -> dict[str, Any]:
+async def get_channel(channel_id: UUID, context: InContext, caller: Reader) -> Json:
     """The channel, how its integration fares, and, as `warnings`, why nothing goes through it."""
     async with context.database.tenant(caller.tenant_id) as connection:
         found = existing(await channel.see(connection, channel_id), "notification channel")
@@ -81,7 +82,7 @@ async def get_channel(channel_id: UUID, context: InContext, caller: Reader) -> d
 @router.patch("/{channel_id}")
 async def change_channel(
     channel_id: UUID, body: ChannelChange, context: InContext, caller: Operator
-) -> dict[str, Any]:
+) -> Json:
     """Change what is named. Deliveries that are on their way keep the config they have, but for
     those that waited for it to be mended."""
     with unique_name("a notification channel", body.name):
@@ -94,7 +95,7 @@ async def change_channel(
 
 
 _Force = Annotated[bool, Query(description="Take it out of the preferences that name it.")]
-_REPAIRED: dict[int | str, dict[str, Any]] = {
+_REPAIRED: dict[int | str, Json] = {
     200: {"description": "Deleted, and taken out of the preferences of the `users`"}
 }
 

@@ -1,9 +1,8 @@
 """Deliveries over HTTP: how they are shown, and how they are sent again or cancelled."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -14,13 +13,14 @@ from api.auth import OPERATE, Operator
 from api.context import InContext
 from api.errors import ApiError, existing
 from api.request_workflow import wake_requests
+from domain.json_document import Json
 from domain.notification.delivery import DeliveryStatus, Reason
 from domain.notification.message import notes
 from storage.notification import deliveries as delivery
 from storage.notification import notifications as notification
 from storage.notification import parked as waiting
-from storage.notification.deliveries import Delivery
 from storage.notification.notifications import Notification
+from storage.notification.rows import Delivery, WaitingDelivery
 
 router = APIRouter(prefix="/v1/deliveries", tags=["notifications"])
 
@@ -53,7 +53,7 @@ _camel = cache(to_camel)  # a page has thousands of values of a few names
 
 
 @router.post("/{delivery_id}/resend", status_code=202)
-async def resend(delivery_id: UUID, context: InContext, caller: Operator) -> dict[str, Any]:
+async def resend(delivery_id: UUID, context: InContext, caller: Operator) -> Json:
     """Send it again, from the start of its schedule, whatever became of it: through its channel as
     that is now, and at once, also where the destination asked for a rest."""
     async with context.database.tenant(caller.tenant_id) as connection:
@@ -66,7 +66,7 @@ async def resend(delivery_id: UUID, context: InContext, caller: Operator) -> dic
 
 
 @router.post("/{delivery_id}/cancel", status_code=202)
-async def cancel(delivery_id: UUID, context: InContext, caller: Operator) -> dict[str, Any]:
+async def cancel(delivery_id: UUID, context: InContext, caller: Operator) -> Json:
     """Send it no more; what is in flight cannot be called back."""
     async with context.database.tenant(caller.tenant_id) as connection:
         found = existing(await delivery.find(connection, delivery_id), "delivery")
@@ -84,22 +84,18 @@ async def send_again(connection: AsyncConnection, found: Sequence[Delivery]) -> 
     return requests
 
 
-async def with_deliveries(
-    connection: AsyncConnection, rows: Sequence[Notification]
-) -> list[dict[str, Any]]:
+async def with_deliveries(connection: AsyncConnection, rows: Sequence[Notification]) -> list[Json]:
     """Notifications as lists show them."""
-    found: dict[UUID, list[Delivery]] = defaultdict(list)
+    found: dict[UUID, list[WaitingDelivery]] = defaultdict(list)
     for each in await delivery.of_notifications(connection, [row["id"] for row in rows]):
         found[each["notification_id"]].append(each)
     return [_shown(row, [_delivery(each) for each in found[row["id"]]]) for row in rows]
 
 
-async def with_attempts(
-    connection: AsyncConnection, row: Notification, is_operator: bool
-) -> dict[str, Any]:
+async def with_attempts(connection: AsyncConnection, row: Notification, is_operator: bool) -> Json:
     """One notification with everything on record about it."""
     deliveries = await delivery.of_notifications(connection, [row["id"]])
-    attempts: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
+    attempts: dict[UUID, list[Json]] = defaultdict(list)
     fields = (*_OF_ATTEMPT, *_FOR_OPERATORS) if is_operator else _OF_ATTEMPT
     for each in await delivery.attempts_of(connection, [each["id"] for each in deliveries]):
         attempts[each["delivery_id"]].append(_part(each, fields))
@@ -107,7 +103,7 @@ async def with_attempts(
     return _shown(row, shown)
 
 
-async def _shown_now(context: InContext, caller: Operator, found: Delivery) -> dict[str, Any]:
+async def _shown_now(context: InContext, caller: Operator, found: Delivery) -> Json:
     async with context.database.tenant(caller.tenant_id) as connection:
         row = existing(
             await notification.find(connection, found["notification_id"]), "notification"
@@ -115,18 +111,18 @@ async def _shown_now(context: InContext, caller: Operator, found: Delivery) -> d
         shown = await with_attempts(connection, row, caller.role in OPERATE)
     mine = (each for each in shown["deliveries"] if each["id"] == str(found["id"]))
     # One that no channel got makes room for those of the channels that get it now.
-    return {"data": next(mine, None) or _part(found | {"rests_until": None}, _OF_DELIVERY)}
+    return {"data": next(mine, None) or _part({**found, "rests_until": None}, _OF_DELIVERY)}
 
 
-def _shown(row: Notification, deliveries: list[dict[str, Any]]) -> dict[str, Any]:
+def _shown(row: Notification, deliveries: list[Json]) -> Json:
     user = row["recipient"]
     told = {"user": user, "notes": notes(row["metadata"], user), "deliveries": deliveries}
     return _part(row, _OF_NOTIFICATION) | told
 
 
-def _delivery(row: Delivery) -> dict[str, Any]:
-    """Of one that is over there is no next attempt, whatever its row was left with; one that waits
-    does so for its own time, and for that of its destination and its integration."""
+def _delivery(row: WaitingDelivery) -> Json:
+    """A finished delivery shows no next attempt, whatever its row still holds. A waiting one waits
+    for its own time, for that of its destination, and for its integration to be switched on."""
     if row["completed_at"]:
         return _part(row | {"next_attempt_at": None, "rests_until": None}, _OF_DELIVERY)
     if row["status"] != DeliveryStatus.SENDING:
@@ -137,8 +133,8 @@ def _delivery(row: Delivery) -> dict[str, Any]:
     return _part(row, _OF_DELIVERY)
 
 
-def _part(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    shown: dict[str, Any] = {}
+def _part(row: Mapping[str, object], names: Sequence[str]) -> Json:
+    shown: Json = {}
     for name in names:
         value = row[name]
         shown[_camel(name)] = str(value) if isinstance(value, UUID) else value

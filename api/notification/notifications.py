@@ -2,7 +2,7 @@
 deliveries and every attempt."""
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Query
@@ -17,10 +17,12 @@ from api.idempotency import Created, IdempotencyKey, IdempotentRequest, create_o
 from api.notification.deliveries import send_again, with_attempts, with_deliveries
 from api.page import InPage
 from api.request_workflow import start_accepted, wake_requests
+from domain.json_document import Json
 from domain.notification.delivery import DeliveryStatus
 from domain.notification.event import Event
 from storage.notification import deliveries as delivery
 from storage.notification import notifications as notification
+from storage.notification.notifications import Wanted
 from workflows.notification.messages import RequestRef
 from workflows.notification.start import notification_id as workflow_id_of
 
@@ -94,7 +96,7 @@ class Filter:
         event_type: Annotated[str | None, Query(alias="eventType", max_length=100)] = None,
         since: AwareDatetime | None = None,
     ) -> None:
-        self.wanted = {
+        self.wanted: Wanted = {
             "request_id": None if workflow_id is None else _request_of(workflow_id),
             "status": status,
             "channel_type": channel,
@@ -106,7 +108,7 @@ class Filter:
 @router.get("")
 async def list_notifications(
     context: InContext, caller: Reader, page: InPage, only: Annotated[Filter, Depends()]
-) -> dict[str, Any]:
+) -> Json:
     """Newest first, each with its deliveries. `notes` say what of the event was not understood.
     Of a delivery, `reason` says why it was `not_sent`, `superseded` or `cancelled`; `restsUntil`
     until when its destination rests; `recipient` whom a mail goes to."""
@@ -117,9 +119,7 @@ async def list_notifications(
 
 
 @router.get("/{notification_id}")
-async def get_notification(
-    notification_id: UUID, context: InContext, caller: Reader
-) -> dict[str, Any]:
+async def get_notification(notification_id: UUID, context: InContext, caller: Reader) -> Json:
     """One notification with its deliveries and their attempts. Vendors' answers are shown to
     admins and operators only."""
     async with context.database.tenant(caller.tenant_id) as connection:
@@ -128,9 +128,7 @@ async def get_notification(
 
 
 @router.post("/{notification_id}/resend", status_code=202)
-async def resend_notification(
-    notification_id: UUID, context: InContext, caller: Operator
-) -> dict[str, Any]:
+async def resend_notification(notification_id: UUID, context: InContext, caller: Operator) -> Json:
     """Send all its deliveries again, whatever became of them, and tell those channels of it that
     it would go to now; what stands in the way of one is its `reason` afterwards."""
     async with context.database.tenant(caller.tenant_id) as connection:

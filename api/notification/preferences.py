@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, ConfigDict
@@ -12,6 +12,7 @@ from api.audit import note
 from api.auth import Operator, Reader
 from api.context import InContext
 from api.errors import ApiError
+from domain.json_document import Json
 from domain.notification.preference import CHOICES, ChannelType, Choice, Pattern, Preferences
 from domain.storable import Text
 from storage.notification import channels as channel
@@ -40,7 +41,7 @@ class Row:
 
 
 @router.get("/{user_id}")
-async def get_preferences(user_id: UserId, context: InContext, caller: Reader) -> dict[str, Any]:
+async def get_preferences(user_id: UserId, context: InContext, caller: Reader) -> Json:
     """The user's choice; for those who have made none, what holds for them."""
     async with context.database.tenant(caller.tenant_id) as connection:
         found = await preference.find(connection, user_id)
@@ -50,7 +51,7 @@ async def get_preferences(user_id: UserId, context: InContext, caller: Reader) -
 @router.put("/{user_id}")
 async def replace_preferences(
     user_id: UserId, body: Preferences, context: InContext, caller: Operator
-) -> dict[str, Any]:
+) -> Json:
     """Replace the user's choice; it holds for events that are accepted from now on."""
     async with context.database.tenant(caller.tenant_id) as connection:
         await _check_channels(connection, body)
@@ -62,7 +63,7 @@ async def replace_preferences(
 @router.put("/{user_id}/{event_type}/{channel_type}")
 async def choose(
     row: Annotated[Row, Depends()], body: Enabled, context: InContext, caller: Operator
-) -> dict[str, Any]:
+) -> Json:
     """Choose for one type of events (or all below one, `incident.*`) and one type of channels; all
     else that the user has chosen stays."""
     async with context.database.tenant(caller.tenant_id) as connection:
@@ -92,6 +93,6 @@ async def _check_channels(connection: AsyncConnection, chosen: Preferences) -> N
         raise ApiError("unknown_channel", "not all the channels exist", errors=errors)
 
 
-def _shown(user_id: str, chosen: Preferences, at: datetime | None) -> dict[str, Any]:
+def _shown(user_id: str, chosen: Preferences, at: datetime | None) -> Json:
     shown = chosen.model_dump(mode="json", by_alias=True)
     return {"data": {"userId": user_id, **shown, "updatedAt": at}}

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from domain.json_document import Json
 from domain.mapping.columns import ROW, Mapped
 from domain.migration.preview import SAMPLES, SampleRecord
 
@@ -34,7 +35,7 @@ def _samples(frame: pl.DataFrame, rows: pl.DataFrame) -> Iterator[SampleRecord]:
         )
 
 
-def _shown(mapped: dict[str, Any]) -> dict[str, Any]:
+def _shown(mapped: Json) -> Json:
     fields = {name: _json(value) for name, value in mapped.items() if name not in _NOT_FIELDS}
     custom = json.loads(mapped["custom"] or "{}")
     return fields | {"custom": {name: _shown_text(value) for name, value in custom.items()}}

@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypedDict
+from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +18,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from domain.json_document import Json
 from domain.notification.event_type import folded
 from domain.notification.severity import Severity as Severity  # who notifies asks for it here
 from domain.notification.severity import understood
@@ -85,8 +87,8 @@ class Event(_Body):
     body: Annotated[Text, _or("", str | None)] = Field("", max_length=BODY_CHARS)
     entity_type: Text | None = Field(None, min_length=1, max_length=100)
     entity_id: Text | None = Field(None, min_length=1, max_length=100)
-    metadata: Annotated[JsonObject, at_most(METADATA_BYTES), _or({}, dict[str, Any] | None)] = (
-        Field(default_factory=dict)
+    metadata: Annotated[JsonObject, at_most(METADATA_BYTES), _or({}, Json | None)] = Field(
+        default_factory=dict
     )
     user: User | None = None
     user_id: Text | None = Field(None, min_length=1, max_length=200)
@@ -107,6 +109,20 @@ class Event(_Body):
         return self.user or (User(id=self.user_id) if self.user_id else None)
 
 
+class StoredEvent(TypedDict):
+    """An event as it was accepted, as far as it is told; `recipient` is its user."""
+
+    id: UUID
+    event_type: str
+    title: str
+    body: str
+    entity_type: str | None
+    entity_id: str | None
+    metadata: Json
+    recipient: Json | None
+    created_at: datetime
+
+
 # What an event's name says of its urgency, when nobody else does.
 _BY_NAME = (
     (("critical", "sla.breached"), Severity.CRITICAL),
@@ -120,7 +136,7 @@ _ACTIONS = {
 }
 
 
-def stated_severity(event_type: str, metadata: dict[str, Any]) -> Severity | None:
+def stated_severity(event_type: str, metadata: Json) -> Severity | None:
     """The event's own severity: `metadata.severity` first, then its type; None if neither says."""
     stated = understood(metadata.get("severity"))
     if stated is not None:

@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from domain.notification.event import Action, Severity, User, action, alert_key, stated_severity
+from domain.json_document import Json
+from domain.notification.event import (
+    Action,
+    Severity,
+    StoredEvent,
+    User,
+    action,
+    alert_key,
+    stated_severity,
+)
 from domain.notification.severity import understood
 from domain.values.link import link
 
@@ -49,15 +58,15 @@ class Message:
     entity_type: str | None = None
     entity_id: str | None = None
     facts: tuple[tuple[str, str], ...] = ()
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: Json = field(default_factory=dict)
     recipient: str | None = None  # the e-mail address of the user the event is for
     user_name: str | None = None  # and what they are called
     latest: Latest | None = None
     repeated: bool = False
 
 
-def render(delivery_id: str, notification: dict[str, Any], default: Severity) -> Message:
-    """A notification's row as a message; `default` is the integration's severity."""
+def render(delivery_id: str, notification: StoredEvent, default: Severity) -> Message:
+    """A stored event as a message; `default` is the integration's severity."""
     metadata = notification["metadata"]
     entity = notification["entity_type"], notification["entity_id"]
     notification_id, user = str(notification["id"]), notification["recipient"] or {}
@@ -81,18 +90,18 @@ def render(delivery_id: str, notification: dict[str, Any], default: Severity) ->
     )
 
 
-def notes(metadata: dict[str, Any], user: dict[str, Any] | None = None) -> list[str]:
+def notes(metadata: Json, user: Json | None = None) -> list[str]:
     """What of an event is not as its sender may have meant it; for the record."""
     return [*_notes(metadata), *_unknown(user or {})]
 
 
-def _unknown(user: dict[str, Any]) -> Iterator[str]:
+def _unknown(user: Json) -> Iterator[str]:
     names = ", ".join(name for name in user if name not in User.model_fields)
     if names:
         yield f"of user, {_cut(names)} is not known here: it is kept, and nothing goes by it"
 
 
-def _notes(metadata: dict[str, Any]) -> Iterator[str]:
+def _notes(metadata: Json) -> Iterator[str]:
     severity, url = metadata.get("severity"), metadata.get("url")
     if severity is not None and understood(severity) is None:
         number = " (alone, a number may mean anything: write P1 or sev1)"
@@ -113,7 +122,7 @@ def _quoted(said: Any) -> str:
     return json.dumps(said, ensure_ascii=False)[:100]
 
 
-def _facts(metadata: dict[str, Any]) -> list[tuple[str, str]]:
+def _facts(metadata: Json) -> list[tuple[str, str]]:
     """The metadata in its order; what is told elsewhere is not said twice, and none is lost."""
     told = {"severity": str(metadata.get("severity")).lower() in _SEVERITIES}
     told["url"] = link(metadata.get("url")) is not None

@@ -1,7 +1,7 @@
 """What a user wants to be told, and through which channels."""
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Self
+from collections.abc import Iterable
+from typing import Annotated, Self, TypedDict
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -20,7 +20,12 @@ ChannelType = Annotated[str, Field(max_length=50, pattern=r"^[A-Za-z0-9_.-]+$")]
 
 CHOICES = 1_000  # of a user
 
-Row = Mapping[str, Any]
+
+class Listed(TypedDict):
+    """A channel, as far as a choice of channels asks."""
+
+    id: UUID
+    is_default: bool
 
 
 class _Body(BaseModel):
@@ -90,8 +95,8 @@ def unwanted(
     return Reason.BELOW_MIN_SEVERITY if severity.rank > least.rank else None
 
 
-def targets(preferences: Preferences | None, channels: Iterable[Row]) -> list[UUID]:
-    """The channels (`id`, `is_default`) that somebody is told through, also those that a choice
+def targets(preferences: Preferences | None, channels: Iterable[Listed]) -> list[UUID]:
+    """The channels that somebody is told through, also those that a choice
     names and that there are no more."""
     mine = preferences.channels if preferences else None
     if mine is not None:

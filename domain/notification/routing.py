@@ -5,14 +5,40 @@ A channel that it would have gone to and does not has its reason.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import TypedDict
 from uuid import UUID
 
+from domain.integration.stored import SendingIntegration
+from domain.json_document import Json
 from domain.notification.delivery import Reason
-from domain.notification.event import Severity, stated_severity
+from domain.notification.event import Severity, StoredEvent, stated_severity
 from domain.notification.preference import Preferences, targets, unwanted
 
-Row = dict[str, Any]
+
+class RoutedEvent(StoredEvent):
+    """An event to be routed; `resent_at`: when somebody asked to send it again."""
+
+    expires_at: datetime | None
+    resent_at: datetime | None
+
+
+class StoredChannel(TypedDict):
+    """A notification channel with its integration, if that is not deleted."""
+
+    id: UUID
+    channel_type: str
+    options: Json
+    is_default: bool
+    is_active: bool
+    integration_id: UUID | None
+    integration: SendingIntegration | None
+
+
+class RoutingChannel(StoredChannel):
+    """A channel that events are routed to; `severity`: that of events that do not say theirs."""
+
+    severity: Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +48,19 @@ class Decision:
     Without `channel` there is none of that id (any more), or none at all.
     """
 
-    notification: Row
-    channel: Row | None
+    notification: RoutedEvent
+    channel: RoutingChannel | None
     channel_id: UUID | None
     severity: Severity
     reason: Reason | None
 
 
 def routes(
-    notifications: Iterable[Row], channels: Sequence[Row], preferences: Mapping[str, Preferences]
+    notifications: Iterable[RoutedEvent],
+    channels: Sequence[RoutingChannel],
+    preferences: Mapping[str, Preferences],
 ) -> Iterator[Decision]:
-    """One decision at least for each notification. A channel has `id`, `channel_type`,
-    `is_default`, `is_active`, `integration` (a row with `is_active`, or None) and `severity`, that
-    of events that do not say theirs."""
+    """One decision at least for each notification."""
     known = {channel["id"]: channel for channel in channels}
     for notification in notifications:
         own = preferences_of(notification, preferences)
@@ -46,25 +72,30 @@ def routes(
 
 
 def decide(
-    notification: Row, channel: Row | None, channel_id: UUID | None, own: Preferences | None
+    notification: RoutedEvent,
+    channel: RoutingChannel | None,
+    channel_id: UUID | None,
+    own: Preferences | None,
 ) -> Decision:
     """Whether it goes to that channel: first what the user wants, then what there is."""
     if channel is None:
         severity, reason = _stated(notification), Reason.CHANNEL_DELETED
         return Decision(notification, None, channel_id, severity, reason)
     severity = _stated(notification, channel["severity"])
-    about = notification["event_type"], severity, channel.get("channel_type")
+    about = notification["event_type"], severity, channel["channel_type"]
     refused = unwanted(own, *about) if own else None
     return Decision(notification, channel, channel_id, severity, refused or _unusable(channel))
 
 
-def preferences_of(notification: Row, preferences: Mapping[str, Preferences]) -> Preferences | None:
+def preferences_of(
+    notification: StoredEvent, preferences: Mapping[str, Preferences]
+) -> Preferences | None:
     """The choice of the user that it is for, if there is one who made any."""
     user = (notification["recipient"] or {}).get("id")
     return preferences.get(user) if user else None
 
 
-def _unusable(channel: Row) -> Reason | None:
+def _unusable(channel: RoutingChannel) -> Reason | None:
     if not channel["is_active"]:
         return Reason.CHANNEL_OFF
     if channel["integration"] is None:
@@ -72,5 +103,5 @@ def _unusable(channel: Row) -> Reason | None:
     return None if channel["integration"]["is_active"] else Reason.INTEGRATION_OFF
 
 
-def _stated(notification: Row, default: Severity = Severity.INFO) -> Severity:
+def _stated(notification: StoredEvent, default: Severity = Severity.INFO) -> Severity:
     return stated_severity(notification["event_type"], notification["metadata"]) or default

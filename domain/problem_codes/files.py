@@ -63,6 +63,12 @@ FILES = (
         "Export as CSV, JSON or XML, whichever the source system can be imported from.",
     ),
     Code(
+        "entity_unsupported",
+        415,
+        "Records of this `entityType` cannot be imported from this `sourceSystem`.",
+        "Choose one of the entity types that the detail names, or another `sourceSystem`.",
+    ),
+    Code(
         "format_mismatch",
         422,
         "The file's name promises another format than its content has.",

@@ -4,10 +4,10 @@ import asyncio
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureClass, Receipt
 from domain.integration.pace import MAIL
+from domain.json_document import Json
 from egress.client import Egress
 from integrations.channel import Limits, Outgoing
 from integrations.email.address import mailbox, meant
@@ -63,7 +63,7 @@ class Email:
             found.setdefault(address.casefold(), address)
         return tuple(found.values())
 
-    def request(self, outgoing: Outgoing[EmailConfig]) -> dict[str, Any]:
+    def request(self, outgoing: Outgoing[EmailConfig]) -> Json:
         return envelope(outgoing.message, outgoing.config, self._to(outgoing))
 
     def _to(self, outgoing: Outgoing[EmailConfig]) -> tuple[str, ...]:
@@ -73,7 +73,7 @@ class Email:
         return (one,) if one else self.recipients(outgoing)
 
     async def deliver(
-        self, outgoing: Outgoing[EmailConfig], request: dict[str, Any], egress: Egress
+        self, outgoing: Outgoing[EmailConfig], request: Json, egress: Egress
     ) -> Receipt:
         to = _mailboxes(request["to"])
         talk = Conversation(outgoing.config, self.tokens, self.waits)
@@ -124,7 +124,7 @@ def _mailboxes(addresses: list[str]) -> list[str]:
     return found
 
 
-async def _send(talk: Conversation, request: dict[str, Any], to: list[str]) -> str:
+async def _send(talk: Conversation, request: Json, to: list[str]) -> str:
     """What the server said, and who or what it did not take.
 
     Where there are several, those that it takes get the mail, once, and the others are named.

@@ -4,8 +4,8 @@ import hashlib
 import html
 import re
 from email.utils import format_datetime
-from typing import Any
 
+from domain.json_document import Json
 from domain.notification.event import Severity
 from domain.notification.message import Message
 from integrations.appearance import COLOURS, entity_of, remarks_on
@@ -27,7 +27,7 @@ def _line(text: str, chars: int) -> str:
     return cut(one_line(text), chars)
 
 
-def envelope(message: Message, config: EmailConfig, to: tuple[str, ...]) -> dict[str, Any]:
+def envelope(message: Message, config: EmailConfig, to: tuple[str, ...]) -> Json:
     """The mail as it is recorded: who writes to whom, headers, text and HTML."""
     return {
         "sender": config.from_address,
@@ -86,7 +86,7 @@ def _thread(message: Message, sender: str) -> dict[str, str]:
     return {"In-Reply-To": id, "References": id}
 
 
-def mime(request: dict[str, Any], to: list[str], utf8: bool = False) -> bytes:
+def mime(request: Json, to: list[str], utf8: bool = False) -> bytes:
     """The mail on the wire, CRLF after lines of at most 998 bytes, most of at most 76.
 
     `utf8`: addresses may hold it (RFC 6532). Without, a Reply-To that does is left out: nothing

@@ -8,13 +8,14 @@ one `dedup_key` join one open alert, so that a delivery may come twice.
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import uuid4
 
 from pydantic import AliasChoices, Field, SecretStr
 
 from domain.integration.outcome import Check, DeliveryFailed, FailureClass, Receipt
 from domain.integration.pace import PROMPT, Rate
+from domain.json_document import Json
 from domain.notification.event import Action
 from domain.notification.message import Message
 from domain.notification.severity import Severity, SeveritySetting
@@ -103,7 +104,7 @@ class PagerDuty:
     def recipients(self, outgoing: Outgoing[PagerDutyConfig]) -> tuple[str, ...]:
         return ("",)
 
-    def request(self, outgoing: Outgoing[PagerDutyConfig]) -> dict[str, Any]:
+    def request(self, outgoing: Outgoing[PagerDutyConfig]) -> Json:
         message = outgoing.message
         event = {"event_action": str(message.action), "dedup_key": dedup_key(message.alert_key)}
         if message.action is not Action.TRIGGER:
@@ -111,7 +112,7 @@ class PagerDuty:
         return _fitting(event | _trigger(message, outgoing.config))
 
     async def deliver(
-        self, outgoing: Outgoing[PagerDutyConfig], request: dict[str, Any], egress: Egress
+        self, outgoing: Outgoing[PagerDutyConfig], request: Json, egress: Egress
     ) -> Receipt:
         reply = await _enqueue(outgoing.config, request, egress)
         confirmed = json_object(reply).get("status") == "success"
@@ -136,7 +137,7 @@ def dedup_key(alert_key: str) -> str:
     return f"{alert_key[: DEDUP_KEY_CHARS - len(digest) - 1]}~{digest}"
 
 
-def _trigger(message: Message, config: PagerDutyConfig) -> dict[str, Any]:
+def _trigger(message: Message, config: PagerDutyConfig) -> Json:
     component = config.component or one_line(message.entity_type or "")
     url = link(message.url, _URL_CHARS)  # one that is none stays among the details
     return {
@@ -155,7 +156,7 @@ def _trigger(message: Message, config: PagerDutyConfig) -> dict[str, Any]:
     }
 
 
-def _details(message: Message) -> dict[str, Any]:
+def _details(message: Message) -> Json:
     """Flat, as event rules read it (`custom_details.entity_type`). The metadata is the platform's
     last word: a name of ours in it stands for what it says there."""
     ours = {
@@ -169,7 +170,7 @@ def _details(message: Message) -> dict[str, Any]:
     return {name: said for name, said in ours.items() if said} | message.extra
 
 
-def _fitting(event: dict[str, Any]) -> dict[str, Any]:
+def _fitting(event: Json) -> Json:
     """Only our body's text can make an event too large (all metadata has 16 KiB at most); it is
     what gives way."""
     excess = json_bytes(event) + _KEY_BYTES - EVENT_BYTES
@@ -179,7 +180,7 @@ def _fitting(event: dict[str, Any]) -> dict[str, Any]:
     return event
 
 
-async def _enqueue(config: PagerDutyConfig, event: dict[str, Any], egress: Egress) -> Reply:
+async def _enqueue(config: PagerDutyConfig, event: Json, egress: Egress) -> Reply:
     """Raises DeliveryFailed unless PagerDuty takes the event."""
     key = config.integration_key.get_secret_value()
     content = compact({"routing_key": key, **event})

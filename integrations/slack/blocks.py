@@ -10,8 +10,7 @@ The body and the entity are mrkdwn, as the platform documents: their formatting 
 fallback `text` is escaped just so. All else stands in `plain_text`, where nothing is markup.
 """
 
-from typing import Any
-
+from domain.json_document import Json
 from domain.notification.message import Message
 from integrations.appearance import remarks_on, time_of
 from integrations.text import cut, json_units, lines, link, one_line
@@ -20,10 +19,10 @@ HEADER, SECTION, URL = 150, 3_000, 3_000
 FIELDS = 10  # in a section
 _NAME, _VALUE, _CONTEXT, _FALLBACK, _REMARK, _TITLE = 50, 150, 200, 1_000, 500, 1_500
 
-Block = dict[str, Any]
+Block = Json
 
 
-def content(message: Message) -> dict[str, Any]:
+def content(message: Message) -> Json:
     """All of it in blocks of the message's own: those of attachments are folded behind "Show more"
     after a few lines, and may be shown less still one day (docs.slack.dev, "Secondary message
     attachments"). A title that is too long for a header is repeated, whole, above the body."""

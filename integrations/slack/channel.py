@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from domain.integration.outcome import Check, DeliveryFailed, FailureClass, Receipt
 from domain.integration.pace import PROMPT, Rate
+from domain.json_document import Json
 from domain.redaction import Redactor
 from egress.client import Egress, Reply
 from integrations.channel import Limits, Outgoing
@@ -52,7 +53,7 @@ class Slack:
     def recipients(self, outgoing: Outgoing[SlackConfig]) -> tuple[str, ...]:
         return ("",)
 
-    def request(self, outgoing: Outgoing[SlackConfig]) -> dict[str, Any]:
+    def request(self, outgoing: Outgoing[SlackConfig]) -> Json:
         said = content(outgoing.message)
         if outgoing.config.bot_token is None:
             return said
@@ -60,7 +61,7 @@ class Slack:
         return {"channel": _channel(outgoing), "client_msg_id": id, **said}
 
     async def deliver(
-        self, outgoing: Outgoing[SlackConfig], request: dict[str, Any], egress: Egress
+        self, outgoing: Outgoing[SlackConfig], request: Json, egress: Egress
     ) -> Receipt:
         if outgoing.config.bot_token is None:
             reply = await _post(outgoing.config, request, egress)
@@ -137,7 +138,7 @@ async def _check_webhook(config: SlackConfig, egress: Egress) -> Check:
     return Check(name, False, "an empty message was taken, which Slack's own webhooks refuse")
 
 
-async def _post(config: SlackConfig, request: dict[str, Any], egress: Egress) -> Reply:
+async def _post(config: SlackConfig, request: Json, egress: Egress) -> Reply:
     url = config.webhook_url.get_secret_value() if config.webhook_url else ""
     headers = {"content-type": "application/json"}
     return await egress.send("POST", url, headers, compact(request))

@@ -5,11 +5,11 @@ as `{"ok": false, "error": "…"}`, only rate limits as 429.
 """
 
 import re
-from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.integration.outcome import DeliveryFailed
+from domain.json_document import Json
 from egress.client import Egress, Reply
 from integrations.reply import error_code, json_object, refusal
 from integrations.slack.errors import PARTLY_DONE, advice_on, kind_of
@@ -28,9 +28,7 @@ class Client(AsyncWebClient):
         super().__init__(token, base_url, session=egress.session, retry_handlers=[])
         self._egress = egress
 
-    async def _request(
-        self, *, http_verb: str, api_url: str, req_args: dict[str, Any]
-    ) -> dict[str, Any]:
+    async def _request(self, *, http_verb: str, api_url: str, req_args: Json) -> Json:
         """Instead of slack_sdk's, which takes HTTPS_PROXY, redirects, and a body of any length."""
         headers = {name.lower(): value for name, value in req_args["headers"].items()}
         given = req_args.get("json")
@@ -43,14 +41,14 @@ class Client(AsyncWebClient):
         }
 
 
-def _said(reply: Reply) -> dict[str, Any]:
+def _said(reply: Reply) -> Json:
     said = json_object(reply) or _begun(reply.body)
     if reply.status == 200 and said.get("ok") is True:
         return said
     raise _refused(reply, error_code(said.get("error")))
 
 
-def _begun(body: bytes) -> dict[str, Any]:
+def _begun(body: bytes) -> Json:
     begun = _BEGINNING.match(body)
     return {"ok": True, "channel": begun[1].decode(), "ts": begun[2].decode()} if begun else {}
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic.alias_generators import to_camel
 
+from domain.json_document import Json
 from domain.notification.event_type import closest
 from integrations.channel import BaseUrl, ChannelConfig, ChannelOptions, at, matching, url_and_host
 
@@ -124,7 +125,7 @@ class SlackOptions(ChannelOptions):
 
     channel: ChannelName | None = None
 
-    def completing(self, config: Mapping[str, Any]) -> dict[str, Any]:
+    def completing(self, config: Mapping[str, Any]) -> Json:
         if self.channel is None or self.idle(config):
             return dict(config)
         return {"defaultChannel": self.channel, **config}

@@ -11,6 +11,7 @@ escape it (microsoft/AdaptiveCards#5590, Teams-AdaptiveCards-Mobile#58). So ther
 import re
 from typing import Any
 
+from domain.json_document import Json
 from domain.notification.event import Action, Severity
 from domain.notification.message import Message
 from domain.values.link import link
@@ -29,10 +30,10 @@ _COLOURS = {  # of Adaptive Cards, which has four
 
 _INDENT = re.compile(r"^[ \t]+", re.MULTILINE)  # blanks are one to a browser
 
-Element = dict[str, Any]
+Element = Json
 
 
-def envelope(message: Message) -> dict[str, Any]:
+def envelope(message: Message) -> Json:
     """The card as it is posted; the body's text is what gives way where there is too much."""
     room = CARD_BYTES - counted(_around(_card(message, "x"))) + counted("x")
     # Of more characters than there are bytes, nothing could be kept.
@@ -50,7 +51,7 @@ def counted(made: Any) -> int:
     return json_bytes(compact(made).decode())
 
 
-def _around(card: Element) -> dict[str, Any]:
+def _around(card: Element) -> Json:
     attachment = {
         "contentType": "application/vnd.microsoft.card.adaptive",
         "contentUrl": None,

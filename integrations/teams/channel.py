@@ -9,13 +9,14 @@ URLs at webhook.office.com, were retired in May 2026.
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import uuid4
 
 from pydantic import AfterValidator, Field, SecretStr
 
 from domain.integration.outcome import Check, DeliveryFailed, FailureClass, Receipt
 from domain.integration.pace import PROMPT, Rate
+from domain.json_document import Json
 from domain.notification.event import Action, Severity
 from domain.notification.message import Message
 from egress.client import Egress, Reply
@@ -89,11 +90,11 @@ class Teams:
     def recipients(self, outgoing: Outgoing[TeamsConfig]) -> tuple[str, ...]:
         return ("",)
 
-    def request(self, outgoing: Outgoing[TeamsConfig]) -> dict[str, Any]:
+    def request(self, outgoing: Outgoing[TeamsConfig]) -> Json:
         return envelope(outgoing.message)
 
     async def deliver(
-        self, outgoing: Outgoing[TeamsConfig], request: dict[str, Any], egress: Egress
+        self, outgoing: Outgoing[TeamsConfig], request: Json, egress: Egress
     ) -> Receipt:
         """The receipt's reference finds the run in the workflow's history."""
         reply = await _trigger(outgoing.config, request, egress)
@@ -130,7 +131,7 @@ def _test_message() -> Message:
     )
 
 
-async def _trigger(config: TeamsConfig, card: dict[str, Any], egress: Egress) -> Reply:
+async def _trigger(config: TeamsConfig, card: Json, egress: Egress) -> Reply:
     """Raises DeliveryFailed unless the workflow answers a 2xx; a page for people is none of its."""
     headers = {"content-type": "application/json"}
     url = config.webhook_url.get_secret_value()

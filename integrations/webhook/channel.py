@@ -18,6 +18,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, SecretStr
 
 from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureClass, Receipt
 from domain.integration.pace import PERSISTENT
+from domain.json_document import Json
 from domain.notification.message import Message
 from egress.client import Egress, Reply, frames, is_header
 from integrations.channel import ChannelConfig, ChannelOptions, Limits, Outgoing, Signing
@@ -97,13 +98,13 @@ class WebhookConfig(ChannelConfig):
         return {"content-type": "application/json", **own}
 
 
-def completed(config_values: Mapping[str, Any]) -> dict[str, Any]:
+def completed(config_values: Mapping[str, Any]) -> Json:
     """The config, as clients write it, with a new secret where they gave none."""
     given = config_values.get("secret") is not None
     return {**config_values} if given else {**config_values, "secret": new_secret()}
 
 
-def rotated(config_values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def rotated(config_values: Mapping[str, Any], now: datetime) -> Json:
     """The config with a new secret; the one before signs beside it for 24 hours more.
 
     Both are as clients write them, with the secrets opened.
@@ -135,13 +136,13 @@ class Webhook:
     def recipients(self, outgoing: Outgoing[WebhookConfig]) -> tuple[str, ...]:
         return ("",)
 
-    def request(self, outgoing: Outgoing[WebhookConfig]) -> dict[str, Any]:
+    def request(self, outgoing: Outgoing[WebhookConfig]) -> Json:
         message = outgoing.message
         event = _event(message.event_type, message.created_at, _content(message))
         return event if json_bytes(event) <= BODY_BYTES else _shortened(event)
 
     async def deliver(
-        self, outgoing: Outgoing[WebhookConfig], request: dict[str, Any], egress: Egress
+        self, outgoing: Outgoing[WebhookConfig], request: Json, egress: Egress
     ) -> Receipt:
         reply = await _post(outgoing.config, outgoing.message.delivery_id, request, egress)
         return Receipt(True, reply.status, response=kept(reply))
@@ -155,15 +156,15 @@ class Webhook:
         return [Check("signed test event", True, _PROVED.format(status=reply.status))]
 
 
-def _event(type: str, at: datetime, content: dict[str, Any]) -> dict[str, Any]:
+def _event(type: str, at: datetime, content: Json) -> Json:
     return {"type": type, "timestamp": at.isoformat(), "data": content}
 
 
-def _content(message: Message) -> dict[str, Any]:
+def _content(message: Message) -> Json:
     return _told(message) | _late(message)
 
 
-def _late(message: Message) -> dict[str, Any]:
+def _late(message: Message) -> Json:
     """Of what comes after a later event of its entity, which one: the newest that was sent."""
     repeated = {"repeated": True} if message.repeated else {}
     latest = message.latest
@@ -177,7 +178,7 @@ def _late(message: Message) -> dict[str, Any]:
     return {**repeated, "late": late}
 
 
-def _told(message: Message) -> dict[str, Any]:
+def _told(message: Message) -> Json:
     return {
         "id": message.delivery_id,
         "notificationId": message.notification_id,
@@ -193,10 +194,10 @@ def _told(message: Message) -> dict[str, Any]:
     }
 
 
-def _shortened(event: dict[str, Any]) -> dict[str, Any]:
+def _shortened(event: Json) -> Json:
     """What is too long gives way in this order: the body's text, the metadata, a huge link."""
     content = event["data"] | {"truncated": True}
-    stages: tuple[dict[str, Any], ...] = ({}, {"metadata": {}}, {"url": None})
+    stages: tuple[Json, ...] = ({}, {"metadata": {}}, {"url": None})
     for given_up in stages:
         content |= given_up
         rest = json_bytes(event | {"data": content | {"body": ""}})
@@ -207,7 +208,7 @@ def _shortened(event: dict[str, Any]) -> dict[str, Any]:
     return event | {"data": content}
 
 
-async def _post(config: WebhookConfig, id: str, event: dict[str, Any], egress: Egress) -> Reply:
+async def _post(config: WebhookConfig, id: str, event: Json, egress: Egress) -> Reply:
     """Raises DeliveryFailed unless the answer is a 2xx."""
     now, content = time.time(), compact(event)
     keys = [key for end, key in config.keys if now < end]

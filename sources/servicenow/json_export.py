@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from domain.failures import Rejected
+from domain.json_document import Json
 from sources.readers.batch import Batch, Limits, Profile
 from sources.readers.json.envelope import Envelopes
 from sources.readers.json.sender import failure_in, has_failures
@@ -59,7 +60,7 @@ def _records(
                 left_out += 1
 
 
-def _frame(run: list[dict[str, Any]]) -> pl.DataFrame | None:
+def _frame(run: list[Json]) -> pl.DataFrame | None:
     """Records of one shape that hold nothing but text and numbers, as columns; else None."""
     try:
         fields = [*run[0]]
@@ -91,7 +92,7 @@ def _record(value: Any, row: int, repeated: str | None) -> Row | Rejected:
     return Rejected(row=row, field=repeated, code="json_duplicate_key", detail=detail)
 
 
-def _fields(record: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str | None]]:
+def _fields(record: Json, prefix: str = "") -> Iterator[tuple[str, str | None]]:
     for name, value in record.items():
         field = prefix + name
         if value is None or isinstance(value, str):
@@ -104,7 +105,7 @@ def _fields(record: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str
             yield field, "" if not value and name in REFERENCES else _as_json(value)
 
 
-def _reference(field: str, value: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
+def _reference(field: str, value: Json) -> Iterator[tuple[str, str | None]]:
     for name, text in _fields(value, f"{field}."):
         if name == f"{field}.value":
             yield field, text

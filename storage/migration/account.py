@@ -1,5 +1,7 @@
-"""A job's account: what its file holds and what its ledger has, read in one look."""
+"""What the ledgers of jobs say: a job's account, in one look with what its file holds, and the
+progress of many."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Integer, cast, func, select
@@ -40,3 +42,30 @@ async def written_by(connection: AsyncConnection, job_id: UUID) -> int:
     )
     replaced = select(func.count()).where(image.job_id == job_id)
     return int(await connection.scalar(inserted) or 0) + int(await connection.scalar(replaced) or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the ledger says: the counts, and over which span of seconds they were written."""
+
+    counts: Counts
+    seconds: float
+
+
+async def progress_of(connection: AsyncConnection, job_ids: list[UUID]) -> dict[UUID, Progress]:
+    """The progress of each job: the sum of its committed chunks that were not undone."""
+    chunk = import_chunks.c
+    outcomes = [func.sum(chunk[name]) for name in OUTCOMES]
+    span = func.max(chunk.committed_at) - func.min(migration_jobs.c.started_at)
+    rows = await connection.execute(
+        select(chunk.job_id, func.extract("epoch", span), *outcomes)
+        .join_from(import_chunks, migration_jobs, migration_jobs.c.id == chunk.job_id)
+        .where(
+            chunk.job_id.in_(job_ids), chunk.committed_at.is_not(None), chunk.undone_at.is_(None)
+        )
+        .group_by(chunk.job_id)
+    )
+    return {
+        job_id: Progress(Counts(**dict(zip(OUTCOMES, sums, strict=True))), float(seconds or 0))
+        for job_id, seconds, *sums in rows
+    }

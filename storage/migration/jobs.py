@@ -4,17 +4,19 @@
 """
 
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, TypedDict
 from uuid import UUID
 
 from sqlalchemy import and_, case, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.json_document import Json
 from domain.mapping.mapping import Mapping
 from domain.migration.instance import spelled_as_before
-from domain.migration.job import FINAL, OUTCOMES, Counts, Phase, Status
-from storage.migration.tables import import_chunks, migration_job_mappings, migration_jobs
-from storage.postgres.rows import create_row, find_row
+from domain.migration.job import FINAL, Phase, Status
+from storage.migration.tables import migration_job_mappings, migration_jobs
+from storage.postgres.rows import create_row, find_row, rows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,46 @@ class NewJob:
     created_by: str
 
 
-Job = dict[str, Any]  # a row of migration_jobs
+class Job(TypedDict):
+    """A row of migration_jobs."""
+
+    id: UUID
+    tenant_id: str
+    source_system: str
+    source_instance: str
+    entity_type: str
+    format: str
+    charset: str | None
+    delimiter: str | None
+    file_name: str
+    object_key: str
+    file_path: str
+    object_size: int
+    object_etag: str
+    sha256: str
+    status: str
+    phase: str
+    epoch: int
+    turn: int
+    mapping_revision: int
+    source_timezone: str | None
+    dry_run: bool
+    options: Json
+    total_records: int
+    chunks: int
+    batches: int | None
+    profile: Json
+    preview: Json | None
+    validation: Json | None
+    report: Json
+    warnings: list[str]
+    failure: Json | None
+    ending: str | None
+    created_by: str
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+
 
 _UNFINISHED = or_(
     migration_jobs.c.status.not_in(FINAL),
@@ -58,7 +99,7 @@ async def create(
     values = {name: getattr(new, name) for name in new.__slots__} | {"tenant_id": tenant_id}
     known = await _instances(connection, new.source_system)
     values["source_instance"] = spelled_as_before(new.source_instance, known)
-    job = await create_row(connection, migration_jobs, values)
+    job = await create_row(connection, Job, migration_jobs, values)
     if mapping is not None:
         await add_mapping(connection, tenant_id, job["id"], mapping)
     return job
@@ -74,12 +115,12 @@ async def _instances(connection: AsyncConnection, source_system: str) -> list[st
 
 
 async def find(connection: AsyncConnection, job_id: UUID) -> Job | None:
-    return await find_row(connection, migration_jobs, job_id)
+    return await find_row(connection, Job, migration_jobs, job_id)
 
 
 async def lock(connection: AsyncConnection, job_id: UUID) -> Job | None:
     """The job; nobody else changes it, or imports for it, until this transaction ends."""
-    return await find_row(connection, migration_jobs, job_id, lock=True)
+    return await find_row(connection, Job, migration_jobs, job_id, lock=True)
 
 
 async def page(
@@ -91,13 +132,13 @@ async def page(
         query = query.where(_shown_status == status)
     if before is not None:
         query = query.where(migration_jobs.c.id < before)
-    return [dict(row._mapping) for row in await connection.execute(query)]
+    return rows_of(Job, await connection.execute(query))
 
 
 async def unfinished(connection: AsyncConnection) -> list[Job]:
     """The tenant's jobs that have not ended, or are being rolled back, for sweepers."""
     query = select(migration_jobs).where(_UNFINISHED)
-    return [dict(row._mapping) for row in await connection.execute(query)]
+    return rows_of(Job, await connection.execute(query))
 
 
 async def statuses_of_files(connection: AsyncConnection) -> dict[str, Status]:
@@ -131,7 +172,7 @@ async def advance(
     """Move a job on. Its start and end are stamped on the way; whatever a straggler says, an import
     that has begun is not before its beginning again, a job that is being taken back goes on to its
     end, and only a completed one leaves a final status, by rollback."""
-    at: dict[str, Any] = {}
+    at: dict[str, object] = {}
     if status in (Status.COMPLETED, Status.FAILED, Status.CANCELLED):
         at["completed_at"] = func.coalesce(migration_jobs.c.completed_at, func.now())
     if phase is Phase.IMPORTING:
@@ -224,32 +265,5 @@ async def mapping_of(connection: AsyncConnection, job_id: UUID, revision: int) -
     return None if found is None else Mapping.model_validate(found)
 
 
-def _stored(mapping: Mapping) -> dict[str, Any]:
+def _stored(mapping: Mapping) -> Json:
     return mapping.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What the ledger says: the counts, and over which span of seconds they were written."""
-
-    counts: Counts
-    seconds: float
-
-
-async def progress(connection: AsyncConnection, job_ids: list[UUID]) -> dict[UUID, Progress]:
-    """The progress of each job: the sum of its committed chunks that were not undone."""
-    chunk = import_chunks.c
-    outcomes = [func.sum(chunk[name]) for name in OUTCOMES]
-    span = func.max(chunk.committed_at) - func.min(migration_jobs.c.started_at)
-    rows = await connection.execute(
-        select(chunk.job_id, func.extract("epoch", span), *outcomes)
-        .join_from(import_chunks, migration_jobs, migration_jobs.c.id == chunk.job_id)
-        .where(
-            chunk.job_id.in_(job_ids), chunk.committed_at.is_not(None), chunk.undone_at.is_(None)
-        )
-        .group_by(chunk.job_id)
-    )
-    return {
-        job_id: Progress(Counts(**dict(zip(OUTCOMES, sums, strict=True))), float(seconds or 0))
-        for job_id, seconds, *sums in rows
-    }

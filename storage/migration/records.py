@@ -1,43 +1,84 @@
 """Reading back what was imported."""
 
-from typing import Any
+from datetime import datetime
+from typing import TypedDict
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.json_document import Json
 from storage.migration.tables import import_errors, import_skips, records
-from storage.postgres.rows import find_row, page_of
+from storage.postgres.rows import Span, Values, find_page, find_row
+
+
+class Record(TypedDict):
+    """What the rows of all entities have in common; the entity's own columns come beside."""
+
+    id: UUID
+    source_system: str | None
+    source_instance: str | None
+    source_id: str | None
+    custom: Json
+    migration_job_id: UUID | None
+    source_row: int | None
+    content_hash: int | None
+    imported_at: datetime
+    row_version: int
+    imported_version: int | None
+
+
+class Fault(TypedDict):
+    """A row of import_errors: a record that was rejected, or kept by an undo, and why."""
+
+    id: UUID
+    job_id: UUID
+    revision: int
+    source_row: int
+    source_id: str | None
+    field: str | None
+    code: str
+    detail: str
+    value: str | None
+
+
+class Skip(TypedDict):
+    """A row of import_skips: a record that was left as it was, and why."""
+
+    id: UUID
+    job_id: UUID
+    source_row: int
+    source_id: str
+    reason: str
 
 
 async def page(
     connection: AsyncConnection,
     entity_type: str,
-    filters: dict[str, Any],
+    filters: Values,
     limit: int,
     after: UUID | None,
-) -> list[dict[str, Any]]:
+) -> list[Record]:
     """Records in id order, which is the order of import; `filters` are column values."""
     table = records[entity_type]
     wanted = [table.c[column] == value for column, value in filters.items()]
-    return await page_of(connection, table, limit, after, *wanted)
+    return await find_page(connection, Record, table, Span(limit, after), *wanted)
 
 
-async def find(
-    connection: AsyncConnection, entity_type: str, record_id: UUID
-) -> dict[str, Any] | None:
-    return await find_row(connection, records[entity_type], record_id)
+async def find(connection: AsyncConnection, entity_type: str, record_id: UUID) -> Record | None:
+    return await find_row(connection, Record, records[entity_type], record_id)
 
 
 async def errors(
     connection: AsyncConnection, job_id: UUID, limit: int, after: UUID | None
-) -> list[dict[str, Any]]:
+) -> list[Fault]:
     """The records of a job that were rejected or kept, in the order they were found."""
     of_job = import_errors.c.job_id == job_id
-    return await page_of(connection, import_errors, limit, after, of_job)
+    return await find_page(connection, Fault, import_errors, Span(limit, after), of_job)
 
 
 async def skips(
     connection: AsyncConnection, job_id: UUID, limit: int, after: UUID | None
-) -> list[dict[str, Any]]:
+) -> list[Skip]:
     """The records of a job that were left as they were, in the order of the file."""
-    return await page_of(connection, import_skips, limit, after, import_skips.c.job_id == job_id)
+    of_job = import_skips.c.job_id == job_id
+    return await find_page(connection, Skip, import_skips, Span(limit, after), of_job)

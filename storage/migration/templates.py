@@ -1,43 +1,64 @@
 """Mapping templates: named mappings that a tenant uses again."""
 
-from typing import Any
+from datetime import datetime
+from typing import TypedDict
 from uuid import UUID
 
 from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.json_document import Json
 from domain.mapping.mapping import Mapping
 from storage.migration.tables import migration_mappings as templates
-from storage.postgres.rows import create_row, find_row, page_of, remove_row
+from storage.postgres.rows import (
+    Span,
+    Values,
+    create_row,
+    find_page,
+    find_row,
+    remove_row,
+    row_of,
+)
 
-Template = dict[str, Any]  # a row of migration_mappings
+
+class Template(TypedDict):
+    """A row of migration_mappings."""
+
+    id: UUID
+    tenant_id: str
+    name: str
+    source_system: str
+    target_entity: str
+    mapping: Json
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
 
 
-async def create(connection: AsyncConnection, tenant_id: str, values: Template) -> Template:
+async def create(connection: AsyncConnection, tenant_id: str, values: Values) -> Template:
     """Raises IntegrityError if the tenant has a template of that name."""
-    return await create_row(connection, templates, values | {"tenant_id": tenant_id})
+    return await create_row(connection, Template, templates, {**values, "tenant_id": tenant_id})
 
 
 async def replace(
-    connection: AsyncConnection, template_id: UUID, values: Template
+    connection: AsyncConnection, template_id: UUID, values: Values
 ) -> Template | None:
     """Raises IntegrityError if another template has that name."""
-    row = await connection.execute(
+    replaced = await connection.execute(
         update(templates)
         .where(templates.c.id == template_id)
         .values(**values, updated_at=func.now())
         .returning(templates)
     )
-    found = row.one_or_none()
-    return dict(found._mapping) if found else None
+    return row_of(Template, replaced)
 
 
 async def find(connection: AsyncConnection, template_id: UUID) -> Template | None:
-    return await find_row(connection, templates, template_id)
+    return await find_row(connection, Template, templates, template_id)
 
 
 async def page(connection: AsyncConnection, limit: int, after: UUID | None) -> list[Template]:
-    return await page_of(connection, templates, limit, after)
+    return await find_page(connection, Template, templates, Span(limit, after))
 
 
 async def remove(connection: AsyncConnection, template_id: UUID) -> bool:

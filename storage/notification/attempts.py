@@ -6,13 +6,14 @@ from typing import Literal, NamedTuple
 from uuid import UUID
 
 from domain.integration.outcome import FailureClass
+from domain.integration.stored import SendingIntegration
 from domain.notification.backoff import Failures
 from domain.notification.delivery import DeliveryStatus
 from storage.notification import destinations as destination
 from storage.notification import order
 from storage.notification.destinations import Doubt
 from storage.notification.outbox import note_wakes
-from storage.postgres.statement import Row, Statements, as_json
+from storage.postgres.statement import Statements, as_json
 
 
 class Outcome(NamedTuple):
@@ -144,7 +145,9 @@ returning d.request_id
 """
 
 
-async def complete(sql: Statements, integration: Row, outcomes: Sequence[Outcome]) -> None:
+async def complete(
+    sql: Statements, integration: SendingIntegration, outcomes: Sequence[Outcome]
+) -> None:
     """Record how attempts through that version of an integration ended, and what their
     destinations are therefore due: to be left alone, to be doubted, or to be trusted again. What an
     earlier version of the integration was answered says nothing of where the present one leads."""
@@ -158,8 +161,7 @@ async def complete(sql: Statements, integration: Row, outcomes: Sequence[Outcome
     if failed := [each.delivery_id for each in outcomes if each.wait is not None]:
         await sql.run(_AGAIN, id, version, failed)
     if refused := [e.delivery_id for e in outcomes if e.kind is FailureClass.MISCONFIGURED]:
-        changed = await sql.rows(_ANEW, refused)
-        await note_wakes(sql, {row["request_id"] for row in changed})
+        await note_wakes(sql, set(await sql.column(_ANEW, refused)))
     if lost := [e.delivery_id for e in outcomes if e.status is DeliveryStatus.FAILED]:
         await order.restore(sql, lost)
 
@@ -176,17 +178,19 @@ async def _close(sql: Statements, outcomes: Sequence[Outcome]) -> None:
 async def _completed(sql: Statements, outcomes: Sequence[Outcome]) -> set[UUID]:
     """Whose state it is now that they ended so. In and out as one value each: asyncpg takes twice
     as long for arrays and rows as for JSON."""
-    found = await sql.row(_COMPLETE, as_json([_row(outcome) for outcome in outcomes]))
-    return set(found["ids"] or ()) if found else set()
+    ids = await sql.value(_COMPLETE, as_json([_values(outcome) for outcome in outcomes]))
+    return set(ids or ())
 
 
-async def _is_present(sql: Statements, integration: Row, *, hold: bool) -> bool:
+async def _is_present(sql: Statements, integration: SendingIntegration, *, hold: bool) -> bool:
     """Whether the integration still is that version; if held, until the transaction ends."""
-    row = await sql.row(_HELD_VERSION if hold else _VERSION, integration["id"])
-    return row is not None and row["version"] == integration["version"]
+    version = await sql.value(_HELD_VERSION if hold else _VERSION, integration["id"])
+    return bool(version == integration["version"])
 
 
-async def _conclude(sql: Statements, integration: Row, outcomes: Sequence[Outcome]) -> None:
+async def _conclude(
+    sql: Statements, integration: SendingIntegration, outcomes: Sequence[Outcome]
+) -> None:
     """What the outcomes say of the destinations that they were sent to."""
     id, places = integration["id"], {each.destination for each in outcomes}
     trusted = {each.destination for each in outcomes if each.arrived}
@@ -222,16 +226,17 @@ def _longest(outcomes: Sequence[Outcome], what: Literal["pause", "rest"]) -> dic
     return dict(sorted(found.items()))
 
 
-def _row(outcome: Outcome) -> Row:
+def _values(outcome: Outcome) -> dict[str, object]:
+    """An outcome as _COMPLETE takes it: by the names of _FIELDS."""
     counts = outcome.failures
-    row = {name: getattr(outcome, name) for name in _FIELDS if name not in _COUNTS}
-    row |= dict(zip(_COUNTS, (counts.certain, counts.throttled, counts.doubtful), strict=True))
+    values = {name: getattr(outcome, name) for name in _FIELDS if name not in _COUNTS}
+    values |= dict(zip(_COUNTS, (counts.certain, counts.throttled, counts.doubtful), strict=True))
     if outcome.reference is not None:
-        row["reference"] = as_json(outcome.reference)
+        values["reference"] = as_json(outcome.reference)
     if outcome.wait is not None:
-        row["wait"] = outcome.left(outcome.wait)
-        row["rest"] = outcome.left(outcome.rest)
-    return row
+        values["wait"] = outcome.left(outcome.wait)
+        values["rest"] = outcome.left(outcome.rest)
+    return values
 
 
 _STATE = """
@@ -250,15 +255,14 @@ values ($1, $2, $3, $4, $5)
 
 
 async def note_state(
-    sql: Statements, integration: Row, status: str, error: str | None, gone: bool
-) -> Row | None:
+    sql: Statements, integration: SendingIntegration, status: str, error: str | None, gone: bool
+) -> None:
     """Say how that version of an integration fares, in its row and, where that changed, in its
     log. Of a later one it says nothing: a URL that is gone may be why there is another."""
     id, version = integration["id"], integration["version"]
-    changed = await sql.row(_STATE, id, status, error, gone, version)
-    if changed is not None and changed["before"] != status:
+    before: str | None = await sql.value(_STATE, id, status, error, gone, version)
+    if before not in (None, status):
         level = "info" if status == "connected" else "error"
         detail = error or "deliveries arrive"
-        context = as_json({"from": changed["before"], "to": status})
+        context = as_json({"from": before, "to": status})
         await sql.run(_LOG, id, level, f"delivery_{status}", detail, context)
-    return changed

@@ -1,28 +1,52 @@
 """Notification channels: places that a tenant is told things in, each through an integration."""
 
 from collections.abc import Iterable
-from typing import Any
+from datetime import datetime
+from typing import Any, TypedDict
 from uuid import UUID
 
 from sqlalchemy import Select, case, delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.integration.outcome import FailureClass
+from domain.json_document import Json
 from domain.notification.delivery import DeliveryStatus
 from storage.integration.tables import integrations
 from storage.notification.parked import note_wakes
 from storage.notification.tables import delivery_rates as rates
 from storage.notification.tables import notification_channels as channels
 from storage.notification.tables import notification_deliveries as deliveries
-from storage.postgres.rows import Listing, Span, create_row, find_row, listing
+from storage.postgres.rows import Listing, Span, Values, create_row, find_row, listing, row_of
 
-NotificationChannel = dict[str, Any]  # a row of notification_channels
+
+class NotificationChannel(TypedDict):
+    """A row of notification_channels; nothing is sent through one without an integration."""
+
+    id: UUID
+    name: str
+    type: str
+    integration_id: UUID | None
+    config: Json
+    is_default: bool
+    is_active: bool
+    created_at: datetime
+
+
+class SeenChannel(NotificationChannel):
+    """A channel with how its integration fares, and what the config is of one of its own."""
+
+    connection_status: str | None
+    last_error: str | None
+    integration_active: bool | None
+    own_config: Json | None
+    own_hints: Json | None
+
 
 _is_own = integrations.c.channel_id == channels.c.id
 
 
 def _seen() -> Select[Any]:
-    """Channels with how their integrations fare, and what the config is of one of their own."""
+    """Selects rows of SeenChannel."""
     return select(
         channels,
         integrations.c.connection_status,
@@ -33,31 +57,36 @@ def _seen() -> Select[Any]:
     ).outerjoin(integrations, integrations.c.id == channels.c.integration_id)
 
 
-async def create(connection: AsyncConnection, values: NotificationChannel) -> NotificationChannel:
+async def create(connection: AsyncConnection, values: Values) -> NotificationChannel:
     """Raises IntegrityError if the tenant has a channel of that name."""
-    return await create_row(connection, channels, values)
+    return await create_row(connection, NotificationChannel, channels, values)
 
 
 async def replace(connection: AsyncConnection, row: NotificationChannel) -> None:
     """Raises IntegrityError if another channel has that name."""
-    await connection.execute(update(channels).where(channels.c.id == row["id"]).values(row))
+    await connection.execute(update(channels).where(channels.c.id == row["id"]).values(**row))
+
+
+async def connect(connection: AsyncConnection, id: UUID, integration_id: UUID) -> None:
+    """Have the channel lead through that integration."""
+    lead = update(channels).where(channels.c.id == id).values(integration_id=integration_id)
+    await connection.execute(lead)
 
 
 async def find(connection: AsyncConnection, id: UUID) -> NotificationChannel | None:
     """The row of the channel alone; nobody else changes it before this transaction ends."""
-    return await find_row(connection, channels, id, lock=True)
+    return await find_row(connection, NotificationChannel, channels, id, lock=True)
 
 
-async def see(connection: AsyncConnection, id: UUID) -> NotificationChannel | None:
-    """The channel with its integration's state; see `_seen`."""
-    found = (await connection.execute(_seen().where(channels.c.id == id))).one_or_none()
-    return dict(found._mapping) if found else None
+async def see(connection: AsyncConnection, id: UUID) -> SeenChannel | None:
+    """The channel with its integration's state."""
+    return row_of(SeenChannel, await connection.execute(_seen().where(channels.c.id == id)))
 
 
-async def page(connection: AsyncConnection, type: str | None, span: Span) -> Listing:
+async def page(connection: AsyncConnection, type: str | None, span: Span) -> Listing[SeenChannel]:
     """As `see`, those of the type, or of any."""
     query = _seen() if type is None else _seen().where(channels.c.type == type)
-    return await listing(connection, query, channels.c.id, span)
+    return await listing(connection, SeenChannel, query, channels.c.id, span)
 
 
 async def remove(connection: AsyncConnection, id: UUID) -> UUID | None:

@@ -8,14 +8,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
+from domain.json_document import Json
 from domain.notification.backoff import LOST
+from domain.notification.event import StoredEvent
+from domain.notification.message import Latest
 from storage.notification import destinations, places
 from storage.notification.deliveries import LEASE_END, LEASE_SECONDS, maybe_sent
 from storage.notification.order import BLOCKED, BLOCKED_BY_STATE, LATEST, latest, supersede
-from storage.postgres.statement import Row, Statements
+from storage.postgres.statement import Statements
 
 AHEAD_SECONDS = 5.0  # how far ahead slots are given away; a page overtakes all but those
 
@@ -46,9 +49,9 @@ class Claimed(NamedTuple):
     request_id: UUID
     no: int
     failures: int
-    options: dict[str, Any]
+    options: Json
     destination: str
-    notification: Row
+    notification: StoredEvent
     at: float
     began: datetime
     recipient: str = ""
@@ -56,7 +59,7 @@ class Claimed(NamedTuple):
     throttles: int = 0
     doubts: int = 0
     repeated: bool = False
-    latest: Row | None = None
+    latest: Latest | None = None
 
 
 # A claim may wait for locks after its transaction began: now() would be when it began to wait.
@@ -127,16 +130,33 @@ order by min(d.rank), coalesce(r.free_at, '-infinity'), min(d.created_at) limit 
 """
 
 
+class _Row(StoredEvent):
+    """A claimed delivery and its notification. `told`: its recipient; `latest`: the newest event
+    of the entity that the channel has been told, if later."""
+
+    delivery_id: UUID
+    request_id: UUID
+    no: int
+    failures: int
+    throttles: int
+    doubts: int
+    options: Json
+    destination: str
+    told: str
+    began: datetime
+    rank: int
+    latest: UUID | None
+
+
 async def claim(sql: Statements, policy: ClaimPolicy, want: int) -> list[Claimed]:
     """Take up to `want` due deliveries of the integration, whosever request they are of."""
     if policy.keyed and policy.interval is None:
-        found = await sql.rows(_FREELY, policy.integration_id, want, policy.worker)
+        found = await sql.rows(_Row, _FREELY, policy.integration_id, want, policy.worker)
         if found:
             return await _claimed(sql, found, [0.0] * len(found))
         names = await destinations.to_probe(sql, policy.integration_id)
     else:
-        busy = await sql.rows(_DESTINATIONS, policy.integration_id, want, policy.keyed)
-        names = sorted(row["destination"] for row in busy)
+        names = sorted(await sql.column(_DESTINATIONS, policy.integration_id, want, policy.keyed))
     claimed: list[Claimed] = []
     # In one order for everybody: each of them is locked.
     for destination in names:
@@ -159,7 +179,8 @@ async def _claim_at(
     if policy.stateful:
         await supersede(sql, policy.integration_id, destination)
     slotted = _SLOTTED[not policy.keyed or probe is not None, policy.stateful]
-    found = await sql.rows(slotted, policy.integration_id, len(slots), policy.worker, destination)
+    limits = (policy.integration_id, len(slots), policy.worker, destination)
+    found = await sql.rows(_Row, slotted, *limits)
     if not found:
         await places.rename(sql, policy.integration_id, destination)
     if found and policy.interval is not None:
@@ -180,32 +201,30 @@ def _slots(busy: float, policy: ClaimPolicy, want: int) -> list[float]:
     return [busy + number * policy.interval for number in range(min(want, fitting))]
 
 
-_OWN = (
-    *("delivery_id", "request_id", "no", "began", "failures", "throttles", "doubts", "rank"),
-    *("destination", "options"),
-)
-
-
-async def _claimed(sql: Statements, rows: Sequence[Row], slots: Sequence[float]) -> list[Claimed]:
+async def _claimed(sql: Statements, rows: Sequence[_Row], slots: Sequence[float]) -> list[Claimed]:
     """Rows of a claim, each with the slot of its send, and with what has been told before it."""
-    newest = [row.pop("latest") for row in rows]
-    told = await latest(sql, [id for id in newest if id is not None])
+    told = await latest(sql, [row["latest"] for row in rows if row["latest"] is not None])
     repeated = await maybe_sent(sql, [row["delivery_id"] for row in rows if row["no"] > 1])
-    found: list[Claimed] = []
-    for row, at, id in zip(rows, slots, newest, strict=False):
-        own, recipient = {name: row.pop(name) for name in _OWN}, row.pop("told")
-        is_repeated = own["delivery_id"] in repeated
-        found.append(
-            Claimed(
-                **own,
-                notification=row,
-                at=at,
-                recipient=recipient,
-                repeated=is_repeated,
-                latest=told.get(id),
-            )
+    return [
+        Claimed(
+            delivery_id=row["delivery_id"],
+            request_id=row["request_id"],
+            no=row["no"],
+            failures=row["failures"],
+            options=row["options"],
+            destination=row["destination"],
+            notification=row,
+            at=at,
+            began=row["began"],
+            recipient=row["told"],
+            rank=row["rank"],
+            throttles=row["throttles"],
+            doubts=row["doubts"],
+            repeated=row["delivery_id"] in repeated,
+            latest=told.get(row["latest"]) if row["latest"] else None,
         )
-    return found
+        for row, at in zip(rows, slots, strict=False)
+    ]
 
 
 _RELEASE = """

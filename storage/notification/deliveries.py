@@ -1,7 +1,6 @@
 """Deliveries: one row for each notification and channel, from routing to its end."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, case, func, select, update
@@ -12,14 +11,13 @@ from domain.notification.delivery import DeliveryStatus
 from storage.integration.tables import integrations
 from storage.notification import destinations as destination
 from storage.notification.order import BLOCKED, BLOCKED_BY_STATE
+from storage.notification.rows import Attempt, Delivery, Lane, Turn, WaitingDelivery
 from storage.notification.tables import delivery_attempts as attempts
 from storage.notification.tables import delivery_rates as rates
 from storage.notification.tables import notification_deliveries as deliveries
 from storage.postgres.database import statements
-from storage.postgres.rows import find_row
-from storage.postgres.statement import Row, Statements
-
-Delivery = dict[str, Any]  # a row of notification_deliveries
+from storage.postgres.rows import find_row, rows_of
+from storage.postgres.statement import Statements
 
 # What a worker claimed and said nothing of for so long was sent by nobody who still lives: a
 # window lasts 10 s, a slot may be 5 s away, and a send that takes longer than 15 s is renewed.
@@ -45,9 +43,9 @@ group by integration_id order by integration_id
 """
 
 
-async def lanes(sql: Statements, request_id: UUID, integration_id: UUID | None) -> list[Row]:
+async def lanes(sql: Statements, request_id: UUID, integration_id: UUID | None) -> list[Lane]:
     """By integration, what a request still has open, and seconds until something of it is due."""
-    return await sql.rows(_LANES, request_id, integration_id)
+    return await sql.rows(Lane, _LANES, request_id, integration_id)
 
 
 # By destination, the first of the request's due deliveries that need not wait for another of its
@@ -101,7 +99,7 @@ async def turn(
     end nobody knows: a tenth of the time it has waited so far, and half a minute at most. An
     acknowledgement's turn is after its trigger's.
     """
-    due = await sql.rows(_TURN, *share, stateful)
+    due = await sql.rows(Turn, _TURN, *share, stateful)
     turns = [_turn_of(row, interval) for row in due] or [_BEHIND_SECONDS]
     other = await next_change(sql, share)
     return min(turns if other is None else [*turns, other])
@@ -110,15 +108,12 @@ async def turn(
 async def next_change(sql: Statements, share: tuple[UUID, UUID]) -> float | None:
     """Seconds until anything but a turn changes what is open: the end of a send's lease, of a wait
     or of a life."""
-    found = await sql.row(_NEXT, *share)
-    wait: float | None = None if found is None else found["wait"]
+    wait: float | None = await sql.value(_NEXT, *share)
     return None if wait is None else max(wait, _MOMENT)
 
 
-def _turn_of(row: Row, interval: float | None) -> float:
-    busy: float = max(row["busy"] or 0.0, 0.0)
-    age: float = row["age"]
-    ahead: int = row["ahead"]
+def _turn_of(row: Turn, interval: float | None) -> float:
+    busy, age, ahead = max(row["busy"] or 0.0, 0.0), row["age"], row["ahead"]
     if row["probe"] is not None:
         return max(row["probe"], busy) + _MOMENT if ahead == 0 else _IN_DOUBT_SECONDS
     if row["blocked"]:
@@ -148,15 +143,14 @@ returning destination
 
 async def maybe_sent(sql: Statements, ids: Sequence[UUID]) -> set[UUID]:
     """Those of the deliveries that may have arrived already."""
-    found = await sql.rows(_SENT_OF, ids) if ids else []
-    return {row["delivery_id"] for row in found}
+    return set(await sql.column(_SENT_OF, ids)) if ids else set()
 
 
 async def expire(sql: Statements, request_id: UUID, integration_id: UUID) -> None:
     """Give up what is past its deadline. What was to probe a destination leaves that to the next
     one there."""
-    ended = await sql.rows(_EXPIRE, request_id, integration_id)
-    await destination.pass_on(sql, integration_id, {row["destination"] for row in ended})
+    ended = await sql.column(_EXPIRE, request_id, integration_id)
+    await destination.pass_on(sql, integration_id, set(ended))
 
 
 # What rests, or waits for a probe that has its time or in a queue that moves, is not overdue. What
@@ -178,7 +172,7 @@ group by d.request_id order by random() limit 1000
 
 async def forgotten(sql: Statements, overdue: float) -> list[UUID]:
     """Requests with something that should have been sent or given up `overdue` seconds ago."""
-    return [row["request_id"] for row in await sql.rows(_FORGOTTEN, overdue)]
+    return await sql.column(_FORGOTTEN, overdue)
 
 
 _ORPHANED = """
@@ -195,9 +189,8 @@ async def cancel_orphaned(sql: Statements, integration_id: UUID) -> None:
 
 async def of_notifications(
     connection: AsyncConnection, notification_ids: Sequence[UUID]
-) -> list[Delivery]:
-    """With what they may wait for: `is_on` their integration is, or None if there is none any more;
-    their destination's `rests_until`, if that is to come, and `probe_at`."""
+) -> list[WaitingDelivery]:
+    """The deliveries of all channels, with what they may wait for."""
     rest = case((rates.c.rests_until > func.now(), rates.c.rests_until))
     query = (
         select(
@@ -217,22 +210,20 @@ async def of_notifications(
         .where(deliveries.c.notification_id.in_(notification_ids))
         .order_by(deliveries.c.id)
     )
-    return [dict(row._mapping) for row in await connection.execute(query)]
+    return rows_of(WaitingDelivery, await connection.execute(query))
 
 
-async def attempts_of(
-    connection: AsyncConnection, delivery_ids: Sequence[UUID]
-) -> list[dict[str, Any]]:
+async def attempts_of(connection: AsyncConnection, delivery_ids: Sequence[UUID]) -> list[Attempt]:
     query = (
         select(attempts)
         .where(attempts.c.delivery_id.in_(delivery_ids))
         .order_by(attempts.c.delivery_id, attempts.c.no)
     )
-    return [dict(row._mapping) for row in await connection.execute(query)]
+    return rows_of(Attempt, await connection.execute(query))
 
 
 async def find(connection: AsyncConnection, delivery_id: UUID) -> Delivery | None:
-    return await find_row(connection, deliveries, delivery_id)
+    return await find_row(connection, Delivery, deliveries, delivery_id)
 
 
 async def cancel(connection: AsyncConnection, delivery_id: UUID) -> bool:

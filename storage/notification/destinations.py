@@ -9,6 +9,7 @@ since something arrived.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypedDict
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -17,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.notification.backoff import REFUSED, SHORTEST_WISH, THROTTLED
 from storage.notification.outbox import note_wakes
 from storage.notification.tables import delivery_rates
-from storage.postgres.statement import Row, Statements
+from storage.postgres.statement import Statements
 
 # Also a lock: whoever holds the destination's row is alone with it until the commit. What others
 # have claimed meanwhile is seen by the next statement only.
@@ -147,9 +148,16 @@ class Doubt:
     at_least: float = 0.0
 
 
-async def hold(sql: Statements, integration_id: UUID, destination: str) -> Row | None:
-    """Seconds for which it is `busy`, and until its next `probe` if it is in doubt."""
-    return await sql.row(_HOLD, integration_id, destination)
+class Held(TypedDict):
+    """Seconds for which a destination is `busy`, and until its next `probe` if it is in doubt."""
+
+    busy: float
+    probe: float | None
+
+
+async def hold(sql: Statements, integration_id: UUID, destination: str) -> Held | None:
+    """Lock the destination's row until the commit; None if the integration is gone."""
+    return await sql.row(Held, _HOLD, integration_id, destination)
 
 
 async def pace(sql: Statements, integration_id: UUID, destination: str, seconds: float) -> None:
@@ -183,21 +191,20 @@ async def doubt(sql: Statements, integration_id: UUID, found: Doubt) -> None:
 async def trust(sql: Statements, integration_id: UUID, places: Collection[str]) -> None:
     """They took something: have all requests woken that wait for them."""
     await sql.run(_CALM, integration_id, list(places))
-    rows = await sql.rows(_TRUST, integration_id, list(places), list(REFUSED.delays))
-    await note_wakes(sql, {row["request_id"] for row in rows})
+    waiting = await sql.column(_TRUST, integration_id, list(places), list(REFUSED.delays))
+    await note_wakes(sql, set(waiting))
 
 
 async def pass_on(sql: Statements, integration_id: UUID, places: Collection[str]) -> None:
     """A probe told nothing of these destinations: have the next one woken, where they are in
     doubt."""
     if places:
-        rows = await sql.rows(_PASS_ON, integration_id, list(places))
-        await note_wakes(sql, {row["request_id"] for row in rows})
+        await note_wakes(sql, set(await sql.column(_PASS_ON, integration_id, list(places))))
 
 
 async def to_probe(sql: Statements, integration_id: UUID) -> list[str]:
     """Those in doubt whose time for a probe has come, in one order for everybody."""
-    return sorted(row["destination"] for row in await sql.rows(_PROBES, integration_id))
+    return sorted(await sql.column(_PROBES, integration_id))
 
 
 async def lift(sql: Statements, places: Collection[tuple[UUID, str]]) -> None:

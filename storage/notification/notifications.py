@@ -1,21 +1,21 @@
 """Notifications as they were accepted: written whole or not at all, with their outbox row."""
 
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import TypedDict
 from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.notification.event import Event, stated_severity
+from domain.json_document import Json
+from domain.notification.event import Event, StoredEvent, stated_severity
 from storage.notification.parked import note_wakes
 from storage.notification.tables import notification_deliveries as deliveries
 from storage.notification.tables import notifications
 from storage.postgres.database import statements
-from storage.postgres.rows import find_row
+from storage.postgres.rows import find_row, rows_of
 from storage.postgres.statement import as_json
-
-Notification = dict[str, Any]  # a row of notifications
 
 OUTBOX_KIND = "notification"
 
@@ -32,6 +32,33 @@ on conflict (dedup_key) where dedup_key is not null do nothing
 returning id, dedup_key
 """
 _TO_START = "insert into public.outbox (tenant_id, kind, subject, count) values ($1, $2, $3, $4)"
+
+
+class Notification(StoredEvent):
+    """A row of notifications."""
+
+    request_id: UUID
+    dedup_key: str | None
+    severity: str | None
+    expires_at: datetime | None
+    created_by: str
+    routed_at: datetime | None
+    event_id: str | None
+
+
+class Wanted(TypedDict, total=False):
+    """Which notifications to list; None asks for nothing."""
+
+    request_id: UUID | None
+    event_type: str | None
+    since: datetime | None
+    status: str | None
+    channel_type: str | None
+
+
+class _Made(TypedDict):
+    id: UUID
+    dedup_key: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +78,7 @@ async def accept(
     """
     sql = await statements(connection)
     rows = as_json([_values(event) for event in events])
-    made = sorted(await sql.rows(_INSERT, request_id, rows, by), key=lambda row: row["id"])
+    made = sorted(await sql.rows(_Made, _INSERT, request_id, rows, by), key=lambda row: row["id"])
     plain = iter([row["id"] for row in made if row["dedup_key"] is None])
     keys = [event.dedup_key for event in events if event.dedup_key is not None]
     keyed = await _ids_of_keys(connection, keys) if keys else {}
@@ -61,7 +88,7 @@ async def accept(
     return Accepted(ids, len(made))
 
 
-def _values(event: Event) -> dict[str, Any]:
+def _values(event: Event) -> Json:
     severity = stated_severity(event.event_type, event.metadata)
     user = event.addressee.model_dump(mode="json", by_alias=True) if event.addressee else None
     values = event.model_dump(mode="json", by_alias=False, exclude={"id", "user", "user_id"})
@@ -78,7 +105,7 @@ async def _ids_of_keys(connection: AsyncConnection, keys: list[str]) -> dict[str
 
 
 async def find(connection: AsyncConnection, notification_id: UUID) -> Notification | None:
-    return await find_row(connection, notifications, notification_id)
+    return await find_row(connection, Notification, notifications, notification_id)
 
 
 async def route_again(connection: AsyncConnection, notification_id: UUID) -> None:
@@ -93,22 +120,24 @@ async def route_again(connection: AsyncConnection, notification_id: UUID) -> Non
 
 
 async def page(
-    connection: AsyncConnection, wanted: dict[str, Any], limit: int, before: UUID | None
+    connection: AsyncConnection, wanted: Wanted, limit: int, before: UUID | None
 ) -> list[Notification]:
-    """Newest first. `wanted`: request_id, event_type, since (a datetime), status, channel_type."""
+    """Newest first."""
     query = select(notifications).order_by(notifications.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(notifications.c.id < before)
-    for name in ("request_id", "event_type"):
-        if wanted.get(name) is not None:
-            query = query.where(notifications.c[name] == wanted[name])
-    if wanted.get("since") is not None:
-        query = query.where(notifications.c.created_at >= wanted["since"])
-    of_delivery = {name: wanted.get(name) for name in ("status", "channel_type")}
+    request_id, event_type = wanted.get("request_id"), wanted.get("event_type")
+    if request_id is not None:
+        query = query.where(notifications.c.request_id == request_id)
+    if event_type is not None:
+        query = query.where(notifications.c.event_type == event_type)
+    if (since := wanted.get("since")) is not None:
+        query = query.where(notifications.c.created_at >= since)
+    of_delivery = {"status": wanted.get("status"), "channel_type": wanted.get("channel_type")}
     matching = [deliveries.c[name] == value for name, value in of_delivery.items() if value]
     if matching:
-        if wanted.get("request_id") is not None:
-            matching.append(deliveries.c.request_id == wanted["request_id"])
+        if request_id is not None:
+            matching.append(deliveries.c.request_id == request_id)
         with_delivery = select(deliveries.c.notification_id).where(*matching)
         query = query.where(notifications.c.id.in_(with_delivery))
-    return [dict(row._mapping) for row in await connection.execute(query)]
+    return rows_of(Notification, await connection.execute(query))

@@ -6,10 +6,13 @@ channel shows a state, what is overtaken is superseded there, if the later event
 """
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import TypedDict
 from uuid import UUID
 
+from domain.notification.message import Latest
 from storage.notification.outbox import note_wakes
-from storage.postgres.statement import Row, Statements
+from storage.postgres.statement import Statements
 
 SOON_SECONDS = 6  # the first back-off of a schedule, and a little more
 PATIENCE_SECONDS = 5  # for which an urgent event waits its turn behind a less urgent one
@@ -122,10 +125,16 @@ returning e.request_id
 """
 
 
+class _Told(TypedDict):
+    id: UUID
+    event_type: str
+    title: str
+    created_at: datetime
+
+
 async def restore(sql: Statements, failed: Sequence[UUID]) -> None:
     """Have sent, after all, what deliveries replaced that failed for good."""
-    restored = await sql.rows(_RESTORE, failed)
-    await note_wakes(sql, {row["request_id"] for row in restored})
+    await note_wakes(sql, set(await sql.column(_RESTORE, failed)))
 
 
 async def supersede(sql: Statements, integration_id: object, destination: str) -> None:
@@ -134,7 +143,7 @@ async def supersede(sql: Statements, integration_id: object, destination: str) -
     await sql.run(_SUPERSEDE, integration_id, destination)
 
 
-async def latest(sql: Statements, ids: Sequence[UUID]) -> dict[UUID, Row]:
+async def latest(sql: Statements, ids: Sequence[UUID]) -> dict[UUID, Latest]:
     """What was said of the events that LATEST found, by their ids."""
-    found = await sql.rows(_TOLD, ids) if ids else []
-    return {row.pop("id"): row for row in found}
+    found = await sql.rows(_Told, _TOLD, ids) if ids else []
+    return {row["id"]: Latest(row["event_type"], row["title"], row["created_at"]) for row in found}

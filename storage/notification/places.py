@@ -2,8 +2,9 @@
 
 from uuid import UUID
 
+from domain.integration.stored import SendingIntegration
 from storage.notification import destinations as destination
-from storage.postgres.statement import Row, Statements
+from storage.postgres.statement import Statements
 
 _MOST = 1_000  # names of an integration; more are not learnt
 
@@ -39,11 +40,11 @@ where r.integration_id = $1 and r.destination = $3
 """
 
 
-async def learn(sql: Statements, integration: Row, name: str, place: str) -> None:
+async def learn(sql: Statements, integration: SendingIntegration, name: str, place: str) -> None:
     """From now on what is called `name` is one destination with `place`; unless the integration is
     another by now, and leads elsewhere."""
     id, version = integration["id"], integration["version"]
-    if await sql.row(_LEARN, id, name, place, version) is None:
+    if await sql.value(_LEARN, id, name, place, version) is None:
         return
     # As claims do: one that is under way ends first, so that its slot counts below; one that waits
     # for this learns of the place before it claims anything.

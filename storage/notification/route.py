@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 from uuid import UUID
 
 from domain.notification.delivery import Reason
-from storage.postgres.statement import Row, Statements
+from domain.notification.routing import RoutedEvent
+from storage.postgres.statement import Statements
 
 Place = tuple[UUID, UUID | None, str, str]  # notification, integration, destination, recipient
 
@@ -95,21 +96,41 @@ where notification_id = any($1) and status not in ('not_sent', 'cancelled', 'sup
 _REMOVE = "delete from tenant.notification_deliveries where id = $1"
 
 
+class MarkedDelivery(RoutedEvent):
+    """A delivery that is to be routed anew (`told`: its recipient), and its notification."""
+
+    delivery_id: UUID
+    channel_id: UUID | None
+    told: str
+    deadline_at: datetime | None
+    request_id: UUID
+
+
+class _Led(TypedDict):
+    notification_id: UUID
+    integration_id: UUID | None
+    destination: str
+    recipient: str
+
+
 async def insert_routes(sql: Statements, request_id: UUID, routes: Sequence[Route]) -> None:
     """Write what is not there yet, in this order."""
     if routes:
         await sql.run(_INSERT, request_id, *_columns(routes))
 
 
-async def marked(sql: Statements, request_id: UUID) -> list[Row]:
-    """The request's deliveries that are to be routed anew, with their notifications' columns."""
-    return await sql.rows(_MARKED, request_id)
+async def marked(sql: Statements, request_id: UUID) -> list[MarkedDelivery]:
+    """The request's deliveries that are to be routed anew."""
+    return await sql.rows(MarkedDelivery, _MARKED, request_id)
 
 
 async def places(sql: Statements, notifications: Collection[UUID]) -> set[Place]:
     """Where the notifications' deliveries lead, or led, but for those that are to be routed."""
-    rows = await sql.rows(_PLACES, list(notifications))
-    return {tuple(row.values()) for row in rows}
+    rows = await sql.rows(_Led, _PLACES, list(notifications))
+    return {
+        (row["notification_id"], row["integration_id"], row["destination"], row["recipient"])
+        for row in rows
+    }
 
 
 async def remove(sql: Statements, delivery_id: UUID) -> None:

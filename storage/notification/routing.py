@@ -1,10 +1,16 @@
 """What routing reads and writes: a request's events, channels, users' preferences."""
 
 from collections.abc import Collection
+from datetime import datetime
+from typing import TypedDict
 from uuid import UUID
 
+from domain.integration.stored import SendingIntegration
+from domain.json_document import Json
+from domain.notification.event import StoredEvent
 from domain.notification.preference import Preferences
-from storage.postgres.statement import Row, Statements
+from domain.notification.routing import StoredChannel
+from storage.postgres.statement import Statements
 
 _UNROUTED = """
 select id, event_type, title, body, entity_type, entity_id, metadata, recipient, expires_at,
@@ -40,39 +46,82 @@ select user_id, preferences from tenant.notification_preferences where user_id =
 """
 # By way of the notifications: deliveries are indexed by their request only while they are open.
 _COUNT = """
-select count(*)::int as n from tenant.notifications n
+select count(*)::int from tenant.notifications n
     join tenant.notification_deliveries d on d.notification_id = n.id
 where n.request_id = $1
 """
 
 
-async def unrouted(sql: Statements, request_id: UUID) -> list[Row]:
+class UnroutedEvent(StoredEvent):
+    """An event that has not been routed yet."""
+
+    expires_at: datetime | None
+
+
+class _Channel(SendingIntegration):
+    """A channel beside the columns of its integration, which are null if it has none."""
+
+    channel_type: str
+    options: Json
+    is_default: bool
+    is_used: bool
+    integration_id: UUID | None
+
+
+class _Preference(TypedDict):
+    user_id: str
+    preferences: Json
+
+
+async def unrouted(sql: Statements, request_id: UUID) -> list[UnroutedEvent]:
     """The request's events that have not been routed yet, in their order."""
-    return await sql.rows(_UNROUTED, request_id)
+    return await sql.rows(UnroutedEvent, _UNROUTED, request_id)
 
 
-async def channels(sql: Statements, named: Collection[UUID]) -> list[Row]:
-    """The default channels, and those that are named; each with its integration's row in
-    `integration`, or None."""
-    rows = await sql.rows(_CHANNELS, list(named))
-    for row in rows:
-        integration = {name: row.pop(name) for name in (*_OF_INTEGRATION, "in_doubt")}
-        id = row["integration_id"]
-        row["integration"] = None if id is None else {"id": id, **integration}
-        row["is_active"] = row.pop("is_used")
-    return rows
+async def channels(sql: Statements, named: Collection[UUID]) -> list[StoredChannel]:
+    """The default channels, and those that are named."""
+    rows = await sql.rows(_Channel, _CHANNELS, list(named))
+    return [
+        StoredChannel(
+            id=row["id"],
+            channel_type=row["channel_type"],
+            options=row["options"],
+            is_default=row["is_default"],
+            is_active=row["is_used"],
+            integration_id=row["integration_id"],
+            integration=_integration_of(row),
+        )
+        for row in rows
+    ]
 
 
-async def integration(sql: Statements, integration_id: UUID) -> Row | None:
+def _integration_of(row: _Channel) -> SendingIntegration | None:
+    if row["integration_id"] is None:
+        return None
+    return SendingIntegration(
+        id=row["integration_id"],
+        type=row["type"],
+        config=row["config"],
+        credentials=row["credentials"],
+        version=row["version"],
+        is_active=row["is_active"],
+        connection_status=row["connection_status"],
+        last_error=row["last_error"],
+        places=row["places"],
+        in_doubt=row["in_doubt"],
+    )
+
+
+async def integration(sql: Statements, integration_id: UUID) -> SendingIntegration | None:
     """What sending through an integration takes."""
-    return await sql.row(_INTEGRATION, integration_id)
+    return await sql.row(SendingIntegration, _INTEGRATION, integration_id)
 
 
 async def preferences(sql: Statements, users: set[str]) -> dict[str, Preferences]:
     """Those of the users that have any."""
     if not users:
         return {}
-    rows = await sql.rows(_PREFERENCES, sorted(users))
+    rows = await sql.rows(_Preference, _PREFERENCES, sorted(users))
     return {row["user_id"]: Preferences.model_validate(row["preferences"]) for row in rows}
 
 
@@ -84,5 +133,4 @@ async def routed(sql: Statements, request_id: UUID, events: list[UUID]) -> None:
 
 async def count(sql: Statements, request_id: UUID) -> int:
     """How many deliveries the request has, over or not."""
-    found = await sql.row(_COUNT, request_id)
-    return found["n"] if found else 0
+    return int(await sql.value(_COUNT, request_id))

@@ -29,6 +29,8 @@ _KEYS_PER_PAGE = 1000  # S3's limit of a listing and of a delete
 _RESUMES = 5  # of a read that was cut, without a byte of progress between them
 _BODY_CUT = (BotoCoreError, ClientPayloadError)
 
+S3Call = dict[str, Any]  # the arguments or the answer of a call: aiobotocore has no types
+
 
 @asynccontextmanager
 async def s3_store(location: S3Location) -> AsyncIterator["S3Store"]:
@@ -47,7 +49,7 @@ class S3Store:
         self, key: str, body: AsyncIterator[bytes], metadata: Mapping[str, str] | None = None
     ) -> StoredObject:
         about = checked_metadata(metadata)
-        headers: dict[str, Any] = {"Key": checked_key(key), "Metadata": about}
+        headers: S3Call = {"Key": checked_key(key), "Metadata": about}
         if CONTENT_TYPE in about:
             headers["ContentType"] = about[CONTENT_TYPE]
         parts = regrouped(body, PART_BYTES)
@@ -106,7 +108,7 @@ class S3Store:
         )
 
     async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
-        page: dict[str, Any] = {"Prefix": checked_prefix(prefix), "MaxKeys": _KEYS_PER_PAGE}
+        page: S3Call = {"Prefix": checked_prefix(prefix), "MaxKeys": _KEYS_PER_PAGE}
         while True:
             answer = await self._bucket.call("list_objects_v2", **page)
             for found in answer.get("Contents", ()):
@@ -141,9 +143,7 @@ class S3Store:
         except TimeoutError as error:
             raise self._bucket.unavailable(f"did not answer within {PING_SECONDS} s") from error
 
-    async def _write_parts(
-        self, headers: dict[str, Any], first: bytes, rest: AsyncIterator[bytes]
-    ) -> int:
+    async def _write_parts(self, headers: S3Call, first: bytes, rest: AsyncIterator[bytes]) -> int:
         """How many bytes were written."""
         upload, size = await self._begin(headers), len(first)
         try:
@@ -160,20 +160,20 @@ class S3Store:
             raise
         return size
 
-    async def _begin(self, headers: dict[str, Any]) -> dict[str, Any]:
+    async def _begin(self, headers: S3Call) -> S3Call:
         answer = await self._bucket.call("create_multipart_upload", **headers)
         return {"Key": headers["Key"], "UploadId": answer["UploadId"]}
 
-    async def _part(self, upload: dict[str, Any], number: int, body: bytes) -> dict[str, Any]:
+    async def _part(self, upload: S3Call, number: int, body: bytes) -> S3Call:
         answer = await self._bucket.call("upload_part", PartNumber=number, Body=body, **upload)
         return {"PartNumber": number, "ETag": answer["ETag"]}
 
-    async def _abort(self, upload: dict[str, Any]) -> None:
+    async def _abort(self, upload: S3Call) -> None:
         with suppress(UnfinishedWriteGone):
             await self._bucket.call("abort_multipart_upload", **upload)
 
-    async def _uploads(self) -> AsyncIterator[dict[str, Any]]:
-        page: dict[str, Any] = {}
+    async def _uploads(self) -> AsyncIterator[S3Call]:
+        page: S3Call = {}
         while True:
             answer = await self._bucket.call("list_multipart_uploads", **page)
             for upload in answer.get("Uploads", ()):

@@ -1,7 +1,7 @@
 """Connections to PostgreSQL, each one a transaction that knows whose it is."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -12,7 +12,7 @@ from sqlalchemy.exc import InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from domain.tenant import TenantId
-from storage.postgres.statement import Row, Statements
+from storage.postgres.statement import Statements
 
 APP_ROLE = "firelater_app"
 OLDEST_SERVER = 180_000  # uuidv7() came with PostgreSQL 18
@@ -112,7 +112,7 @@ class Database:
             await connection.execute(_OPEN, {"tenant": "", "flush": "on"})
             yield connection
 
-    async def call(self, function: str, *values: Any) -> list[Row]:
+    async def call(self, function: str, *values: Any) -> list[Mapping[str, Any]]:
         """The rows of one of our functions, `public.name($1, …)`, in a single round trip.
 
         Only for those that are SECURITY DEFINER, which decide by themselves what they show.

@@ -1,13 +1,26 @@
-"""What tables with an id have in common: one row more, one by its id, a page of them, one less."""
+"""What tables with an id have in common: one row more, one by its id, a page of them, one less.
 
+A row is a dict whose type is a TypedDict beside the table; the functions here are told which.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypedDict, TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Table, delete, func, insert, select
+from sqlalchemy import ColumnElement, Result, Select, Table, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-Row = dict[str, Any]
+Shape = TypeVar("Shape", bound=Mapping[str, Any])  # a row's TypedDict
+
+# Columns to be written, by their names; the database adds the others.
+Values = Mapping[str, object]
+
+
+class Identified(TypedDict):
+    """A row of any table with an id."""
+
+    id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,63 +31,73 @@ class Span:
     limit: int
     after: UUID | None = None
     offset: int | None = None
+    newest_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Generic[Shape]):
     """The rows of a span; `total` is how many the whole list has, where they were counted."""
 
-    rows: list[Row]
+    rows: list[Shape]
     total: int | None = None
+
+
+def rows_of(shape: type[Shape], found: Result[Any]) -> list[Shape]:
+    """What a query found, as rows of that type."""
+    return [cast("Shape", dict(row._mapping)) for row in found]
+
+
+def row_of(shape: type[Shape], found: Result[Any]) -> Shape | None:
+    """The only row that a query found; None if it found none."""
+    row = found.one_or_none()
+    return None if row is None else cast("Shape", dict(row._mapping))
 
 
 async def listing(
     connection: AsyncConnection,
+    shape: type[Shape],
     query: Select[Any],
     id: ColumnElement[Any],
     span: Span,
-    *,
-    newest_first: bool = False,
-) -> Listing:
+) -> Listing[Shape]:
     """A span of what the query finds, by id."""
-    rows = query.order_by(id.desc() if newest_first else id).limit(span.limit)
+    rows = query.order_by(id.desc() if span.newest_first else id).limit(span.limit)
     if span.after is not None:
-        rows = rows.where(id < span.after if newest_first else id > span.after)
+        rows = rows.where(id < span.after if span.newest_first else id > span.after)
     found = await connection.execute(rows.offset(span.offset))
     total = None
     if span.offset is not None:
         total = await connection.scalar(select(func.count()).select_from(query.subquery()))
-    return Listing([dict(row._mapping) for row in found], total)
+    return Listing(rows_of(shape, found), total)
 
 
-async def create_row(connection: AsyncConnection, table: Table, values: Row) -> Row:
+async def create_row(
+    connection: AsyncConnection, shape: type[Shape], table: Table, values: Values
+) -> Shape:
     """The row as it was written, with what the database adds to it."""
     row = await connection.execute(insert(table).values(values).returning(table))
-    return dict(row.one()._mapping)
+    return cast("Shape", dict(row.one()._mapping))
 
 
 async def find_row(
-    connection: AsyncConnection, table: Table, id: UUID, *, lock: bool = False
-) -> Row | None:
+    connection: AsyncConnection, shape: type[Shape], table: Table, id: UUID, *, lock: bool = False
+) -> Shape | None:
     """`lock`: nobody else changes or deletes it before this transaction ends."""
     query = select(table).where(table.c.id == id)
-    row = await connection.execute(query.with_for_update(key_share=True) if lock else query)
-    found = row.one_or_none()
-    return dict(found._mapping) if found else None
+    locked = query.with_for_update(key_share=True) if lock else query
+    return row_of(shape, await connection.execute(locked))
 
 
-async def page_of(
+async def find_page(
     connection: AsyncConnection,
+    shape: type[Shape],
     table: Table,
-    limit: int,
-    after: UUID | None,
-    *wanted: ColumnElement[bool],
-) -> list[Row]:
-    """By id, those after one of them or from the first, of which all that is wanted holds."""
-    query = select(table).where(*wanted).order_by(table.c.id).limit(limit)
-    if after is not None:
-        query = query.where(table.c.id > after)
-    return [dict(row._mapping) for row in await connection.execute(query)]
+    span: Span,
+    *conditions: ColumnElement[bool],
+) -> list[Shape]:
+    """One page of rows that meet all conditions, in the order of their ids."""
+    query = select(table).where(*conditions)
+    return (await listing(connection, shape, query, table.c.id, span)).rows
 
 
 async def remove_row(connection: AsyncConnection, table: Table, id: UUID) -> bool:

@@ -1,12 +1,12 @@
 """Statements in PostgreSQL's own words, for the paths where a round trip counts."""
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 from pydantic_core import to_json
 
-Row = dict[str, Any]
+from storage.postgres.rows import Shape
 
 
 class Statements:
@@ -18,12 +18,22 @@ class Statements:
     def __init__(self, driver: "asyncpg.Connection[Any]", schema: str) -> None:
         self._driver, self._schema = driver, schema
 
-    async def rows(self, sql: str, *values: Any) -> list[Row]:
-        return [dict(row) for row in await self._driver.fetch(_of(self._schema, sql), *values)]
+    async def rows(self, shape: type[Shape], sql: str, *values: Any) -> list[Shape]:
+        """`shape`: the TypedDict of the columns that the statement selects."""
+        found = await self._driver.fetch(_of(self._schema, sql), *values)
+        return [cast("Shape", dict(row)) for row in found]
 
-    async def row(self, sql: str, *values: Any) -> Row | None:
+    async def row(self, shape: type[Shape], sql: str, *values: Any) -> Shape | None:
         found = await self._driver.fetchrow(_of(self._schema, sql), *values)
-        return None if found is None else dict(found)
+        return None if found is None else cast("Shape", dict(found))
+
+    async def column(self, sql: str, *values: Any) -> list[Any]:
+        """The first value of each row."""
+        return [row[0] for row in await self._driver.fetch(_of(self._schema, sql), *values)]
+
+    async def value(self, sql: str, *values: Any) -> Any:
+        """The first value of the first row; None if there is no row."""
+        return await self._driver.fetchval(_of(self._schema, sql), *values)
 
     async def run(self, sql: str, *values: Any) -> None:
         await self._driver.execute(_of(self._schema, sql), *values)

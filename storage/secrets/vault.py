@@ -20,13 +20,14 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from domain.json_document import Json
 from domain.keyring import KEY_BYTES, Keyring
 from domain.tenant import TenantId
 
 VERSION = 1
 _NONCE_BYTES = 12
 
-Envelope = dict[str, Any]  # v, kid, wrapped, sealed
+Envelope = Json  # v, kid, wrapped, sealed
 
 
 class CannotOpen(Exception):
@@ -73,7 +74,7 @@ class Vault:
         }
         return json.dumps(sealed) if sealed else None
 
-    def open(self, tenant_id: TenantId, subject: UUID, sealed: str | None) -> dict[str, Any]:
+    def open(self, tenant_id: TenantId, subject: UUID, sealed: str | None) -> Json:
         """The secrets by field. Raises CannotOpen."""
         return {
             place.field: self._open(place, envelope)

@@ -10,13 +10,14 @@ import secrets
 import zlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple, TypedDict, cast
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.tenant import TenantId
 from storage.postgres.database import Database
+from storage.postgres.rows import rows_of
 
 Role = Literal["platform", "admin", "operator", "viewer", "notifier"]
 
@@ -37,6 +38,28 @@ class NewKey(NamedTuple):
     secret_hash: bytes
 
 
+class ApiKey(TypedDict):
+    """What may be shown of a key."""
+
+    id: str
+    name: str
+    role: Role
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+class _Resolved(TypedDict):
+    """What public.resolve_api_key tells of a key."""
+
+    id: str
+    tenant_id: str | None
+    role: Role
+    slug: str | None
+    secret_hash: bytes
+    used_lately: bool
+
+
 def generate() -> NewKey:
     key_id, secret = secrets.token_hex(5), secrets.token_hex(32)
     body = f"fl_{key_id}_{secret}"
@@ -53,7 +76,8 @@ async def resolve(database: Database, key: str) -> Principal | None:
     parts = body.split("_")
     if len(parts) != 3 or not hmac.compare_digest(check.encode(), _check(body).encode()):
         return None
-    found = await database.call("public.resolve_api_key($1)", parts[1])
+    rows = await database.call("public.resolve_api_key($1)", parts[1])
+    found = cast("list[_Resolved]", rows)
     given = hashlib.sha256(parts[2].encode()).digest()
     if not found or not hmac.compare_digest(found[0]["secret_hash"], given):
         return None
@@ -70,10 +94,10 @@ async def create(
     role: Role,
     name: str,
     expires_at: datetime | None = None,
-) -> tuple[dict[str, Any], str]:
+) -> tuple[ApiKey, str]:
     """A new key of a tenant: what may be shown of it later, and the key itself, shown once."""
     new = generate()
-    row = await connection.execute(
+    created = await connection.execute(
         text(
             "insert into public.api_keys (id, tenant_id, name, role, secret_hash, expires_at)"
             " values (:id, :tenant, :name, :role, :hash, :expires_at)"
@@ -88,10 +112,11 @@ async def create(
             "expires_at": expires_at,
         },
     )
-    return dict(row.one()._mapping), new.key
+    [key] = rows_of(ApiKey, created)
+    return key, new.key
 
 
-async def listed(connection: AsyncConnection) -> list[dict[str, Any]]:
+async def listed(connection: AsyncConnection) -> list[ApiKey]:
     """The tenant's keys that still open something, newest last."""
     rows = await connection.execute(
         text(
@@ -99,7 +124,7 @@ async def listed(connection: AsyncConnection) -> list[dict[str, Any]]:
             " where revoked_at is null order by created_at, id"
         )
     )
-    return [dict(row._mapping) for row in rows]
+    return rows_of(ApiKey, rows)
 
 
 async def revoke(connection: AsyncConnection, key_id: str) -> bool:

@@ -4,12 +4,12 @@ What is stored is the answer as it may be shown again: secrets are left out by t
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.json_document import Json
 from storage.tenancy.tables import idempotency_keys as keys
 
 _LEASE = "1 minute"  # after which a request that neither ended nor prolonged is taken to have died
@@ -22,7 +22,7 @@ class Answered:
 
     request_hash: str
     status: int
-    response: dict[str, Any]
+    response: Json
 
 
 class InFlight(Exception):

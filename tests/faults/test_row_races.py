@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import pytest
@@ -19,6 +19,7 @@ from activities.migration.standing import begin_undo
 from domain.failures import Problem
 from domain.migration.job import Options, Phase, Status
 from storage.migration import jobs as migration
+from storage.migration.jobs import Job
 from storage.migration.ledger import Superseded
 from tests.blocked import until_blocked
 from tests.faults.exports import export
@@ -43,7 +44,7 @@ class Scene:
     def id(self) -> UUID:
         return UUID(self.ref.job_id)
 
-    async def row(self) -> dict[str, Any]:
+    async def row(self) -> Job:
         async with self.found.database.tenant(self.tenant.id) as connection:
             row = await migration.find(connection, self.id)
         assert row is not None
@@ -102,8 +103,9 @@ async def test_batches_are_those_of_the_chunks_there_are_when_the_import_begins(
     """The file was being read once more, by a version that cuts it into other chunks."""
 
     async def parses(connection: AsyncConnection) -> None:
-        profile = (await migration.lock(connection, scene.id) or {})["profile"]
-        profile = {**profile, "chunks": [[500, 9_000]] * 3}
+        job = await migration.lock(connection, scene.id)
+        assert job is not None
+        profile = {**job["profile"], "chunks": [[500, 9_000]] * 3}
         await migration.note(connection, scene.id, chunks=3, profile=profile)
 
     begin = m.BeginInput(job=scene.ref, revision=1, options=Options(batch_size=100))

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from domain.notification.event import Severity
+from domain.notification.event import Severity, StoredEvent
 from domain.notification.message import Message, render
 from integrations import CHANNELS
 from integrations.channel import Outgoing, secret_names
@@ -19,7 +19,7 @@ from receivers.example import EXAMPLES, filled
 
 _LONG = 20  # characters
 DELIVERY = "019ab0de-0000-7000-8000-00000000000d"
-NOTIFICATION = {
+NOTIFICATION: StoredEvent = {
     "id": UUID("019ab0de-0000-7000-8000-00000000000e"),
     "event_type": "incident.created",
     "title": "Database is slow",
@@ -99,7 +99,7 @@ _NAMES = st.text(f"{ascii_letters}_.:-", min_size=1, max_size=100)
 
 
 @st.composite
-def notifications(draw: st.DrawFn) -> dict[str, Any]:
+def notifications(draw: st.DrawFn) -> StoredEvent:
     """Rows of `notifications` as any accepted event can make them."""
     has_entity = draw(st.booleans())
     entity = draw(st.tuples(_repeated(100), _repeated(100))) if has_entity else (None, None)

@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
-from domain.notification.event import Severity
+from domain.notification.event import Severity, StoredEvent
 from domain.notification.message import render
 from egress.client import egress
 from integrations import CHANNELS
@@ -21,8 +22,8 @@ from integrations.channel import Outgoing
 from receivers import RECEIVERS
 
 ROOT = Path(__file__).parents[2]
-NOTIFICATION: dict[str, Any] = {
-    "id": "0198c0de-0000-7000-8000-00000000000b",
+NOTIFICATION: StoredEvent = {
+    "id": UUID("0198c0de-0000-7000-8000-00000000000b"),
     "event_type": "incident.created",
     "title": "Disk full \x1b[2J",
     "body": "",

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from domain.failures import BadInput
+from domain.json_document import Json
 from sources.readers.batch import Limits, Profile
 from sources.readers.json.sender import failure_of
 from sources.readers.json.text import JsonText
@@ -47,7 +48,7 @@ class Envelopes:
 
     def _object(self, is_first: bool) -> Iterator[list[Any]]:
         """The records of an envelope, or those that stand one on a line."""
-        others: dict[str, Any] = {}
+        others: Json = {}
         found, repeated, size = False, None, 0
         for key in self._text.members():
             kind = self._text.peek()
@@ -70,7 +71,7 @@ class Envelopes:
             self._text.row += 1
             yield [value]
 
-    def _note_failure(self, members: dict[str, Any], surely: bool = False) -> bool:
+    def _note_failure(self, members: Json, surely: bool = False) -> bool:
         """Warn if the members tell of a failure, and are `surely` those of no ticket."""
         words = failure_of(members) if surely or not _OF_TICKETS & members.keys() else None
         if words and words not in self._failures and len(self._failures) < _MOST_FAILURES:
@@ -78,14 +79,14 @@ class Envelopes:
             self._profile.warnings.append(f"the sender says that the export failed: {words}")
         return bool(words)
 
-    def _check_line(self, members: dict[str, Any], is_first: bool) -> None:
+    def _check_line(self, members: Json, is_first: bool) -> None:
         """Raises BadInput if the object that holds no records is not the first of several."""
         if not is_first or self._text.peek() != "{":
             names = ", ".join([*members][:10])
             where = "the file has" if is_first else "after others there is an object with"
             raise self._none(f"no records under {' or '.join(RECORDS)}; {where} {names}")
 
-    def _lines(self, first: dict[str, Any]) -> Iterator[list[Any]]:
+    def _lines(self, first: Json) -> Iterator[list[Any]]:
         self._text.row += 1
         yield [first]
         while self._text.peek() == "{":

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from domain.failures import BadInput
+from domain.json_document import Json
 from sources.readers.batch import Limits
 from sources.readers.json.window import TextWindow
 
@@ -238,7 +239,7 @@ class JsonText:
         limit = self._limits.json_depth
         return self.error("json_too_deep", f"values are nested more than {limit} deep", limit)
 
-    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def _object(self, pairs: list[tuple[str, Any]]) -> Json:
         made = dict(pairs)
         self._objects += 1
         if len(made) < len(pairs):

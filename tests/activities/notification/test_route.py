@@ -1,25 +1,33 @@
 """Deliveries as routing makes them: one for each recipient, each place told once."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
 
 from activities.integration.target import Target, Unusable
 from activities.notification.route import routed
+from domain.integration.stored import SealedIntegration, SendingIntegration
 from domain.notification.delivery import Reason
 from domain.notification.event import Severity
-from domain.notification.routing import routes
+from domain.notification.routing import RoutedEvent, RoutingChannel, routes
 from domain.redaction import Redactor
 from domain.tenant import TenantId
 from integrations.channel import ChannelConfig, ChannelOptions, Outgoing
 
 TENANT = TenantId("a" * 26)
-EVENT = {
-    **{"id": UUID(int=9), "event_type": "incident.created", "title": "t", "body": ""},
-    **{"entity_type": "incident", "entity_id": "INC1", "metadata": {}, "expires_at": None},
-    **{"recipient": {"id": "u-1", "email": "jo@acme.example"}, "created_at": datetime.now(UTC)},
+EVENT: RoutedEvent = {
+    "id": UUID(int=9),
+    "event_type": "incident.created",
+    "title": "t",
+    "body": "",
+    "entity_type": "incident",
+    "entity_id": "INC1",
+    "metadata": {},
+    "recipient": {"id": "u-1", "email": "jo@acme.example"},
+    "created_at": datetime.now(UTC),
+    "expires_at": None,
     "resent_at": None,
 }
 
@@ -44,21 +52,37 @@ class Posting(Unusable):
 class Fixed:
     """Every integration leads to one server."""
 
-    def of(self, tenant_id: TenantId, row: dict[str, Any]) -> Target:
+    def of(self, tenant_id: TenantId, row: SealedIntegration) -> Target:
         return Target(tenant_id, row["id"], Posting(), ChannelConfig(), Redactor({}))
 
 
-def channel(number: int, *to: str, integration: int = 1) -> dict[str, Any]:
-    row = {"id": UUID(int=integration), "is_active": True, "places": {}}
+def channel(number: int, *to: str, integration: int = 1) -> RoutingChannel:
+    row: SendingIntegration = {
+        "id": UUID(int=integration),
+        "type": "email",
+        "config": {},
+        "credentials": None,
+        "version": 1,
+        "is_active": True,
+        "connection_status": "connected",
+        "last_error": None,
+        "places": {},
+        "in_doubt": False,
+    }
     return {
-        **{"id": UUID(int=number), "channel_type": "email", "options": {"to": list(to)}},
-        **{"is_default": True, "is_active": True, "integration": row},
-        **{"integration_id": row["id"], "severity": Severity.INFO},
+        "id": UUID(int=number),
+        "channel_type": "email",
+        "options": {"to": list(to)},
+        "is_default": True,
+        "is_active": True,
+        "integration_id": row["id"],
+        "integration": row,
+        "severity": Severity.INFO,
     }
 
 
-def told(*channels: dict[str, Any], **changed: Any) -> list[tuple[int | None, str, Reason | None]]:
-    decisions = routes([EVENT | changed], channels, {})
+def told(*channels: RoutingChannel, **changed: Any) -> list[tuple[int | None, str, Reason | None]]:
+    decisions = routes([cast("RoutedEvent", {**EVENT, **changed})], channels, {})
     found = routed(Fixed(), TENANT, decisions)  # type: ignore[arg-type]
     return [(r.channel_id.int if r.channel_id else None, r.recipient, r.reason) for r in found]
 

@@ -14,6 +14,7 @@ from activities.notification.limiter import PROBE_AFTER, ConcurrencyLimiter
 from activities.notification.sending import Attempt, send
 from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureClass, Receipt
 from domain.integration.pace import PROMPT
+from domain.notification.message import Latest
 from domain.redaction import Redactor
 from domain.tenant import TenantId
 from egress.client import Egress, egress
@@ -33,6 +34,7 @@ class Quoting:
     kind = title = description = "quoting"
     config = ChannelConfig
     options = ChannelOptions
+    signing = None
     limits = Limits(PROMPT, keyed=True)
 
     def __init__(self, kind: FailureClass | None) -> None:
@@ -196,11 +198,7 @@ async def test_what_fails_at_once_is_not() -> None:
     assert not limiter.is_probing(id)
 
 
-LATEST = {
-    "event_type": "incident.resolved",
-    "title": "All well",
-    "created_at": NOTIFICATION["created_at"],
-}
+LATEST = Latest("incident.resolved", "All well", NOTIFICATION["created_at"])
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.notification.event import Severity
-from domain.notification.preference import Preferences, targets, unwanted
+from domain.notification.preference import Listed, Preferences, targets, unwanted
 
 WORDS = st.sampled_from(["incident", "incidents", "created", "sla", "breached", "x"])
 
@@ -119,14 +119,14 @@ CHANNELS = st.lists(
 
 @given(preferences(channels=None), CHANNELS)
 def test_without_a_choice_the_default_channels_are_used(
-    mine: Preferences, channels: list[dict[str, Any]]
+    mine: Preferences, channels: list[Listed]
 ) -> None:
     assert targets(mine, channels) == [each["id"] for each in channels if each["is_default"]]
 
 
 @given(st.lists(st.sampled_from(IDS)), CHANNELS)
 def test_a_choice_is_taken_as_it_is_also_of_what_is_gone(
-    ids: list[UUID], channels: list[dict[str, Any]]
+    ids: list[UUID], channels: list[Listed]
 ) -> None:
     found = targets(Preferences(channels=tuple(ids)), channels)
     assert (set(found), len(found)) == (set(ids), len(set(ids)))

@@ -1,6 +1,6 @@
 """Which channels an event goes to, and why it does not go to the others."""
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -10,19 +10,23 @@ from hypothesis import strategies as st
 from domain.notification.delivery import Reason
 from domain.notification.event import Severity
 from domain.notification.preference import Preferences
-from domain.notification.routing import Decision, routes
+from domain.notification.routing import Decision, RoutedEvent, RoutingChannel, routes
 
 ON = {"is_active": True}
 
 
-def event(user: str | None = "u-1", **metadata: Any) -> dict[str, Any]:
+def event(user: str | None = "u-1", **metadata: Any) -> RoutedEvent:
+    """As far as rules ask of it."""
     recipient = {"id": user} if user else None
-    return {"event_type": "a.b", "metadata": metadata, "recipient": recipient}
+    asked = {"event_type": "a.b", "metadata": metadata, "recipient": recipient}
+    return cast("RoutedEvent", asked)
 
 
-def channel(number: int, **changed: Any) -> dict[str, Any]:
+def channel(number: int, **changed: Any) -> RoutingChannel:
+    """As far as rules ask of it."""
     own = {"id": UUID(int=number), "is_default": True, "is_active": True, "integration": ON}
-    return own | {"severity": Severity.INFO} | changed
+    own |= {"channel_type": "slack", "severity": Severity.INFO}
+    return cast("RoutingChannel", own | changed)
 
 
 def chosen(**values: Any) -> dict[str, Preferences]:
@@ -107,7 +111,7 @@ MINE = st.fixed_dictionaries(
 
 @given(CHANNELS, MINE, st.booleans())
 def test_no_event_is_without_a_trace(
-    channels: list[dict[str, Any]], mine: dict[str, Any], is_mine: bool
+    channels: list[RoutingChannel], mine: dict[str, Any], is_mine: bool
 ) -> None:
     user = "u-1" if is_mine else "u-2"
     found = list(routes([event(user)], channels, chosen(**mine)))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
+from domain.integration.stored import SendingIntegration
 from domain.notification.backoff import Failures
 from domain.notification.delivery import DeliveryStatus
 from domain.tenant import TenantId
@@ -16,7 +17,6 @@ from storage.notification import outbox
 from storage.notification.attempts import Outcome
 from storage.notification.claims import Claimed, ClaimPolicy
 from storage.postgres.database import Database
-from storage.postgres.statement import Row
 
 _INTEGRATION = (
     "insert into tenant.integrations (id, name, type, created_by) values ($1, $2, $3, '')"
@@ -30,6 +30,9 @@ insert into tenant.notification_deliveries (notification_id, request_id, channel
 select id, $1, $2, 'slack', $2, $3, $4, $5, now() + make_interval(secs => $6), $7, $8 from told
 returning id
 """
+
+
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Due:
         for rank in ranks or (4,):
             async with self.database.statements(self.tenant_id) as sql:
                 mine = (self.request_id, self.integration_id, to, rank, alert, seconds)
-                row = await sql.row(_ADD, *mine, action, recipient)
+                row = await sql.row(Row, _ADD, *mine, action, recipient)
                 assert row is not None
                 found.append(row["id"])
         return found
@@ -122,12 +125,25 @@ class Due:
     async def end_all(self, outcomes: Sequence[Outcome], version: int = 1) -> None:
         """Record how attempts through a version of the integration ended."""
         async with self.database.statements(self.tenant_id) as sql:
-            integration = {"id": self.integration_id, "version": version, "in_doubt": True}
-            await attempt.complete(sql, integration, outcomes)
+            await attempt.complete(sql, self.integration(version, in_doubt=True), outcomes)
+
+    def integration(self, version: int = 1, *, in_doubt: bool = False) -> SendingIntegration:
+        return {
+            "id": self.integration_id,
+            "type": "slack",
+            "config": {},
+            "credentials": None,
+            "version": version,
+            "is_active": True,
+            "connection_status": "connected",
+            "last_error": None,
+            "places": {},
+            "in_doubt": in_doubt,
+        }
 
     async def rows(self, sql: str, *values: Any) -> list[Row]:
         async with self.database.statements(self.tenant_id) as statements:
-            return await statements.rows(sql, *values)
+            return await statements.rows(Row, sql, *values)
 
     async def state(self, id: UUID) -> tuple[str, int]:
         """A delivery's status, and its number of attempts."""

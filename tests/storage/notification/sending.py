@@ -58,10 +58,8 @@ def batch(
     channel = CHANNELS[kind]
     opened, redactor = channel.config.model_validate(config), Redactor({})
     target = Target(due.tenant_id, due.integration_id, channel, opened, redactor)
-    row = {"id": due.integration_id, "version": 1, "connection_status": "connected"}
-    row |= {"last_error": None, "in_doubt": False, "places": {}}
     key = LaneKey(due.tenant_id, due.request_id, due.integration_id)
-    return ClaimedBatch(key, row, target, granted, [*claimed])
+    return ClaimedBatch(key, due.integration(), target, granted, [*claimed])
 
 
 def posting(due: Due, slack: Receiver, claimed: Sequence[Claimed]) -> ClaimedBatch:

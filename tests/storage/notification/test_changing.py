@@ -108,7 +108,7 @@ class TestIntegrations:
 
     async def said(self, due: Due, version: int, *, gone: bool = False) -> tuple[str, bool]:
         async with due.database.statements(due.tenant_id) as sql:
-            integration = {"id": due.integration_id, "version": version}
+            integration = due.integration(version)
             await attempt.note_state(sql, integration, "misconfigured", "it says no", gone)
         query = "select connection_status, is_active from tenant.integrations"
         [row] = await due.rows(query)
@@ -124,8 +124,7 @@ class TestIntegrations:
         await due.rows("update tenant.integrations set version = 2 returning 1")
         for version, known in ((1, {}), (2, {"ops": "C2"})):
             async with due.database.statements(due.tenant_id) as sql:
-                integration = {"id": due.integration_id, "version": version}
-                await places.learn(sql, integration, "ops", f"C{version}")
+                await places.learn(sql, due.integration(version), "ops", f"C{version}")
             [row] = await due.rows("select places from tenant.integrations")
             assert row["places"] == known
 
@@ -207,7 +206,5 @@ def refused(due: Due, claimed: list[Claimed]) -> ClaimedBatch:
     target = Target(
         due.tenant_id, due.integration_id, Unusable("no"), ChannelConfig(), Redactor({})
     )
-    row = {"id": due.integration_id, "version": 1, "connection_status": "connected"}
-    row |= {"last_error": None, "in_doubt": False, "places": {}}
     key = LaneKey(due.tenant_id, due.request_id, due.integration_id)
-    return ClaimedBatch(key, row, target, 1, claimed)
+    return ClaimedBatch(key, due.integration(), target, 1, claimed)

@@ -88,10 +88,10 @@ class TestRates:
                 async with due.database.statements(due.tenant_id) as sql:
                     lane = due.lane(interval=interval)
                     claimed = await claim.claim(sql, lane, random.randint(1, 3))
-                    [free] = await sql.rows(_FREE)
+                    free_at = await sql.value(_FREE)
                 if claimed:
                     clock = time.time() - time.monotonic()
-                    claims.append((free["at"], [each.at + clock for each in claimed]))
+                    claims.append((free_at, [each.at + clock for each in claimed]))
 
         await asyncio.gather(*(claim_some() for _ in range(_CLAIMERS)))
         assert len(claims) > 5
@@ -148,7 +148,7 @@ class TestNames:
     """A destination has one rate, though it has a name of the user's and one of the vendor's."""
 
     async def learn(self, sql: Statements, due: Due) -> None:
-        await places.learn(sql, {"id": due.integration_id, "version": 1}, "#ops", "C1")
+        await places.learn(sql, due.integration(), "#ops", "C1")
 
     async def learnt(self, due: Due) -> None:
         async with due.database.statements(due.tenant_id) as sql:
@@ -175,7 +175,7 @@ class TestNames:
         """The config led to one channel and then to another; a third is called like the first."""
         for name, place in (("C1", "C2"), ("C2", "C1"), ("#ops", "C1"), ("C2", "C3")):
             async with due.database.statements(due.tenant_id) as sql:
-                await places.learn(sql, {"id": due.integration_id, "version": 1}, name, place)
+                await places.learn(sql, due.integration(), name, place)
         await due.add(4, to="C1")
         await due.add(4, to="C2")
         assert any([await due.claim(1, keyed=False, interval=0.001) for _ in range(3)])
@@ -186,10 +186,10 @@ class TestNames:
         await due.add(4, 4, to="#ops")
         lane = due.lane(keyed=False, interval=60.0)
         async with due.database.statements(due.tenant_id) as sql:
-            [backend] = await sql.rows("select pg_backend_pid() as pid")
+            backend = await sql.value("select pg_backend_pid()")
             [first] = await claim.claim(sql, lane, 1)
             learning = asyncio.create_task(self.learnt(due))
-            await until_blocked(due.rows, backend["pid"])
+            await until_blocked(due.rows, backend)
         await learning
         await due.end(first, "delivered")
         assert await due.claim(1, keyed=False, interval=60.0) == []
@@ -201,10 +201,10 @@ class TestNames:
         await due.add(4, to="#ops")
         await due.rows("update tenant.delivery_rates set free_at = now() returning 1")
         async with due.database.statements(due.tenant_id) as sql:
-            [backend] = await sql.rows("select pg_backend_pid() as pid")
+            backend = await sql.value("select pg_backend_pid()")
             await self.learn(sql, due)
             claiming = asyncio.create_task(due.claim(1, keyed=False, interval=60.0))
-            await until_blocked(due.rows, backend["pid"])
+            await until_blocked(due.rows, backend)
         assert await claiming == []
         [second] = await due.claim(1, keyed=False, interval=60.0)
         assert second.destination == "C1"

@@ -14,7 +14,7 @@ from storage.notification import outbox
 from storage.notification import parked as waiting
 from storage.notification.claims import Claimed
 from tests.blocked import until_blocked
-from tests.storage.notification.due import Due, ids
+from tests.storage.notification.due import Due, Row, ids
 
 _REFUSED = {"kind": FailureClass.MISCONFIGURED, "wait": 5.0, "doubts_destination": True}
 _THROTTLED = {"kind": FailureClass.THROTTLED, "wait": 900.0}
@@ -235,11 +235,10 @@ class TestLocks:
         probe = await self.doubted(due)
         async with due.database.statements(due.tenant_id) as sql:
             await sql.run(_ROW, "A")
-            mine = await sql.row("select pg_backend_pid() as pid")
-            assert mine is not None
+            mine = await sql.value("select pg_backend_pid()")
             recording = asyncio.create_task(due.end(probe))
-            await until_blocked(due.rows, mine["pid"])
-            assert await sql.rows(f"{_ROW} nowait", "b") == [{}]
+            await until_blocked(due.rows, mine)
+            assert await sql.rows(Row, f"{_ROW} nowait", "b") == [{}]
         await recording
         assert (await due.place("b"))["probe"] is None
 

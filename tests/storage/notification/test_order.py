@@ -48,8 +48,8 @@ class TestFollowing:
         [late] = await due.claim(100)
         assert late.delivery_id == first
         assert late.latest is not None
-        assert late.latest["event_type"] == "incident.trigger"
-        assert late.latest["created_at"] >= late.notification["created_at"]
+        assert late.latest.event_type == "incident.trigger"
+        assert late.latest.created_at >= late.notification["created_at"]
 
     async def test_a_page_is_not_late_because_a_queue_is_long(self, due: Due) -> None:
         """At a rate, what is less urgent may stand in the queue for hours."""

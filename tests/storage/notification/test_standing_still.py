@@ -2,14 +2,15 @@
 
 import pytest
 
-from activities.notification.batch import LaneKey, stand_still
+from activities.notification.backlog import stand_still
+from activities.notification.batch import LaneKey
 from storage.notification.deliveries import LEASE_SECONDS
 from tests.storage.notification.due import Due
 
 
 async def wait(due: Due, *, deleted: bool = False) -> float | None:
     key = LaneKey(due.tenant_id, due.request_id, due.integration_id)
-    integration = None if deleted else {"id": due.integration_id}
+    integration = None if deleted else due.integration()
     async with due.database.statements(due.tenant_id) as sql:
         return (await stand_still(sql, key, integration)).wait
 

@@ -72,7 +72,7 @@ async def flushes(database: Database, tenant_id: TenantId) -> list[str]:
     async with database.owner() as connection:
         found.append(await connection.scalar(text(ask)))
     async with database.statements(tenant_id) as sql:
-        found.append((await sql.rows(ask))[0]["it"])
+        found.append(await sql.value(ask))
     [called] = await database.call("current_setting('synchronous_commit') as it")
     return [*found, called["it"]]
 

@@ -7,7 +7,7 @@ import pytest
 from storage.notification import claims as claim
 from storage.notification import deliveries as delivery
 from storage.notification import routing
-from storage.postgres.statement import Row, Statements
+from storage.postgres.statement import Statements
 from tests.storage.notification.due import Due
 
 _MANY = 400
@@ -46,8 +46,7 @@ async def _add(due: Due, *then: str) -> None:
 
 
 async def _read(sql: Statements) -> int:
-    row: Row | None = await sql.row(_READ)
-    return row["read"] if row else 0
+    return int(await sql.value(_READ) or 0)
 
 
 @pytest.mark.parametrize("stateful", [False, True])
