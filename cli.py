@@ -82,8 +82,8 @@ def demo(
 @app.command()
 def migrate(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
-    source: Annotated[str, typer.Option(help="servicenow, generic_csv")],
-    entity: Annotated[str, typer.Option(help="incident, request")],
+    source: Annotated[str, typer.Option(help="Where it is from, such as servicenow.")],
+    entity: Annotated[str, typer.Option(help="What its records are, such as incident.")],
     mapping: Annotated[Path | None, typer.Option(help="A mapping as JSON.")] = None,
     instance: Annotated[str, typer.Option(help="Which instance of the source.")] = "",
     timezone: Annotated[str | None, typer.Option(help="Zone of dates without one.")] = None,

@@ -29,7 +29,7 @@ async def _principal(
 ) -> Principal:
     found = credentials and await api_keys.resolve(context.database, credentials.credentials)
     if not found:
-        raise ApiError(401, "unauthenticated", _NO_KEY)
+        raise ApiError("unauthenticated", _NO_KEY)
     return found
 
 
@@ -48,7 +48,7 @@ def _allow(roles: tuple[Role, ...]) -> Callable[..., Caller]:
 
     def check(principal: Annotated[Principal, Depends(_principal)]) -> Caller:
         if principal.role not in roles or principal.tenant_id is None or principal.slug is None:
-            raise ApiError(403, "forbidden", refusal)
+            raise ApiError("forbidden", refusal)
         return Caller(principal.key_id, principal.role, principal.tenant_id, principal.slug)
 
     return check
@@ -56,7 +56,7 @@ def _allow(roles: tuple[Role, ...]) -> Callable[..., Caller]:
 
 def _platform(principal: Annotated[Principal, Depends(_principal)]) -> Principal:
     if principal.role != "platform":
-        raise ApiError(403, "forbidden", "only the platform's admin key can do that")
+        raise ApiError("forbidden", "only the platform's admin key can do that")
     return principal
 
 

@@ -23,5 +23,5 @@ async def decode(request: Request, context: InContext, _: Platform) -> Response:
         payloads = Parse(await request.body(), Payloads())
         plain = await codec.decode(payloads.payloads) if codec else payloads.payloads
     except (ParseError, ValueError, KeyError, InvalidTag) as error:
-        raise ApiError(422, "payload_invalid", "these payloads cannot be decoded") from error
+        raise ApiError("payload_invalid", "these payloads cannot be decoded") from error
     return Response(MessageToJson(Payloads(payloads=plain)), media_type="application/json")

@@ -15,22 +15,10 @@ from starlette.requests import ClientDisconnect
 from temporalio.service import RPCError
 
 from domain.failures import BadInput, Problem
+from domain.problem_codes import declaration_of, status_of_failure
 from storage.objects.store import StorageUnavailable
 from storage.postgres.database import DRIVER_ERRORS
 
-# Refusals that are not simply "the content is wrong" (422).
-_STATUS = {
-    "file_missing": 400,
-    "too_many_parts": 400,
-    "multipart_invalid": 400,
-    "quota_exceeded": 403,
-    "upload_too_slow": 408,
-    "file_too_large": 413,
-    "form_field_too_large": 413,
-    "compressed_unsupported": 415,
-    "format_unsupported": 415,
-    "internal_error": 500,
-}
 # SQLSTATE classes that say the server cannot serve, not that the statement is wrong: connection,
 # resources, operator intervention, system error (PostgreSQL manual, appendix A).
 _UNAVAILABLE = ("08", "53", "57", "58")
@@ -63,15 +51,16 @@ _Found = TypeVar("_Found")
 
 
 class ApiError(HTTPException):
-    """A refusal with its HTTP status; `more` are further members of the problem."""
+    """A refusal with the HTTP status that is declared of its code; `more` are further members of
+    the problem. `status` chooses between two, where the code has two."""
 
-    def __init__(self, status: int, code: str, detail: str, **more: Any) -> None:
-        super().__init__(status, detail)
+    def __init__(self, code: str, detail: str, status: int | None = None, **more: Any) -> None:
+        super().__init__(declaration_of(code).status_of_answer(status), detail)
         self.code, self.more = code, more
 
 
 def not_found(what: str) -> ApiError:
-    return ApiError(404, "not_found", f"there is no such {what}")
+    return ApiError("not_found", f"there is no such {what}")
 
 
 def require_found(found: _Found | None, what: str) -> _Found:
@@ -87,7 +76,7 @@ def unique_name(what: str, name: str) -> Iterator[None]:
     try:
         yield
     except exc.IntegrityError as error:
-        raise ApiError(409, "name_taken", f"there is {what} {name!r} already") from error
+        raise ApiError("name_taken", f"there is {what} {name!r} already") from error
 
 
 def problem_response(
@@ -105,6 +94,18 @@ def problem_response(
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
+def _problem(
+    code: str,
+    detail: str,
+    status: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    **more: Any,
+) -> JSONResponse:
+    """The answer with the HTTP status that is declared of its code."""
+    declared = declaration_of(code).status_of_answer(status)
+    return problem_response(declared, code, detail, headers, **more)
+
+
 def _message(detail: str, errors: Any) -> str:
     """All that is wrong in one text, for clients that show no more than that."""
     told = [(each["pointer"], each["detail"]) for each in errors if "detail" in each]
@@ -117,7 +118,7 @@ def _message(detail: str, errors: Any) -> str:
 def bad_input_response(problem: Problem, **more: Any) -> JSONResponse:
     """A file's problem, with its place, under the status that fits its code."""
     place = problem.model_dump(by_alias=True, exclude_none=True, exclude={"code", "detail"})
-    status = _STATUS.get(problem.code, 422)
+    status = status_of_failure(problem.code)
     return problem_response(status, problem.code, problem.detail, **place, **more)
 
 
@@ -162,14 +163,14 @@ async def _invalid_request(request: Request, error: Any) -> JSONResponse:
     for each in error.errors():
         if each["type"] == "json_invalid":
             offset = each["loc"][1]
-            return problem_response(400, "json_malformed", "the body is not JSON", offset=offset)
+            return _problem("json_malformed", "the body is not JSON", 400, offset=offset)
         is_whole = each["loc"][0] == "body" and not pointer(each["loc"][1:])
         if is_whole and each["type"] != "missing" and not _is_json(request):
             detail = "send the body as JSON, with Content-Type: application/json"
-            return problem_response(422, "invalid_request", detail, errors=[{"pointer": ""}])
+            return _problem("invalid_request", detail, errors=[{"pointer": ""}])
     detail = "the request does not have the expected form"
     faults = validation_errors(error, skip=1)
-    return problem_response(422, "invalid_request", detail, errors=faults)
+    return _problem("invalid_request", detail, errors=faults)
 
 
 def _is_json(request: Request) -> bool:
@@ -178,6 +179,7 @@ def _is_json(request: Request) -> bool:
 
 
 async def _routing_error(_: Request, error: Any) -> JSONResponse:
+    """What FastAPI refuses itself has the code that HTTP's name of its status gives."""
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
     return problem_response(error.status_code, code, str(error.detail), error.headers)
 
@@ -188,7 +190,7 @@ async def _database_error(_: Request, error: Any) -> JSONResponse:
     state = getattr(error.orig if wrapped else error, "sqlstate", None) or _UNAVAILABLE[0]
     if state.startswith(_DATA):
         detail = "a value cannot be stored, such as the character U+0000"
-        return problem_response(422, "value_not_storable", detail)
+        return _problem("value_not_storable", detail)
     if (wrapped and error.connection_invalidated) or state.startswith(_UNAVAILABLE):
         return _unavailable("PostgreSQL")
     if state.startswith(_BUSY):
@@ -201,11 +203,11 @@ async def _server_missing(_: Request, error: Any) -> JSONResponse:
 
 
 async def _client_gone(_: Request, error: Any) -> JSONResponse:
-    return problem_response(400, "client_disconnected", "the body did not arrive to its end")
+    return _problem("client_disconnected", "the body did not arrive to its end")
 
 
 async def _internal_error(_: Request, error: Any) -> JSONResponse:
-    return problem_response(500, "internal_error", "this is a fault of the service; it is logged")
+    return _problem("internal_error", "this is a fault of the service; it is logged")
 
 
 def _unavailable(what: str) -> JSONResponse:
@@ -213,7 +215,7 @@ def _unavailable(what: str) -> JSONResponse:
 
 
 def _later(detail: str) -> JSONResponse:
-    return problem_response(503, "unavailable", detail, {"Retry-After": "5"})
+    return _problem("unavailable", detail, headers={"Retry-After": "5"})
 
 
 _SERVERS = {

@@ -58,7 +58,7 @@ def _in_flight() -> Iterator[None]:
         yield
     except idempotency.InFlight as error:
         detail = "a request with this Idempotency-Key is still being worked on"
-        raise ApiError(409, "idempotency_in_flight", detail) from error
+        raise ApiError("idempotency_in_flight", detail) from error
 
 
 class IdempotentRequest:
@@ -94,7 +94,7 @@ class IdempotentRequest:
             return None
         if self.earlier.request_hash != hash:
             detail = "this Idempotency-Key was used for another request"
-            raise ApiError(422, "idempotency_mismatch", detail)
+            raise ApiError("idempotency_mismatch", detail)
         return JSONResponse(
             self.earlier.response, self.earlier.status, {"Idempotency-Replayed": "true"}
         )

@@ -27,7 +27,7 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > BODY_BYTES:
-                raise ApiError(413, "body_too_large", "the body is too large", limit=BODY_BYTES)
+                raise ApiError("body_too_large", "the body is too large", limit=BODY_BYTES)
             return message
 
         is_bounded = scope["type"] == "http" and scope["path"] != self._streamed

@@ -48,7 +48,7 @@ def _decode(cursor: str) -> UUID:
     try:
         return UUID(bytes=base64.urlsafe_b64decode(cursor + "=="))
     except (ValueError, binascii.Error) as error:
-        raise ApiError(422, "cursor_invalid", "this cursor is not one of ours") from error
+        raise ApiError("cursor_invalid", "this cursor is not one of ours") from error
 
 
 class NumberedPage(Page):
@@ -63,7 +63,7 @@ class NumberedPage(Page):
         super().__init__(limit, cursor)
         if page is not None and cursor is not None:
             detail = "a page goes by its number or by a cursor: leave one of them out"
-            raise ApiError(422, "invalid_request", detail, errors=[{"pointer": "/page"}])
+            raise ApiError("invalid_request", detail, errors=[{"pointer": "/page"}])
         self.number = page
 
     @property

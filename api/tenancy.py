@@ -43,7 +43,7 @@ async def create_tenant(
         try:
             tenant, key = await tenants.create(connection, body.slug, body.name)
         except tenants.SlugTaken as error:
-            raise ApiError(409, "slug_taken", f"there is a tenant {body.slug!r} already") from error
+            raise ApiError("slug_taken", f"there is a tenant {body.slug!r} already") from error
         data = {"id": tenant.id, "slug": tenant.slug, "name": tenant.name}
         return Created({"data": data}, {"apiKey": key})
 

@@ -5,6 +5,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from domain.problem_codes import declaration_of
+
 
 class Problem(BaseModel):
     """The stable part of an error: a `code` for programs, a `detail` for people, and the place.
@@ -27,9 +29,11 @@ class Problem(BaseModel):
 
 
 class BadInput(Exception):
-    """The file as a whole cannot be read; nothing of it may be imported."""
+    """The file as a whole cannot be read; nothing of it may be imported. Raises LookupError for a
+    code that is not declared."""
 
     def __init__(self, code: str, detail: str, **place: Any) -> None:
+        declaration_of(code)
         super().__init__(f"{code}: {detail}")
         self.problem = Problem(code=code, detail=detail, **place)
 
@@ -64,8 +68,11 @@ LISTED_ERRORS = 10_000  # of a job's faults; that there are more is said
 
 
 def duplicate(row: int, source_id: str | None = None) -> Rejected:
-    """A record of an id that another one has, where the user wants none left out."""
-    detail = "an earlier record, or one that the tenant has, has the same id; see skipDuplicates"
+    """A record of a ticket that another one is of, where the user wants none left out."""
+    detail = (
+        "an earlier record of the file, or one that the tenant has, is of the same ticket (same id,"
+        " or same number with matchBy); correct the file, or leave skipDuplicates at true"
+    )
     return Rejected(row=row, code="duplicate_record", detail=detail, source_id=source_id)
 
 

@@ -1,9 +1,12 @@
 """A CSV of any tool: columns are mapped by well-known header names only."""
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from domain.mapping.mapping import Mapping, StatusMapping
-from sources.source import LazyReader, Source, fill_targets
+from sources.entity_map import EntityMap
+from sources.source import Source
+
+if TYPE_CHECKING:
+    from sources.readers.batch import Reader
 
 _TICKET = {
     "external_id": ("external_id", "number", "ticket_number", "ticket_id", "key", "id"),
@@ -20,8 +23,9 @@ _TICKET = {
     "due_at": ("due_at", "due_date", "due"),
     "closed_at": ("closed_at", "closed", "closed_on", "closed_date"),
 }
-_CANDIDATES = {
-    "incident": _TICKET
+_INCIDENT = EntityMap(
+    tables=("incident",),
+    columns=_TICKET
     | {
         "external_id": ("incident_id", "incident_number", *_TICKET["external_id"]),
         "impact": ("impact",),
@@ -36,7 +40,18 @@ _CANDIDATES = {
         "resolution_notes": ("resolution_notes", "close_notes", "resolution"),
         "resolved_at": ("resolved_at", "resolved", "resolved_on", "resolved_date"),
     },
-    "request": _TICKET
+    statuses={
+        "new": ("Open", "Opened", "Created"),
+        "in_progress": ("Assigned", "Work In Progress", "Active", "Started"),
+        "on_hold": ("Pending", "Waiting", "Hold"),
+        "resolved": ("Fixed", "Solved", "Done"),
+        "closed": ("Complete", "Completed"),
+        "cancelled": ("Canceled",),
+    },
+)
+_REQUEST = EntityMap(
+    tables=("request",),
+    columns=_TICKET
     | {
         "external_id": ("request_id", "request_number", *_TICKET["external_id"]),
         "requested_for": ("requested_for", "requester"),
@@ -45,41 +60,23 @@ _CANDIDATES = {
         "approval": ("approval",),
         "active": ("active",),
     },
-}
-# Beside these, a status that has the entity's own word needs no mapping.
-_STATUSES = {
-    "incident": {
-        "new": ("Open", "Opened", "Created"),
-        "in_progress": ("Assigned", "Work In Progress", "Active", "Started"),
-        "on_hold": ("Pending", "Waiting", "Hold"),
-        "resolved": ("Fixed", "Solved", "Done"),
-        "closed": ("Complete", "Completed"),
-        "cancelled": ("Canceled",),
-    },
-    "request": {
+    statuses={
         "in_progress": ("Assigned", "Work In Progress", "Active", "Started"),
         "pending_approval": ("Waiting for Approval", "Awaiting Approval"),
         "completed": ("Complete", "Done", "Fulfilled", "Resolved"),
         "cancelled": ("Canceled",),
     },
-}
+)
 
 
-def default_mapping(entity: str, columns: Sequence[str]) -> Mapping:
-    """The mapping of the columns with well-known names; raises KeyError for an unknown entity."""
-    return Mapping(
-        field_mappings=fill_targets(_CANDIDATES[entity], columns),
-        status_mappings=tuple(
-            StatusMapping(source_status=word, target_status=status)
-            for status, words in _STATUSES[entity].items()
-            for word in words
-        ),
-    )
+def _csv() -> "Reader":
+    from sources.readers.csv.reader import read_csv
+
+    return read_csv
 
 
 GENERIC_CSV = Source(
     system="generic_csv",
-    readers={"csv": LazyReader("sources.readers.csv.reader:read_csv")},
-    tables={"incident": ("incident",), "request": ("request",)},
-    default_mapping=default_mapping,
+    readers={"csv": _csv},
+    entities={"incident": _INCIDENT, "request": _REQUEST},
 )

@@ -1,54 +1,37 @@
 """What a source system is to the rest of the service. Cheap to import: readers load on use."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pkgutil import resolve_name
-from types import MappingProxyType
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, Literal
 
-from domain.mapping.fitting import column_of
-from domain.mapping.mapping import FieldMapping
-from domain.mapping.mapping import Mapping as FieldsMapping
-from domain.values.vocabulary import underscored
+from domain.failures import BadInput
+from domain.mapping.entities.registry import ENTITIES
+from domain.mapping.mapping import Mapping as ImportMapping
+from sources.entity_map import EntityMap
 
 if TYPE_CHECKING:  # polars and lxml must not come into the API process
-    from sources.readers.batch import Batch, Limits, Profile, Reader
+    from sources.readers.batch import Reader
 
 Record = Mapping[str, str | None]
 Values = Literal["stored", "displayed", "both"]
 
 
 @dataclass(frozen=True, slots=True)
-class LazyReader:
-    """A Reader by its name, `module:function`, imported when it is first called."""
-
-    name: str
-
-    def __call__(
-        self, stream: BinaryIO, profile: "Profile", table: str, limits: "Limits"
-    ) -> "Iterator[Batch]":
-        read: Reader = resolve_name(self.name)
-        return read(stream, profile, table, limits)
-
-
-@dataclass(frozen=True, slots=True)
 class Source:
     """One source system: what it exports and what its fields mean.
 
-    `readers` by format. `tables` are the source's own names for an entity; `table(entity)` joins
-    them for a Reader. `utc_formats` hold UTC time stamps unless the user names a zone, and those in
-    `only_utc` whatever he names. `identity` is
-    the source field that identifies a record. `default_mapping(entity, columns)` maps the columns
-    that a file really has. `labels_priorities`: a priority is displayed as a digit with a word that
-    administrators choose. `export_limit`: an export of so many records may have been cut there.
-    `values_of` columns and some records says how the file has its values, where they show it.
+    `readers` by format: each is a function that imports the Reader, so that a parser is loaded
+    where a file is read and nowhere else. `entities` are those that the source has, by name.
+    `utc_formats` hold UTC time stamps unless the user names a zone, and those in `only_utc`
+    whatever he names. `identity` is the source field that identifies a record.
+    `labels_priorities`: a priority is displayed as a digit with a word that administrators choose.
+    `export_limit`: an export of so many records may have been cut there. `values_of` columns and
+    some records says how the file has its values, where they show it.
     """
 
     system: str
-    readers: Mapping[str, LazyReader]
-    tables: Mapping[str, tuple[str, ...]]
-    default_mapping: Callable[[str, Sequence[str]], FieldsMapping]
+    readers: Mapping[str, "Callable[[], Reader]"]
+    entities: Mapping[str, EntityMap]
     identity: str | None = None
     utc_formats: frozenset[str] = field(default_factory=frozenset)
     only_utc: frozenset[str] = field(default_factory=frozenset)
@@ -56,36 +39,22 @@ class Source:
     export_limit: int | None = None
     values_of: Callable[[Sequence[str], Iterable[Record]], Values | None] = lambda _, __: None
 
+    def reader(self, format: str) -> "Reader":
+        """The Reader of a format, with its parser loaded."""
+        return self.readers[format]()
+
     def table(self, entity: str) -> str:
-        """The `table` argument of a Reader for this entity."""
-        return " ".join(self.tables[entity])
+        """The `table` argument of a Reader for this entity: the source's own names, joined."""
+        return " ".join(self._map(entity).tables)
 
+    def default_mapping(self, entity: str, columns: Sequence[str]) -> ImportMapping:
+        """The mapping of the columns that a file really has."""
+        return self._map(entity).default_mapping(ENTITIES[entity], columns)
 
-def fill_targets(
-    candidates: Mapping[str, tuple[str, ...]],
-    columns: Sequence[str],
-    fallbacks: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
-) -> tuple[FieldMapping, ...]:
-    """Map each target field from the first of its candidates that is among the columns; where that
-    is empty, its `fallbacks` take its place.
-
-    Case and the choice of space or underscore do not count, so a header `Short description`
-    is short_description; of several that are alike one has to be spelled exactly so (`column_of`).
-    """
-    alike: defaultdict[str, list[str]] = defaultdict(list)
-    for column in columns:
-        alike[underscored(column)].append(column)
-
-    def found(names: Iterable[str]) -> tuple[str, ...]:
-        return tuple(filter(None, (column_of(name, alike[name]) for name in names)))
-
-    return tuple(
-        FieldMapping(
-            source_field=source,
-            target_field=target,
-            transformation="trim" if target == "title" else None,
-            fallback_fields=tuple(n for n in found(fallbacks.get(target, ())) if n != source),
-        )
-        for target, names in candidates.items()
-        for source in found(names)[:1]
-    )
+    def _map(self, entity: str) -> EntityMap:
+        """Raises BadInput for an entity that the source does not have."""
+        if entity not in self.entities:
+            known = ", ".join(self.entities)
+            detail = f"{entity!r} is none of what {self.system} has: {known}"
+            raise BadInput("entity_unsupported", detail)
+        return self.entities[entity]

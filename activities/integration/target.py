@@ -103,6 +103,7 @@ class Unusable:
     description = "Cannot be used"
     config = ChannelConfig
     options = ChannelOptions
+    signing = None
     limits = Limits(schedule=PROMPT, keyed=True)
 
     def __init__(self, detail: str) -> None:

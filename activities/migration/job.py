@@ -10,7 +10,8 @@ from temporalio import activity
 
 from activities.migration.keys import job_prefix, new_chunk_key
 from domain.failures import BadInput
-from domain.mapping.entity import ENTITIES, Entity
+from domain.mapping.entities.registry import ENTITIES
+from domain.mapping.entity import Entity
 from domain.mapping.fitting import column_of
 from domain.mapping.mapping import Mapping
 from domain.mapping.plan import Plan

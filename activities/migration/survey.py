@@ -35,7 +35,10 @@ from storage.migration.run import Run
 from storage.postgres.database import raw
 
 _KEPT = LISTED_ERRORS + 1  # which tells whether there are more
-_OTHERWISE = "the tenant has this number under another id; it would be a second record (matchBy)"
+_OTHERWISE = (
+    "you have, or had before this file, this number under another id; the record is imported as one"
+    " of its own: see matchBy in docs/migration.md"
+)
 _MATCHED = "the tenant has this number under another id, and it is taken for the same record"
 
 
@@ -220,9 +223,10 @@ class Surveyor:
 
 def _of_numbers(tally: Tally) -> Iterator[Remark]:
     """What is to be said of records whose number the tenant has under another id."""
-    for those, code, detail in (
-        (tally.known_otherwise(), "known_otherwise", _OTHERWISE),
-        (tally.found_by_number(), "matched_by_number", _MATCHED),
-    ):
-        if not those.is_empty():
-            yield remark_on(those, code, detail, "external_id")
+    yield from _on_numbers(tally.known_otherwise(), "known_otherwise", _OTHERWISE)
+    yield from _on_numbers(tally.found_by_number(), "matched_by_number", _MATCHED)
+
+
+def _on_numbers(rows: pl.Series, code: str, detail: str) -> Iterator[Remark]:
+    if not rows.is_empty():
+        yield remark_on(rows, code, detail, "external_id")

@@ -175,7 +175,7 @@ class IntegrationWriter:
         try:
             secrets = self.context.vault.open(self.caller.tenant_id, row["id"], row["credentials"])
         except CannotOpen as error:
-            raise ApiError(409, "secrets_unreadable", f"its secrets stay shut: {error}") from error
+            raise ApiError("secrets_unreadable", f"its secrets stay shut: {error}") from error
         return {**row["config"], **secrets}
 
     def _sealed(

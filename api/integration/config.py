@@ -40,7 +40,7 @@ def refuse(code: str, detail: str, **faults: str) -> NoReturn:
 
 def _refusal(code: str, detail: str, faults: list[tuple[tuple[str, ...], str]]) -> ApiError:
     errors = [{"pointer": pointer(place), "detail": why} for place, why in faults]
-    return ApiError(422, code, detail, errors=errors)
+    return ApiError(code, detail, 422, errors=errors)
 
 
 def validate(channel: Channel[Any], given: Config, policy: Policy) -> Config:
@@ -58,7 +58,7 @@ def validate(channel: Channel[Any], given: Config, policy: Policy) -> Config:
         faults = validation_errors(error)
         errors = [{**fault, "pointer": f"/config{fault['pointer']}"} for fault in faults]
         detail = f"this is no config of {channel.title}"
-        raise ApiError(422, "config_invalid", detail, errors=errors) from None
+        raise ApiError("config_invalid", detail, errors=errors) from None
     _check_targets(config, policy)
     return _written(config, unset=False)
 
@@ -210,7 +210,7 @@ def rotated(channel: Channel[Any], config: Config) -> Config:
     """The config with another signing secret. Raises ApiError 409 if its type has none."""
     if channel.signing is None:
         detail = f"{channel.title} has no signing secret of ours"
-        raise ApiError(409, "no_signing_secret", detail)
+        raise ApiError("no_signing_secret", detail)
     return channel.signing.rotated(config, datetime.now(UTC))
 
 

@@ -75,7 +75,7 @@ async def _outcome(context: Context, tenant_id: TenantId, id: UUID, *, saved: bo
         async with asyncio.timeout(_PATIENCE):
             outcome = await handle.result()
     except TimeoutError as error:
-        raise ApiError(503, "unavailable", "no worker has done the test in time") from error
+        raise ApiError("unavailable", "no worker has done the test in time") from error
     except WorkflowFailureError as error:
         raise _ended() from error
     except RPCError as error:
@@ -87,4 +87,4 @@ async def _outcome(context: Context, tenant_id: TenantId, id: UUID, *, saved: bo
 
 def _ended() -> ApiError:
     detail = "the test was ended in Temporal before it had a result; test again"
-    return ApiError(503, "unavailable", detail)
+    return ApiError("unavailable", detail)

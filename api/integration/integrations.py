@@ -165,7 +165,7 @@ def _listed(row: Integration) -> Integration:
     if row["channel_id"] is not None:
         where = f"/v1/notification-channels/{row['channel_id']}"
         detail = f"this is the connection of one notification channel: change or delete {where}"
-        raise ApiError(409, "belongs_to_channel", detail)
+        raise ApiError("belongs_to_channel", detail)
     return row
 
 

@@ -27,7 +27,7 @@ def check_configured(row: Integration) -> None:
     """Raises ApiError 409 for a draft."""
     if is_draft(row):
         detail = "it has no config yet: give it one with PATCH"
-        raise ApiError(409, "config_missing", detail)
+        raise ApiError("config_missing", detail)
 
 
 def to_response(row: Integration, rests_until: datetime | None = None) -> Json:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.auth import Caller
 from api.errors import ApiError
 from domain.json_document import Json
-from domain.mapping.entity import ENTITIES
+from domain.mapping.entities.registry import ENTITIES
 from domain.mapping.mapping import Mapping, mapping_problems
 from sources import SOURCES
 from storage.migration import templates as template
@@ -98,15 +98,15 @@ class Given(BaseModel):
 def check_tenant(slug: str | None, caller: Caller) -> None:
     """Raises ApiError 403 for another tenant's."""
     if slug not in (None, caller.slug):
-        raise ApiError(403, "forbidden", "this key belongs to another tenant")
+        raise ApiError("forbidden", "this key belongs to another tenant")
 
 
 def check_source(system: str, entity_type: str) -> None:
     """Raises ApiError 422 unless this source system is known and has such records."""
     if system not in SOURCES:
         raise unknown("sourceSystem", f"{system!r} is none of {', '.join(SOURCES)}")
-    if entity_type not in SOURCES[system].tables:
-        known = ", ".join(SOURCES[system].tables)
+    if entity_type not in SOURCES[system].entities:
+        known = ", ".join(SOURCES[system].entities)
         raise unknown("entityType", f"{entity_type!r} is none of what {system} has: {known}")
 
 
@@ -115,8 +115,8 @@ def check_mapping(mapping: Mapping, entity_type: str, more: list[Json] | None = 
     found = mapping_problems(mapping, ENTITIES[entity_type])
     faults = [*(more or []), *(each.model_dump() for each in found)]
     if faults:
-        raise ApiError(422, "mapping_invalid", "the mapping cannot work", errors=faults)
+        raise ApiError("mapping_invalid", "the mapping cannot work", errors=faults)
 
 
 def unknown(field: str, detail: str) -> ApiError:
-    return ApiError(422, "invalid_request", detail, errors=[{"pointer": f"/{field}"}])
+    return ApiError("invalid_request", detail, errors=[{"pointer": f"/{field}"}])

@@ -41,7 +41,7 @@ async def roll_back(temporal: Client, job: Job) -> None:
     try:
         await start_rollback(temporal, RollbackInput(job=reference(job)), summary(job))
     except WorkflowAlreadyStartedError as error:
-        raise ApiError(409, "invalid_state", "the job is being rolled back already") from error
+        raise ApiError("invalid_state", "the job is being rolled back already") from error
 
 
 async def send_update(temporal: Client, job_id: UUID, update: Any, *args: Any) -> None:
@@ -59,13 +59,13 @@ async def send_update(temporal: Client, job_id: UUID, update: Any, *args: Any) -
         await _answer(temporal, taken)
     except TimeoutError as error:
         detail = "no worker has taken the request yet; it may still take effect"
-        raise ApiError(503, "unavailable", detail) from error
+        raise ApiError("unavailable", detail) from error
     except WorkflowUpdateFailedError as error:
         raise _refusal(error) from error
     except RPCError as error:
         # Temporal says NOT_FOUND of a workflow that has ended, too.
         if error.status is RPCStatusCode.NOT_FOUND:
-            raise ApiError(409, "invalid_state", _ENDED) from error
+            raise ApiError("invalid_state", _ENDED) from error
         if await _is_paused(temporal, handle.id):
             raise _paused(_NOT_ASKED) from error
         raise
@@ -89,7 +89,7 @@ async def _is_paused(temporal: Client, workflow_id: str) -> bool:
 
 
 def _paused(then: str) -> ApiError:
-    return ApiError(409, "workflow_paused", f"an operator has paused the job in Temporal; {then}")
+    return ApiError("workflow_paused", f"an operator has paused the job in Temporal; {then}")
 
 
 def _refusal(error: WorkflowUpdateFailedError) -> Exception:
@@ -97,7 +97,7 @@ def _refusal(error: WorkflowUpdateFailedError) -> Exception:
     cause = error.cause
     if isinstance(cause, ApplicationError):
         if cause.type == "invalid_state":
-            return ApiError(409, "invalid_state", cause.message)
+            return ApiError("invalid_state", cause.message)
         if cause.type == _UNANSWERED:
-            return ApiError(409, "invalid_state", "the job ended before it could do that")
+            return ApiError("invalid_state", "the job ended before it could do that")
     return error

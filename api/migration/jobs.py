@@ -123,7 +123,6 @@ async def rollback(job_id: UUID, context: InContext, caller: Operator) -> Json:
         job = await find_job(connection, job_id)
     if job["status"] != Status.COMPLETED:
         raise ApiError(
-            409,
             "invalid_state",
             f"only a completed job can be rolled back, not one that is {job['status']}",
         )
@@ -161,7 +160,7 @@ def _check_open(status: Status) -> None:
     """The workflow of a job that has ended would say less: that it has gone."""
     if status in FINAL:
         detail = f"the job is {status}; only a completed one can still be rolled back"
-        raise ApiError(409, "invalid_state", detail)
+        raise ApiError("invalid_state", detail)
 
 
 @asynccontextmanager
@@ -194,7 +193,7 @@ async def _add_mapping(context: InContext, caller: Operator, job_id: UUID, given
             return 0
         job = require_found(await migration.lock(connection, job_id), "migration")
         if job["status"] != Status.PREVIEW:
-            raise ApiError(409, "invalid_state", not_now(job["status"]))
+            raise ApiError("invalid_state", not_now(job["status"]))
         mapping = await given.chosen(connection, job["entity_type"], job["source_system"])
         assert mapping is not None, "it names one"
         return await migration.add_mapping(connection, caller.tenant_id, job_id, mapping)
@@ -203,5 +202,5 @@ async def _add_mapping(context: InContext, caller: Operator, job_id: UUID, given
 def _without_preview(job: Job) -> ApiError:
     if job["failure"]:
         detail = f"the job has no preview: it failed ({job['failure']['code']})"
-        return ApiError(409, "invalid_state", detail, failure=job["failure"])
-    return ApiError(409, "invalid_state", f"the job has no preview: it is {job['phase']}")
+        return ApiError("invalid_state", detail, failure=job["failure"])
+    return ApiError("invalid_state", f"the job has no preview: it is {job['phase']}")

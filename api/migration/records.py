@@ -9,7 +9,7 @@ from api.context import InContext
 from api.errors import not_found, require_found
 from api.page import InPage
 from domain.json_document import Json
-from domain.mapping.entity import ENTITIES
+from domain.mapping.entities.registry import ENTITIES
 from storage.migration import records as record
 
 router = APIRouter(prefix="/v1/records", tags=["records"])

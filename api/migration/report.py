@@ -73,8 +73,8 @@ async def download_errors(job_id: UUID, context: InContext, caller: Reader) -> S
 @router.get("/{job_id}/skipped")
 async def list_skipped(job_id: UUID, context: InContext, caller: Reader, page: InPage) -> Json:
     """The records that the import left as they were, each with the reason: the tenant had it
-    (`exists`), an earlier record of the file had its id (`repeated`), an update would have changed
-    nothing (`unchanged`), or somebody had edited it since its import (`edited`)."""
+    (`exists`), an earlier record of the file was of the same ticket (`repeated`), an update would
+    have changed nothing (`unchanged`), or somebody had edited it since its import (`edited`)."""
     return await _page(context, caller, _SKIPPED, job_id, page)
 
 

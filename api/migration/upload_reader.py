@@ -123,7 +123,7 @@ def read_fields(values: dict[str, str]) -> UploadFields:
         fields = UploadFields.model_validate(values)
     except ValidationError as error:
         raise ApiError(
-            422, "invalid_request", "a form field is not valid", errors=validation_errors(error)
+            "invalid_request", "a form field is not valid", errors=validation_errors(error)
         ) from error
     check_source(fields.source_system, fields.entity_type)
     return fields

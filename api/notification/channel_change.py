@@ -261,4 +261,4 @@ def _in_use(users: int) -> ApiError:
         " ?force=true, which takes it out of them (who has no other channel is told through the"
         " default ones)"
     )
-    return ApiError(409, "channel_in_use", detail, users=users)
+    return ApiError("channel_in_use", detail, users=users)

@@ -51,7 +51,7 @@ def checked_options(channel: Channel[Any], given: Config) -> ChannelOptions:
     except ValidationError as error:
         faults = validation_errors(error)
         errors = [{**fault, "pointer": f"/config{fault['pointer']}"} for fault in faults]
-        raise ApiError(422, "config_invalid", _takes(channel), errors=errors) from None
+        raise ApiError("config_invalid", _takes(channel), errors=errors) from None
 
 
 def check_idle(options: ChannelOptions, connection: Iterable[str]) -> None:
@@ -59,9 +59,7 @@ def check_idle(options: ChannelOptions, connection: Iterable[str]) -> None:
     faults = options.idle(frozenset(connection))
     if faults:
         errors = [{"pointer": f"/config/{name}", "detail": faults[name]} for name in faults]
-        raise ApiError(
-            422, "config_invalid", "this integration takes no such option", errors=errors
-        )
+        raise ApiError("config_invalid", "this integration takes no such option", errors=errors)
 
 
 def written(options: ChannelOptions) -> Config:
@@ -83,14 +81,14 @@ def refuse_both(own: Config) -> NoReturn:
         " integration_id out, and the channel has a connection of its own"
     )
     errors = [{"pointer": pointer(("config", name)), "detail": detail} for name in sorted(own)]
-    raise ApiError(422, "config_of_integration", detail, errors=errors)
+    raise ApiError("config_of_integration", detail, errors=errors)
 
 
 def check_admin(caller: Caller) -> None:
     """Raises ApiError 403: what holds secrets is written by admins, as integrations are."""
     if caller.role not in ADMIN:
         detail = "a channel with a connection of its own is for keys of the role admin"
-        raise ApiError(403, "forbidden", detail)
+        raise ApiError("forbidden", detail)
 
 
 def to_response(row: SeenChannel) -> Json:

@@ -60,7 +60,7 @@ async def resend(delivery_id: UUID, context: InContext, caller: Operator) -> Jso
         found = require_found(await delivery.find(connection, delivery_id), "delivery")
         requests = await send_again(connection, [found])
     if not requests:
-        raise ApiError(409, "invalid_state", "the delivery is being sent at this moment")
+        raise ApiError("invalid_state", "the delivery is being sent at this moment")
     await wake_requests(context.temporal, caller.tenant_id, requests)
     return await _to_response_now(context, caller, found)
 
@@ -71,7 +71,7 @@ async def cancel(delivery_id: UUID, context: InContext, caller: Operator) -> Jso
     async with context.database.tenant(caller.tenant_id) as connection:
         found = require_found(await delivery.find(connection, delivery_id), "delivery")
         if not await delivery.cancel(connection, delivery_id):
-            raise ApiError(409, "invalid_state", f"the delivery is {found['status']} already")
+            raise ApiError("invalid_state", f"the delivery is {found['status']} already")
         await waiting.note_wakes(connection, {found["request_id"]})
     await wake_requests(context.temporal, caller.tenant_id, {found["request_id"]})
     return await _to_response_now(context, caller, found)

@@ -74,7 +74,7 @@ async def choose(
         chosen = before.choosing(choice)
         if len(chosen.choices) > CHOICES:
             detail = f"a user has {CHOICES:,} choices at most: replace them all, with fewer"
-            raise ApiError(422, "too_many_choices", detail, limit=CHOICES)
+            raise ApiError("too_many_choices", detail, limit=CHOICES)
         at = await preference.put(connection, row.user_id, chosen)
         await note(connection, caller, "update", "notification_preferences", row.user_id)
     return _to_response(row.user_id, chosen, at)
@@ -90,7 +90,7 @@ async def _check_channels(connection: AsyncConnection, chosen: Preferences) -> N
         if id not in known
     ]
     if errors:
-        raise ApiError(422, "unknown_channel", "not all the channels exist", errors=errors)
+        raise ApiError("unknown_channel", "not all the channels exist", errors=errors)
 
 
 def _to_response(user_id: str, chosen: Preferences, at: datetime | None) -> Json:

@@ -11,10 +11,11 @@ import polars as pl
 
 from domain.failures import Rejected
 from domain.mapping.canonical import content_hash, custom_json
-from domain.mapping.conversions import convert, fault_where
+from domain.mapping.conversions import convert
 from domain.mapping.plan import Plan, Target
 from domain.values.blanks import comparable, seen
 from domain.values.date_rules import DateRules
+from domain.values.lookup import fault_where, first_faults
 
 ROW = "_row"
 KEY_BYTES = 1024  # an entry of a PostgreSQL index holds about 2,700 bytes
@@ -25,15 +26,19 @@ _DETAILS = {
     "unknown_value": "no meaning is known for this {field}; name it in the mapping, or '*'",
     "boolean_invalid": "{field} wants a word such as true, false, yes, no, 1 or 0",
     "date_invalid": "{field} wants a date; this one cannot be read: name its dateFormat",
-    "date_zone_unknown": "the zone's word in this {field} is not understood: clocks in {zone} did"
-    " not show it then; pass the sourceTimezone whose clocks did",
+    "date_zone_unknown": "{field} ends in a zone's short name that clocks in {zone} did not show at"
+    " that time; pass the sourceTimezone where they did, name a dateFormat that has the word in it,"
+    " or correct the value",
     "date_out_of_range": "{field} wants a date from the year 1 to the year 9999",
     "date_ambiguous": "day and month of this {field} cannot be told apart; name the dateOrder",
     "source_id_missing": "the record has no value that identifies it; name a sourceIdField",
     "source_id_too_long": f"an identifier has at most {KEY_BYTES} bytes",
     "value_too_long": f"{{field}} has at most {KEY_BYTES} bytes",
 }
-_MISFIT = "{field} wants a date; this one does not fit the dateFormat {format}"
+_MISFIT = (
+    "{field} wants a date; this one cannot be read by the dateFormat {format}: correct the value,"
+    " or the mapping's dateFormat"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +138,11 @@ def _field(source: _Source, target: Target, plan: Plan) -> _Column:
         defaulted = values.is_null()
         values = values.fill_null(pl.lit(target.default, dtype=values.dtype))
     elif target.required and target.default is None:
-        faults = _merged(faults, fault_where(values.is_null(), "required_missing"))
+        faults = first_faults(faults, fault_where(values.is_null(), "required_missing"))
     if target.field.indexed:
         values = comparable(values)
         too_long = fault_where(values.str.len_bytes() > KEY_BYTES, "value_too_long")
-        faults = _merged(faults, too_long)
+        faults = first_faults(faults, too_long)
     dates = plan.dates_of(target)
     return _Column(target.field.name, texts, values, faults, defaulted, dates)
 
@@ -161,13 +166,7 @@ def _source_id(source: _Source, plan: Plan, rows: pl.Series) -> _Column:
     ids = comparable(ids)
     missing = fault_where(ids.is_null(), "source_id_missing")
     too_long = fault_where(ids.str.len_bytes() > KEY_BYTES, "source_id_too_long")
-    return _Column("source_id", ids, ids, _merged(missing, too_long))
-
-
-def _merged(first: pl.Series | None, second: pl.Series | None) -> pl.Series | None:
-    if first is None or second is None:
-        return second if first is None else first
-    return first.zip_with(first.is_not_null(), second)
+    return _Column("source_id", ids, ids, first_faults(missing, too_long))
 
 
 def _sifted(rows: pl.DataFrame, told: pl.DataFrame, columns: Sequence[_Column]) -> Mapped:

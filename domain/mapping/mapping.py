@@ -6,15 +6,18 @@ column) is added beside them, always optional.
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, core_schema
 
-from domain.mapping.defaults import Defaults
+from domain.mapping.defaults import read_default
 from domain.mapping.entity import PRIORITIES, Entity
 from domain.mapping.entity import Field as TargetField
-from domain.values.date_rules import DateOrder, checked_date_format
+from domain.mapping.transformations import TRANSFORMATIONS
+from domain.values.date_rules import DateOrder, DateRules, checked_date_format
+from domain.values.reading import ReadingRules
 from domain.values.vocabulary import (
     PLANNING,
     Words,
@@ -25,11 +28,23 @@ from domain.values.vocabulary import (
 )
 from domain.values.zones import check_known, check_place
 
-Transformation = Literal["uppercase", "lowercase", "trim", "date", "boolean"]
 
+class _IsTransformation:
+    """Accepts the names of transformations, and lists them in the schema, as a Literal would."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.literal_schema([*TRANSFORMATIONS])
+
+
+TransformationName = Annotated[str, _IsTransformation()]
 TimeZone = Annotated[str, AfterValidator(check_known)]
 DateFormat = Annotated[str, AfterValidator(checked_date_format)]
 Text = Annotated[str, BeforeValidator(lambda value: str(value) if _is_number(value) else value)]
+
+_SHARED_NUMBER = (
+    "external_id takes no defaultValue: all records without a number would share that one;"
+    " leave it out"
+)
 
 
 def _is_number(value: Any) -> bool:
@@ -49,7 +64,7 @@ class FieldMapping(_Model):
 
     source_field: str = Field(min_length=1, max_length=1000)
     target_field: str = Field(min_length=1, max_length=63)
-    transformation: Transformation | None = None
+    transformation: TransformationName | None = None
     required: bool = False
     default_value: str | int | bool | None = None
     date_format: DateFormat | None = None
@@ -107,10 +122,12 @@ class Mapping(_Model):
         named = ((each.source_priority, each.target_priority) for each in self.priority_mappings)
         return priority_words(named)
 
-    def defaults(self, entity: Entity, source_timezone: str | None = None) -> Defaults:
-        """The reader of `defaultValue`; time stamps are ISO 8601, in the job's zone or UTC."""
+    def reading_rules(self, entity: Entity, source_timezone: str | None = None) -> ReadingRules:
+        """How values of the file are read, and defaults. `source_timezone` is the job's zone; the
+        one that the mapping names goes before it."""
         zone = self.source_timezone or source_timezone or "UTC"
-        return Defaults(self.status_words(entity), self.priority_words(), zone)
+        dates = DateRules(zone=zone, order=self.date_order, format=self.date_format)
+        return ReadingRules(self.status_words(entity), self.priority_words(), dates)
 
 
 class MappingProblem(_Model):
@@ -124,7 +141,7 @@ class MappingProblem(_Model):
 def mapping_problems(mapping: Mapping, entity: Entity) -> Iterator[MappingProblem]:
     """Everything in a mapping that cannot work for this entity, whatever the file holds."""
     seen: set[str] = set()
-    defaults = mapping.defaults(entity)
+    rules = mapping.reading_rules(entity)
     for position, each in enumerate(mapping.field_mappings):
         pointer = f"/fieldMappings/{position}/targetField"
         field = entity.field(each.target_field)
@@ -132,7 +149,7 @@ def mapping_problems(mapping: Mapping, entity: Entity) -> Iterator[MappingProble
             detail = f"{entity.name} has no field {each.target_field!r}"
             yield MappingProblem(pointer=pointer, code="unknown_target_field", detail=detail)
         else:
-            yield from _default_problem(position, each, field, defaults)
+            yield from _default_problem(position, each, field, rules)
         if each.target_field in seen:
             detail = f"{each.target_field!r} is mapped twice"
             yield MappingProblem(pointer=pointer, code="duplicate_target_field", detail=detail)
@@ -157,15 +174,15 @@ def _zone_problem(name: str | None) -> Iterator[MappingProblem]:
 
 
 def _default_problem(
-    position: int, each: FieldMapping, field: TargetField, defaults: Defaults
+    position: int, each: FieldMapping, field: TargetField, rules: ReadingRules
 ) -> Iterator[MappingProblem]:
     detail = None
     try:
-        defaults.value(each.default_value, field)
+        value = read_default(each.default_value, field, rules)
+        if value is not None and field.name == "external_id":
+            detail = _SHARED_NUMBER
     except ValueError as error:
         detail = str(error)
-    if field.name == "external_id" and each.default_value is not None:
-        detail = "a ticket's number is its own; with a default, all that have none would share one"
     if detail is not None:
         pointer = f"/fieldMappings/{position}/defaultValue"
         yield MappingProblem(pointer=pointer, code="invalid_default", detail=detail)

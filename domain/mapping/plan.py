@@ -4,11 +4,14 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
-from domain.mapping.defaults import Value
+from domain.mapping.defaults import read_default
 from domain.mapping.entity import Entity, Field
-from domain.mapping.mapping import FieldMapping, Mapping, Transformation
+from domain.mapping.kinds import Value
+from domain.mapping.mapping import FieldMapping, Mapping
+from domain.mapping.transformations import TRANSFORMATIONS, Transformation
 from domain.values.date_rules import DateRules
-from domain.values.vocabulary import Words, labelled_priority_of
+from domain.values.reading import ReadingRules
+from domain.values.vocabulary import labelled_priority_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,7 @@ class Plan:
     identity: str | None
     identity_or_number: bool
     null_values: tuple[str, ...]
-    dates: DateRules
-    statuses: Words[str]
-    priorities: Words[int]
+    rules: ReadingRules
     file: str | None = None
 
     @classmethod
@@ -59,18 +60,13 @@ class Plan:
 
         Raises ValueError for a mapping that has `mapping_problems`.
         """
+        rules = mapping.reading_rules(entity, source_timezone)
         return cls(
-            targets=tuple(_targets(mapping, entity, source_timezone)),
+            targets=tuple(_targets(mapping, entity, rules)),
             identity=mapping.source_id_field or identity_field,
             identity_or_number=mapping.source_id_field is None,
             null_values=("", *mapping.null_values),
-            dates=DateRules(
-                zone=mapping.source_timezone or source_timezone or "UTC",
-                order=mapping.date_order,
-                format=mapping.date_format,
-            ),
-            statuses=mapping.status_words(entity),
-            priorities=mapping.priority_words(),
+            rules=rules,
         )
 
     def number(self) -> Target | None:
@@ -88,12 +84,17 @@ class Plan:
 
     def labelled(self) -> Self:
         """The plan for a source that displays priorities as ServiceNow does."""
-        words = replace(self.priorities, known=labelled_priority_of)
-        return replace(self, priorities=words)
+        words = replace(self.rules.priorities, known=labelled_priority_of)
+        return replace(self, rules=replace(self.rules, priorities=words))
 
     def dates_of(self, target: Target) -> DateRules:
         """How the dates of one field are to be read."""
-        return replace(self.dates, format=target.date_format or self.dates.format)
+        dates = self.rules.dates
+        return replace(dates, format=target.date_format or dates.format)
+
+    def rules_of(self, target: Target) -> ReadingRules:
+        """How the values of one field are to be read."""
+        return replace(self.rules, dates=self.dates_of(target))
 
     def told_fields(self, columns: Collection[str]) -> Iterator[str]:
         """The fields of which a file with these columns may say something."""
@@ -112,15 +113,14 @@ class Plan:
         return frozenset(source for source in (*sources, self.identity) if source is not None)
 
 
-def _targets(mapping: Mapping, entity: Entity, zone: str | None) -> Iterator[Target]:
+def _targets(mapping: Mapping, entity: Entity, rules: ReadingRules) -> Iterator[Target]:
     known = {field.name for field in entity.fields}
     if unknown := [m.target_field for m in mapping.field_mappings if m.target_field not in known]:
         raise ValueError(f"{entity.name} has no field {unknown[0]!r}")
-    defaults = mapping.defaults(entity, zone)
     for field in entity.fields:
         each = mapping.source_of(field.name)
         if each is not None:
-            yield _target(each, field, defaults.value(each.default_value, field))
+            yield _target(each, field, read_default(each.default_value, field, rules))
         elif field.required:
             yield Target(field, required=True)
 
@@ -129,7 +129,7 @@ def _target(each: FieldMapping, field: Field, default: Value | None) -> Target:
     return Target(
         field=field,
         source=each.source_field,
-        transformation=each.transformation,
+        transformation=TRANSFORMATIONS[each.transformation] if each.transformation else None,
         default=default,
         required=each.required or field.required,
         date_format=each.date_format,

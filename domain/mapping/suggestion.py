@@ -10,38 +10,6 @@ from pydantic.alias_generators import to_camel
 from domain.mapping.entity import Entity
 from domain.mapping.mapping import Mapping
 
-# Names that ServiceNow, Jira, BMC, Zendesk and Freshservice give to these fields.
-_SYNONYMS = {
-    "external_id": "number, key, issue key, id, ticket id, ticket number, incident id, "
-    "incident number, case number, request id, display id, entry id",
-    "title": "short description, summary, subject, name, headline",
-    "description": "details, detailed description, body, notes, long description",
-    "status": "state, incident state, request state, ticket status",
-    "priority": "prio, severity",
-    "category": "operational categorization tier 1",
-    "subcategory": "operational categorization tier 2, sub category",
-    "assigned_to": "assignee, owner, agent, technician, assigned agent",
-    "assigned_to_email": "assignee email, agent email, owner email",
-    "assigned_group": "assignment group, group, team, support group, assigned team",
-    "reporter": "caller, caller id, opened by, requester, customer, created by, submitter",
-    "reporter_email": "caller email, requester email, customer email",
-    "requested_for": "requester, requested by, caller, reporter",
-    "requested_for_email": "requester email, requested by email",
-    "location": "site, office",
-    "configuration_item": "cmdb ci, ci, asset, configuration item name",
-    "active": "is active, open",
-    "resolution_code": "close code, resolution, closure code, resolution category",
-    "resolution_notes": "close notes, resolution note, solution, closure notes",
-    "stage": "request stage",
-    "approval": "approval status, approval state",
-    "created_at": "created, opened at, opened, sys created on, created time, created date, "
-    "reported date, submit date, creation date, open time",
-    "updated_at": "updated, sys updated on, updated time, last modified date, modified, "
-    "last updated",
-    "due_at": "due, due date, due by, due by time, sla due",
-    "closed_at": "closed, closed time, closed date, close date",
-    "resolved_at": "resolved, resolved time, resolved date, last resolved date, solved at",
-}
 _LIKE_ENOUGH = 0.86  # "created by" and "created at" are 0.8 alike
 
 
@@ -70,7 +38,7 @@ def _phrases(entity: Entity, taken: set[str]) -> dict[str, dict[str, float]]:
     phrases: dict[str, dict[str, float]] = {}
     for field in entity.fields:
         if field.name not in taken:
-            for synonym in filter(None, _SYNONYMS.get(field.name, "").split(", ")):
+            for synonym in field.synonyms:
                 phrases.setdefault(synonym, {})[field.name] = 0.9
             phrases.setdefault(field.name.replace("_", " "), {})[field.name] = 1.0
     return phrases

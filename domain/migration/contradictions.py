@@ -12,6 +12,7 @@ import polars as pl
 
 from domain.mapping.columns import ROW
 from domain.mapping.entity import Entity
+from domain.mapping.kinds import TIMESTAMP
 from domain.migration.remark import LISTED_ROWS, Remark
 
 _AHEAD_YEARS = 10  # a date further ahead is a mistyped year, another calendar or "never"
@@ -50,7 +51,7 @@ def _rules(entity: Entity, year: int) -> tuple[_Rule, ...]:
 
 def _about_dates(entity: Entity, this_year: int) -> Iterator[_Rule]:
     far = _new_year(this_year + _AHEAD_YEARS + 1)
-    for name in (field.name for field in entity.fields if field.kind == "timestamp"):
+    for name in (field.name for field in entity.fields if field.kind is TIMESTAMP):
         date, columns = pl.col(name), frozenset((name,))
         detail = f"{name} is a date that stands for none: before {_NO_DATE_YEAR + 1}"
         yield _Rule("date_long_ago", name, detail, date < _new_year(_NO_DATE_YEAR + 1), columns)

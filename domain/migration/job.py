@@ -41,7 +41,7 @@ class Skip(StrEnum):
     """Why an import left a record as it was."""
 
     EXISTS = "exists"  # the tenant has it
-    REPEATED = "repeated"  # an earlier record of the file has its id
+    REPEATED = "repeated"  # an earlier record of the file is of the same ticket
     UNCHANGED = "unchanged"  # an update would change nothing
     EDITED = "edited"  # somebody has edited it since it was imported
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from domain.mapping.columns import ROW, source_texts
 from domain.mapping.conversions import convert
+from domain.mapping.kinds import PRIORITY
 from domain.mapping.plan import Plan, Target
 from domain.migration.remark import Remark, remark_on
 
@@ -24,11 +25,11 @@ def oddities(frame: pl.DataFrame, plan: Plan) -> Iterator[Remark]:
     """What is odd about the batch that `map_columns` maps by this plan."""
     yield from _null_words(frame, plan)
     for target in plan.targets:
-        if target.field.kind == "priority":
+        if target.field.kind is PRIORITY:
             yield from _digits(frame, target, plan)
         for name in target.fallbacks:
             yield from _filled(frame, target, name, plan)
-        if target.field.kind in ("status", "priority"):
+        if target.field.kind.worded:
             # An instance may have renamed its codes; what it displays of them says so.
             for name in (*target.fallbacks, f"{target.source}.display_value"):
                 yield from _contrary(frame, target, name, plan)
@@ -54,8 +55,9 @@ def _is_null(texts: pl.Expr) -> pl.Expr:
 
 def _digits(frame: pl.DataFrame, target: Target, plan: Plan) -> Iterator[Remark]:
     """Digits alone: in Freshservice and Autotask 4 is urgent, here it is low."""
-    unnamed = [word for word in "1234" if word not in plan.priorities.folded]
-    if not unnamed or "*" in plan.priorities.exact:
+    priorities = plan.rules.priorities
+    unnamed = [word for word in "1234" if word not in priorities.folded]
+    if not unnamed or "*" in priorities.exact:
         return
     texts = source_texts(frame, target.source, plan).str.strip_chars()
     found = frame[ROW].filter(texts.is_in(unnamed).fill_null(False))

@@ -11,6 +11,7 @@ from domain.failures import Rejected
 from domain.json_document import Json
 from domain.mapping.entity import Entity
 from domain.mapping.fitting import absent_columns
+from domain.mapping.kinds import TIMESTAMP
 from domain.mapping.mapping import Mapping
 from domain.mapping.suggestion import Suggestion, suggest
 from domain.migration.remark import Remark
@@ -173,13 +174,14 @@ def _recommendations(survey: Survey, mapping: Mapping, entity: Entity) -> Iterat
         )
     if survey.duplicate_records:
         yield (
-            f"{_records(survey.duplicate_records)} the id of an earlier record. The first one "
-            "counts, or with updateExisting the last one; a different sourceIdField may tell "
-            "them apart."
+            f"{_records_are(survey.duplicate_records)} of the same ticket as an earlier record, by "
+            "id or by number. The first one counts, or with updateExisting the last one; a "
+            "different sourceIdField may tell them apart."
         )
     if survey.known_records:
         yield (
-            f"{_records(survey.known_records)} an id that the tenant has already, "
+            f"{_records_are(survey.known_records)} of {_tickets(survey.known_records)} that the "
+            "tenant has already, by id or by number, "
             f"{survey.edited_records} of them edited here since. They are skipped; "
             "updateExisting takes over what the file has values for, overwriteEdits also where "
             "somebody edited."
@@ -204,7 +206,7 @@ def _about_dates(survey: Survey, mapping: Mapping, entity: Entity) -> Iterator[s
             f"Pass dateOrder (dmy or mdy): day and month of {survey.dates.ambiguous} dates "
             "cannot be told apart."
         )
-    fields = {field.name for field in entity.fields if field.kind == "timestamp"}
+    fields = {field.name for field in entity.fields if field.kind is TIMESTAMP}
     has_times = any(each.target_field in fields for each in mapping.field_mappings)
     if has_times and not survey.zone_known and mapping.source_timezone is None:
         yield (
@@ -224,3 +226,11 @@ def _is(names: tuple[str, ...]) -> str:
 
 def _records(count: int) -> str:
     return "1 record has" if count == 1 else f"{count} records have"
+
+
+def _records_are(count: int) -> str:
+    return "1 record is" if count == 1 else f"{count} records are"
+
+
+def _tickets(count: int) -> str:
+    return "a ticket" if count == 1 else "tickets"

@@ -1,23 +1,28 @@
 """What the words of typed columns mean: statuses, priorities and booleans."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 T = TypeVar("T")
+
+# Each value of ours, with the words that mean it.
+Vocabulary: TypeAlias = Mapping[T, tuple[str, ...]]
 
 ANY = "*"  # the source value that stands for every value not named otherwise
 
 _TRUE = "true 1 yes y on t active enabled vero wahr ja oui si sí sì verdadero verdadeiro sim vrai"
 _FALSE = "false 0 no n off f inactive disabled falso falsch nein non não nao faux"
-_BOOLEANS = dict.fromkeys(_TRUE.split(), True) | dict.fromkeys(_FALSE.split(), False)
+BOOLEAN_WORDS: Vocabulary[bool] = {True: tuple(_TRUE.split()), False: tuple(_FALSE.split())}
 
 _SPELLINGS = {"canceled": "cancelled"}
 PLANNING = 5  # the last of the platform's scale, and of ServiceNow's
-_PRIORITY_WORDS = {
-    **{"critical": 1, "very high": 1, "highest": 1, "high": 2, "medium": 3, "moderate": 3},
-    **{"normal": 3, "low": 4, "lowest": 4, "very low": 4, "planning": 4},
+PRIORITY_WORDS: Vocabulary[int] = {
+    1: ("critical", "very high", "highest"),
+    2: ("high",),
+    3: ("medium", "moderate", "normal"),
+    4: ("low", "lowest", "very low", "planning"),
 }
 _MARKS = r"[\s.:()\[\]–—-]*"
 _PRIORITY = re.compile(
@@ -37,6 +42,14 @@ def underscored(value: str) -> str:
     return re.sub(r"[\s_]+", "_", fold(value))
 
 
+def words_of(vocabulary: Vocabulary[T]) -> Iterator[tuple[str, T]]:
+    """Each word of the vocabulary, with what it means."""
+    return ((word, meaning) for meaning, words in vocabulary.items() for word in words)
+
+
+_BOOLEANS, _PRIORITIES = dict(words_of(BOOLEAN_WORDS)), dict(words_of(PRIORITY_WORDS))
+
+
 def boolean_of(value: str) -> bool | None:
     """The truth that a word states in English, German, French, Italian, Spanish, Portuguese."""
     return _BOOLEANS.get(fold(value))
@@ -50,7 +63,7 @@ def priority_of(value: str) -> int | None:
     """
     digit, word = _priority_label(value)
     if word is not None:
-        return _PRIORITY_WORDS.get(" ".join(word.split()))
+        return _PRIORITIES.get(" ".join(word.split()))
     return digit if digit is not None and digit <= 4 else None
 
 

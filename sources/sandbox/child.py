@@ -52,7 +52,7 @@ def _batches(spec: ParseSpec, profile: Profile) -> Iterator[Batch]:
     if spec.charset:
         profile.encoding = spec.charset
     profile.delimiter = spec.delimiter
-    read = SOURCES[spec.source].readers[spec.format]
+    read = SOURCES[spec.source].reader(spec.format)
     return read(sys.stdin.buffer, profile, spec.table, Limits())
 
 

@@ -153,13 +153,13 @@ async def _write_rows(
     connection: AsyncConnection, run: Run, chunk: Chunk, expected: Written
 ) -> tuple[Counts, tuple[UUID, UUID], Written]:
     driver = await raw(connection)
-    chunk = await _matched(driver, run, chunk)
+    given, chunk = chunk.rows, await _matched(driver, run, chunk)
     first: UUID = await driver.fetchval("select uuidv7()")
     result = await write_records(driver, run, chunk, is_new=expected is not Written.KNOWN)
     last: UUID = await driver.fetchval("select uuidv7()")
-    is_refused = pl.col("fate") == REFUSED
-    await _note_refused(connection, run, result.left_out.filter(is_refused))
-    await _note_skipped(driver, run, result.left_out.filter(~is_refused))
+    left_out, is_refused = _as_given(result.left_out, given), pl.col("fate") == REFUSED
+    await _note_refused(connection, run, left_out.filter(is_refused))
+    await _note_skipped(driver, run, left_out.filter(~is_refused))
     return result.counts, (first, last), Written.KNOWN if result.met else Written.NEW
 
 
@@ -172,6 +172,12 @@ async def _matched(driver: Driver, run: Run, chunk: Chunk) -> Chunk:
         return chunk
     rows, told = (rows.with_columns(source_id=ids) for rows in (chunk.rows, chunk.told))
     return Chunk.of(chunk.number, rows, told, chunk.failed, is_new=False)
+
+
+def _as_given(left_out: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
+    """Records under the ids of the file, which its owner can find there."""
+    ids = given.select("_row", "source_id")
+    return left_out.select("_row", "fate").join(ids, on="_row", how="left", maintain_order="left")
 
 
 async def _note_refused(connection: AsyncConnection, run: Run, refused: pl.DataFrame) -> None:

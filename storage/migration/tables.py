@@ -17,22 +17,24 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 from sqlalchemy.types import TypeEngine
 
-from domain.mapping.entity import ENTITIES, Entity, Kind
+from domain.mapping.entities.registry import ENTITIES
+from domain.mapping.entity import Entity
+from domain.mapping.kinds import BOOLEAN, PRIORITY, STATUS, TEXT, TIMESTAMP, Kind
 from domain.migration.job import OUTCOMES
 from storage.postgres.columns import count_column, id_column, shared, tenant, time_column
 
-_TYPES: Mapping[Kind, TypeEngine[Any]] = {
-    "text": Text(),
-    "timestamp": DateTime(timezone=True),
-    "boolean": Boolean(),
-    "status": Text(),
-    "priority": SmallInteger(),
+COLUMN_TYPES: Mapping[Kind, TypeEngine[Any]] = {
+    TEXT: Text(),
+    TIMESTAMP: DateTime(timezone=True),
+    BOOLEAN: Boolean(),
+    STATUS: Text(),
+    PRIORITY: SmallInteger(),
 }
 
 
 def _entity(entity: Entity) -> Table:
     fields = (
-        Column(field.name, _TYPES[field.kind], nullable=not field.required)
+        Column(field.name, COLUMN_TYPES[field.kind], nullable=not field.required)
         for field in entity.fields
     )
     return Table(

@@ -12,7 +12,7 @@ FORMATS: tuple[Format, ...] = ("csv", "json", "xml")
 
 
 def records(file: Path, format: Format) -> list[dict[str, str]]:
-    return read(SOURCES["servicenow"].readers[format], file.read_bytes()).values
+    return read(SOURCES["servicenow"].reader(format), file.read_bytes()).values
 
 
 @pytest.mark.parametrize("format", FORMATS)

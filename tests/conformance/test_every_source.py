@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from domain.failures import BadInput
-from domain.mapping.entity import ENTITIES
+from domain.mapping.entities.registry import ENTITIES
 from domain.mapping.mapping import mapping_problems
 from sources import SOURCES, Source
 from sources.readers.batch import ROW
 from tests.sources.reading import Read, read
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+ROOT = Path(__file__).parents[2]
+EXAMPLES, DOCUMENTATION = ROOT / "examples", ROOT / "docs/migration.md"
 FORMATS = [(source.system, format) for source in SOURCES.values() for format in source.readers]
 FILES = sorted(
     path
@@ -26,7 +27,7 @@ FILES = sorted(
 
 def read_example(path: Path, content: bytes | None = None) -> Read:
     source = SOURCES[path.parent.name]
-    reader = source.readers[path.suffix.removeprefix(".")]
+    reader = source.reader(path.suffix.removeprefix("."))
     return read(reader, content or path.read_bytes(), source.table(path.stem))
 
 
@@ -38,7 +39,8 @@ def set_chunk_rows(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
 
 @pytest.mark.parametrize(("system", "format"), FORMATS)
 def test_every_format_has_an_example(system: str, format: str) -> None:
-    assert (EXAMPLES / system / f"incident.{format}").is_file()
+    files = [EXAMPLES / system / f"{entity}.{format}" for entity in SOURCES[system].entities]
+    assert any(file.is_file() for file in files)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}-{path.name}")
@@ -104,9 +106,10 @@ class TestEveryExample:
             ("status", mapping.status_words(entity)),
             ("priority", mapping.priority_words()),
         ):
-            field = mapping.source_of(target)
-            assert field is not None
-            assert all(words.meaning(row[field.source_field]) for row in result.values)
+            if entity.field(target):
+                field = mapping.source_of(target)
+                assert field is not None
+                assert all(words.meaning(row[field.source_field]) for row in result.values)
 
 
 EVERY_SOURCE = pytest.mark.parametrize("source", SOURCES.values(), ids=lambda source: source.system)
@@ -114,8 +117,8 @@ EVERY_SOURCE = pytest.mark.parametrize("source", SOURCES.values(), ids=lambda so
 
 @EVERY_SOURCE
 def test_default_mappings_fit_whatever_the_columns_are(source: Source) -> None:
-    assert source.tables.keys() == ENTITIES.keys()
-    for entity in ENTITIES.values():
+    assert source.entities
+    for entity in map(ENTITIES.__getitem__, source.entities):
         every_column = [name for each in entity.fields for name in (each.name, each.name.title())]
         mapping = source.default_mapping(entity.name, [*every_column, "state", "short_description"])
         assert [*mapping_problems(mapping, entity)] == []
@@ -124,12 +127,33 @@ def test_default_mappings_fit_whatever_the_columns_are(source: Source) -> None:
 
 @EVERY_SOURCE
 def test_of_columns_that_are_spelled_alike_the_exact_one_is_mapped_or_none(source: Source) -> None:
-    def mapped(*columns: str) -> dict[str, str]:
-        mapping = source.default_mapping("incident", columns)
+    def mapped(entity: str, *columns: str) -> dict[str, str]:
+        mapping = source.default_mapping(entity, columns)
         return {each.target_field: each.source_field for each in mapping.field_mappings}
 
-    assert mapped("Number", "number") == {"external_id": "number"}
-    assert mapped("Number", "NUMBER", "Priority") == {"priority": "Priority"}
+    for entity, has in source.entities.items():
+        target, (name, *_) = next(iter(has.columns.items()))
+        others = {name.upper(), name.lower(), name.title()} - {name}
+        assert mapped(entity, *others, name) == {target: name}
+        assert mapped(entity, *others) == {}
+        assert mapped(entity, name.upper()) == {target: name.upper()}
+
+
+@EVERY_SOURCE
+def test_an_entity_that_the_source_does_not_have_is_refused(source: Source) -> None:
+    for ask in (source.table, lambda entity: source.default_mapping(entity, [])):
+        with pytest.raises(BadInput) as refused:
+            ask("spaceship")
+        assert refused.value.problem.code == "entity_unsupported"
+        assert refused.value.problem.detail.endswith(", ".join(source.entities))
+
+
+@EVERY_SOURCE
+def test_the_documentation_says_what_the_source_has(source: Source) -> None:
+    formats = ", ".join(format.upper() for format in source.readers)
+    entities = ", ".join(f"`{entity}`" for entity in source.entities)
+    row = f"| `{source.system}` | {formats} | {entities} |"
+    assert row in DOCUMENTATION.read_text().splitlines()
 
 
 def test_importing_the_registry_loads_no_parser() -> None:

@@ -7,15 +7,14 @@ import polars as pl
 import pytest
 
 from domain.mapping.columns import ROW, map_columns
-from domain.mapping.entity import INCIDENT
+from domain.mapping.entities.incident import INCIDENT
 from domain.mapping.fitting import fit
 from domain.mapping.plan import Plan
 from domain.migration.contradictions import contradictions
 from domain.migration.oddities import oddities
 from domain.migration.remark import Remark, gathered
 from sources import SOURCES
-from sources.readers.batch import Limits, Profile
-from sources.source import LazyReader
+from sources.readers.batch import Limits, Profile, Reader
 from tests.sources.lying import Lying, Told, lying
 from tests.sources.reading import refusal
 
@@ -39,8 +38,8 @@ def imported(made: Lying) -> tuple[dict[str, dict[str, Any]], tuple[Remark, ...]
     return found, gathered(remarks)
 
 
-def _reader(made: Lying) -> LazyReader:
-    return _SOURCE.readers[made.name.rpartition(".")[2]]
+def _reader(made: Lying) -> Reader:
+    return _SOURCE.reader(made.name.rpartition(".")[2])
 
 
 def check(told: Told, row: dict[str, Any] | None, remarks: tuple[Remark, ...]) -> None:

@@ -1,12 +1,12 @@
 """The Tables of storage/*/tables.py say what the migrations have made, and nothing else."""
 
+from collections.abc import AsyncIterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from sqlalchemy import Column, Connection, MetaData, inspect
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Column, Connection, MetaData, inspect, make_url
 
 import storage
 from storage.postgres.columns import shared, tenant
@@ -35,11 +35,12 @@ class Told(NamedTuple):
     is_key: bool
 
 
-Schema = dict[str, dict[str, Told]]  # columns by table
+_DIALECT = make_url("postgresql+asyncpg://").get_dialect()()
+Schema = dict[tuple[str, str], Told]  # by table and column
 
 
 def type_name(type: Any) -> str:
-    name: str = type.compile(dialect=postgresql.dialect())
+    name: str = type.compile(dialect=_DIALECT)
     return name
 
 
@@ -53,8 +54,9 @@ def of_table(column: Column[Any]) -> Told:
 
 def told_by_tables(metadata: MetaData) -> Schema:
     return {
-        table.name: {column.name: of_table(column) for column in table.columns}
+        (table.name, column.name): of_table(column)
         for table in metadata.tables.values()
+        for column in table.columns
     }
 
 
@@ -63,21 +65,19 @@ def told_by_database(connection: Connection, schema: str) -> Schema:
     told: Schema = {}
     for table in inspector.get_table_names(schema):
         keys = inspector.get_pk_constraint(table, schema)["constrained_columns"]
-        told[table] = {
-            each["name"]: Told(
+        for each in inspector.get_columns(table, schema):
+            told[table, each["name"]] = Told(
                 type_name(each["type"]),
                 each["nullable"],
                 each["default"] is not None and "computed" not in each,
                 "computed" in each,
                 each["name"] in keys,
             )
-            for each in inspector.get_columns(table, schema)
-        }
     return told
 
 
 @pytest.fixture
-async def database(fresh_database: str) -> Any:
+async def database(fresh_database: str) -> AsyncIterator[Database]:
     made = Database(fresh_database, pool_size=1)
     await upgrade(made)
     yield made
@@ -91,7 +91,9 @@ async def test_tables_are_as_the_migrations_made_them(database: Database) -> Non
         async with database.engine.connect() as connection:
             found = await connection.run_sync(told_by_database, schema)
         sql_alone = IN_SQL_ALONE[str(metadata.schema)]
-        assert sql_alone <= found.keys()
-        assert told_by_tables(metadata) == {
-            name: columns for name, columns in found.items() if name not in sql_alone
-        }
+        assert sql_alone <= {table for table, _ in found}
+        expected = {place: found[place] for place in found if place[0] not in sql_alone}
+        told = told_by_tables(metadata)
+        places = told.keys() | expected.keys()
+        drifts = {at: (told.get(at), expected.get(at)) for at in places}
+        assert {at: both for at, both in drifts.items() if both[0] != both[1]} == {}

@@ -34,6 +34,7 @@ class Quoting:
     kind = title = description = "quoting"
     config = ChannelConfig
     options = ChannelOptions
+    signing = None
     limits = Limits(PROMPT, keyed=True)
 
     def __init__(self, kind: FailureClass | None) -> None:

@@ -328,6 +328,20 @@ class TestRefused:
         assert [each["row"] for each in errors] == [*range(24_001, 24_011)]
         assert {each["code"] for each in errors} == {"duplicate_record"}
 
+    async def test_one_that_is_known_by_its_number_has_the_id_of_the_file(
+        self, tenant: Tenant
+    ) -> None:
+        some = [(f"x{number}", f"X{number}", "t") for number in range(20_000)]
+        content = json_of(*some, ("s1", "N1", "c"))
+        uploaded = await tenant.upload(content, "a.json", sourceSystem="servicenow")
+        job_id = uploaded.json()["job"]["id"]
+        how = {"continueOnError": True, "matchBy": "number", **self.OPTIONS}
+        await paused_in(tenant, job_id, batchSize=100, **how)
+        await brought(tenant, json_of(("s2", "N1", "a")), "b.json")
+        assert outcome(await resumed(tenant, job_id)) == (20_000, 0, 0, 1)
+        [error] = await tenant.errors(job_id)
+        assert (error["row"], error["sourceId"]) == (20_001, "s1")
+
     async def test_or_all_is_taken_back(self, tenant: Tenant) -> None:
         job_id, _ = await paused(tenant, self.FILE, continueOnError=False, **self.OPTIONS)
         await tenant.migrate(self.LATE)

@@ -12,7 +12,7 @@ import pytest
 from temporalio.client import Client
 
 from api.app import create_app
-from domain.mapping.entity import INCIDENT
+from domain.mapping.entities.incident import INCIDENT
 from storage.migration.undo import undo_chunk, undoable
 from storage.postgres.database import Database
 from tests.faults.exports import export

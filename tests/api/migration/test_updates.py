@@ -251,7 +251,10 @@ class TestTheSameTicketUnderAnotherId:
     async def test_is_known_the_other_way_round(self, tenant: Tenant) -> None:
         await tenant.execute((await self.preview(tenant, self.JSON, "a.json"))["job"]["id"])
         found = await self.preview(tenant, self.CSV, "a.csv")
-        assert outcome(await tenant.execute(found["job"]["id"])) == (1, 0, 1, 0)
+        job = await tenant.execute(found["job"]["id"])
+        assert outcome(job) == (1, 0, 1, 0)
+        listed = [(each["row"], each["sourceId"]) for each in await tenant.skipped(job["id"])]
+        assert listed == [(1, "INC7")], "the file's own id, not the one that it was taken for"
 
     async def test_two_records_of_one_number_are_pointed_out_only(self, tenant: Tenant) -> None:
         await tenant.execute((await self.preview(tenant, self.CSV, "a.csv"))["job"]["id"])

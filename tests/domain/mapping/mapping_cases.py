@@ -7,7 +7,7 @@ import polars as pl
 from hypothesis import strategies as st
 
 from domain.mapping.columns import ROW, Mapped, map_columns
-from domain.mapping.entity import INCIDENT
+from domain.mapping.entities.incident import INCIDENT
 from domain.mapping.mapping import Mapping
 from domain.mapping.plan import Plan
 

@@ -8,7 +8,7 @@ import pytest
 
 from domain.mapping.columns import map_columns
 from domain.mapping.date_evidence import date_evidence
-from domain.mapping.entity import INCIDENT
+from domain.mapping.entities.incident import INCIDENT
 from domain.mapping.plan import Plan
 from tests.domain.mapping.mapping_cases import (
     a_frame,
@@ -153,7 +153,10 @@ class TestTransformations:
 
     def test_a_date_that_does_not_fit_its_format_is_told_so(self) -> None:
         [told] = mapped(a_plan(to("due_at", dateFormat="%Y%m%d")), {"x": "soon"}).rejected
-        assert told.detail == "due_at wants a date; this one does not fit the dateFormat %Y%m%d"
+        assert told.detail == (
+            "due_at wants a date; this one cannot be read by the dateFormat %Y%m%d: correct the"
+            " value, or the mapping's dateFormat"
+        )
         [told] = mapped(a_plan(to("due_at")), {"x": "soon"}).rejected
         assert "name its dateFormat" in told.detail
 
@@ -161,9 +164,12 @@ class TestTransformations:
         plan = a_plan(to("due_at"), zone="Europe/Berlin")
         [told] = mapped(plan, {"x": "2025-07-25 10:00 PDT"}).rejected
         assert told.detail == (
-            "the zone's word in this due_at is not understood: clocks in Europe/Berlin did not"
-            " show it then; pass the sourceTimezone whose clocks did"
+            "due_at ends in a zone's short name that clocks in Europe/Berlin did not show at that"
+            " time; pass the sourceTimezone where they did, name a dateFormat that has the word in"
+            " it, or correct the value"
         )
+        plan = a_plan(to("due_at", dateFormat="%Y-%m-%d %H:%M PDT"), zone="America/Los_Angeles")
+        assert mapped(plan, {"x": "2025-07-25 10:00 PDT"}).rejected == []
 
 
 class TestWords:

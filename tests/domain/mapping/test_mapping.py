@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from domain.mapping.entity import INCIDENT
+from domain.mapping.entities.incident import INCIDENT
 from domain.mapping.mapping import Mapping, mapping_problems
 from domain.values.date_rules import DateRules
 from domain.values.dates import read_instants
@@ -35,7 +35,15 @@ def test_a_default_must_fit_its_field(target: str, default: Any) -> None:
 def test_a_number_has_no_default() -> None:
     [problem] = mapping_problems(a_mapping(to("external_id", defaultValue="none")), INCIDENT)
     assert (problem.pointer, problem.code) == ("/fieldMappings/0/defaultValue", "invalid_default")
-    assert "would share one" in problem.detail
+    assert problem.detail == (
+        "external_id takes no defaultValue: all records without a number would share that one;"
+        " leave it out"
+    )
+
+
+@pytest.mark.parametrize("target", ["external_id", "title"])
+def test_an_empty_default_is_none(target: str) -> None:
+    assert not list(mapping_problems(a_mapping(to(target, defaultValue="")), INCIDENT))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 import pytest
 
-from domain.mapping.entity import INCIDENT, REQUEST
+from domain.mapping.entities.incident import INCIDENT
+from domain.mapping.entities.request import REQUEST
 from domain.mapping.mapping import Mapping
 from domain.mapping.suggestion import Suggestion, suggest
 from tests.domain.mapping.mapping_cases import to

@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.mapping.entity import INCIDENT, REQUEST, Entity
+from domain.mapping.entities.incident import INCIDENT
+from domain.mapping.entities.request import REQUEST
+from domain.mapping.entity import Entity
 from domain.mapping.plan import Plan
 from domain.migration.contradictions import contradictions
 from domain.migration.remark import LISTED_ROWS, Remark, gathered

@@ -3,9 +3,11 @@
 import json
 from typing import Any
 
+import pytest
+
 from domain.failures import Rejected
 from domain.mapping.columns import map_columns
-from domain.mapping.entity import INCIDENT
+from domain.mapping.entities.incident import INCIDENT
 from domain.mapping.mapping import Mapping
 from domain.mapping.plan import Plan
 from domain.migration.preview import Preview, Survey, build_preview
@@ -83,8 +85,18 @@ class TestRecommendations:
         assert preview(mapping, columns=(*columns, "Opened", "Key")).warnings == ()
 
     def test_records_that_share_an_id(self) -> None:
-        assert preview(duplicate_records=1).recommendations[0].startswith("1 record has the id")
-        assert preview(duplicate_records=2).recommendations[0].startswith("2 records have the id")
+        told = "of the same ticket as an earlier record, by id or by number. The first one counts"
+        for count, said in ((1, "1 record is"), (2, "2 records are")):
+            [sentence] = preview(duplicate_records=count).recommendations
+            assert sentence.startswith(f"{said} {told}")
+
+    @pytest.mark.parametrize(
+        ("count", "said"), [(1, "1 record is of a ticket"), (2, "2 records are of tickets")]
+    )
+    def test_records_that_the_tenant_has(self, count: int, said: str) -> None:
+        [sentence] = preview(known_records=count, edited_records=1).recommendations
+        told = "that the tenant has already, by id or by number, 1 of them edited here since."
+        assert sentence.startswith(f"{said} {told}")
 
     def test_records_that_cannot_be_imported(self) -> None:
         (sentence,) = preview(total_records=9, invalid_records=2).recommendations

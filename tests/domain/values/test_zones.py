@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.mapping.entity import INCIDENT
+from domain.mapping.defaults import read_default
+from domain.mapping.entities.incident import INCIDENT
 from domain.values.date_rules import DateRules
 from domain.values.dates import INSTANT, read_instants
 from domain.values.zones import check_known, check_place, zone_names
@@ -45,7 +46,8 @@ def column(locals_: Sequence[datetime | None], zone: str) -> list[datetime | Non
 def default(local: datetime, zone: str) -> object:
     field = INCIDENT.field("due_at")
     assert field is not None
-    return a_mapping(sourceTimezone=zone).defaults(INCIDENT).value(local.isoformat(), field)
+    rules = a_mapping(sourceTimezone=zone).reading_rules(INCIDENT)
+    return read_default(local.isoformat(), field, rules)
 
 
 def around_changes(zone: str) -> list[datetime]:
@@ -171,11 +173,12 @@ from zoneinfo import ZoneInfo
 import polars as pl
 from domain.values.date_rules import DateRules
 from domain.values.dates import read_instants
-from domain.mapping.entity import INCIDENT
+from domain.mapping.entities.incident import INCIDENT
+from domain.mapping.defaults import read_default
 from domain.mapping.mapping import Mapping
 column, _ = read_instants(pl.Series(["2024-01-01 12:00:00"]), DateRules("Europe/Berlin"))
-defaults = Mapping(source_timezone="Europe/Berlin").defaults(INCIDENT)
-default = defaults.value("2024-01-01T12:00:00", INCIDENT.field("due_at"))
+rules = Mapping(source_timezone="Europe/Berlin").reading_rules(INCIDENT)
+default = read_default("2024-01-01T12:00:00", INCIDENT.field("due_at"), rules)
 asked = datetime(2024, 1, 1, 12, tzinfo=ZoneInfo("Europe/Berlin")).astimezone(UTC)
 print(column[0].hour, default.hour, asked.hour)
 """

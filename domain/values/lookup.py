@@ -1,0 +1,35 @@
+"""Looks up the words of a column, and marks the rows that are at fault.
+
+Imports polars: not for workflows or the API.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+from polars.datatypes import DataType, DataTypeClass
+
+from domain.values.reading import Converted
+
+
+def look_up(
+    texts: pl.Series, meaning: Callable[[str], Any], dtype: DataType | DataTypeClass, code: str
+) -> Converted:
+    """Few words in many rows: each one is looked up once. A blank one is an empty value."""
+    words = texts.drop_nulls().unique().to_list()
+    meanings = [meaning(word) if word.strip() else None for word in words]
+    values = texts.replace_strict(words, meanings, default=None, return_dtype=dtype)
+    unknown = [w for w, m in zip(words, meanings, strict=True) if m is None and w.strip()]
+    return Converted(values, fault_where(texts.is_in(unknown), code) if unknown else None)
+
+
+def fault_where(mask: pl.Series, code: str) -> pl.Series | None:
+    """The code in the rows of the mask; None when it has none."""
+    return pl.select(pl.when(mask).then(pl.lit(code))).to_series() if mask.any() else None
+
+
+def first_faults(first: pl.Series | None, second: pl.Series | None) -> pl.Series | None:
+    """Per row the first fault, else the second one; None when there are none at all."""
+    if first is None or second is None:
+        return second if first is None else first
+    return first.zip_with(first.is_not_null(), second)

@@ -1,0 +1,29 @@
+"""By what rules the values of a file are read, and what a column of them becomes.
+
+Cheap to import: polars is only named.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from domain.values.date_rules import DateRules
+from domain.values.vocabulary import Words
+
+if TYPE_CHECKING:  # polars must not come into the API process
+    import polars as pl
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingRules:
+    """What the words of a file mean, and how its dates are written."""
+
+    statuses: Words[str]
+    priorities: Words[int]
+    dates: DateRules
+
+
+class Converted(NamedTuple):
+    """The values of a target column, and a fault code per row; None when there is no fault."""
+
+    values: "pl.Series"
+    faults: "pl.Series | None" = None

@@ -1,0 +1,65 @@
+"""How a source has an entity: by which columns and words, as data."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from domain.mapping.entity import Entity
+from domain.mapping.fitting import column_of
+from domain.mapping.mapping import FieldMapping, PriorityMapping, StatusMapping
+from domain.mapping.mapping import Mapping as ImportMapping
+from domain.values.vocabulary import Vocabulary, underscored, words_of
+
+Names = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class EntityMap:
+    """How a source has one entity.
+
+    `tables` are the source's own names for it. `columns` are the names that a target field may
+    have in a file: the first that is there counts, and where it is empty, the `fallbacks` of the
+    field take its place. `statuses` and `priorities` are the source's words for ours; words that
+    everybody uses (`domain.values.vocabulary`, the entity's own statuses) need none.
+    """
+
+    tables: tuple[str, ...]
+    columns: Names
+    fallbacks: Names = field(default_factory=dict)
+    statuses: Vocabulary[str] = field(default_factory=dict)
+    priorities: Vocabulary[int] = field(default_factory=dict)
+
+    def default_mapping(self, entity: Entity, columns: Sequence[str]) -> ImportMapping:
+        """The mapping of the columns that a file really has."""
+        return ImportMapping(
+            field_mappings=tuple(self._field_mappings(entity, columns)),
+            status_mappings=tuple(
+                StatusMapping(source_status=word, target_status=status)
+                for word, status in words_of(self.statuses)
+            ),
+            priority_mappings=tuple(
+                PriorityMapping(source_priority=word, target_priority=priority)
+                for word, priority in words_of(self.priorities)
+            ),
+        )
+
+    def _field_mappings(self, entity: Entity, columns: Sequence[str]) -> Iterator[FieldMapping]:
+        """Case and the choice of space or underscore do not count, so a header `Short description`
+        is short_description; of several that are alike one has to be spelled exactly so."""
+        changes = {each.name: each.transformation for each in entity.fields}
+        alike: defaultdict[str, list[str]] = defaultdict(list)
+        for column in columns:
+            alike[underscored(column)].append(column)
+
+        def found(names: Iterable[str]) -> tuple[str, ...]:
+            return tuple(filter(None, (column_of(n, alike[underscored(n)]) for n in names)))
+
+        for target, names in self.columns.items():
+            for source in found(names)[:1]:
+                others = found(self.fallbacks.get(target, ()))
+                yield FieldMapping(
+                    source_field=source,
+                    target_field=target,
+                    transformation=changes[target],
+                    fallback_fields=tuple(name for name in others if name != source),
+                )
