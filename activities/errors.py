@@ -56,13 +56,15 @@ def translated(error: Exception | PanicException) -> ApplicationError:
     """The error as histories may keep it."""
     match error:
         case BadInput() | Unproven():
-            return final(error.problem)
+            return non_retryable(error.problem)
         case ObjectNotFound():
-            return final(Problem(code="source_missing", detail="the stored file is gone"))
+            return non_retryable(Problem(code="source_missing", detail="the stored file is gone"))
         case ObjectChanged():
-            return final(Problem(code="source_changed", detail="the stored file is another one"))
+            return non_retryable(
+                Problem(code="source_changed", detail="the stored file is another one")
+            )
         case Superseded():
-            return final(Problem(code="superseded", detail=str(error)))
+            return non_retryable(Problem(code="superseded", detail=str(error)))
     if isinstance(error, _DATABASE):
         return _of_database(error)
     if isinstance(error, _SERVERS):
@@ -71,7 +73,7 @@ def translated(error: Exception | PanicException) -> ApplicationError:
     return _unexpected(error)
 
 
-def final(problem: Problem) -> ApplicationError:
+def non_retryable(problem: Problem) -> ApplicationError:
     """An error that no retry will mend, with the problem as its detail."""
     return ApplicationError(problem.detail, problem, type=problem.code, non_retryable=True)
 
@@ -82,7 +84,7 @@ def _unexpected(error: Exception | PanicException) -> ApplicationError:
     detail = f"unexpected {name}; the worker's log has its message"
     if activity.info().attempt < _ATTEMPTS:
         return ApplicationError(detail, type=name)
-    return final(Problem(code="internal_error", detail=detail))
+    return non_retryable(Problem(code="internal_error", detail=detail))
 
 
 def is_refused(error: Exception) -> bool:
@@ -105,5 +107,5 @@ def _of_database(error: Exception) -> ApplicationError:
     taken = isinstance(cause, asyncpg.UniqueViolationError)
     if isinstance(cause, _FINAL_SQL) and not (taken and activity.info().attempt < _ATTEMPTS):
         detail = f"PostgreSQL refused what was to be written ({name})"
-        return final(Problem(code="database_refused", detail=detail))
+        return non_retryable(Problem(code="database_refused", detail=detail))
     return ApplicationError(f"PostgreSQL: {name}", type=name)

@@ -63,7 +63,7 @@ def not_found(what: str) -> ApiError:
     return ApiError("not_found", f"there is no such {what}")
 
 
-def existing(found: _Found | None, what: str) -> _Found:
+def require_found(found: _Found | None, what: str) -> _Found:
     """What was looked for. Raises ApiError 404 if there is none, also for another tenant's."""
     if found is None:
         raise not_found(what)

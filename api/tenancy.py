@@ -56,7 +56,7 @@ async def list_api_keys(context: InContext, caller: Admin) -> Json:
     """The tenant's keys, without the keys themselves."""
     async with context.database.tenant(caller.tenant_id) as connection:
         keys = await api_keys.listed(connection)
-    return {"data": [_shown(key) for key in keys], "nextCursor": None}
+    return {"data": [_to_response(key) for key in keys], "nextCursor": None}
 
 
 @router.post("/api-keys", status_code=201, tags=["keys"])
@@ -69,7 +69,7 @@ async def create_api_key(
         shown, key = await api_keys.create(
             connection, caller.tenant_id, body.role, body.name, body.expires_at
         )
-        return Created({"data": _shown(shown)}, {"apiKey": key})
+        return Created({"data": _to_response(shown)}, {"apiKey": key})
 
     request = IdempotentRequest(context.database, caller.tenant_id, idempotency_key)
     return await create_once(request, request_hash(body.model_dump()), create)
@@ -84,5 +84,5 @@ async def revoke_api_key(key_id: str, context: InContext, caller: Admin) -> Resp
     return Response(status_code=204)
 
 
-def _shown(key: api_keys.ApiKey) -> Json:
+def _to_response(key: api_keys.ApiKey) -> Json:
     return {to_camel(name): value for name, value in key.items()}

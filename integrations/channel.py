@@ -90,7 +90,7 @@ def _base(url: str) -> str:
     return url
 
 
-def at(names: Iterable[str], why: str) -> ValidationError:
+def field_errors(names: Iterable[str], why: str) -> ValidationError:
     """What is wrong with fields (as clients write them) that do not go together, to be raised."""
     fault = PydanticCustomError("value_error", "{why}", {"why": why})
     return ValidationError.from_exception_data(

@@ -58,12 +58,12 @@ def refusal(
         retry_after=retry_after(reply.headers, datetime.now(UTC)),
         maybe_sent=maybe_sent or fell_over,
         gone=gone,
-        response=kept(reply),
+        response=body_for_record(reply),
     )
     return DeliveryFailed(failure)
 
 
-def kept(reply: Reply) -> str:
+def body_for_record(reply: Reply) -> str:
     """The body as text for the record; nothing of a server within the operator's network."""
     return "" if reply.private else reply.body.decode("utf-8", "replace")[:_KEPT_CHARS]
 

@@ -22,7 +22,7 @@ from temporalio.worker import (
 )
 
 from activities.connections import Connections
-from activities.errors import final
+from activities.errors import non_retryable
 from activities.migration.alone import run_alone
 from activities.migration.job import LoadedJob, load_job
 from activities.migration.keys import new_chunk_number
@@ -94,7 +94,7 @@ class _Counting(ActivityInboundInterceptor):
         problem = _problem(job, work, death, self._connections.memory.process_bytes)
         activity.logger.warning("%s (%d)", problem.detail, starts.own_deaths)
         if starts.hopeless:
-            return final(problem)
+            return non_retryable(problem)
         return ApplicationError(problem.detail, type="process_died")
 
     async def _done(self, job: LoadedJob, work: str) -> int:

@@ -17,13 +17,13 @@ from api.integration.config import (
     SplitConfig,
     channel_of,
     check_resent,
-    checked,
     joined,
     masks,
     patched,
     placed,
     refuse,
     rotated,
+    validate,
     with_signing_secret,
 )
 from api.integration.view import check_configured, is_draft
@@ -166,7 +166,7 @@ class IntegrationWriter:
     def _checked(self, channel: Channel[Any], before: Config, body: NewIntegration) -> Config:
         """What the config is to be. Raises ApiError 422."""
         with placed(body.credentials):
-            config = checked(channel, patched(channel, before, body.given), self.context.policy)
+            config = validate(channel, patched(channel, before, body.given), self.context.policy)
             check_resent(channel, before, config, body.given)
         return config
 

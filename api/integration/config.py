@@ -43,7 +43,7 @@ def _refusal(code: str, detail: str, faults: list[tuple[tuple[str, ...], str]]) 
     return ApiError(code, detail, 422, errors=errors)
 
 
-def checked(channel: Channel[Any], given: Config, policy: Policy) -> Config:
+def validate(channel: Channel[Any], given: Config, policy: Policy) -> Config:
     """The config in its canonical form. Raises ApiError 422 that points at what is wrong."""
     names = secret_names(channel.config)
     masked = [("config", name) for name in sorted(names & given.keys()) if _has_mask(given[name])]

@@ -10,13 +10,13 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from api.auth import Admin, Operator
 from api.context import Context, InContext
-from api.errors import ApiError, existing
+from api.errors import ApiError, require_found
 from api.integration.config import (
     SplitConfig,
     channel_of,
-    checked,
     joined,
     patched,
+    validate,
     with_signing_secret,
 )
 from api.integration.view import check_configured
@@ -48,7 +48,7 @@ class Draft(BaseModel):
 async def test_draft(body: Draft, context: InContext, caller: Admin) -> Json:
     """Test a config before it is saved. Nothing of it is kept; a failed test is an answer, too."""
     channel, given = channel_of(body.type), joined(body.config, body.credentials)
-    config = checked(channel, patched(channel, {}, given), context.policy)
+    config = validate(channel, patched(channel, {}, given), context.policy)
     parts = SplitConfig.of(channel, with_signing_secret(channel, config))
     async with context.database.tenant(caller.tenant_id) as connection:
         id = await integration.new_id(connection)
@@ -62,7 +62,7 @@ async def test_draft(body: Draft, context: InContext, caller: Admin) -> Json:
 async def test_integration(integration_id: UUID, context: InContext, caller: Operator) -> Json:
     """Test the connection and note what was found. A failed test is an answer, too."""
     async with context.database.tenant(caller.tenant_id) as connection:
-        found = existing(await integration.find(connection, integration_id), "integration")
+        found = require_found(await integration.find(connection, integration_id), "integration")
     check_configured(found)
     return await _outcome(context, caller.tenant_id, integration_id, saved=True)
 

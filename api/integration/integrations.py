@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.audit import note
 from api.auth import Admin, Reader
 from api.context import InContext
-from api.errors import ApiError, existing, unique_name
+from api.errors import ApiError, require_found, unique_name
 from api.idempotency import (
     Created,
     IdempotencyKey,
@@ -21,7 +21,7 @@ from api.idempotency import (
     secret_request_hash,
 )
 from api.integration.change import IntegrationChange, IntegrationWriter, NewIntegration
-from api.integration.view import is_draft, seen, type_of
+from api.integration.view import is_draft, to_response, type_of
 from api.page import InNumberedPage
 from api.request_workflow import wake_requests
 from domain.json_document import Json
@@ -55,7 +55,7 @@ async def list_integrations(
     async with context.database.tenant(caller.tenant_id) as connection:
         found = await integration.page(connection, wanted, page.span)
         rests = await destination.rests(connection, {row["id"] for row in found.rows})
-    return page.answer_of(found, [seen(row, rests.get(row["id"])) for row in found.rows])
+    return page.answer_of(found, [to_response(row, rests.get(row["id"])) for row in found.rows])
 
 
 @router.post("", status_code=201)
@@ -70,7 +70,7 @@ async def create_integration(
 
     async def create(connection: AsyncConnection) -> Created:
         written = await IntegrationWriter(context, caller, connection).create(body)
-        answer = {"data": seen(written.row), **_unfinished(written.row)}
+        answer = {"data": to_response(written.row), **_unfinished(written.row)}
         return Created(answer, written.shown_once)
 
     request = IdempotentRequest(context.database, caller.tenant_id, idempotency_key)
@@ -82,9 +82,9 @@ async def create_integration(
 @router.get("/{integration_id}")
 async def get_integration(integration_id: UUID, context: InContext, caller: Reader) -> Json:
     async with context.database.tenant(caller.tenant_id) as connection:
-        found = existing(await integration.find(connection, integration_id), "integration")
+        found = require_found(await integration.find(connection, integration_id), "integration")
         rests = await destination.rests(connection, {integration_id})
-    return {"data": seen(found, rests.get(integration_id))}
+    return {"data": to_response(found, rests.get(integration_id))}
 
 
 @router.patch("/{integration_id}")
@@ -98,13 +98,13 @@ async def change_integration(
     with unique_name("an integration", body.name):
         async with context.database.tenant(caller.tenant_id) as connection:
             found = await integration.find(connection, integration_id, lock=True)
-            found = _listed(existing(found, "integration"))
+            found = _listed(require_found(found, "integration"))
             written = await IntegrationWriter(context, caller, connection).change(found, body)
             woken = await waiting.wake(connection, integration_id)
             silent = await _silenced(connection, written.row)
     if written.row["is_active"]:
         await wake_requests(context.temporal, caller.tenant_id, woken)
-    return {"data": seen(written.row), **written.shown_once, **silent}
+    return {"data": to_response(written.row), **written.shown_once, **silent}
 
 
 @router.post("/{integration_id}/rotate-secret")
@@ -118,10 +118,10 @@ async def rotate_secret(
 
     async def rotate(connection: AsyncConnection) -> Created:
         found = await integration.find(connection, integration_id, lock=True)
-        found = existing(found, "integration")
+        found = require_found(found, "integration")
         written = await IntegrationWriter(context, caller, connection).rotate(found)
         await waiting.wake(connection, integration_id)
-        return Created({"data": seen(written.row)}, written.shown_once)
+        return Created({"data": to_response(written.row)}, written.shown_once)
 
     request = IdempotentRequest(context.database, caller.tenant_id, idempotency_key)
     hash = request_hash({"rotate": str(integration_id)})
@@ -133,7 +133,7 @@ async def delete_integration(integration_id: UUID, context: InContext, caller: A
     """Remove it with its secrets and its log; deliveries that are not over are cancelled."""
     async with context.database.tenant(caller.tenant_id) as connection:
         found = await integration.find(connection, integration_id, lock=True)
-        _listed(existing(found, "integration"))
+        _listed(require_found(found, "integration"))
         reason = "the integration was deleted"
         cancelled = await waiting.cancel(connection, integration_id, reason)
         await integration.remove(connection, integration_id)
@@ -155,7 +155,7 @@ async def list_logs(
     """What was done with the integration, newest first."""
     wanted: Logged = {"level": level, "action": action, "since": since}
     async with context.database.tenant(caller.tenant_id) as connection:
-        existing(await integration.find(connection, integration_id), "integration")
+        require_found(await integration.find(connection, integration_id), "integration")
         found = await integration.logged(connection, integration_id, wanted, page.span)
     return page.answer_of(found, [dict(row) for row in found.rows])
 

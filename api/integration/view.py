@@ -30,7 +30,7 @@ def check_configured(row: Integration) -> None:
         raise ApiError("config_missing", detail)
 
 
-def seen(row: Integration, rests_until: datetime | None = None) -> Json:
+def to_response(row: Integration, rests_until: datetime | None = None) -> Json:
     """A row of storage.integration.integrations as reads show it: no secret but its mask."""
     shown: Json = {name: value for name, value in row.items() if name not in _HIDDEN}
     health = _DRAFT if is_draft(row) else row["connection_status"]

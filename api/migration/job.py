@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.context import Context
-from api.errors import existing
+from api.errors import require_found
 from domain.json_document import Json
 from domain.migration.job import FINAL, Counts, Phase, Status
 from storage.migration import jobs as migration
@@ -19,13 +19,13 @@ _NOTHING = Progress(Counts(), 0)
 
 async def find_job(connection: AsyncConnection, job_id: UUID) -> Job:
     """The tenant's job of this id. Raises ApiError 404, also for another tenant's job."""
-    return existing(await migration.find(connection, job_id), "migration")
+    return require_found(await migration.find(connection, job_id), "migration")
 
 
 async def shown_jobs(context: Context, connection: AsyncConnection, jobs: list[Job]) -> list[Json]:
     """Jobs with their progress, which is the sum of their ledgers."""
     progress = await progress_of(connection, [job["id"] for job in jobs])
-    return [_shown(context, job, progress.get(job["id"], _NOTHING)) for job in jobs]
+    return [_to_response(context, job, progress.get(job["id"], _NOTHING)) for job in jobs]
 
 
 def shown_status(job: Job) -> Status:
@@ -33,7 +33,7 @@ def shown_status(job: Job) -> Status:
     return Status.PROCESSING if job["phase"] == Phase.UNDOING else Status(job["status"])
 
 
-def _shown(context: Context, job: Job, progress: Progress) -> Json:
+def _to_response(context: Context, job: Job, progress: Progress) -> Json:
     counts, rate, remaining = progress.counts, None, None
     if counts.processed and progress.seconds:
         rate = counts.processed / progress.seconds

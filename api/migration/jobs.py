@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 from api.audit import note
 from api.auth import Caller, Operator, Reader
 from api.context import Context, InContext
-from api.errors import ApiError, existing
+from api.errors import ApiError, require_found
 from api.migration.given import Given, unknown
 from api.migration.job import find_job, shown_jobs, shown_status
 from api.migration.job_workflow import roll_back, send_update
@@ -191,7 +191,7 @@ async def _add_mapping(context: InContext, caller: Operator, job_id: UUID, given
         if not given.of(caller).names_one:
             await find_job(connection, job_id)
             return 0
-        job = existing(await migration.lock(connection, job_id), "migration")
+        job = require_found(await migration.lock(connection, job_id), "migration")
         if job["status"] != Status.PREVIEW:
             raise ApiError("invalid_state", not_now(job["status"]))
         mapping = await given.chosen(connection, job["entity_type"], job["source_system"])

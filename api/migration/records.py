@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from api.auth import Reader
 from api.context import InContext
-from api.errors import existing, not_found
+from api.errors import not_found, require_found
 from api.page import InPage
 from domain.json_document import Json
 from domain.mapping.entities.registry import ENTITIES
@@ -31,15 +31,15 @@ async def list_records(
     filters = {name: value for name, value in given.items() if value is not None}
     async with context.database.tenant(caller.tenant_id) as connection:
         rows = await record.page(connection, entity_type, filters, page.wanted, page.after)
-    return page.answer(rows, [_shown(row) for row in rows])
+    return page.answer(rows, [_to_response(row) for row in rows])
 
 
 @router.get("/{entity_type}/{record_id}")
 async def get_record(entity_type: str, record_id: UUID, context: InContext, caller: Reader) -> Json:
     _known(entity_type)
     async with context.database.tenant(caller.tenant_id) as connection:
-        row = existing(await record.find(connection, entity_type, record_id), "record")
-    return {"data": _shown(row)}
+        row = require_found(await record.find(connection, entity_type, record_id), "record")
+    return {"data": _to_response(row)}
 
 
 def _known(entity_type: str) -> None:
@@ -47,7 +47,7 @@ def _known(entity_type: str) -> None:
         raise not_found("entity type")
 
 
-def _shown(row: record.Record) -> Json:
+def _to_response(row: record.Record) -> Json:
     # A 64-bit number does not survive JSON in a browser.
     return {
         **row,

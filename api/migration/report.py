@@ -88,7 +88,7 @@ async def _page(context: Context, caller: Caller, listed: Listed, job_id: UUID, 
     async with context.database.tenant(caller.tenant_id) as connection:
         await find_job(connection, job_id)
         rows = await listed.find(connection, job_id, page.wanted, page.after)
-    return page.answer(rows, [_shown(listed, row) for row in rows])
+    return page.answer(rows, [_to_response(listed, row) for row in rows])
 
 
 async def _download(
@@ -114,7 +114,7 @@ async def _csv(
             rows = await listed.find(connection, job_id, _BATCH, after)
         if not rows:
             return
-        yield _csv_lines(map(_safe, _shown(listed, row).values()) for row in rows)
+        yield _csv_lines(map(_safe, _to_response(listed, row).values()) for row in rows)
         after = rows[-1]["id"]
 
 
@@ -129,7 +129,7 @@ def _safe(cell: object) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _shown(listed: Listed, row: Mapping[str, object]) -> Json:
+def _to_response(listed: Listed, row: Mapping[str, object]) -> Json:
     return {name: row[column] for name, column in listed.columns.items()}
 
 

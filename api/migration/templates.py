@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Caller, Operator, Reader
 from api.context import InContext
-from api.errors import existing, not_found, unique_name
+from api.errors import not_found, require_found, unique_name
 from api.idempotency import Created, IdempotencyKey, IdempotentRequest, create_once, request_hash
 from api.migration.given import MappingConfig, check_mapping, check_source, check_tenant, plain
 from api.page import InPage
@@ -89,7 +89,7 @@ class TemplateBody(
 async def list_templates(context: InContext, caller: Reader, page: InPage) -> Json:
     async with context.database.tenant(caller.tenant_id) as connection:
         rows = await template.page(connection, page.wanted, page.after)
-    return page.answer(rows, [_shown(row) for row in rows])
+    return page.answer(rows, [_to_response(row) for row in rows])
 
 
 @router.post("", status_code=201)
@@ -105,7 +105,7 @@ async def create_template(
         row = await template.create(
             connection, caller.tenant_id, values | {"created_by": caller.key_id}
         )
-        return Created({"data": _shown(row)})
+        return Created({"data": _to_response(row)})
 
     request = IdempotentRequest(context.database, caller.tenant_id, idempotency_key)
     with unique_name("a template", body.root.name):
@@ -115,8 +115,8 @@ async def create_template(
 @router.get("/{template_id}")
 async def get_template(template_id: UUID, context: InContext, caller: Reader) -> Json:
     async with context.database.tenant(caller.tenant_id) as connection:
-        found = existing(await template.find(connection, template_id), "template")
-    return {"data": _shown(found)}
+        found = require_found(await template.find(connection, template_id), "template")
+    return {"data": _to_response(found)}
 
 
 @router.put("/{template_id}")
@@ -127,7 +127,7 @@ async def replace_template(
     with unique_name("a template", body.root.name):
         async with context.database.tenant(caller.tenant_id) as connection:
             found = await template.replace(connection, template_id, values)
-    return {"data": _shown(existing(found, "template"))}
+    return {"data": _to_response(require_found(found, "template"))}
 
 
 @router.delete("/{template_id}", status_code=204)
@@ -138,7 +138,7 @@ async def delete_template(template_id: UUID, context: InContext, caller: Operato
     return Response(status_code=204)
 
 
-def _shown(row: template.Template) -> Json:
+def _to_response(row: template.Template) -> Json:
     return {
         "id": str(row["id"]),
         "name": row["name"],

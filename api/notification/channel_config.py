@@ -91,19 +91,19 @@ def check_admin(caller: Caller) -> None:
         raise ApiError("forbidden", detail)
 
 
-def shown(row: SeenChannel) -> Json:
+def to_response(row: SeenChannel) -> Json:
     """A channel as reads show it: no secret, whatever was once saved
     in it."""
     channel = CHANNELS.get(row["type"])
     hidden = ("own_config", "own_hints", "integration_active")
     answer: Json = {name: value for name, value in row.items() if name not in hidden}
-    config = {name: _shown(channel, name, row["config"][name]) for name in row["config"]}
+    config = {name: _visible(channel, name, row["config"][name]) for name in row["config"]}
     config |= {**(row["own_config"] or {}), **(row["own_hints"] or {})}
     answer |= condition(row["connection_status"])
     return answer | {"config": config, "warnings": list(_warnings(channel, row))}
 
 
-def _shown(channel: Channel[Any] | None, name: str, value: Any) -> Any:
+def _visible(channel: Channel[Any] | None, name: str, value: Any) -> Any:
     """The value of what is known to be no secret."""
     if channel is None:
         return _HIDDEN

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Operator, Reader
 from api.context import InContext
-from api.errors import existing, unique_name
+from api.errors import require_found, unique_name
 from api.idempotency import (
     Created,
     IdempotencyKey,
@@ -19,7 +19,7 @@ from api.idempotency import (
     secret_request_hash,
 )
 from api.notification.channel_change import ChannelChange, ChannelWriter, NewChannel
-from api.notification.channel_config import shown
+from api.notification.channel_config import to_response
 from api.page import InNumberedPage
 from api.request_workflow import wake_requests
 from domain.json_document import Json
@@ -39,7 +39,7 @@ async def list_channels(
 ) -> Json:
     async with context.database.tenant(caller.tenant_id) as connection:
         found = await channel.page(connection, type, page.span)
-    return page.answer_of(found, [shown(row) for row in found.rows])
+    return page.answer_of(found, [to_response(row) for row in found.rows])
 
 
 @router.post("", status_code=201)
@@ -54,8 +54,8 @@ async def create_channel(
 
     async def create(connection: AsyncConnection) -> Created:
         id, done = await ChannelWriter(context, caller, connection).create(body)
-        row = existing(await channel.see(connection, id), "notification channel")
-        return Created({"data": shown(row)}, done.shown_once)
+        row = require_found(await channel.see(connection, id), "notification channel")
+        return Created({"data": to_response(row)}, done.shown_once)
 
     request = IdempotentRequest(context.database, caller.tenant_id, idempotency_key)
     hash = await _hash(body, idempotency_key)
@@ -75,8 +75,8 @@ async def _hash(body: NewChannel, key: str | None) -> str:
 async def get_channel(channel_id: UUID, context: InContext, caller: Reader) -> Json:
     """The channel, how its integration fares, and, as `warnings`, why nothing goes through it."""
     async with context.database.tenant(caller.tenant_id) as connection:
-        found = existing(await channel.see(connection, channel_id), "notification channel")
-    return {"data": shown(found)}
+        found = require_found(await channel.see(connection, channel_id), "notification channel")
+    return {"data": to_response(found)}
 
 
 @router.patch("/{channel_id}")
@@ -87,11 +87,13 @@ async def change_channel(
     those that waited for it to be mended."""
     with unique_name("a notification channel", body.name):
         async with context.database.tenant(caller.tenant_id) as connection:
-            found = existing(await channel.find(connection, channel_id), "notification channel")
+            found = require_found(
+                await channel.find(connection, channel_id), "notification channel"
+            )
             done = await ChannelWriter(context, caller, connection).change(found, body)
-            row = existing(await channel.see(connection, channel_id), "notification channel")
+            row = require_found(await channel.see(connection, channel_id), "notification channel")
     await wake_requests(context.temporal, caller.tenant_id, done.woken)
-    return {"data": shown(row), **done.shown_once}
+    return {"data": to_response(row), **done.shown_once}
 
 
 _Force = Annotated[bool, Query(description="Take it out of the preferences that name it.")]

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import OPERATE, Operator
 from api.context import InContext
-from api.errors import ApiError, existing
+from api.errors import ApiError, require_found
 from api.request_workflow import wake_requests
 from domain.json_document import Json
 from domain.notification.delivery import DeliveryStatus, Reason
@@ -57,24 +57,24 @@ async def resend(delivery_id: UUID, context: InContext, caller: Operator) -> Jso
     """Send it again, from the start of its schedule, whatever became of it: through its channel as
     that is now, and at once, also where the destination asked for a rest."""
     async with context.database.tenant(caller.tenant_id) as connection:
-        found = existing(await delivery.find(connection, delivery_id), "delivery")
+        found = require_found(await delivery.find(connection, delivery_id), "delivery")
         requests = await send_again(connection, [found])
     if not requests:
         raise ApiError("invalid_state", "the delivery is being sent at this moment")
     await wake_requests(context.temporal, caller.tenant_id, requests)
-    return await _shown_now(context, caller, found)
+    return await _to_response_now(context, caller, found)
 
 
 @router.post("/{delivery_id}/cancel", status_code=202)
 async def cancel(delivery_id: UUID, context: InContext, caller: Operator) -> Json:
     """Send it no more; what is in flight cannot be called back."""
     async with context.database.tenant(caller.tenant_id) as connection:
-        found = existing(await delivery.find(connection, delivery_id), "delivery")
+        found = require_found(await delivery.find(connection, delivery_id), "delivery")
         if not await delivery.cancel(connection, delivery_id):
             raise ApiError("invalid_state", f"the delivery is {found['status']} already")
         await waiting.note_wakes(connection, {found["request_id"]})
     await wake_requests(context.temporal, caller.tenant_id, {found["request_id"]})
-    return await _shown_now(context, caller, found)
+    return await _to_response_now(context, caller, found)
 
 
 async def send_again(connection: AsyncConnection, found: Sequence[Delivery]) -> set[UUID]:
@@ -89,7 +89,10 @@ async def with_deliveries(connection: AsyncConnection, rows: Sequence[Notificati
     found: dict[UUID, list[WaitingDelivery]] = defaultdict(list)
     for each in await delivery.of_notifications(connection, [row["id"] for row in rows]):
         found[each["notification_id"]].append(each)
-    return [_shown(row, [_delivery(each) for each in found[row["id"]]]) for row in rows]
+    return [
+        _to_response(row, [_delivery_to_response(each) for each in found[row["id"]]])
+        for row in rows
+    ]
 
 
 async def with_attempts(connection: AsyncConnection, row: Notification, is_operator: bool) -> Json:
@@ -99,13 +102,13 @@ async def with_attempts(connection: AsyncConnection, row: Notification, is_opera
     fields = (*_OF_ATTEMPT, *_FOR_OPERATORS) if is_operator else _OF_ATTEMPT
     for each in await delivery.attempts_of(connection, [each["id"] for each in deliveries]):
         attempts[each["delivery_id"]].append(_part(each, fields))
-    shown = [_delivery(each) | {"log": attempts[each["id"]]} for each in deliveries]
-    return _shown(row, shown)
+    shown = [_delivery_to_response(each) | {"log": attempts[each["id"]]} for each in deliveries]
+    return _to_response(row, shown)
 
 
-async def _shown_now(context: InContext, caller: Operator, found: Delivery) -> Json:
+async def _to_response_now(context: InContext, caller: Operator, found: Delivery) -> Json:
     async with context.database.tenant(caller.tenant_id) as connection:
-        row = existing(
+        row = require_found(
             await notification.find(connection, found["notification_id"]), "notification"
         )
         shown = await with_attempts(connection, row, caller.role in OPERATE)
@@ -114,13 +117,13 @@ async def _shown_now(context: InContext, caller: Operator, found: Delivery) -> J
     return {"data": next(mine, None) or _part({**found, "rests_until": None}, _OF_DELIVERY)}
 
 
-def _shown(row: Notification, deliveries: list[Json]) -> Json:
+def _to_response(row: Notification, deliveries: list[Json]) -> Json:
     user = row["recipient"]
     told = {"user": user, "notes": notes(row["metadata"], user), "deliveries": deliveries}
     return _part(row, _OF_NOTIFICATION) | told
 
 
-def _delivery(row: WaitingDelivery) -> Json:
+def _delivery_to_response(row: WaitingDelivery) -> Json:
     """A finished delivery shows no next attempt, whatever its row still holds. A waiting one waits
     for its own time, for that of its destination, and for its integration to be switched on."""
     if row["completed_at"]:

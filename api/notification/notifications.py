@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import OPERATE, Notifier, Operator, Reader
 from api.context import InContext
-from api.errors import existing
+from api.errors import require_found
 from api.idempotency import Created, IdempotencyKey, IdempotentRequest, create_once, request_hash
 from api.notification.deliveries import send_again, with_attempts, with_deliveries
 from api.page import InPage
@@ -123,7 +123,7 @@ async def get_notification(notification_id: UUID, context: InContext, caller: Re
     """One notification with its deliveries and their attempts. Vendors' answers are shown to
     admins and operators only."""
     async with context.database.tenant(caller.tenant_id) as connection:
-        row = existing(await notification.find(connection, notification_id), "notification")
+        row = require_found(await notification.find(connection, notification_id), "notification")
         return {"data": await with_attempts(connection, row, caller.role in OPERATE)}
 
 
@@ -132,7 +132,7 @@ async def resend_notification(notification_id: UUID, context: InContext, caller:
     """Send all its deliveries again, whatever became of them, and tell those channels of it that
     it would go to now; what stands in the way of one is its `reason` afterwards."""
     async with context.database.tenant(caller.tenant_id) as connection:
-        row = existing(await notification.find(connection, notification_id), "notification")
+        row = require_found(await notification.find(connection, notification_id), "notification")
         await notification.route_again(connection, row["id"])
         found = await delivery.of_notifications(connection, [notification_id])
         requests = await send_again(connection, found)

@@ -45,7 +45,7 @@ async def get_preferences(user_id: UserId, context: InContext, caller: Reader) -
     """The user's choice; for those who have made none, what holds for them."""
     async with context.database.tenant(caller.tenant_id) as connection:
         found = await preference.find(connection, user_id)
-    return _shown(user_id, *(found or (Preferences(), None)))
+    return _to_response(user_id, *(found or (Preferences(), None)))
 
 
 @router.put("/{user_id}")
@@ -57,7 +57,7 @@ async def replace_preferences(
         await _check_channels(connection, body)
         at = await preference.put(connection, user_id, body)
         await note(connection, caller, "update", "notification_preferences", user_id)
-    return _shown(user_id, body, at)
+    return _to_response(user_id, body, at)
 
 
 @router.put("/{user_id}/{event_type}/{channel_type}")
@@ -77,7 +77,7 @@ async def choose(
             raise ApiError("too_many_choices", detail, limit=CHOICES)
         at = await preference.put(connection, row.user_id, chosen)
         await note(connection, caller, "update", "notification_preferences", row.user_id)
-    return _shown(row.user_id, chosen, at)
+    return _to_response(row.user_id, chosen, at)
 
 
 async def _check_channels(connection: AsyncConnection, chosen: Preferences) -> None:
@@ -93,6 +93,6 @@ async def _check_channels(connection: AsyncConnection, chosen: Preferences) -> N
         raise ApiError("unknown_channel", "not all the channels exist", errors=errors)
 
 
-def _shown(user_id: str, chosen: Preferences, at: datetime | None) -> Json:
+def _to_response(user_id: str, chosen: Preferences, at: datetime | None) -> Json:
     shown = chosen.model_dump(mode="json", by_alias=True)
     return {"data": {"userId": user_id, **shown, "updatedAt": at}}

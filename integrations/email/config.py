@@ -12,7 +12,7 @@ from pydantic import (
 )
 
 from egress.guard import Refused, parse_host
-from integrations.channel import BaseUrl, ChannelConfig, ChannelOptions, at
+from integrations.channel import BaseUrl, ChannelConfig, ChannelOptions, field_errors
 from integrations.email.address import GreetingName, SavedMailbox
 from integrations.oauth import Grant
 
@@ -106,14 +106,16 @@ class EmailConfig(ChannelConfig):
         }
         if self.token_url is None:
             if loose := [name for name, value in named.items() if value is not None]:
-                raise at(loose, "goes with a tokenUrl, where tokens are asked for")
+                raise field_errors(loose, "goes with a tokenUrl, where tokens are asked for")
         elif self.client_id is None:
-            raise at(("clientId",), "with a tokenUrl, a client id is needed")
+            raise field_errors(("clientId",), "with a tokenUrl, a client id is needed")
         elif self.refresh_token is None and self.client_secret is None:
-            raise at(("clientSecret", "refreshToken"), "with a tokenUrl, one of them is needed")
+            raise field_errors(
+                ("clientSecret", "refreshToken"), "with a tokenUrl, one of them is needed"
+            )
         elif self.refresh_token is None and self.scope is None:
             why = "client credentials need one (Microsoft: https://outlook.office365.com/.default)"
-            raise at(("scope",), why)
+            raise field_errors(("scope",), why)
         return self
 
     def urls(self) -> tuple[str, ...]:

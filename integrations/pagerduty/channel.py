@@ -22,7 +22,14 @@ from domain.notification.severity import Severity, SeveritySetting
 from domain.redaction import Redactor
 from egress.client import Egress, Reply
 from integrations.channel import BaseUrl, ChannelConfig, ChannelOptions, Limits, Outgoing, matching
-from integrations.reply import is_page, json_object, kept, of_the_content, refusal, undocumented
+from integrations.reply import (
+    body_for_record,
+    is_page,
+    json_object,
+    of_the_content,
+    refusal,
+    undocumented,
+)
 from integrations.text import compact, cut, json_bytes, link, one_line
 
 SUMMARY_CHARS, DEDUP_KEY_CHARS = 1_024, 255
@@ -117,7 +124,7 @@ class PagerDuty:
         reply = await _enqueue(outgoing.config, request, egress)
         confirmed = json_object(reply).get("status") == "success"
         reference = {"dedup_key": request["dedup_key"]}
-        return Receipt(confirmed, reply.status, reference, kept(reply))
+        return Receipt(confirmed, reply.status, reference, body_for_record(reply))
 
     async def test(self, config: PagerDutyConfig, egress: Egress) -> list[Check]:
         checks = [

@@ -14,7 +14,7 @@ from domain.json_document import Json
 from domain.redaction import Redactor
 from egress.client import Egress, Reply
 from integrations.channel import Limits, Outgoing
-from integrations.reply import error_code, is_page, json_object, kept, refusal
+from integrations.reply import body_for_record, error_code, is_page, json_object, refusal
 from integrations.slack.blocks import content
 from integrations.slack.config import SlackConfig, SlackOptions, canonical, place
 from integrations.slack.errors import KINDS, advice_on, kind_of
@@ -66,12 +66,12 @@ class Slack:
         if outgoing.config.bot_token is None:
             reply = await _post(outgoing.config, request, egress)
             _check_posted(reply)
-            return Receipt(True, reply.status, response=kept(reply))
+            return Receipt(True, reply.status, response=body_for_record(reply))
         client = _client(outgoing.config, egress)
         posted = await client.chat_postMessage(**request)
         reference = {name: str(posted.get(name, "")) for name in ("channel", "ts")}
         where = place(reference["channel"])
-        return Receipt(True, 200, reference, kept(client.reply), where)
+        return Receipt(True, 200, reference, body_for_record(client.reply), where)
 
     async def test(self, config: SlackConfig, egress: Egress) -> list[Check]:
         if config.bot_token is None:

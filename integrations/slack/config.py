@@ -10,7 +10,14 @@ from pydantic.alias_generators import to_camel
 
 from domain.json_document import Json
 from domain.notification.event_type import closest
-from integrations.channel import BaseUrl, ChannelConfig, ChannelOptions, at, matching, url_and_host
+from integrations.channel import (
+    BaseUrl,
+    ChannelConfig,
+    ChannelOptions,
+    field_errors,
+    matching,
+    url_and_host,
+)
 
 API = "https://slack.com/api"
 _CHANNELS = 200
@@ -102,13 +109,15 @@ class SlackConfig(ChannelConfig):
     def _one_way(self) -> Self:
         if (self.bot_token is None) == (self.webhook_url is None):
             why = "either a botToken or a webhookUrl is needed, and not both"
-            raise at(("botToken", "webhookUrl"), why)
+            raise field_errors(("botToken", "webhookUrl"), why)
         if self.bot_token and self.default_channel is None:
-            raise at(("defaultChannel",), "with a botToken, a default channel is needed")
+            raise field_errors(("defaultChannel",), "with a botToken, a default channel is needed")
         of_the_bot = self.model_fields_set & {"default_channel", "channel_map", "base_url"}
         given = [to_camel(name) for name in sorted(of_the_bot) if getattr(self, name)]
         if self.webhook_url and given:
-            raise at(given, "goes with a botToken: an incoming webhook has a channel of its own")
+            raise field_errors(
+                given, "goes with a botToken: an incoming webhook has a channel of its own"
+            )
         return self
 
     def urls(self) -> tuple[str, ...]:

@@ -21,7 +21,14 @@ from domain.notification.event import Action, Severity
 from domain.notification.message import Message
 from egress.client import Egress, Reply
 from integrations.channel import ChannelConfig, ChannelOptions, Limits, Outgoing, url_and_host
-from integrations.reply import error_code, is_page, json_object, kept, of_the_content, refusal
+from integrations.reply import (
+    body_for_record,
+    error_code,
+    is_page,
+    json_object,
+    of_the_content,
+    refusal,
+)
 from integrations.teams.card import envelope
 from integrations.text import compact
 
@@ -100,7 +107,7 @@ class Teams:
         reply = await _trigger(outgoing.config, request, egress)
         run = reply.headers.get(_RUN, "")
         reference = {"workflow_run_id": run} if re.fullmatch(r"[!-~]{1,100}", run) else None
-        return Receipt(_is_confirmed(reply), reply.status, reference, kept(reply))
+        return Receipt(_is_confirmed(reply), reply.status, reference, body_for_record(reply))
 
     async def test(self, config: TeamsConfig, egress: Egress) -> list[Check]:
         """Nothing but a real card proves anything."""

@@ -22,7 +22,7 @@ from domain.json_document import Json
 from domain.notification.message import Message
 from egress.client import Egress, Reply, frames, is_header
 from integrations.channel import ChannelConfig, ChannelOptions, Limits, Outgoing, Signing
-from integrations.reply import kept, refusal
+from integrations.reply import body_for_record, refusal
 from integrations.text import compact, cut, json_bytes
 from integrations.webhook.signing import PREFIX, key, new_secret, sign
 
@@ -145,7 +145,7 @@ class Webhook:
         self, outgoing: Outgoing[WebhookConfig], request: Json, egress: Egress
     ) -> Receipt:
         reply = await _post(outgoing.config, outgoing.message.delivery_id, request, egress)
-        return Receipt(True, reply.status, response=kept(reply))
+        return Receipt(True, reply.status, response=body_for_record(reply))
 
     async def test(self, config: WebhookConfig, egress: Egress) -> list[Check]:
         event = _event("firelater.test", datetime.now(UTC), {"title": "A test of this webhook"})

@@ -12,7 +12,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from activities.errors import final
+from activities.errors import non_retryable
 from domain.failures import Problem
 from domain.migration.job import Options, Phase, Status
 from embedded.binaries import program_path
@@ -31,7 +31,7 @@ HISTORIES = Path(__file__).parent / "histories"
 ROOT = Path(__file__).parents[2]
 _EARLY = "limit.historyCount.suggestContinueAsNew=120"  # events; makes continued_as_new short
 
-SUPERSEDED = final(Problem(code="superseded", detail="the job is elsewhere"))
+SUPERSEDED = non_retryable(Problem(code="superseded", detail="the job is elsewhere"))
 
 Scenario = Callable[[Steering], Awaitable[None]]
 
@@ -58,7 +58,7 @@ async def cancelled_from_outside(steer: Steering) -> None:
 
 async def failed_while_parsing(steer: Steering) -> None:
     problem = Problem(code="csv_unclosed_quote", detail="a quote is not closed", line=7)
-    steer.job.failures["parse_upload"] = final(problem)
+    steer.job.failures["parse_upload"] = non_retryable(problem)
     await steer.start()
 
 

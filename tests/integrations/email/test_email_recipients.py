@@ -155,11 +155,11 @@ def test_options_that_cannot_work_are_refused(options: dict[str, Any]) -> None:
 
 def test_the_api_saves_no_address_with_a_dot() -> None:
     from api.errors import ApiError
-    from api.integration.config import checked
+    from api.integration.config import validate
 
     given = {"host": "mail.example.com", "fromAddress": SENDER, "to": ["a@x.example", DOTTED[0]]}
     with pytest.raises(ApiError) as refused:
-        checked(EMAIL, given, Policy.parse(""))
+        validate(EMAIL, given, Policy.parse(""))
     [error] = refused.value.more["errors"]
     assert error["pointer"] == "/config/to/1"
     assert "dot" in error["detail"]

@@ -16,7 +16,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.errors import final
+from activities.errors import non_retryable
 from domain.failures import Problem
 from domain.migration.job import Counts, Options, Phase, Status, Undone
 from workflows.migration import messages as m
@@ -173,7 +173,7 @@ class FakeJob:
 
     async def close_job(self, input: m.CloseInput) -> m.Closed:
         if input.status in self.unproven:
-            raise final(self.unproven.pop(input.status))
+            raise non_retryable(self.unproven.pop(input.status))
         await self._row(input.status, Phase.DONE)
         return m.Closed(status=input.status, counts=self.counts)
 

@@ -7,7 +7,7 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.exceptions import ApplicationError, CancelledError
 
-from activities.errors import final
+from activities.errors import non_retryable
 from domain.failures import Problem
 from domain.migration.job import Counts, Phase, Status, Undone
 from tests.workflows.migration.fake_job import SEGMENT, FakeJob, working
@@ -71,7 +71,9 @@ class TestTheWayThrough:
         assert "import_segment" not in job.calls
 
     async def test_a_clean_up_that_fails_is_a_warning(self, steer: Steering, job: FakeJob) -> None:
-        job.failures["clean_up"] = final(Problem(code="storage", detail="the store is down"))
+        job.failures["clean_up"] = non_retryable(
+            Problem(code="storage", detail="the store is down")
+        )
         await steer.previewed()
         await steer.execute()
         assert (await steer.result()).status is Status.COMPLETED
@@ -344,7 +346,7 @@ class TestFailure:
     async def test_it_is_taken_back_and_says_why(
         self, steer: Steering, job: FakeJob, step: str
     ) -> None:
-        job.failures[step] = final(DAMAGED)
+        job.failures[step] = non_retryable(DAMAGED)
         await steer.start()
         if step == "begin_import":
             await job.reads(Status.PREVIEW)
@@ -363,7 +365,7 @@ class TestFailure:
         await gate.reached()
         await steer.pause()
         gate.opened.set()
-        job.failures["import_segment"] = final(DAMAGED)
+        job.failures["import_segment"] = non_retryable(DAMAGED)
         await steer.resume()
         await steer.failure()
         assert job.asked("close_job")[0].undone == Undone()
@@ -371,7 +373,7 @@ class TestFailure:
 
     async def test_who_waits_for_a_preview_is_told(self, steer: Steering, job: FakeJob) -> None:
         await steer.previewed()
-        job.failures["validate_records"] = final(DAMAGED)
+        job.failures["validate_records"] = non_retryable(DAMAGED)
         assert await refusal(steer.preview(2)) == "the job is undoing"
         await steer.failure()
 

@@ -7,14 +7,14 @@ import pytest
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
-from activities.errors import final
+from activities.errors import non_retryable
 from domain.failures import Problem
 from domain.migration.job import Options, Phase, Status
 from tests.operating.operator import Operator
 from tests.workflows.migration.fake_job import PATIENCE, FakeJob, working
 from tests.workflows.migration.steering import Steering, refusal
 
-SUPERSEDED = final(Problem(code="superseded", detail="the job is elsewhere"))
+SUPERSEDED = non_retryable(Problem(code="superseded", detail="the job is elsewhere"))
 
 
 @pytest.fixture(autouse=True)
@@ -134,7 +134,7 @@ async def test_who_asks_during_the_look_up_of_a_job_that_waits_is_served(
 async def test_a_mapping_that_does_not_exist_is_refused(job: FakeJob, steer: Steering) -> None:
     await steer.previewed()
     missing = Problem(code="mapping_missing", detail="the job has no mapping 99")
-    job.failures["validate_records"] = final(missing)
+    job.failures["validate_records"] = non_retryable(missing)
     assert await refusal(steer.preview(99)) == "the job has no mapping 99"
     del job.failures["validate_records"]
     await steer.reaches(Phase.AWAITING_EXECUTE)

@@ -8,7 +8,7 @@ import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 
-from activities.errors import final
+from activities.errors import non_retryable
 from domain.failures import Problem
 from domain.migration.job import Phase, Status, Undone
 from tests.workflows.migration.fake_job import SUMMARY, FakeJob, working
@@ -58,7 +58,7 @@ async def test_a_terminated_job_ends_as_failed_and_says_why(client: Client, job:
 
 
 async def test_a_clean_up_that_fails_is_a_warning(client: Client, job: FakeJob) -> None:
-    job.failures["clean_up"] = final(Problem(code="storage", detail="the store is down"))
+    job.failures["clean_up"] = non_retryable(Problem(code="storage", detail="the store is down"))
     await (await rollback(client, job)).result()
     assert job.asked("close_job")[0].cleaned is False
     assert job.status is Status.ROLLED_BACK
