@@ -127,12 +127,16 @@ def test_default_mappings_fit_whatever_the_columns_are(source: Source) -> None:
 
 @EVERY_SOURCE
 def test_of_columns_that_are_spelled_alike_the_exact_one_is_mapped_or_none(source: Source) -> None:
-    def mapped(*columns: str) -> dict[str, str]:
-        mapping = source.default_mapping(next(iter(source.entities)), columns)
+    def mapped(entity: str, *columns: str) -> dict[str, str]:
+        mapping = source.default_mapping(entity, columns)
         return {each.target_field: each.source_field for each in mapping.field_mappings}
 
-    assert mapped("Number", "number") == {"external_id": "number"}
-    assert mapped("Number", "NUMBER", "Priority") == {"priority": "Priority"}
+    for entity, has in source.entities.items():
+        target, (name, *_) = next(iter(has.columns.items()))
+        others = {name.upper(), name.lower(), name.title()} - {name}
+        assert mapped(entity, *others, name) == {target: name}
+        assert mapped(entity, *others) == {}
+        assert mapped(entity, name.upper()) == {target: name.upper()}
 
 
 @EVERY_SOURCE
