@@ -26,6 +26,7 @@ _UNAVAILABLE = ("08", "53", "57", "58")
 _BUSY = ("40", "55")
 _DATA = "22"
 _SAID = 5  # faults that a message names
+_NO_OBJECT = {"model_attributes_type", "model_type", "dict_type"}  # [1] where {} is expected
 _OURS = "Value error, "  # what pydantic puts before a sentence of our own
 
 PROBLEM_SCHEMA = {
@@ -138,6 +139,9 @@ def validation_errors(error: ValidationError | RequestValidationError, skip: int
 def _fault(place: str, error: Any) -> dict[str, str]:
     if error["type"] == "missing" and not place:
         return {"pointer": place, "detail": "the body is missing"}
+    if error["type"] in _NO_OBJECT:
+        whose = "" if place else "the body: "
+        return {"pointer": place, "detail": f"{whose}a JSON object is expected"}
     if error["type"] == "tuple_type":  # which JSON does not have
         return {"pointer": place, "detail": "a list is expected"}
     detail = error["msg"].removeprefix(_OURS).replace("Tuple should", "List should")

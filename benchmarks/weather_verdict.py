@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.weather_clock import Watch
 from benchmarks.weather_vendors import Vendors
@@ -20,7 +20,7 @@ _TOLD = {"accepted", "delivered"}
 _RECORD = """
 select d.id::text as id, d.notification_id::text as notification_id, d.channel_type, d.status,
     d.reason, d.last_error, d.attempts, d.action, d.recipient, d.channel_id::text as channel_id,
-    d.integration_id::text as integration_id, d.completed_at, n.title
+    d.integration_id::text as integration_id, d.destination, d.completed_at, n.title
 from notification_deliveries d join notifications n on n.id = d.notification_id
 """
 _ATTEMPTS = """
@@ -39,12 +39,13 @@ Early = tuple[str, int, str, float]  # an attempt: its delivery and number, afte
 class Asked:
     """What was done to the service. `names` are the channels' by id, `whole` those of them that
     were there from the first event to the last; `acts` which integration somebody changed or
-    tested, from when to when."""
+    tested, from when to when, and `resent` which delivery somebody sent anew, and when."""
 
     accepted: list[str] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     whole: list[str] = field(default_factory=list)
     acts: list[tuple[str, float, float]] = field(default_factory=list)
+    resent: list[tuple[str, float]] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
 
     def woke(self, integration: str | None, since: float, until: float) -> bool:
@@ -52,6 +53,23 @@ class Asked:
             each == integration and began <= until and ended >= since
             for each, began, ended in self.acts
         )
+
+
+class Resend(NamedTuple):
+    """A delivery that was sent anew, which ends the rest of its destination: from when it was asked
+    for until its first attempt since, or until it was over without one."""
+
+    delivery: str
+    place: tuple[str, str]  # integration and destination
+    began: float
+    ended: float
+
+    def excuses(self, attempt: Any, place: tuple[str, str], waited_since: float) -> bool:
+        """Whether it is why this attempt came early: of the delivery itself the first one alone."""
+        if attempt["id"] == self.delivery:
+            return bool(attempt["started"] == self.ended)
+        overlaps = self.began <= attempt["started"] and waited_since <= self.ended
+        return overlaps and place == self.place
 
 
 @dataclass(slots=True)
@@ -177,20 +195,37 @@ class Verdict:
         """Seconds of real time by which each repetition came after it was due, without what is
         excused on record; and those that came before, though nobody had asked for them."""
         clock, late, early = self.watch.clock, list[float](), list[Early]()
-        of = {row["id"]: row["integration_id"] for row in self.record}
+        of = {row["id"]: _destination(row) for row in self.record}
+        resends = self._resends()
         before: Any = None
         for row in self.attempts:
             if before is not None and before["id"] == row["id"] and before["next"] is not None:
                 ended = before["completed"]
                 due = clock.passed(ended) + before["next"] - ended
                 by = due - clock.passed(row["started"])
-                asked_for = self.asked.woke(of[row["id"]], before["started"], row["started"])
-                if by > _EARLY_SECONDS and not asked_for:
+                place, since = of[row["id"]], before["started"]
+                asked_for = self.asked.woke(place[0], since, row["started"])
+                resent = any(each.excuses(row, place, since) for each in resends)
+                if by > _EARLY_SECONDS and not asked_for and not resent:
                     early.append((row["id"], row["no"], before["class"], round(by, 1)))
                 excused = self.watch.excused[row["id"], before["no"]]
                 late.append(row["started"] - clock.real(due) - excused)
             before = row
         return late, early
+
+    def _resends(self) -> list[Resend]:
+        records = {row["id"]: row for row in self.record}
+        return [self._resend(records[id], began) for id, began in self.asked.resent]
+
+    def _resend(self, row: Any, began: float) -> Resend:
+        attempts = (each["started"] for each in self.attempts if each["id"] == row["id"])
+        over = row["completed_at"].timestamp() if row["completed_at"] is not None else began
+        ended = min((each for each in attempts if each >= began), default=max(over, began))
+        return Resend(row["id"], _destination(row), began, ended)
+
+
+def _destination(row: Any) -> tuple[str, str]:
+    return row["integration_id"], row["destination"]
 
 
 def _named(text: str) -> list[tuple[int, int]]:

@@ -33,9 +33,8 @@ _LOCAL = re.compile(
 # Never, whatever EGRESS_ALLOW says: this machine itself, whose addresses an operator may list but
 # not leave to a name, and metadata services, whose addresses cannot be listed.
 _METADATA = re.compile(r"metadata(\.google\.internal)?|instance-data(\.ec2\.internal)?")
-_NOBODY = re.compile(
-    rf"(.*\.)?localhost|(.*\.)?localdomain|ip6-(localhost|loopback)|{_METADATA.pattern}"
-)
+_LOOPBACK = re.compile(r"(.*\.)?localhost|ip6-(localhost|loopback)")
+_NOBODY = re.compile(rf"{_LOOPBACK.pattern}|(.*\.)?localdomain|{_METADATA.pattern}")
 
 
 class Refused(Exception):
@@ -109,7 +108,11 @@ def parse_host(bare: str) -> str:
 def _nobody(name: str) -> str:
     if _METADATA.fullmatch(name):
         return f"{name} is a name of a metadata service, which is never called"
-    return _unlisted(f"{name} is a name of this machine: name its address, such as 127.0.0.1")
+    such = ", such as 127.0.0.1" if _LOOPBACK.fullmatch(name) else ""
+    return _unlisted(
+        f"{name} cannot be called by name, since such names mean this machine or its own network;"
+        f" give the host's address instead{such}"
+    )
 
 
 def _unlisted(refusal: str) -> str:

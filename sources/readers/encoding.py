@@ -26,10 +26,11 @@ _WIDE = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 BAD = "\ufdd0"
 _ESCAPED = re.compile("[\udc80-\udcff]")
 _NOT_ASCII = re.compile("[^\x00-\x7f]")
-_WAY_OUT = "name its charset"
+_WAY_OUT = "pass `charset` with the file's real one"
+_IF_NOT = f"if it is another, {_WAY_OUT}"
 _UNSURE = (
-    "it is not taken for windows-1252, in which it has four or more letters beyond ASCII in a row,"
-    " as words of another alphabet are; if it is that, pass charset=windows-1252, else its charset"
+    "Read as windows-1252 it would have words of four or more letters beyond ASCII, which is more"
+    f" likely another alphabet: {_WAY_OUT}, or charset=windows-1252 if it is that"
 )
 _NO_CHANCE = 3  # valid characters of several bytes
 _USUAL = re.compile("[\u00a0-\u024f\u2000-\u20cf]")  # of western languages, and their punctuation
@@ -199,9 +200,9 @@ def _assumed(stream: BinaryIO, first: int, declared: list[str]) -> Encoding:
         not_utf8 += f", and not {declared[0]}, which was declared"
     invalid = _first_invalid(stream, Encoding(_WINDOWS)) is not None
     if invalid or _is_foreign(stream):
-        detail = f"{not_utf8}; {_WAY_OUT if invalid else _UNSURE}"
+        detail = f"{not_utf8}; {_WAY_OUT}" if invalid else f"{not_utf8}. {_UNSURE}"
         raise BadInput("encoding_invalid", detail, offset=first, line=line)
-    return Encoding(_WINDOWS, warning=f"{not_utf8}; it was read as {_WINDOWS}, or {_WAY_OUT}")
+    return Encoding(_WINDOWS, warning=f"{not_utf8}; it was read as {_WINDOWS}: {_IF_NOT}")
 
 
 def _is_foreign(stream: BinaryIO) -> bool:

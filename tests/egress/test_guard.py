@@ -69,12 +69,21 @@ class TestUrls:
         assert code(f"https://{host}:8443/", INSIDE) == "local_name"
 
     def test_who_names_this_machine_is_told_to_name_its_address(self) -> None:
-        told = "localhost is a name of this machine: name its address, such as 127.0.0.1;"
+        told = "localhost cannot be called by name, .* give the host's address instead, such as"
         with pytest.raises(Refused, match=told) as refused:
             parse_target("http://localhost:9401/", INSIDE)
         assert "EGRESS_ALLOW" in refused.value.detail
         listed = Policy.parse("127.0.0.1/32:9401")
         assert parse_target("http://127.0.0.1:9401/", listed) == "http://127.0.0.1:9401/"
+
+    def test_a_name_of_the_own_network_may_be_another_machines(self) -> None:
+        with pytest.raises(Refused) as refused:
+            parse_target("https://mail.localdomain/", INSIDE)
+        assert refused.value.detail == (
+            "mail.localdomain cannot be called by name, since such names mean this machine or its"
+            " own network; give the host's address instead; who runs this service may list address"
+            " and port in EGRESS_ALLOW"
+        )
 
     @pytest.mark.parametrize(
         ("host", "port", "said"),

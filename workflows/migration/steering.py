@@ -143,7 +143,7 @@ class Steered:
         `begun`: nobody would take it up any more."""
         for wish in (self._asked, self._wish if begun else None):
             if wish is not None and not wish.answered:
-                wish.refusal = f"the job is {details.words(status)}"
+                wish.refusal = not_now(details.words(status))
         if begun:
             self._wish = None
 

@@ -113,6 +113,25 @@ async def test_who_asks_during_the_look_up_is_answered(
     assert job.asked("begin_import")[-1].options == Options()
 
 
+async def test_who_asks_during_the_look_up_of_a_paused_job_is_told_what_can_be_done(
+    client: Client, job: FakeJob, steer: Steering
+) -> None:
+    await steer.previewed()
+    operator = Operator(client, steer.handle.id)
+    await operator.waits()
+    job.status, job.begun = Status.PAUSED, Options()
+    looking = job.hold("recall_job")
+    await operator.reset((await operator.reset_points())[-1], reapply=False)
+    await looking.reached()
+    asked = asyncio.create_task(refusal(steer.execute(batch_size=200)))
+    await steer.reaches(Phase.VALIDATING)
+    looking.opened.set()
+    async with asyncio.timeout(PATIENCE):
+        assert await asked == "the job is paused; it can be resumed or cancelled"
+    await steer.resume()
+    assert (await steer.result()).status is Status.COMPLETED
+
+
 async def test_who_asks_during_the_look_up_of_a_job_that_waits_is_served(
     client: Client, job: FakeJob, steer: Steering
 ) -> None:
