@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 # Measured (docs/decisions/memory.md): to map a chunk and write it as CSV takes 2 to 6 times its
 # weight, and 20 times where its text is control characters, each of them six in JSON.
 _TIMES_WEIGHT = 20
+_TALLY_BYTES = 300  # a row, where each number comes twice, under different ids
 
 
 class Budget:
@@ -62,3 +63,8 @@ class Budget:
 def of_chunk(weight: int) -> int:
     """What it takes to map a chunk of this weight and to make its CSV."""
     return weight * _TIMES_WEIGHT
+
+
+def of_tally(rows: int) -> int:
+    """What it takes at most to settle a tally that goes by numbers (domain/migration/tally.py)."""
+    return rows * _TALLY_BYTES

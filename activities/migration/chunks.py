@@ -38,7 +38,7 @@ async def prepared_chunks(
         try:
             activity.heartbeat(number)  # for the reader, and for whoever asks where it died
             content = await connections.store.read(job.chunk_key(number))
-            return await _in_thread(lambda: prepare(number, read_chunk(content))), held
+            return await in_thread(lambda: prepare(number, read_chunk(content))), held
         except BaseException:
             memory.chunks.give(held)
             raise
@@ -63,7 +63,7 @@ async def prepared_chunks(
                 memory.chunks.give((await task)[1])
 
 
-async def _in_thread(work: Callable[[], Prepared]) -> Prepared:
+async def in_thread(work: Callable[[], Prepared]) -> Prepared:
     """The result of `work`; if this is cancelled it ends no sooner than the thread, which holds
     its memory until then."""
     working = asyncio.get_running_loop().run_in_executor(None, work)

@@ -1,14 +1,14 @@
 """One pass over all chunks of a file under one mapping: what would happen to every record."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 import polars as pl
 
+from activities.budget import of_tally
 from activities.connections import Connections
-from activities.migration.chunks import prepared_chunks
+from activities.migration.chunks import in_thread, prepared_chunks
 from activities.migration.job import LoadedJob
 from activities.migration.runs import run_of
 from domain.failures import LISTED_ERRORS, Rejected, duplicate
@@ -18,7 +18,7 @@ from domain.mapping.entity import Entity
 from domain.mapping.mapping import Mapping
 from domain.mapping.plan import Plan
 from domain.migration.contradictions import contradictions
-from domain.migration.job import Options
+from domain.migration.job import Counts, Options
 from domain.migration.matching import matched
 from domain.migration.oddities import oddities
 from domain.migration.preview import Elsewhere, SampleRecord, Survey
@@ -53,6 +53,7 @@ class Findings:
     samples: tuple[SampleRecord, ...] = ()
     dates: DateEvidence = field(default_factory=DateEvidence)
     tally: Tally = field(default_factory=RecordTally().settled)
+    counts: Counts = field(default_factory=Counts)
     remarks: tuple[Remark, ...] = ()
     has_ids: bool = True
     elsewhere: Elsewhere | None = None
@@ -67,6 +68,14 @@ class Findings:
 
     def remark(self, *remarks: Remark) -> None:
         self.remarks = gathered([*self.remarks, *remarks])
+
+    def settle(self, tally: RecordTally, *, refuses: bool) -> None:
+        """Count by the records of the whole file. Takes seconds for a million: for a thread."""
+        self.tally = tally.settled()
+        self.counts = self.tally.counts()
+        self.remark(*_of_numbers(self.tally))
+        if refuses:
+            self.refuse_repeated()
 
     def refuse_repeated(self) -> None:
         """Count records of an id that another one has as faulty: the user wants neither skipped."""
@@ -156,11 +165,13 @@ class Surveyor:
                 tally.add(checked.counted)
                 if is_first:
                     findings.elsewhere = await self._elsewhere(run, checked.rows["source_id"])
-        findings.tally = await asyncio.to_thread(tally.settled)
-        findings.remark(*_of_numbers(findings.tally))
-        if self.refuses:
-            findings.refuse_repeated()
+        await self._settle(findings, tally)
         return findings
+
+    async def _settle(self, findings: Findings, tally: RecordTally) -> None:
+        wanted = 0 if tally.how.by == "never" else of_tally(findings.valid)
+        async with self._connections.memory.chunks.holding(wanted):
+            await in_thread(lambda: findings.settle(tally, refuses=self.refuses))
 
     def _checked(self, plan: Plan) -> AsyncGenerator[_Checked]:
         def prepare(_: int, batch: Batch) -> _Checked:

@@ -121,8 +121,7 @@ def may_run(validated: m.Validated, options: Options) -> bool:
 
 
 def _predicted(findings: Findings, options: Options) -> Counts:
-    counts = findings.tally.counts()
-    return counts.model_copy(update={"failed": findings.invalid})
+    return findings.counts.model_copy(update={"failed": findings.invalid})
 
 
 def _report(validated: m.Validated, options: Options, predicted: Counts | None) -> Json:

@@ -103,8 +103,10 @@ class Tally:
 class RecordTally:
     """Gathers the mapped rows of a file in file order; however they are cut into batches.
 
-    33 bytes a row, and 17 for each record that the target has. Identities are compared by their
-    64-bit XXH3 (two of a million ids meet with a probability of 3e-8).
+    33 bytes a row, and 17 for each record that the target has. `settled` takes 300 bytes a row and,
+    in a Python loop, 9 s for a million where records are matched by their number and each number
+    comes twice, under different ids. Identities are compared by their 64-bit XXH3 (two of a million
+    ids meet with a probability of 3e-8).
     """
 
     how: Matching = NEVER
@@ -127,7 +129,7 @@ class RecordTally:
             self._held.append(hashed.select("id", "number", "kept"))
 
     def settled(self) -> Tally:
-        """The tally of all rows. Takes seconds for a million that repeat."""
+        """The tally of all rows. Takes seconds for a million that repeat: for a thread."""
         rows = pl.concat([_NO_ROWS, *self._seen])
         held = pl.concat([_NO_RECORDS, *self._held]).unique("id", keep="first")
         rows = rows.with_columns(matched(rows, held, self.how).alias("record"))

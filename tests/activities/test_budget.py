@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from activities.budget import Budget
+from activities.budget import Budget, of_tally
 
 
 async def settle() -> None:
@@ -65,3 +65,7 @@ class TestBudget:
         assert waiting.cancelled()
         assert await behind == 50
         assert await budget.take(50) == 50
+
+
+def test_a_tally_of_a_million_takes_the_share_that_was_measured() -> None:
+    assert of_tally(1_000_000) == 300_000_000

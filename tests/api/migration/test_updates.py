@@ -261,7 +261,12 @@ class TestTheSameTicketUnderAnotherId:
         [record] = json.loads(self.JSON)["records"]
         twice = json.dumps({"records": [record, record | {"sys_id": "b" * 32}]}).encode()
         found = await self.preview(tenant, twice, "a.json")
-        assert [each["code"] for each in found["preview"]["remarks"]] == ["known_otherwise"]
+        [remark] = found["preview"]["remarks"]
+        assert remark["code"] == "known_otherwise"
+        assert remark["detail"] == (
+            "you have, or had before this file, this number under another id; the record is"
+            " imported as one of its own: see matchBy in docs/migration.md"
+        )
         assert outcome(await tenant.execute(found["job"]["id"])) == (2, 0, 0, 0)
 
     async def test_two_ids_are_two_records_unless_the_user_says_otherwise(
