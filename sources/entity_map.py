@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 from domain.mapping.entity import Entity
 from domain.mapping.fitting import column_of
-from domain.mapping.mapping import FieldMapping, PriorityMapping, StatusMapping
-from domain.mapping.mapping import Mapping as ImportMapping
+from domain.mapping.mapping import FieldMapping, ImportMapping, PriorityMapping, StatusMapping
 from domain.values.vocabulary import Vocabulary, underscored, words_of
 
 Names = Mapping[str, tuple[str, ...]]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from domain.failures import BadInput
 from domain.mapping.entities.registry import ENTITIES
-from domain.mapping.mapping import Mapping as ImportMapping
+from domain.mapping.mapping import ImportMapping
 from sources.entity_map import EntityMap
 
 if TYPE_CHECKING:  # polars and lxml must not come into the API process

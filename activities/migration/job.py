@@ -13,7 +13,7 @@ from domain.failures import BadInput
 from domain.mapping.entities.registry import ENTITIES
 from domain.mapping.entity import Entity
 from domain.mapping.fitting import column_of
-from domain.mapping.mapping import Mapping
+from domain.mapping.mapping import ImportMapping
 from domain.mapping.plan import Plan
 from domain.migration.job import FINAL
 from domain.tenant import TenantId
@@ -109,11 +109,11 @@ class LoadedJob:
         return name and column_of(name, self.columns)
 
     @property
-    def source_mapping(self) -> Mapping:
+    def source_mapping(self) -> ImportMapping:
         """How the source's own fields and words are mapped, where nobody says otherwise."""
         return self.source.default_mapping(self.entity.name, self.columns)
 
-    def plan(self, mapping: Mapping) -> Plan:
+    def plan(self, mapping: ImportMapping) -> Plan:
         plan = Plan.build(mapping, self.entity, self.identity, self.time_zone)
         plan = plan.placed(self.columns, str(self.row["sha256"])[:_FILE_CHARS])
         return plan.labelled() if self.source.labels_priorities else plan

@@ -15,7 +15,7 @@ from domain.failures import LISTED_ERRORS, Rejected, duplicate
 from domain.mapping.columns import map_columns
 from domain.mapping.date_evidence import date_evidence
 from domain.mapping.entity import Entity
-from domain.mapping.mapping import Mapping
+from domain.mapping.mapping import ImportMapping
 from domain.mapping.plan import Plan
 from domain.migration.contradictions import contradictions
 from domain.migration.job import Counts, Options
@@ -131,7 +131,7 @@ class Surveyor:
         """Whether all records of one number are one."""
         return self._options.match_by == "number"
 
-    async def survey(self, mapping: Mapping) -> tuple[Findings, Mapping]:
+    async def survey(self, mapping: ImportMapping) -> tuple[Findings, ImportMapping]:
         """The findings, and the mapping with the date order that the whole file settled.
 
         Dates such as 5/3/2016 may only be told apart by another row of the file; where that is
@@ -147,7 +147,7 @@ class Surveyor:
             if (mapping, unique) == assumed:
                 return findings, mapping
 
-    async def _pass(self, mapping: Mapping, unique: bool) -> Findings:
+    async def _pass(self, mapping: ImportMapping, unique: bool) -> Findings:
         """`unique`: no two records of the file have the same number, as far as is known."""
         plan, match = self.job.plan(mapping), self._options.match(unique)
         run = run_of(self.job, plan, self._options)

@@ -11,7 +11,7 @@ from activities.migration.survey import Findings, Surveyor
 from domain.failures import LISTED_ERRORS, BadInput, Rejected, Unproven
 from domain.json_document import Json
 from domain.mapping.fitting import fit
-from domain.mapping.mapping import Mapping
+from domain.mapping.mapping import ImportMapping
 from domain.migration.accounting import unread
 from domain.migration.job import Counts, Options
 from domain.migration.preview import build_preview
@@ -47,7 +47,7 @@ class ValidateActivities:
         predicted = _predicted(findings, options) if options else None
         return await self._decide(job, validated, options, predicted)
 
-    async def _mapping(self, job: LoadedJob, revision: int) -> tuple[int, Mapping]:
+    async def _mapping(self, job: LoadedJob, revision: int) -> tuple[int, ImportMapping]:
         """The revision asked for; 0 is the source's default mapping, kept as revision 1."""
         async with self._database.tenant(job.tenant_id) as connection:
             found = await migration.mapping_of(connection, job.id, revision or 1)
@@ -59,7 +59,7 @@ class ValidateActivities:
             return await migration.add_mapping(connection, job.tenant_id, job.id, default), default
 
     async def _record(
-        self, surveyor: Surveyor, findings: Findings, revision: int, mapping: Mapping
+        self, surveyor: Surveyor, findings: Findings, revision: int, mapping: ImportMapping
     ) -> m.Validated:
         """Keep the findings: the preview, the errors, and the mapping as the file settled it.
 

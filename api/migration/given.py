@@ -18,20 +18,20 @@ from api.auth import Caller
 from api.errors import ApiError
 from domain.json_document import Json
 from domain.mapping.entities.registry import ENTITIES
-from domain.mapping.mapping import Mapping, mapping_problems
+from domain.mapping.mapping import ImportMapping, mapping_problems
 from sources import SOURCES
 from storage.migration import templates as template
 
 MAPPING = AliasChoices("mapping", "mappingConfig")
 
 
-class MappingConfig(Mapping):
+class MappingConfig(ImportMapping):
     """A mapping that may say what it is for, as the platform's `mappingConfig` does."""
 
     entity_type: str | None = None
     source_system: str | None = None
 
-    def plain(self, entity_type: str, source_system: str | None = None) -> Mapping:
+    def plain(self, entity_type: str, source_system: str | None = None) -> ImportMapping:
         """The mapping itself. Raises ApiError 422 that lists every fault of it, one that is for
         something else included."""
         mapping = plain(self)
@@ -44,9 +44,11 @@ class MappingConfig(Mapping):
         return mapping
 
 
-def plain(given: Mapping) -> Mapping:
+def plain(given: ImportMapping) -> ImportMapping:
     """The mapping within a model that has more members."""
-    return Mapping.model_validate({name: getattr(given, name) for name in Mapping.model_fields})
+    return ImportMapping.model_validate(
+        {name: getattr(given, name) for name in ImportMapping.model_fields}
+    )
 
 
 class Given(BaseModel):
@@ -81,7 +83,7 @@ class Given(BaseModel):
 
     async def chosen(
         self, connection: AsyncConnection, entity_type: str, source_system: str | None = None
-    ) -> Mapping | None:
+    ) -> ImportMapping | None:
         """The mapping that it names, if any. Raises ApiError 422 for one that cannot work."""
         if self.mapping is not None:
             return self.mapping.plain(entity_type, source_system)
@@ -110,7 +112,7 @@ def check_source(system: str, entity_type: str) -> None:
         raise unknown("entityType", f"{entity_type!r} is none of what {system} has: {known}")
 
 
-def check_mapping(mapping: Mapping, entity_type: str, more: list[Json] | None = None) -> None:
+def check_mapping(mapping: ImportMapping, entity_type: str, more: list[Json] | None = None) -> None:
     """Raises ApiError 422 that lists every fault of the mapping, and those known already."""
     found = mapping_problems(mapping, ENTITIES[entity_type])
     faults = [*(more or []), *(each.model_dump() for each in found)]

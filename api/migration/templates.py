@@ -16,13 +16,13 @@ from api.idempotency import Created, IdempotencyKey, IdempotentRequest, create_o
 from api.migration.given import MappingConfig, check_mapping, check_source, check_tenant, plain
 from api.page import InPage
 from domain.json_document import Json
-from domain.mapping.mapping import Mapping
+from domain.mapping.mapping import ImportMapping
 from storage.migration import templates as template
 
 router = APIRouter(prefix="/v1/migration/templates", tags=["templates"])
 
 _MAPPING = ("mapping", "mappingConfig")
-_MEMBERS = {name for field in Mapping.model_fields for name in (field, to_camel(field))}
+_MEMBERS = {name for field in ImportMapping.model_fields for name in (field, to_camel(field))}
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -37,11 +37,11 @@ class Nested(BaseModel):
     tenant_slug: str | None = None
     mapping: MappingConfig = Field(validation_alias=AliasChoices(*_MAPPING))
 
-    def plain(self) -> Mapping:
+    def plain(self) -> ImportMapping:
         return self.mapping.plain(self.entity_type, self.source_system)
 
 
-class Flat(Mapping):
+class Flat(ImportMapping):
     """The same with the mapping's members beside its name, as the platform's client sends it."""
 
     name: Name
@@ -49,7 +49,7 @@ class Flat(Mapping):
     entity_type: str
     tenant_slug: str | None = None
 
-    def plain(self) -> Mapping:
+    def plain(self) -> ImportMapping:
         mapping = plain(self)
         check_mapping(mapping, self.entity_type)
         return mapping

@@ -22,7 +22,7 @@ from api.migration.stored_file import take_room
 from api.migration.upload_reader import UploadFields, UploadReader
 from domain.failures import BadInput, Problem
 from domain.json_document import Json
-from domain.mapping.mapping import Mapping
+from domain.mapping.mapping import ImportMapping
 from domain.migration.job import Status
 from storage.migration import jobs as migration
 from storage.migration.jobs import Job, NewJob, summary
@@ -85,7 +85,7 @@ class _Upload:
     idempotent: IdempotentRequest
     hash: str
 
-    async def record(self, stored: NewJob, mapping: Mapping | None) -> Job | Response:
+    async def record(self, stored: NewJob, mapping: ImportMapping | None) -> Job | Response:
         """The job of the file; or the answer given earlier, and the file is dropped again."""
         try:
             earlier = self.idempotent.replay(self.hash)
@@ -99,7 +99,7 @@ class _Upload:
             await self.context.store.delete([stored.object_key])
         return taken
 
-    async def _create(self, stored: NewJob, mapping: Mapping | None) -> Job:
+    async def _create(self, stored: NewJob, mapping: ImportMapping | None) -> Job:
         # From the same commit on, a repeated request is answered with this job.
         async with self.idempotent.transaction() as connection:
             await take_room(self.context, self.caller, connection, stored.object_size)

@@ -20,7 +20,7 @@ from api.migration.stored_file import (
     described,
     store_file,
 )
-from domain.mapping.mapping import Mapping
+from domain.mapping.mapping import ImportMapping
 from domain.values.zones import check_place
 from sources.readers.encoding import check_charset
 from storage.migration.jobs import NewJob
@@ -74,7 +74,7 @@ class ReceivedUpload(NamedTuple):
     """An upload that can be a job: its file is in storage."""
 
     fields: UploadFields
-    mapping: Mapping | None
+    mapping: ImportMapping | None
     stored: NewJob
 
 
@@ -110,7 +110,9 @@ class UploadReader:
             raise
         return ReceivedUpload(fields, mapping, _job(self.caller, fields, stored))
 
-    async def _read_fields(self, values: dict[str, str]) -> tuple[UploadFields, Mapping | None]:
+    async def _read_fields(
+        self, values: dict[str, str]
+    ) -> tuple[UploadFields, ImportMapping | None]:
         fields = read_fields(values).of(self.caller)
         async with self.context.database.tenant(self.caller.tenant_id) as connection:
             asked = fields.entity_type, fields.source_system

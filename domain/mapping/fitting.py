@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from domain.mapping.mapping import FieldMapping, Mapping
+from domain.mapping.mapping import FieldMapping, ImportMapping
 from domain.values.vocabulary import ANY, fold, underscored
 
 
-def fit(mapping: Mapping, columns: Sequence[str], words: Mapping) -> Mapping:
+def fit(mapping: ImportMapping, columns: Sequence[str], words: ImportMapping) -> ImportMapping:
     """The mapping with the names that the file's columns really have, and with the source's words.
 
     `words` is the source's own mapping: what its statuses and priorities mean holds beside what
@@ -29,7 +29,7 @@ def fit(mapping: Mapping, columns: Sequence[str], words: Mapping) -> Mapping:
     )
 
 
-def absent_columns(mapping: Mapping, columns: Sequence[str]) -> tuple[str, ...]:
+def absent_columns(mapping: ImportMapping, columns: Sequence[str]) -> tuple[str, ...]:
     """What the mapping names and the file does not have."""
     fields = (n for e in mapping.field_mappings for n in (e.source_field, *e.fallback_fields))
     named = [*fields, *filter(None, [mapping.source_id_field])]

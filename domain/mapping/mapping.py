@@ -88,7 +88,7 @@ class PriorityMapping(_Model):
     ]
 
 
-class Mapping(_Model):
+class ImportMapping(_Model):
     """A whole mapping, as it is previewed, stored as a template and executed.
 
     `sourceIdField` names the column whose value identifies a record in its source; without it
@@ -138,7 +138,7 @@ class MappingProblem(_Model):
     detail: str
 
 
-def mapping_problems(mapping: Mapping, entity: Entity) -> Iterator[MappingProblem]:
+def mapping_problems(mapping: ImportMapping, entity: Entity) -> Iterator[MappingProblem]:
     """Everything in a mapping that cannot work for this entity, whatever the file holds."""
     seen: set[str] = set()
     rules = mapping.reading_rules(entity)

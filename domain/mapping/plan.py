@@ -7,7 +7,7 @@ from typing import Self
 from domain.mapping.defaults import read_default
 from domain.mapping.entity import Entity, Field
 from domain.mapping.kinds import Value
-from domain.mapping.mapping import FieldMapping, Mapping
+from domain.mapping.mapping import FieldMapping, ImportMapping
 from domain.mapping.transformations import TRANSFORMATIONS, Transformation
 from domain.values.date_rules import DateRules
 from domain.values.reading import ReadingRules
@@ -51,7 +51,7 @@ class Plan:
     @classmethod
     def build(
         cls,
-        mapping: Mapping,
+        mapping: ImportMapping,
         entity: Entity,
         identity_field: str | None = None,
         source_timezone: str | None = None,
@@ -113,7 +113,7 @@ class Plan:
         return frozenset(source for source in (*sources, self.identity) if source is not None)
 
 
-def _targets(mapping: Mapping, entity: Entity, rules: ReadingRules) -> Iterator[Target]:
+def _targets(mapping: ImportMapping, entity: Entity, rules: ReadingRules) -> Iterator[Target]:
     known = {field.name for field in entity.fields}
     if unknown := [m.target_field for m in mapping.field_mappings if m.target_field not in known]:
         raise ValueError(f"{entity.name} has no field {unknown[0]!r}")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from domain.mapping.entity import Entity
-from domain.mapping.mapping import Mapping
+from domain.mapping.mapping import ImportMapping
 
 _LIKE_ENOUGH = 0.86  # "created by" and "created at" are 0.8 alike
 
@@ -23,7 +23,7 @@ class Suggestion(BaseModel):
     confidence: float
 
 
-def suggest(columns: Iterable[str], entity: Entity, mapping: Mapping) -> list[Suggestion]:
+def suggest(columns: Iterable[str], entity: Entity, mapping: ImportMapping) -> list[Suggestion]:
     """The best suggestions first: at most one per unmapped column and per free target field."""
     mapped = {each.source_field for each in mapping.field_mappings}
     free = _phrases(entity, {each.target_field for each in mapping.field_mappings})

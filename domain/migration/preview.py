@@ -1,7 +1,7 @@
 """What a tenant sees of a file before it is imported."""
 
+from collections.abc import ImportMapping as ReadOnly
 from collections.abc import Iterator
-from collections.abc import Mapping as ReadOnly
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,7 +12,7 @@ from domain.json_document import Json
 from domain.mapping.entity import Entity
 from domain.mapping.fitting import absent_columns
 from domain.mapping.kinds import TIMESTAMP
-from domain.mapping.mapping import Mapping
+from domain.mapping.mapping import ImportMapping
 from domain.mapping.suggestion import Suggestion, suggest
 from domain.migration.remark import Remark
 from domain.values.date_rules import DateEvidence
@@ -75,7 +75,7 @@ class Survey(_Model):
     elsewhere: Elsewhere | None = None
 
 
-class Preview(Mapping):
+class Preview(ImportMapping):
     """The file, its counts and the mapping in use.
 
     The members of the mapping stand beside the others under their own names, as the platform's
@@ -104,7 +104,7 @@ class Preview(Mapping):
 
 
 def build_preview(
-    job_id: str, revision: int, survey: Survey, mapping: Mapping, entity: Entity
+    job_id: str, revision: int, survey: Survey, mapping: ImportMapping, entity: Entity
 ) -> Preview:
     """The preview of a job's file under a mapping; `revision` counts the job's mappings."""
     return Preview(
@@ -131,20 +131,20 @@ def build_preview(
     )
 
 
-def unmapped_fields(survey: Survey, mapping: Mapping) -> tuple[str, ...]:
+def unmapped_fields(survey: Survey, mapping: ImportMapping) -> tuple[str, ...]:
     """The source fields that have no target and do not identify the record."""
     used = {each.source_field for each in mapping.field_mappings}
     used.add(mapping.source_id_field or survey.identity or "")
     return tuple(name for name in survey.columns if name not in used)
 
 
-def missing_required_fields(mapping: Mapping, entity: Entity) -> tuple[str, ...]:
+def missing_required_fields(mapping: ImportMapping, entity: Entity) -> tuple[str, ...]:
     """The target fields that every record needs and that nothing is mapped to."""
     required = (field.name for field in entity.fields if field.required)
     return tuple(name for name in required if mapping.source_of(name) is None)
 
 
-def _warnings(survey: Survey, mapping: Mapping) -> Iterator[str]:
+def _warnings(survey: Survey, mapping: ImportMapping) -> Iterator[str]:
     if absent := absent_columns(mapping, survey.columns):
         yield (
             f"the file has no column {_listed(tuple(map(repr, absent)))}, which the mapping names: "
@@ -158,7 +158,7 @@ def _warnings(survey: Survey, mapping: Mapping) -> Iterator[str]:
         )
 
 
-def _recommendations(survey: Survey, mapping: Mapping, entity: Entity) -> Iterator[str]:
+def _recommendations(survey: Survey, mapping: ImportMapping, entity: Entity) -> Iterator[str]:
     if missing := missing_required_fields(mapping, entity):
         yield f"Map a source field to {_listed(missing)}: no record can be imported without."
     if unmapped := unmapped_fields(survey, mapping):
@@ -200,7 +200,7 @@ def _recommendations(survey: Survey, mapping: Mapping, entity: Entity) -> Iterat
         )
 
 
-def _about_dates(survey: Survey, mapping: Mapping, entity: Entity) -> Iterator[str]:
+def _about_dates(survey: Survey, mapping: ImportMapping, entity: Entity) -> Iterator[str]:
     if mapping.date_order is None and mapping.date_format is None and survey.dates.undecided:
         yield (
             f"Pass dateOrder (dmy or mdy): day and month of {survey.dates.ambiguous} dates "

@@ -12,7 +12,7 @@ from sqlalchemy import and_, case, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.json_document import Json
-from domain.mapping.mapping import Mapping
+from domain.mapping.mapping import ImportMapping
 from domain.migration.instance import spelled_as_before
 from domain.migration.job import FINAL, Phase, Status
 from storage.migration.tables import migration_job_mappings, migration_jobs
@@ -93,7 +93,7 @@ _shown_status = case(
 
 
 async def create(
-    connection: AsyncConnection, tenant_id: str, new: NewJob, mapping: Mapping | None
+    connection: AsyncConnection, tenant_id: str, new: NewJob, mapping: ImportMapping | None
 ) -> Job:
     """Record a stored upload as a pending job, with revision 1 of its mapping if one was given."""
     values = {name: getattr(new, name) for name in new.__slots__} | {"tenant_id": tenant_id}
@@ -219,7 +219,7 @@ async def warn(connection: AsyncConnection, job_id: UUID, warning: str) -> None:
 
 
 async def add_mapping(
-    connection: AsyncConnection, tenant_id: str, job_id: UUID, mapping: Mapping
+    connection: AsyncConnection, tenant_id: str, job_id: UUID, mapping: ImportMapping
 ) -> int:
     """Keep a further revision of the job's mapping; its number."""
     newest = (
@@ -241,7 +241,7 @@ async def add_mapping(
 
 
 async def settle_mapping(
-    connection: AsyncConnection, job_id: UUID, revision: int, mapping: Mapping
+    connection: AsyncConnection, job_id: UUID, revision: int, mapping: ImportMapping
 ) -> None:
     """Complete a revision by what the file itself settled (the order of its dates)."""
     await connection.execute(
@@ -254,7 +254,9 @@ async def settle_mapping(
     )
 
 
-async def mapping_of(connection: AsyncConnection, job_id: UUID, revision: int) -> Mapping | None:
+async def mapping_of(
+    connection: AsyncConnection, job_id: UUID, revision: int
+) -> ImportMapping | None:
     """One revision of a job's mapping."""
     found = await connection.scalar(
         select(migration_job_mappings.c.mapping).where(
@@ -262,8 +264,8 @@ async def mapping_of(connection: AsyncConnection, job_id: UUID, revision: int) -
             migration_job_mappings.c.revision == revision,
         )
     )
-    return None if found is None else Mapping.model_validate(found)
+    return None if found is None else ImportMapping.model_validate(found)
 
 
-def _stored(mapping: Mapping) -> Json:
+def _stored(mapping: ImportMapping) -> Json:
     return mapping.model_dump(mode="json", by_alias=True, exclude_defaults=True)

@@ -8,7 +8,7 @@ from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.json_document import Json
-from domain.mapping.mapping import Mapping
+from domain.mapping.mapping import ImportMapping
 from storage.migration.tables import migration_mappings as templates
 from storage.postgres.rows import (
     Span,
@@ -65,5 +65,5 @@ async def remove(connection: AsyncConnection, template_id: UUID) -> bool:
     return await remove_row(connection, templates, template_id)
 
 
-def mapping_of(template: Template) -> Mapping:
-    return Mapping.model_validate(template["mapping"])
+def mapping_of(template: Template) -> ImportMapping:
+    return ImportMapping.model_validate(template["mapping"])

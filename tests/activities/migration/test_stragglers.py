@@ -16,7 +16,7 @@ from activities.connections import Connections
 from activities.migration.closing import CloseActivities
 from activities.migration.parsing import ParseActivities
 from activities.migration.validating import ValidateActivities
-from domain.mapping.mapping import Mapping
+from domain.mapping.mapping import ImportMapping
 from domain.migration.job import Phase, Status
 from storage.migration import jobs as migration
 from storage.migration.ledger import Superseded
@@ -29,7 +29,7 @@ CSV = b"number,title,status,priority\nINC1,Printer,New,1\nINC2,Mail,New,2\n"
 FIELDS = [
     {"sourceField": each, "targetField": each} for each in ("title", "status", "priority")
 ] + [{"sourceField": "title", "targetField": "due_at"}]
-WRONG = Mapping.model_validate({"fieldMappings": FIELDS})  # no title is a date
+WRONG = ImportMapping.model_validate({"fieldMappings": FIELDS})  # no title is a date
 ENDS = "status = 'failed', phase = 'done', completed_at = now()"
 IMPORTS_PAUSED = "status = 'paused', phase = 'importing', started_at = now()"
 

@@ -1,6 +1,6 @@
 """Shorthand for the tests of this folder: frames, plans and hostile text."""
 
-from collections.abc import Mapping as Record
+from collections.abc import ImportMapping as Record
 from typing import Any
 
 import polars as pl
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from domain.mapping.columns import ROW, Mapped, map_columns
 from domain.mapping.entities.incident import INCIDENT
-from domain.mapping.mapping import Mapping
+from domain.mapping.mapping import ImportMapping
 from domain.mapping.plan import Plan
 
 SCHEMA = {ROW: pl.Int64}
@@ -16,11 +16,11 @@ TextRecord = Record[str, str | None]
 REQUIRED = ("title", "status", "priority")
 
 
-def a_mapping(*fields: dict[str, Any], **more: Any) -> Mapping:
+def a_mapping(*fields: dict[str, Any], **more: Any) -> ImportMapping:
     """The given field mappings, and good ones for whatever is required and not among them."""
     named = {field["targetField"] for field in fields}
     rest = [{"sourceField": name, "targetField": name} for name in REQUIRED if name not in named]
-    return Mapping.model_validate({"fieldMappings": [*fields, *rest], **more})
+    return ImportMapping.model_validate({"fieldMappings": [*fields, *rest], **more})
 
 
 def to(target: str, source: str = "x", **more: Any) -> dict[str, Any]:

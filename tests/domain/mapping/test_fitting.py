@@ -3,11 +3,11 @@
 import pytest
 
 from domain.mapping.fitting import absent_columns, column_of, fit
-from domain.mapping.mapping import FieldMapping, Mapping
+from domain.mapping.mapping import FieldMapping, ImportMapping
 from tests.domain.mapping.mapping_cases import a_mapping, to
 
 COLUMNS = ("Number", " Description", "Short description", "a b", "A_B", "title")
-WORDS = Mapping.model_validate(
+WORDS = ImportMapping.model_validate(
     {
         "statusMappings": [
             {"sourceStatus": "Fixed", "targetStatus": "resolved"},
@@ -37,18 +37,18 @@ def test_a_column_is_found_as_people_write_its_name(name: str, column: str | Non
 
 def test_a_mapping_gets_the_names_of_the_file() -> None:
     mapping = a_mapping(to("category", "description"), sourceIdField="number")
-    found = fit(mapping, COLUMNS, Mapping())
+    found = fit(mapping, COLUMNS, ImportMapping())
     assert found.source_of("category") == FieldMapping(
         source_field=" Description", target_field="category"
     )
     assert found.source_id_field == "Number"
     assert absent_columns(found, (*COLUMNS, "status", "priority")) == ()
-    assert fit(found, COLUMNS, Mapping()) == found
+    assert fit(found, COLUMNS, ImportMapping()) == found
 
 
 def test_what_the_file_does_not_have_is_named_once() -> None:
     mapping = a_mapping(to("due_at", "Opened"), to("created_at", "Opened"), sourceIdField="Key")
-    found = fit(mapping, COLUMNS, Mapping())
+    found = fit(mapping, COLUMNS, ImportMapping())
     assert absent_columns(found, (*COLUMNS, "status", "priority")) == ("Opened", "Key")
 
 

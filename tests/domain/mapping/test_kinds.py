@@ -9,12 +9,12 @@ import pytest
 
 from domain.mapping.entities.registry import ENTITIES
 from domain.mapping.kinds import KINDS, Kind
-from domain.mapping.mapping import FieldMapping, Mapping
+from domain.mapping.mapping import FieldMapping, ImportMapping
 from domain.mapping.transformations import TRANSFORMATIONS, Transformation
 from domain.values.reading import ReadingRules
 
 ROOT = Path(__file__).parents[3]
-RULES: ReadingRules = Mapping().reading_rules(ENTITIES["incident"])
+RULES: ReadingRules = ImportMapping().reading_rules(ENTITIES["incident"])
 TEXTS = pl.Series([None, "1", "new", "2020-01-02 03:04:05", "no such value", " ", "Straße"])
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 EVERY_TRANSFORMATION = pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from domain.mapping.entities.incident import INCIDENT
-from domain.mapping.mapping import Mapping, mapping_problems
+from domain.mapping.mapping import ImportMapping, mapping_problems
 from domain.values.date_rules import DateRules
 from domain.values.dates import read_instants
 from domain.values.zones import zone_names
@@ -56,7 +56,7 @@ def test_good_defaults_are_no_problem(target: str, default: Any) -> None:
 
 @pytest.mark.parametrize("form", ["%d/%m/%Y", "%d/%b/%y %I:%M %p", "%Y-%m-%dT%H:%M:%S.%f%z"])
 def test_a_date_format(form: str) -> None:
-    assert Mapping.model_validate({"dateFormat": form}).date_format == form
+    assert ImportMapping.model_validate({"dateFormat": form}).date_format == form
 
 
 _NO_FORMATS = (
@@ -68,13 +68,13 @@ _NO_FORMATS = (
 @pytest.mark.parametrize("form", _NO_FORMATS)
 def test_no_date_format(form: str) -> None:
     with pytest.raises(ValidationError):
-        Mapping.model_validate({"dateFormat": form})
+        ImportMapping.model_validate({"dateFormat": form})
 
 
 @pytest.mark.parametrize("zone", ["localtime", "Factory", "../etc/passwd", "", "CEST"])
 def test_no_time_zone(zone: str) -> None:
     with pytest.raises(ValidationError):
-        Mapping.model_validate({"sourceTimezone": zone})
+        ImportMapping.model_validate({"sourceTimezone": zone})
 
 
 def test_a_zone_of_two_meanings_is_a_problem_of_the_mapping() -> None:
@@ -85,6 +85,8 @@ def test_a_zone_of_two_meanings_is_a_problem_of_the_mapping() -> None:
 
 def test_every_zone_a_mapping_takes_can_be_read_in() -> None:
     for zone in zone_names():
-        rules = DateRules(Mapping.model_validate({"sourceTimezone": zone}).source_timezone or "")
+        rules = DateRules(
+            ImportMapping.model_validate({"sourceTimezone": zone}).source_timezone or ""
+        )
         instants, faults = read_instants(pl.Series(["2024-07-01 12:00:00"]), rules)
         assert (faults, instants.null_count()) == (None, 0)

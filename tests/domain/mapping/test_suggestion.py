@@ -4,13 +4,13 @@ import pytest
 
 from domain.mapping.entities.incident import INCIDENT
 from domain.mapping.entities.request import REQUEST
-from domain.mapping.mapping import Mapping
+from domain.mapping.mapping import ImportMapping
 from domain.mapping.suggestion import Suggestion, suggest
 from tests.domain.mapping.mapping_cases import to
 
 
 def suggested(*columns: str, **mapping: object) -> dict[str, str]:
-    found = suggest(columns, INCIDENT, Mapping.model_validate(mapping))
+    found = suggest(columns, INCIDENT, ImportMapping.model_validate(mapping))
     return {each.source_field: each.target_field for each in found}
 
 
@@ -51,7 +51,7 @@ def test_each_target_gets_its_best_column() -> None:
 
 
 def test_the_confidence_says_how_sure() -> None:
-    names = suggest(["description", "subject", "prioriti"], INCIDENT, Mapping())
+    names = suggest(["description", "subject", "prioriti"], INCIDENT, ImportMapping())
     assert {each.target_field: each.confidence for each in names} == {
         "description": 1.0,
         "title": 0.9,
@@ -60,7 +60,7 @@ def test_the_confidence_says_how_sure() -> None:
 
 
 def test_only_fields_of_the_entity() -> None:
-    (found,) = suggest(["requester"], REQUEST, Mapping())
+    (found,) = suggest(["requester"], REQUEST, ImportMapping())
     assert found == Suggestion(
         source_field="requester", target_field="requested_for", confidence=0.9
     )

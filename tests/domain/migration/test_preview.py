@@ -8,7 +8,7 @@ import pytest
 from domain.failures import Rejected
 from domain.mapping.columns import map_columns
 from domain.mapping.entities.incident import INCIDENT
-from domain.mapping.mapping import Mapping
+from domain.mapping.mapping import ImportMapping
 from domain.mapping.plan import Plan
 from domain.migration.preview import Preview, Survey, build_preview
 from domain.migration.samples import sample_records
@@ -16,7 +16,7 @@ from domain.values.date_rules import DateEvidence
 from tests.domain.mapping.mapping_cases import a_frame, a_mapping, to
 
 
-def preview(mapping: Mapping | None = None, **survey: Any) -> Preview:
+def preview(mapping: ImportMapping | None = None, **survey: Any) -> Preview:
     return build_preview("job", 3, Survey(**survey), mapping or a_mapping(), INCIDENT)
 
 
@@ -34,7 +34,7 @@ def test_it_holds_the_mapping_beside_the_counts() -> None:
 
 
 def test_it_names_what_is_unmapped_and_what_is_missing() -> None:
-    body = preview(Mapping(), columns=("sys_id", "summary", "odd"), identity="sys_id")
+    body = preview(ImportMapping(), columns=("sys_id", "summary", "odd"), identity="sys_id")
     assert body.unmapped_fields == ("summary", "odd")
     assert body.missing_required_fields == ("title", "status", "priority")
     assert [each.source_field for each in body.suggestions] == ["summary"]
@@ -68,7 +68,7 @@ class TestRecommendations:
         times = a_mapping(to("due_at"))
         zoned = a_mapping(to("due_at"), sourceTimezone="Europe/Berlin")
 
-        def told(mapping: Mapping, **found: Any) -> list[str]:
+        def told(mapping: ImportMapping, **found: Any) -> list[str]:
             return [each for each in preview(mapping, **found).warnings if " are read in " in each]
 
         assert "in Europe/Berlin" in told(zoned, is_stored=True)[0]
