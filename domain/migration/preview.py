@@ -1,6 +1,6 @@
 """What a tenant sees of a file before it is imported."""
 
-from collections.abc import ImportMapping as ReadOnly
+from collections.abc import Mapping as ReadOnly
 from collections.abc import Iterator
 from typing import NamedTuple
 

@@ -1,6 +1,6 @@
 """Shorthand for the tests of this folder: frames, plans and hostile text."""
 
-from collections.abc import ImportMapping as Record
+from collections.abc import Mapping as Record
 from typing import Any
 
 import polars as pl
