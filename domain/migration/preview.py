@@ -1,7 +1,7 @@
 """What a tenant sees of a file before it is imported."""
 
-from collections.abc import Mapping as ReadOnly
 from collections.abc import Iterator
+from collections.abc import Mapping as ReadOnly
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
