@@ -40,7 +40,7 @@ from egress.log_levels import quieten
 from egress.route import Route
 from settings import Settings, settings
 from sources.sandbox.parent import remove_abandoned
-from storage.objects.opening import object_store
+from storage.objects.store_factory import object_store
 from storage.postgres.database import Database
 from storage.secrets.key_check import open_vault
 from workflows.connection import connect

@@ -25,7 +25,7 @@ from api.notification.channel_adoption import adopt_quietly
 from domain.json_document import Json
 from egress.client import opened
 from settings import Settings
-from storage.objects.opening import object_store
+from storage.objects.store_factory import object_store
 from storage.postgres.database import Database
 from storage.secrets.key_check import open_vault
 from workflows.connection import connect

@@ -145,14 +145,14 @@ class Outgoing(Generic[Config]):
 class Limits:
     """How fast and how long: the vendor's rate per destination (None: no limit), the retries.
 
-    `keyed`: the vendor recognises a delivery that comes twice, so many may be in flight. Else one
-    at a time per destination, committed before and after. `stateful`: the vendor shows the state of
-    an `alert_key`, so that an event which waits and which a later one replaces is not sent at all.
-    `slow`: one send may take many minutes, as mail servers do.
+    `idempotent`: the vendor recognises a delivery that comes twice, so many may be in flight. Else
+    one at a time per destination, committed before and after. `stateful`: the vendor shows the
+    state of an `alert_key`, so that an event which waits and which a later one replaces is not sent
+    at all. `slow`: one send may take many minutes, as mail servers do.
     """
 
     schedule: Schedule
-    keyed: bool
+    idempotent: bool
     rate: Rate | None = None
     stateful: bool = False
     slow: bool = False

@@ -46,7 +46,7 @@ def refusal(
     detail: str,
     kind: FailureClass | None = None,
     *,
-    gone: bool = False,
+    endpoint_gone: bool = False,
     maybe_sent: bool = False,
 ) -> DeliveryFailed:
     """The failure, to be raised: of class `kind` where the vendor says so, else by its status."""
@@ -57,7 +57,7 @@ def refusal(
         reply.status,
         retry_after=retry_after(reply.headers, datetime.now(UTC)),
         maybe_sent=maybe_sent or fell_over,
-        gone=gone,
+        endpoint_gone=endpoint_gone,
         response=body_for_record(reply),
     )
     return DeliveryFailed(failure)

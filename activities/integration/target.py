@@ -56,7 +56,7 @@ class Target:
     def rest(self) -> float:
         """Seconds for which a destination is left alone after an answer: the vendor may count from
         when it gave it, however long that took. Where many are in flight, their slots must do."""
-        return 0.0 if self.rate is None or self.channel.limits.keyed else self.rate.exact
+        return 0.0 if self.rate is None or self.channel.limits.idempotent else self.rate.exact
 
 
 class Targets:
@@ -104,7 +104,7 @@ class Unusable:
     config = ChannelConfig
     options = ChannelOptions
     signing = None
-    limits = Limits(schedule=PROMPT, keyed=True)
+    limits = Limits(schedule=PROMPT, idempotent=True)
 
     def __init__(self, detail: str) -> None:
         self._failure = Failure(FailureClass.MISCONFIGURED, detail)

@@ -38,14 +38,14 @@ class BatchSender:
     async def _send(self, batch: ClaimedBatch) -> m.LaneState | None:
         stop = asyncio.Event()  # what has not been sent yet had better not be sent now
         stopping = asyncio.create_task(_set_at_shutdown(stop))
-        way = self._send_keyed if batch.target.channel.limits.keyed else self._send_singly
+        way = self._send_together if batch.target.channel.limits.idempotent else self._send_singly
         try:
             return await way(batch, stop)
         finally:
             stopping.cancel()
             self._claims.release(batch)
 
-    async def _send_keyed(self, batch: ClaimedBatch, stop: asyncio.Event) -> m.LaneState | None:
+    async def _send_together(self, batch: ClaimedBatch, stop: asyncio.Event) -> m.LaneState | None:
         """Up to `granted` at a time; what was not sent, because of time or failures, is given back.
 
         They are recorded together: a repetition would do no harm, but where the vendor shows a

@@ -50,7 +50,7 @@ class Claims:
         want = 0
         try:
             if granted:
-                want = _BATCH if target.channel.limits.keyed and granted > 1 else granted
+                want = _BATCH if target.channel.limits.idempotent and granted > 1 else granted
                 claimed = await claim(sql, _policy(target, self._worker), want)
         finally:
             taken = min(granted, len(claimed))
@@ -77,5 +77,5 @@ class Claims:
 def _policy(target: Target, worker: str) -> ClaimPolicy:
     limits = target.channel.limits
     return ClaimPolicy(
-        target.integration_id, limits.keyed, target.interval, worker, limits.stateful
+        target.integration_id, limits.idempotent, target.interval, worker, limits.stateful
     )

@@ -14,8 +14,8 @@ async def note_state(
     outcomes = [each for each in outcomes if _tells(each)]
     if not outcomes:
         return
-    telling = next((each for each in outcomes if each.gone), outcomes[-1])
-    gone, (status, error) = telling.gone, _state(telling)
+    telling = next((each for each in outcomes if each.endpoint_gone), outcomes[-1])
+    gone, (status, error) = telling.endpoint_gone, _state(telling)
     known = integration["connection_status"], integration["last_error"]
     if gone or (status, error) != known:
         await record.note_state(sql, integration, status, error, gone)
@@ -24,14 +24,14 @@ async def note_state(
 def _tells(outcome: Outcome) -> bool:
     """Whether it says anything of the integration: something was tried, and it was not the event
     that was refused for what it is."""
-    refused = outcome.kind is FailureClass.PERMANENT and not outcome.gone
+    refused = outcome.kind is FailureClass.PERMANENT and not outcome.endpoint_gone
     return outcome.request != "null" and not refused
 
 
 def _state(outcome: Outcome) -> tuple[str, str | None]:
     if outcome.kind is None or outcome.kind is FailureClass.THROTTLED:
         return "connected", None
-    if outcome.gone:
+    if outcome.endpoint_gone:
         return "disabled", outcome.error
     if outcome.kind is FailureClass.MISCONFIGURED:
         return "misconfigured", outcome.error

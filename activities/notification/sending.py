@@ -135,14 +135,14 @@ def _outcome(
         kind=result.kind,
         maybe_sent=result.maybe_sent,
         error=stored(redact.text(result.detail, sent), _ERROR_CHARS),
-        gone=result.gone,
+        endpoint_gone=result.endpoint_gone,
     )
 
 
 def _failed(outcome: Outcome, failure: Failure, limits: Limits, jitter: float) -> Outcome:
     """With what a failure means for the delivery, and for its destination."""
-    failures = outcome.failures.plus(failure, keyed=limits.keyed)
-    wait = next_delay(failure, failures, limits.schedule, jitter, keyed=limits.keyed)
+    failures = outcome.failures.plus(failure, idempotent=limits.idempotent)
+    wait = next_delay(failure, failures, limits.schedule, jitter, idempotent=limits.idempotent)
     refused = failure.kind is FailureClass.MISCONFIGURED
     return outcome._replace(
         status=DeliveryStatus.FAILED if wait is None else DeliveryStatus.RETRYING,

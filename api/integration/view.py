@@ -61,6 +61,6 @@ def type_of(channel: Channel[Any]) -> Json:
             "rate": rate,
             "retry_seconds": limits.schedule.delays,
             "deadline_seconds": limits.schedule.lasts,
-            "keyed": limits.keyed,
+            "keyed": limits.idempotent,
         },
     }

@@ -22,9 +22,9 @@ class FailureClass(StrEnum):
 class Failure:
     """`detail` is for people and holds no secret. `maybe_sent`: it may have had its effect.
 
-    `retry_after` (seconds) is what the vendor asked for. `gone`: the vendor wants no more at all.
-    `response` is the body that the vendor answered with, as far as it was read. `timed_out`: it was
-    waited for in vain, be it for an answer or for a connection.
+    `retry_after` (seconds) is what the vendor asked for. `endpoint_gone`: the vendor wants no more
+    at all. `response` is the body that the vendor answered with, as far as it was read.
+    `timed_out`: it was waited for in vain, be it for an answer or for a connection.
     """
 
     kind: FailureClass
@@ -32,7 +32,7 @@ class Failure:
     status: int | None = None
     retry_after: float | None = None
     maybe_sent: bool = False
-    gone: bool = False
+    endpoint_gone: bool = False
     response: str = ""
     timed_out: bool = False
 

@@ -34,17 +34,17 @@ class Failures:
     throttled: int = 0
     doubtful: int = 0  # they may have had their effect
 
-    def plus(self, failure: Failure, *, keyed: bool) -> "Failures":
-        """`keyed`: the vendor recognises a repetition, so that a doubt costs nothing."""
+    def plus(self, failure: Failure, *, idempotent: bool) -> "Failures":
+        """`idempotent`: the vendor recognises a repetition, so that a doubt costs nothing."""
         if failure.kind is FailureClass.THROTTLED:
             return replace(self, throttled=self.throttled + 1)
-        if _is_doubtful(failure, keyed):
+        if _is_doubtful(failure, idempotent):
             return replace(self, doubtful=self.doubtful + 1)
         return replace(self, certain=self.certain + 1)
 
 
 def next_delay(
-    failure: Failure, failures: Failures, schedule: Schedule, jitter: float, *, keyed: bool
+    failure: Failure, failures: Failures, schedule: Schedule, jitter: float, *, idempotent: bool
 ) -> float | None:
     """Seconds until the next attempt; None if there is none.
 
@@ -53,7 +53,7 @@ def next_delay(
     """
     if failure.kind is FailureClass.PERMANENT:
         return None
-    own = _own_delay(failure, failures, schedule, keyed) * (1 + JITTER * jitter)
+    own = _own_delay(failure, failures, schedule, idempotent) * (1 + JITTER * jitter)
     return own if failure.kind is FailureClass.THROTTLED else max(own, _asked(failure))
 
 
@@ -86,23 +86,23 @@ def fastest(one: Schedule, other: Schedule) -> Sequence[float]:
     return [min(one.delay(place), other.delay(place)) for place in places]
 
 
-def _own_delay(failure: Failure, failures: Failures, schedule: Schedule, keyed: bool) -> float:
+def _own_delay(failure: Failure, failures: Failures, schedule: Schedule, idempotent: bool) -> float:
     if failure.kind is FailureClass.THROTTLED:
         # The first time that the vendor names is believed; who names one again and again is not.
         known = failures.throttled - (1 if _asked(failure) >= SHORTEST_WISH else 0)
         return THROTTLED.delay(known) if known else 0.0
-    if _is_doubtful(failure, keyed):
+    if _is_doubtful(failure, idempotent):
         row = LOST if failure.kind is FailureClass.UNKNOWN else DOUBTFUL
         return row.delay(failures.doubtful)
     row = REFUSED if failure.kind is FailureClass.MISCONFIGURED else schedule
     return row.delay(failures.certain)
 
 
-def _is_doubtful(failure: Failure, keyed: bool) -> bool:
+def _is_doubtful(failure: Failure, idempotent: bool) -> bool:
     """Whoever falls over has hardly done it; a silence may mean anything, also behind a gateway."""
     status = failure.status
     fell_over = status is not None and status >= 500 and status not in _SILENCES
-    in_doubt = failure.maybe_sent and not fell_over and not keyed
+    in_doubt = failure.maybe_sent and not fell_over and not idempotent
     return failure.kind is FailureClass.UNKNOWN or in_doubt
 
 

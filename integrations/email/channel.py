@@ -46,7 +46,7 @@ class Email:
     options = EmailOptions
     signing = None
     # No vendor, no rate: a server's own limit belongs into the integration's `rateLimit`.
-    limits = Limits(schedule=MAIL, keyed=False, slow=True)
+    limits = Limits(schedule=MAIL, idempotent=False, slow=True)
 
     def destination(self, outgoing: Outgoing[EmailConfig]) -> str:
         """The server: it counts connections and mails, and it is what hangs if something does.

@@ -103,7 +103,7 @@ class PagerDuty:
     config = PagerDutyConfig
     options = ChannelOptions
     signing = None
-    limits = Limits(PROMPT, keyed=True, rate=Rate(120, 60.0), stateful=True)
+    limits = Limits(PROMPT, idempotent=True, rate=Rate(120, 60.0), stateful=True)
 
     def destination(self, outgoing: Outgoing[PagerDutyConfig]) -> str:
         return ""

@@ -44,7 +44,7 @@ class Slack:
     config = SlackConfig
     options = SlackOptions
     signing = None
-    limits = Limits(PROMPT, keyed=False, rate=Rate(1, 1.0))
+    limits = Limits(PROMPT, idempotent=False, rate=Rate(1, 1.0))
 
     def destination(self, outgoing: Outgoing[SlackConfig]) -> str:
         """The channel; "" for a webhook, which has one only."""

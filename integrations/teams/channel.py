@@ -89,7 +89,7 @@ class Teams:
     config = TeamsConfig
     options = ChannelOptions
     signing = None
-    limits = Limits(PROMPT, keyed=False, rate=Rate(4, 1.0))
+    limits = Limits(PROMPT, idempotent=False, rate=Rate(4, 1.0))
 
     def destination(self, outgoing: Outgoing[TeamsConfig]) -> str:
         return ""

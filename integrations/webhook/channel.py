@@ -128,7 +128,7 @@ class Webhook:
     config = WebhookConfig
     options = ChannelOptions
     signing = Signing("secret", completed, rotated)
-    limits = Limits(PERSISTENT, keyed=True)
+    limits = Limits(PERSISTENT, idempotent=True)
 
     def destination(self, outgoing: Outgoing[WebhookConfig]) -> str:
         return ""
@@ -231,7 +231,7 @@ def _refused(reply: Reply) -> DeliveryFailed:
     """A receiver is anybody's program behind anybody's proxy: of its statuses only 410 is final."""
     if reply.status == 410:
         detail = "the receiver answered 410: it wants no more"
-        return refusal(reply, detail, FailureClass.PERMANENT, gone=True)
+        return refusal(reply, detail, FailureClass.PERMANENT, endpoint_gone=True)
     if 300 <= reply.status < 400:
         return refusal(reply, f"the receiver answered {reply.status}: redirects are not followed")
     return refusal(reply, f"the receiver answered {reply.status}")

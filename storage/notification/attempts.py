@@ -44,7 +44,7 @@ class Outcome(NamedTuple):
     jitter: float = 1.0  # a factor
     destination: str = ""
     place: str = ""  # what the vendor calls the destination
-    gone: bool = False  # the vendor wants no more at all
+    endpoint_gone: bool = False  # the vendor wants no more at all
 
     @property
     def arrived(self) -> bool:
@@ -53,7 +53,10 @@ class Outcome(NamedTuple):
     @property
     def discourages(self) -> bool:
         """Whether what is to be sent beside it would hardly fare better."""
-        return self.gone or self.kind in (FailureClass.THROTTLED, FailureClass.MISCONFIGURED)
+        return self.endpoint_gone or self.kind in (
+            FailureClass.THROTTLED,
+            FailureClass.MISCONFIGURED,
+        )
 
     def left(self, seconds: float) -> float:
         """Of so many seconds from its end, those that are still to come."""

@@ -31,7 +31,7 @@ class ClaimPolicy:
     """
 
     integration_id: UUID
-    keyed: bool
+    idempotent: bool
     interval: float | None
     worker: str
     stateful: bool = False
@@ -150,13 +150,15 @@ class _Row(StoredEvent):
 
 async def claim(sql: Statements, policy: ClaimPolicy, want: int) -> list[Claimed]:
     """Take up to `want` due deliveries of the integration, whosever request they are of."""
-    if policy.keyed and policy.interval is None:
+    if policy.idempotent and policy.interval is None:
         found = await sql.rows(_Row, _FREELY, policy.integration_id, want, policy.worker)
         if found:
             return await _claimed(sql, found, [0.0] * len(found))
         names = await destinations.to_probe(sql, policy.integration_id)
     else:
-        names = sorted(await sql.column(_DESTINATIONS, policy.integration_id, want, policy.keyed))
+        names = sorted(
+            await sql.column(_DESTINATIONS, policy.integration_id, want, policy.idempotent)
+        )
     claimed: list[Claimed] = []
     # In one order for everybody: each of them is locked.
     for destination in names:
@@ -178,7 +180,7 @@ async def _claim_at(
         return []
     if policy.stateful:
         await supersede(sql, policy.integration_id, destination)
-    slotted = _SLOTTED[not policy.keyed or probe is not None, policy.stateful]
+    slotted = _SLOTTED[not policy.idempotent or probe is not None, policy.stateful]
     limits = (policy.integration_id, len(slots), policy.worker, destination)
     found = await sql.rows(_Row, slotted, *limits)
     if not found:
@@ -195,7 +197,7 @@ def _slots(busy: float, policy: ClaimPolicy, want: int) -> list[float]:
         return []
     if policy.interval is None:  # no rate, so what keeps it busy is a wish of the vendor's
         return [0.0] if busy == 0 else []
-    if not policy.keyed:
+    if not policy.idempotent:
         return [busy]
     fitting = int((AHEAD_SECONDS - busy) / policy.interval) + 1
     return [busy + number * policy.interval for number in range(min(want, fitting))]

@@ -87,7 +87,7 @@ where request_id = $1 and integration_id = $2 and completed_at is null
 """
 
 
-async def turn(
+async def estimate_wait(
     sql: Statements, share: tuple[UUID, UUID], interval: float | None, *, stateful: bool
 ) -> float:
     """Seconds until it may be the turn of a due delivery of the request (the first of `share`) at
@@ -117,8 +117,8 @@ def _turn_of(row: Turn, interval: float | None) -> float:
     if row["probe"] is not None:
         return max(row["probe"], busy) + _MOMENT if ahead == 0 else _IN_DOUBT_SECONDS
     if row["blocked"]:
-        turn = min(max(age / 10, 1.0), _LONGEST_TURN)
-        return min(max(busy, row["trigger"] or 0.0, turn), _LONGEST_SECONDS)
+        estimate_wait = min(max(age / 10, 1.0), _LONGEST_TURN)
+        return min(max(busy, row["trigger"] or 0.0, estimate_wait), _LONGEST_SECONDS)
     if interval is not None:
         return max(busy + min((ahead - 1) * interval, _LONGEST_QUEUE), 0.0) + _MOMENT
     return busy or min(max(age / 10, _MOMENT), _LONGEST_TURN)

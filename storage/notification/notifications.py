@@ -81,10 +81,10 @@ async def accept(
     made = sorted(await sql.rows(_Made, _INSERT, request_id, rows, by), key=lambda row: row["id"])
     plain = iter([row["id"] for row in made if row["dedup_key"] is None])
     keys = [event.dedup_key for event in events if event.dedup_key is not None]
-    keyed = await _ids_of_keys(connection, keys) if keys else {}
+    idempotent = await _ids_of_keys(connection, keys) if keys else {}
     if made:
         await sql.run(_TO_START, tenant_id, OUTBOX_KIND, request_id, len(made))
-    ids = [next(plain) if each.dedup_key is None else keyed[each.dedup_key] for each in events]
+    ids = [next(plain) if each.dedup_key is None else idempotent[each.dedup_key] for each in events]
     return Accepted(ids, len(made))
 
 

@@ -85,7 +85,7 @@ def test_the_page_names_the_limits_as_they_are(kind: str) -> None:
     rate = f"{limits.rate.count} in {limits.rate.seconds:g} s" if limits.rate else "none"
     [schedule] = [name for name, each in SCHEDULES.items() if each == limits.schedule]
     assert row[1:3] == [f"`{schedule}`", rate]
-    assert row[3].startswith("is seen twice") is not limits.keyed
+    assert row[3].startswith("is seen twice") is not limits.idempotent
 
 
 @over_http
@@ -242,7 +242,7 @@ async def test_the_same_delivery_sends_the_same_key(stem: str) -> None:
             assert isinstance(await channel.send(said), Receipt)
         once, again, another = channel.receiver.received
     assert once.body == again.body
-    if CHANNELS[kind_of(stem)].limits.keyed:
+    if CHANNELS[kind_of(stem)].limits.idempotent:
         keys = [_key(received.headers, received.body) for received in (once, again, another)]
         assert keys == ["d-1", "d-1", "d-2"]
 

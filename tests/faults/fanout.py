@@ -228,7 +228,7 @@ def judged(accepted: Collection[str], vendors: Vendors, record: Record) -> Verdi
     )
     statuses = Counter(each["status"] for each in record.deliveries)
     made = {kind: Counter(ids) for kind, ids in _objects(vendors, record)}
-    keyed = {kind: ids for kind, ids in made.items() if kind != UNKEYED}
+    idempotent = {kind: ids for kind, ids in made.items() if kind != UNKEYED}
     repeated = Counter({id: times - 1 for id, times in posts.items() if times > 1})
     return Verdict(
         accepted=len(accepted),
@@ -236,7 +236,9 @@ def judged(accepted: Collection[str], vendors: Vendors, record: Record) -> Verdi
         unended=sum(statuses[each] for each in OPEN),
         unasked=len({str(each["notification_id"]) for each in record.deliveries} - set(accepted)),
         lost={kind: len(set(accepted) - ids.keys()) for kind, ids in made.items()},
-        objects={kind: sum(times != 1 for times in ids.values()) for kind, ids in keyed.items()},
+        objects={
+            kind: sum(times != 1 for times in ids.values()) for kind, ids in idempotent.items()
+        },
         duplicates=repeated.total(),
         unexplained=(repeated - unknown).total(),
         unknown=dict(

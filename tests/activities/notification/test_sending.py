@@ -35,7 +35,7 @@ class Quoting:
     config = ChannelConfig
     options = ChannelOptions
     signing = None
-    limits = Limits(PROMPT, keyed=True)
+    limits = Limits(PROMPT, idempotent=True)
 
     def __init__(self, kind: FailureClass | None) -> None:
         self._kind = kind
@@ -202,15 +202,15 @@ LATEST = Latest("incident.resolved", "All well", NOTIFICATION["created_at"])
 
 
 @pytest.mark.parametrize(
-    ("keyed", "stateful", "says"),
+    ("idempotent", "stateful", "says"),
     [(True, True, False), (True, False, True), (False, False, True)],
     ids=["an alert", "a webhook", "a chat"],
 )
 def test_a_message_says_that_it_is_late_or_may_have_come_before(
-    keyed: bool, stateful: bool, says: bool
+    idempotent: bool, stateful: bool, says: bool
 ) -> None:
     id, channel = UUID(int=1), Quoting(None)
-    channel.limits = Limits(PROMPT, keyed=keyed, stateful=stateful)
+    channel.limits = Limits(PROMPT, idempotent=idempotent, stateful=stateful)
     target = Target(TenantId("a" * 26), id, channel, ChannelConfig(), Redactor({}))
     claimed = Claimed(
         *(id, id, 2, 1, {}, "", NOTIFICATION, 0.0, NOW), rank=1, repeated=True, latest=LATEST

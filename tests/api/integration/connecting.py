@@ -38,7 +38,7 @@ async def delete(tenant: Tenant, id: str) -> httpx.Response:
     return await tenant.service.http.delete(f"{PATH}/{id}", headers=tenant.headers)
 
 
-async def keyed(tenant: Tenant, path: str, body: Any) -> httpx.Response:
+async def idempotent(tenant: Tenant, path: str, body: Any) -> httpx.Response:
     headers = tenant.headers | {"Idempotency-Key": "once"}
     return await tenant.service.http.post(path, json=body, headers=headers)
 

@@ -10,7 +10,7 @@ from tests.api.integration.connecting import (
     created,
     delete,
     everything,
-    keyed,
+    idempotent,
     pagerduty,
     patch,
     pointers,
@@ -107,10 +107,10 @@ class TestSaving:
 class TestSigningSecret:
     async def test_is_made_where_there_is_none_and_shown_once(self, tenant: Tenant) -> None:
         body = webhook(secret=None)
-        first = await keyed(tenant, PATH, body)
+        first = await idempotent(tenant, PATH, body)
         secret = first.json()["secret"]
         assert secret.startswith("whsec_")
-        again = await keyed(tenant, PATH, body)
+        again = await idempotent(tenant, PATH, body)
         assert (again.headers["idempotency-replayed"], again.status_code) == ("true", 201)
         assert again.json() == {"data": first.json()["data"]}
         assert secret not in (await tenant.get(PATH)).text
@@ -132,11 +132,11 @@ class TestSigningSecret:
         async with serving(receiver, port):
             made = await created(tenant, webhook(url=f"{receiver.url}/hook"))
             path = f"{PATH}/{made['id']}"
-            rotated = await keyed(tenant, f"{path}/rotate-secret", {})
+            rotated = await idempotent(tenant, f"{path}/rotate-secret", {})
             fresh = rotated.json()["secret"]
             assert fresh != SECRET
             assert rotated.json()["data"]["version"] == 2
-            again = await keyed(tenant, f"{path}/rotate-secret", {})
+            again = await idempotent(tenant, f"{path}/rotate-secret", {})
             assert again.json() == {"data": rotated.json()["data"]}
             # Who still has the old one, and who has the new one already, both can verify.
             for known in (SECRET, fresh):

@@ -8,7 +8,7 @@ from receivers.receiver import Reply
 from receivers.slack import SlackReceiver
 from receivers.webhook import WebhookReceiver
 from tests.api.integration.connecting import KEY, everything, pointers
-from tests.api.migration.owning import PATH, TOKEN, at, delete, keyed, made, patch, seen, slack
+from tests.api.migration.owning import PATH, TOKEN, at, delete, idempotent, made, patch, seen, slack
 from tests.api.notification import notifying as n
 from tests.service import Tenant
 
@@ -115,7 +115,7 @@ class TestSecrets:
 
 class TestRoles:
     async def test_an_operator_makes_plain_channels_only(self, tenant: Tenant) -> None:
-        operator = await keyed(tenant, "operator")
+        operator = await idempotent(tenant, "operator")
         http = tenant.service.http
         refused = await http.post(PATH, json=slack(), headers=operator)
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
@@ -127,7 +127,7 @@ class TestRoles:
         assert turned.status_code == 403
 
     async def test_an_operator_may_say_where_but_not_how(self, tenant: Tenant) -> None:
-        operator = await keyed(tenant, "operator")
+        operator = await idempotent(tenant, "operator")
         row = await made(tenant, slack())
         where = await patch(tenant, row["id"], {"config": {"channel": "#night"}}, **operator)
         assert where.json()["data"]["config"]["channel"] == "#night"
@@ -139,7 +139,7 @@ class TestRoles:
         assert (await seen(tenant, row["id"]))["config"]["channel"] == "#night"
 
     async def test_a_viewer_sees_masks(self, tenant: Tenant) -> None:
-        viewer = await keyed(tenant, "viewer")
+        viewer = await idempotent(tenant, "viewer")
         row = await made(tenant, slack())
         http = tenant.service.http
         for path in (PATH, f"{PATH}/{row['id']}", f"{INTEGRATIONS}/{row['integration_id']}"):

@@ -175,7 +175,7 @@ async def test_the_status_counts_whatever_becomes_of_the_body(
             with pytest.raises(DeliveryFailed) as raised:
                 await CHANNEL.deliver(going, request, out)
             found = raised.value.failure
-            assert (found.kind, found.status, found.gone) == (kind, status, status == 410)
+            assert (found.kind, found.status, found.endpoint_gone) == (kind, status, status == 410)
 
 
 async def test_redirects_are_not_followed() -> None:
@@ -192,7 +192,7 @@ async def test_what_a_deployment_answers_is_tried_again(status: int) -> None:
     async with serving(receiver):
         receiver.told.append(Reply(status))
         found = await failure(receiver)
-        assert (found.kind, found.gone) == (FailureClass.TRANSIENT, False)
+        assert (found.kind, found.endpoint_gone) == (FailureClass.TRANSIENT, False)
         assert (await send(receiver)).confirmed
 
 
@@ -219,7 +219,7 @@ async def test_410_wants_no_more() -> None:
     receiver = WebhookReceiver(status=410)
     async with serving(receiver):
         found = await failure(receiver)
-    assert (found.kind, found.gone) == (FailureClass.PERMANENT, True)
+    assert (found.kind, found.endpoint_gone) == (FailureClass.PERMANENT, True)
 
 
 @pytest.mark.parametrize("status", [429, 503])

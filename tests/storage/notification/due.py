@@ -37,7 +37,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """An integration with deliveries of one request; `keyed` and `interval` are its lane's."""
+    """An integration with deliveries of one request; `idempotent` and `interval` are its lane's."""
 
     database: Database
     tenant_id: TenantId
@@ -72,27 +72,29 @@ class Due:
         return found
 
     def lane(
-        self, *, keyed: bool = True, interval: float | None = None, stateful: bool = False
+        self, *, idempotent: bool = True, interval: float | None = None, stateful: bool = False
     ) -> ClaimPolicy:
-        return ClaimPolicy(self.integration_id, keyed, interval, "worker@test", stateful)
+        return ClaimPolicy(self.integration_id, idempotent, interval, "worker@test", stateful)
 
     async def claim(
         self,
         want: int = 1,
         *,
-        keyed: bool = True,
+        idempotent: bool = True,
         interval: float | None = None,
         stateful: bool = False,
     ) -> list[Claimed]:
-        lane = self.lane(keyed=keyed, interval=interval, stateful=stateful)
+        lane = self.lane(idempotent=idempotent, interval=interval, stateful=stateful)
         async with self.database.statements(self.tenant_id) as sql:
             return await claim.claim(sql, lane, want)
 
-    async def turn(self, interval: float | None = None, *, stateful: bool = False) -> float:
+    async def estimate_wait(
+        self, interval: float | None = None, *, stateful: bool = False
+    ) -> float:
         """Seconds until the request's workflow looks again."""
         async with self.database.statements(self.tenant_id) as sql:
             key = self.request_id, self.integration_id
-            return await delivery.turn(sql, key, interval, stateful=stateful)
+            return await delivery.estimate_wait(sql, key, interval, stateful=stateful)
 
     async def release(self, claimed: list[Claimed]) -> None:
         async with self.database.statements(self.tenant_id) as sql:

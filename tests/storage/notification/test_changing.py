@@ -59,18 +59,18 @@ class TestChannels:
     ) -> None:
         wrong = await posting.add(4, 1, 4, to="#opps")
         [other] = await posting.add(4, to="#elsewhere")
-        [refused] = await posting.claim(1, keyed=False)
+        [refused] = await posting.claim(1, idempotent=False)
         await posting.end(refused, "retrying", **_REFUSED)
         assert await self.changed(posting) == {posting.request_id}
         assert await waiting_for_routing(posting) == wrong
         assert ids(await posting.claim(100)) == [other]
 
-    @pytest.mark.parametrize("keyed", [True, False])
+    @pytest.mark.parametrize("idempotent", [True, False])
     async def test_what_is_on_its_way_does_if_it_is_refused(
-        self, posting: Due, keyed: bool
+        self, posting: Due, idempotent: bool
     ) -> None:
         [late] = await posting.add(4, to="#opps")
-        [claimed] = await posting.claim(1, keyed=keyed)
+        [claimed] = await posting.claim(1, idempotent=idempotent)
         assert await self.changed(posting) == set()
         await posting.end(claimed, "retrying", **_REFUSED)
         assert await waiting_for_routing(posting) == [late]
@@ -182,7 +182,7 @@ class TestLocks:
         """It holds the integration when an attempt is to be recorded, and comes to the deliveries
         and destinations then."""
         await due.add(4, 4)
-        batch = refused(due, await due.claim(1, keyed=False))
+        batch = refused(due, await due.claim(1, idempotent=False))
         connections = SimpleNamespace(database=due.database, vault=None, egress=None)
         delivering = DeliverActivities(connections)  # type: ignore[arg-type]
         stopping = ActivityEnvironment()

@@ -34,12 +34,12 @@ class TestOrder:
         assert one_by_one + ids(await due.claim(100)) == wanted
         assert await due.claim(100) == []
 
-    @pytest.mark.parametrize("keyed", [True, False])
-    async def test_where_the_most_urgent_goes_is_first(self, due: Due, keyed: bool) -> None:
+    @pytest.mark.parametrize("idempotent", [True, False])
+    async def test_where_the_most_urgent_goes_is_first(self, due: Due, idempotent: bool) -> None:
         await due.add(3, to="a")
         await due.add(4, to="b")
         [urgent] = await due.add(1, to="z")
-        assert ids(await due.claim(1, keyed=keyed, interval=0.1)) == [urgent]
+        assert ids(await due.claim(1, idempotent=idempotent, interval=0.1)) == [urgent]
 
     async def test_events_of_one_alert_follow_each_other(self, due: Due) -> None:
         trigger, resolve = await due.add(4, 1, alert="incident_1")
@@ -113,24 +113,24 @@ class TestRates:
     async def test_destinations_have_rates_of_their_own(self, due: Due) -> None:
         for place in ("a", "b", "c"):
             await due.add(4, 4, to=place)
-        claimed = await due.claim(100, keyed=False, interval=1.0)
+        claimed = await due.claim(100, idempotent=False, interval=1.0)
         assert sorted(each.destination for each in claimed) == ["a", "b", "c"]
         assert all(each.at <= time.monotonic() for each in claimed)
 
-    @pytest.mark.parametrize(("keyed", "interval"), [(True, None), (True, 0.1), (False, 0.1)])
+    @pytest.mark.parametrize(("idempotent", "interval"), [(True, None), (True, 0.1), (False, 0.1)])
     async def test_a_destination_that_asks_for_it_is_left_alone(
-        self, due: Due, keyed: bool, interval: float | None
+        self, due: Due, idempotent: bool, interval: float | None
     ) -> None:
         await due.add(4, 4, to="a")
         [other] = await due.add(to="b")
-        [first, *_] = await due.claim(1, keyed=keyed, interval=interval)
+        [first, *_] = await due.claim(1, idempotent=idempotent, interval=interval)
         throttled = FailureClass.THROTTLED
         await due.end(first, "retrying", kind=throttled, wait=30.0, pause=30.0)
-        assert ids(await due.claim(100, keyed=keyed, interval=interval)) == [other]
+        assert ids(await due.claim(100, idempotent=idempotent, interval=interval)) == [other]
         await due.rows(
             "update tenant.delivery_rates set free_at = now(), rests_until = now() returning 1"
         )
-        [second] = await due.claim(100, keyed=keyed, interval=interval)
+        [second] = await due.claim(100, idempotent=idempotent, interval=interval)
         assert second.destination == "a"
         assert second.delivery_id != first.delivery_id
 
@@ -158,17 +158,17 @@ class TestNames:
         self, due: Due
     ) -> None:
         await due.add(4, to="#ops")
-        [first] = await due.claim(1, keyed=False, interval=60.0)
+        [first] = await due.claim(1, idempotent=False, interval=60.0)
         await self.learnt(due)
         await due.end(first, "delivered")
         await due.add(4, to="#ops")  # by a worker that has read the names before
-        assert await due.claim(1, keyed=False, interval=60.0) == []
+        assert await due.claim(1, idempotent=False, interval=60.0) == []
         free = "update tenant.delivery_rates set free_at = now()"
         await due.rows(f"{free} where destination = '#ops' returning 1")
         for _ in range(3):
-            assert await due.claim(1, keyed=False, interval=60.0) == []
+            assert await due.claim(1, idempotent=False, interval=60.0) == []
         await due.rows(f"{free} returning 1")
-        [second] = await due.claim(1, keyed=False, interval=60.0)
+        [second] = await due.claim(1, idempotent=False, interval=60.0)
         assert second.destination == "C1"
 
     async def test_no_two_places_stand_for_each_other(self, due: Due) -> None:
@@ -178,13 +178,13 @@ class TestNames:
                 await places.learn(sql, due.integration(), name, place)
         await due.add(4, to="C1")
         await due.add(4, to="C2")
-        assert any([await due.claim(1, keyed=False, interval=0.001) for _ in range(3)])
+        assert any([await due.claim(1, idempotent=False, interval=0.001) for _ in range(3)])
         [row] = await due.rows("select places from tenant.integrations")
         assert row["places"] == {"C1": "C2"}
 
     async def test_a_claim_and_a_new_name_see_each_other(self, due: Due) -> None:
         await due.add(4, 4, to="#ops")
-        lane = due.lane(keyed=False, interval=60.0)
+        lane = due.lane(idempotent=False, interval=60.0)
         async with due.database.statements(due.tenant_id) as sql:
             backend = await sql.value("select pg_backend_pid()")
             [first] = await claim.claim(sql, lane, 1)
@@ -192,21 +192,21 @@ class TestNames:
             await until_blocked(due.rows, backend)
         await learning
         await due.end(first, "delivered")
-        assert await due.claim(1, keyed=False, interval=60.0) == []
+        assert await due.claim(1, idempotent=False, interval=60.0) == []
 
     async def test_a_new_name_and_a_claim_see_each_other(self, due: Due) -> None:
         await due.add(4, to="#ops")
-        [first] = await due.claim(1, keyed=False, interval=60.0)
+        [first] = await due.claim(1, idempotent=False, interval=60.0)
         await due.end(first, "delivered")
         await due.add(4, to="#ops")
         await due.rows("update tenant.delivery_rates set free_at = now() returning 1")
         async with due.database.statements(due.tenant_id) as sql:
             backend = await sql.value("select pg_backend_pid()")
             await self.learn(sql, due)
-            claiming = asyncio.create_task(due.claim(1, keyed=False, interval=60.0))
+            claiming = asyncio.create_task(due.claim(1, idempotent=False, interval=60.0))
             await until_blocked(due.rows, backend)
         assert await claiming == []
-        [second] = await due.claim(1, keyed=False, interval=60.0)
+        [second] = await due.claim(1, idempotent=False, interval=60.0)
         assert second.destination == "C1"
 
 
@@ -227,7 +227,7 @@ class TestOneAtATime:
         [alone] = await due.add(4, to="z")
         sent: list[Claimed] = []
         for _ in range(3):
-            for each in await due.claim(2, keyed=False, interval=0.001):
+            for each in await due.claim(2, idempotent=False, interval=0.001):
                 await due.end(each)
                 sent.append(each)
         assert alone in ids(sent)
@@ -236,20 +236,20 @@ class TestOneAtATime:
     async def test_a_destination_without_a_slot_takes_nobodys_place(self, due: Due) -> None:
         for place in "ab":
             await due.add(1, 1, to=place)
-        for each in await due.claim(2, keyed=False, interval=60.0):
+        for each in await due.claim(2, idempotent=False, interval=60.0):
             await due.end(each)
         [other] = await due.add(4, to="z")
-        assert ids(await due.claim(2, keyed=False, interval=60.0)) == [other]
+        assert ids(await due.claim(2, idempotent=False, interval=60.0)) == [other]
 
     async def test_one_is_on_its_way_to_each_destination(self, due: Due) -> None:
         await due.add(4, 4, 4, to="a")
         await due.add(4, 4, to="b")
-        first = await due.claim(100, keyed=False)
+        first = await due.claim(100, idempotent=False)
         assert sorted(each.destination for each in first) == ["a", "b"]
-        assert await due.claim(100, keyed=False) == []
+        assert await due.claim(100, idempotent=False) == []
         [to_a] = [each for each in first if each.destination == "a"]
         await due.end(to_a)
-        assert [each.destination for each in await due.claim(100, keyed=False)] == ["a"]
+        assert [each.destination for each in await due.claim(100, idempotent=False)] == ["a"]
 
     @pytest.mark.parametrize("interval", [None, 0.001])
     async def test_however_many_claim_at_once(self, due: Due, interval: float | None) -> None:
@@ -260,7 +260,7 @@ class TestOneAtATime:
 
         async def sends() -> None:
             while len(done) < len(added):
-                claimed = await due.claim(3, keyed=False, interval=interval)
+                claimed = await due.claim(3, idempotent=False, interval=interval)
                 flying.update(ids(claimed))
                 on_the_way.append(len(flying))
                 await asyncio.sleep(0.01)  # the send
@@ -441,7 +441,7 @@ class TestLongSends:
 
     async def test_a_send_in_good_hands_is_nobody_elses(self, due: Due) -> None:
         [id] = await due.add()
-        [claimed] = await due.claim(keyed=False)
+        [claimed] = await due.claim(idempotent=False)
         await due.pass_time(LEASE_SECONDS - 1)
         async with due.database.statements(due.tenant_id) as sql:
             await claim.renew(sql, claimed)
@@ -454,12 +454,12 @@ class TestLongSends:
 
     async def test_one_that_was_taken_over_is_not_kept(self, due: Due) -> None:
         [id] = await due.add()
-        [claimed] = await due.claim(keyed=False)
+        [claimed] = await due.claim(idempotent=False)
         await due.pass_time(LEASE_SECONDS + 1)
         await due.reclaim()
         async with due.database.statements(due.tenant_id) as sql:
             await claim.renew(sql, claimed)
-        [again] = await due.claim(keyed=False)
+        [again] = await due.claim(idempotent=False)
         assert (again.delivery_id, again.no, again.repeated) == (id, 2, True)
 
     async def test_a_delivery_that_stops_workers_is_tried_less_and_less(self, due: Due) -> None:

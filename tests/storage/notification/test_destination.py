@@ -19,7 +19,9 @@ from tests.storage.notification.due import Due, Row, ids
 _REFUSED = {"kind": FailureClass.MISCONFIGURED, "wait": 5.0, "doubts_destination": True}
 _THROTTLED = {"kind": FailureClass.THROTTLED, "wait": 900.0}
 _REQUEST = "select request_id from tenant.notification_deliveries where id ="
-lanes = pytest.mark.parametrize(("keyed", "interval"), [(True, None), (True, 0.001), (False, None)])
+lanes = pytest.mark.parametrize(
+    ("idempotent", "interval"), [(True, None), (True, 0.001), (False, None)]
+)
 
 
 async def probe_now(due: Due) -> None:
@@ -35,18 +37,18 @@ async def rested(due: Due) -> None:
 class TestDoubt:
     @lanes
     async def test_one_probes_and_less_and_less_often(
-        self, due: Due, keyed: bool, interval: float | None
+        self, due: Due, idempotent: bool, interval: float | None
     ) -> None:
         await due.add(*[4] * 30)
         want = 1
         for times, wait in enumerate([*REFUSED.delays, REFUSED.delays[-1]], 1):
-            claimed = await due.claim(want, keyed=keyed, interval=interval)
+            claimed = await due.claim(want, idempotent=idempotent, interval=interval)
             assert len(claimed) == 1
             await due.end(claimed[0], "retrying", **_REFUSED)
             place = await due.place()
             assert (place["probes"], place["probe"]) == (times, pytest.approx(wait, abs=1))
             want = 100
-            assert await due.claim(want, keyed=keyed, interval=interval) == []
+            assert await due.claim(want, idempotent=idempotent, interval=interval) == []
             await probe_now(due)
 
     async def test_what_was_on_its_way_beside_the_first_is_no_further_evidence(
@@ -99,7 +101,7 @@ class TestDoubt:
     ) -> None:
         await due.add(4, 4, to="a")
         await due.add(*[4] * 9, to="b")
-        [claimed] = await due.claim(1, keyed=False)
+        [claimed] = await due.claim(1, idempotent=False)
         assert claimed.destination == "a"
         await due.end(claimed, "retrying", **_REFUSED)
         await due.rows(
@@ -107,7 +109,7 @@ class TestDoubt:
             " + interval '30 min' where destination = 'a' returning 1"
         )
         for _ in range(3):
-            [fine] = await due.claim(1, keyed=False)
+            [fine] = await due.claim(1, idempotent=False)
             assert fine.destination == "b"
             await due.end(fine)
             place = await due.place("a")
@@ -117,7 +119,7 @@ class TestDoubt:
     async def test_the_one_that_can_probe_sooner_is_woken_for_it(self, due: Due) -> None:
         """What was refused waits for its own time; what came after it was never tried."""
         await due.add(4, to="a")
-        [refused] = await due.claim(1, keyed=False)
+        [refused] = await due.claim(1, idempotent=False)
         await due.end(refused, "retrying", **_REFUSED | {"wait": 1_800.0})
         later = replace(due, request_id=uuid4())
         await later.add(4, to="a")
@@ -126,7 +128,7 @@ class TestDoubt:
             " + interval '30 min' where destination = 'a' returning 1"
         )
         await due.add(4, to="b")
-        [fine] = await due.claim(1, keyed=False)
+        [fine] = await due.claim(1, idempotent=False)
         await due.end(fine)
         assert await due.woken() == [later.request_id]
 
@@ -246,40 +248,40 @@ class TestLocks:
 class TestRest:
     @lanes
     async def test_it_gets_nothing_until_then(
-        self, due: Due, keyed: bool, interval: float | None
+        self, due: Due, idempotent: bool, interval: float | None
     ) -> None:
         await due.add(4, 4, to="a")
         [other] = await due.add(4, to="b")
-        [first] = await due.claim(1, keyed=keyed, interval=interval)
+        [first] = await due.claim(1, idempotent=idempotent, interval=interval)
         throttled = {"kind": FailureClass.THROTTLED, "wait": 2.0, "rest": 1_800.0}
         await due.end(first, "retrying", **throttled)
-        assert ids(await due.claim(100, keyed=keyed, interval=interval)) == [other]
+        assert ids(await due.claim(100, idempotent=idempotent, interval=interval)) == [other]
         assert (await due.place("a"))["rest"] == pytest.approx(1_800, abs=2)
 
     @lanes
     async def test_it_grows_until_something_arrives(
-        self, due: Due, keyed: bool, interval: float | None
+        self, due: Due, idempotent: bool, interval: float | None
     ) -> None:
         await due.add(*[4] * 30)
         for wait in (2, 4, 8, 16):
-            [claimed] = await due.claim(1, keyed=keyed, interval=interval)
+            [claimed] = await due.claim(1, idempotent=idempotent, interval=interval)
             await due.end(claimed, "retrying", **_THROTTLED)
             assert (await due.place())["rest"] == pytest.approx(wait, abs=1)
-            assert await due.claim(100, keyed=keyed, interval=interval) == []
+            assert await due.claim(100, idempotent=idempotent, interval=interval) == []
             await rested(due)
-        [fine] = await due.claim(1, keyed=keyed, interval=interval)
+        [fine] = await due.claim(1, idempotent=idempotent, interval=interval)
         await due.end(fine)
-        [claimed] = await due.claim(1, keyed=keyed, interval=interval)
+        [claimed] = await due.claim(1, idempotent=idempotent, interval=interval)
         await due.end(claimed, "retrying", **_THROTTLED)
         assert (await due.place())["rest"] == pytest.approx(2, abs=1)
 
     @lanes
     async def test_a_time_that_is_named_is_believed_once(
-        self, due: Due, keyed: bool, interval: float | None
+        self, due: Due, idempotent: bool, interval: float | None
     ) -> None:
         await due.add(*[4] * 30)
         for wait in (1, 2, 4, 8):
-            [claimed] = await due.claim(1, keyed=keyed, interval=interval)
+            [claimed] = await due.claim(1, idempotent=idempotent, interval=interval)
             await due.end(claimed, "retrying", **_THROTTLED | {"rest": 1.0})
             assert (await due.place())["rest"] == pytest.approx(wait, abs=0.5)
             await rested(due)

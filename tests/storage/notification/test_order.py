@@ -15,13 +15,15 @@ _TRANSIENT = FailureClass.TRANSIENT
 
 
 class TestFollowing:
-    @pytest.mark.parametrize("keyed", [True, False])
-    async def test_one_of_an_entity_is_on_its_way_at_a_time(self, due: Due, keyed: bool) -> None:
+    @pytest.mark.parametrize("idempotent", [True, False])
+    async def test_one_of_an_entity_is_on_its_way_at_a_time(
+        self, due: Due, idempotent: bool
+    ) -> None:
         first, second, third = await due.add(4, 4, 4, alert=_ALERT)
         for wanted in (first, second, third):
-            claimed = await due.claim(100, keyed=keyed)
+            claimed = await due.claim(100, idempotent=idempotent)
             assert ids(claimed) == [wanted]
-            assert await due.claim(100, keyed=keyed) == []
+            assert await due.claim(100, idempotent=idempotent) == []
             await due.end(claimed[0])
 
     async def test_a_short_back_off_is_waited_for(self, due: Due) -> None:
@@ -62,7 +64,7 @@ class TestFollowing:
         [claimed] = await due.claim(1, interval=1.0)
         assert claimed.delivery_id == page
         await due.rows("update tenant.delivery_rates set free_at = now() returning 1")
-        assert info not in ids(await due.claim(100, keyed=True))  # not beside it
+        assert info not in ids(await due.claim(100, idempotent=True))  # not beside it
         await due.end(claimed)
         await due.rows("update tenant.delivery_rates set free_at = now() returning 1")
         [late] = [e for e in await due.claim(100) if e.delivery_id == info]
@@ -103,26 +105,26 @@ class TestTurn:
         due = replace(due, request_id=uuid4())
         [second] = await due.add(4, alert=_ALERT)
         await due.set(second, created_at=-3_600.0 * hours)
-        assert await due.turn() <= 30
+        assert await due.estimate_wait() <= 30
 
     async def test_it_follows_from_how_many_are_ahead(self, due: Due) -> None:
         await due.add(*[4] * 5)
         due = replace(due, request_id=uuid4())
         await due.add(4)
-        assert await due.turn(31.5) == pytest.approx(4 * 31.5, abs=1)
+        assert await due.estimate_wait(31.5) == pytest.approx(4 * 31.5, abs=1)
 
     async def test_it_is_in_minutes_as_what_is_ahead_may_be_cancelled(self, due: Due) -> None:
         await due.add(*[4] * 100)
         due = replace(due, request_id=uuid4())
         await due.add(4)
-        assert await due.turn(31.5) <= 301
+        assert await due.estimate_wait(31.5) <= 301
 
     async def test_what_is_over_is_ahead_of_nothing(self, due: Due) -> None:
         """Its own request gives it up when that looks again."""
         await due.add(*[4] * 3, seconds=-1)
         due = replace(due, request_id=uuid4())
         await due.add(4)
-        assert await due.turn(31.5) < 1
+        assert await due.estimate_wait(31.5) < 1
 
     async def test_an_acknowledgements_is_after_its_triggers(self, due: Due) -> None:
         [trigger] = await due.add(4, alert=_ALERT)
@@ -130,9 +132,9 @@ class TestTurn:
         due = replace(due, request_id=uuid4())
         [acknowledge] = await due.add(4, alert=_ALERT, action="acknowledge")
         await due.set(acknowledge, created_at=-60)
-        assert await due.turn(stateful=True) == pytest.approx(1_800, abs=2)
+        assert await due.estimate_wait(stateful=True) == pytest.approx(1_800, abs=2)
         await due.set(trigger, next_attempt_at=-600)
-        assert await due.turn(stateful=True) <= 30
+        assert await due.estimate_wait(stateful=True) <= 30
 
 
 class TestStates:

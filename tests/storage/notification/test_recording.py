@@ -22,7 +22,7 @@ _LEASE = "select lease_until from tenant.notification_deliveries"
 async def test_however_long_the_database_is_away(due: Due, kept: Kept) -> None:
     [id] = await due.add()
     async with serving(slack := SlowSlack()), egress(slack.allowed) as out:
-        batch = posting(due, slack, await due.claim(1, keyed=False))
+        batch = posting(due, slack, await due.claim(1, idempotent=False))
         sending = asyncio.create_task(sent(delivering(due, out), batch))
         await slack.asked.wait()
         async with away(kept.dsn):
@@ -41,7 +41,7 @@ async def test_a_pool_that_is_used_up_does_not_end_the_lease_of_what_is_being_se
     monkeypatch.setattr(one.engine.sync_engine.pool, "_timeout", 0.05)
     [id] = await due.add()
     async with serving(slack := SlowSlack()), egress(slack.allowed) as out:
-        batch = posting(due, slack, await due.claim(1, keyed=False))
+        batch = posting(due, slack, await due.claim(1, idempotent=False))
         async with one.statements(due.tenant_id):
             sending = asyncio.create_task(sent(delivering(replace(due, database=one), out), batch))
             await slack.asked.wait()

@@ -72,10 +72,10 @@ async def test_what_waits_for_its_slot_is_given_back(due: Due) -> None:
     await due.add()
     environment = ActivityEnvironment()
     async with serving(slack := SlowSlack()), egress(slack.allowed) as out:
-        [first] = await due.claim(1, keyed=False, interval=4.0)
+        [first] = await due.claim(1, idempotent=False, interval=4.0)
         await due.end(first)
         [waiting] = await due.add()
-        claimed = await due.claim(1, keyed=False, interval=4.0)
+        claimed = await due.claim(1, idempotent=False, interval=4.0)
         environment.worker_shutdown()
         one = posting(due, slack, claimed)
         await environment.run(delivering(due, out).round, one.key, one)
@@ -87,7 +87,7 @@ async def test_a_send_that_would_be_seen_twice_is_not_cut_off(due: Due) -> None:
     [id] = await due.add()
     environment = ActivityEnvironment()
     async with serving(slack := SlowSlack()), egress(slack.allowed) as out:
-        one = posting(due, slack, await due.claim(1, keyed=False))
+        one = posting(due, slack, await due.claim(1, idempotent=False))
         way = environment.run(delivering(due, out).round, one.key, one)
         sending = asyncio.create_task(way)
         await slack.asked.wait()

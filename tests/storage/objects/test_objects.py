@@ -21,7 +21,6 @@ from embedded.s3 import S3
 from settings import Settings
 from storage.objects import bucket
 from storage.objects.location import S3Location
-from storage.objects.opening import object_store
 from storage.objects.s3 import PART_BYTES, s3_store
 from storage.objects.store import (
     ObjectChanged,
@@ -30,6 +29,7 @@ from storage.objects.store import (
     StorageUnavailable,
     regrouped,
 )
+from storage.objects.store_factory import object_store
 from tests.storage.postgres.cutting_proxy import cutting_proxy, falsifying_proxy
 
 MIB = 2**20

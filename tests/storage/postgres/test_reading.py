@@ -50,9 +50,9 @@ async def _read(sql: Statements) -> int:
 
 
 @pytest.mark.parametrize("stateful", [False, True])
-@pytest.mark.parametrize("keyed", [True, False])
-async def test_a_claim_reads_what_it_takes(burst: Due, keyed: bool, stateful: bool) -> None:
-    lane = burst.lane(keyed=keyed, interval=1.0 if stateful else None, stateful=stateful)
+@pytest.mark.parametrize("idempotent", [True, False])
+async def test_a_claim_reads_what_it_takes(burst: Due, idempotent: bool, stateful: bool) -> None:
+    lane = burst.lane(idempotent=idempotent, interval=1.0 if stateful else None, stateful=stateful)
     for _ in range(8):  # more often than PostgreSQL plans anew for each
         async with burst.database.statements(burst.tenant_id) as sql:
             before = await _read(sql)
@@ -64,7 +64,7 @@ async def test_a_look_at_whose_turn_it_is_reads_each_once(burst: Due) -> None:
     async with burst.database.statements(burst.tenant_id) as sql:
         before = await _read(sql)
         share = burst.request_id, burst.integration_id
-        await delivery.turn(sql, share, None, stateful=True)
+        await delivery.estimate_wait(sql, share, None, stateful=True)
         assert await _read(sql) - before < 15 * _MANY
 
 
