@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sources.readers.batch import CHUNK_ROWS
+from sources.readers.chunk import CHUNK_ROWS
 from tests.faults.crash import (
     How,
     Verdict,

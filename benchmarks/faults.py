@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 import asyncpg
 
 from benchmarks.generate import export
-from sources.readers.batch import CHUNK_ROWS
+from sources.readers.chunk import CHUNK_ROWS
 from tests.faults.stack import Name, Rows, Stack, ended, ledger, rows, running
 from tests.service import Tenant
 

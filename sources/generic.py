@@ -6,7 +6,7 @@ from sources.entity_map import EntityMap
 from sources.source import Source
 
 if TYPE_CHECKING:
-    from sources.readers.batch import Reader
+    from sources.readers.chunk import Reader
 
 _TICKET = {
     "external_id": ("external_id", "number", "ticket_number", "ticket_id", "key", "id"),

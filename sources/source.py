@@ -10,7 +10,7 @@ from domain.mapping.mapping import ImportMapping
 from sources.entity_map import EntityMap
 
 if TYPE_CHECKING:  # polars and lxml must not come into the API process
-    from sources.readers.batch import Reader
+    from sources.readers.chunk import Reader
 
 Record = Mapping[str, str | None]
 Values = Literal["stored", "displayed", "both"]

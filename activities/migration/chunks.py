@@ -11,8 +11,8 @@ from temporalio import activity
 from activities.budget import of_chunk
 from activities.connections import Connections
 from activities.migration.job import LoadedJob
-from sources.readers.batch import Batch
-from sources.readers.chunk import read_chunk
+from sources.readers.chunk import Chunk
+from sources.readers.chunk_file import read_chunk
 
 Prepared = TypeVar("Prepared")
 
@@ -21,7 +21,7 @@ async def prepared_chunks(
     connections: Connections,
     job: LoadedJob,
     numbers: Iterable[int],
-    prepare: Callable[[int, Batch], Prepared],
+    prepare: Callable[[int, Chunk], Prepared],
     ahead: int = 1,
 ) -> AsyncGenerator[Prepared]:
     """`prepare` of each chunk, in order. It runs in threads, for `ahead` chunks while the consumer

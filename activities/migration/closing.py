@@ -20,7 +20,7 @@ from storage.migration import jobs as migration
 from storage.migration.account import account_of, written_by
 from storage.migration.jobs import Job
 from storage.migration.matching import forget_taken
-from storage.migration.undo import undo_chunk, undoable
+from storage.migration.undo import undo_batch, undoable
 from storage.postgres.database import raw
 from workflows.migration import messages as m
 from workflows.migration import steps
@@ -59,9 +59,9 @@ class CloseActivities:
         """
         async with locked_job(self._database, input) as (connection, job):
             undoing = await begin_undo(connection, job, input)
-        while undoing and (chunks := await self._undoable(job)):
-            for chunk in chunks:
-                await undo_chunk(self._database, job.tenant_id, job.entity, job.id, chunk)
+        while undoing and (batches := await self._undoable(job)):
+            for batch in batches:
+                await undo_batch(self._database, job.tenant_id, job.entity, job.id, batch)
         return m.TakenBack(undone=undone((await load_job(self._database, input)).row))
 
     async def _undoable(self, job: LoadedJob) -> list[int]:

@@ -18,13 +18,13 @@ from domain.mapping.columns import map_columns
 from domain.mapping.plan import Plan
 from domain.migration.accounting import Account, out_of_order, unaccounted
 from domain.migration.job import Options, Status
-from sources.readers.batch import Batch
+from sources.readers.chunk import Chunk
 from storage.migration import jobs as migration
 from storage.migration.copying import in_schema
 from storage.migration.known_records import has_records
-from storage.migration.ledger import Written, proven_account, write_chunk
+from storage.migration.ledger import Written, proven_account, write_batch
 from storage.migration.run import Run
-from storage.migration.writing import Chunk
+from storage.migration.writing import Batch
 from storage.postgres.database import raw
 from workflows.migration import messages as m
 from workflows.migration import steps
@@ -105,17 +105,17 @@ class ImportActivities:
             is_new=expected is Written.NEW,
         )
 
-        def prepare(number: int, chunk: Batch) -> list[Chunk]:
+        def prepare(number: int, chunk: Chunk) -> list[Batch]:
             return [*cut.batches(run, plan, number, chunk)]
 
         numbers = sorted({number // cut.count for number in wanted})
         prepared = prepared_chunks(self._connections, job, numbers, prepare)
         async with aclosing(prepared):
-            async for chunks in prepared:
-                while chunks:  # none is kept once it is in: the next one may need its memory
+            async for batches in prepared:
+                while batches:  # none is kept once it is in: the next one may need its memory
                     if activity.is_worker_shutdown():
                         return False
-                    written = await write_chunk(self._database, run, chunks.pop(0), expected)
+                    written = await write_batch(self._database, run, batches.pop(0), expected)
                     if written in (Written.PAUSED, Written.GAP):
                         return written is Written.PAUSED
                     if written is Written.KNOWN:  # where one record is known, more will be
@@ -157,14 +157,14 @@ def _expected(job: LoadedJob, options: Options) -> Written:
 @dataclass(frozen=True, slots=True)
 class _Cut:
     """How chunks of the file are cut into batches: `count` of up to `size` records each, of which
-    the `wanted` ones are made; `is_new` as in `Chunk.of`."""
+    the `wanted` ones are made; `is_new` as in `Batch.of`."""
 
     size: int
     count: int
     wanted: frozenset[int]
     is_new: bool
 
-    def batches(self, run: Run, plan: Plan, number: int, chunk: Batch) -> Iterator[Chunk]:
+    def batches(self, run: Run, plan: Plan, number: int, chunk: Chunk) -> Iterator[Batch]:
         """The batches of a chunk, cut by record number: every record belongs to exactly one."""
         mapped = map_columns(chunk.frame, plan)
         failed = sorted({each.row for each in (*chunk.rejected, *mapped.rejected)})
@@ -179,4 +179,4 @@ class _Cut:
             batch = number * self.count + place
             if batch in self.wanted:
                 some, said = rows[start:stop], told[start:stop]
-                yield Chunk.of(batch, some, said, lost, is_new=self.is_new)
+                yield Batch.of(batch, some, said, lost, is_new=self.is_new)

@@ -13,7 +13,7 @@ from domain.json_document import Json
 from domain.migration.job import Phase, Status
 from settings import Settings
 from sources import Source
-from sources.readers.batch import Profile
+from sources.readers.chunk import Profile
 from sources.sandbox.parent import parsing
 from sources.sandbox.protocol import ParseSpec
 from sources.version import READERS

@@ -26,7 +26,7 @@ from domain.migration.remark import Remark, gathered, remark_on
 from domain.migration.samples import sample_records
 from domain.migration.tally import RecordTally, Tally, counted
 from domain.values.date_rules import DateEvidence
-from sources.readers.batch import Batch
+from sources.readers.chunk import Chunk
 from storage.migration.copying import in_schema
 from storage.migration.known_records import has_records, known_elsewhere
 from storage.migration.matching import held, ids_and_numbers, met_records
@@ -99,18 +99,18 @@ class _Checked:
     remarks: tuple[Remark, ...]
 
 
-def check(batch: Batch, plan: Plan, entity: Entity) -> _Checked:
-    mapped = map_columns(batch.frame, plan)
-    rejected = sorted([*batch.rejected, *mapped.rejected], key=lambda each: each.row)
+def check(chunk: Chunk, plan: Plan, entity: Entity) -> _Checked:
+    mapped = map_columns(chunk.frame, plan)
+    rejected = sorted([*chunk.rejected, *mapped.rejected], key=lambda each: each.row)
     return _Checked(
         rows=mapped.rows,
         told=mapped.told,
         counted=counted(mapped.rows),
         invalid=len({each.row for each in rejected}),
         rejected=rejected[:_KEPT],
-        samples=sample_records(batch.frame, mapped),
-        dates=date_evidence(batch.frame, plan),
-        remarks=(*oddities(batch.frame, plan), *contradictions(mapped.rows, entity)),
+        samples=sample_records(chunk.frame, mapped),
+        dates=date_evidence(chunk.frame, plan),
+        remarks=(*oddities(chunk.frame, plan), *contradictions(mapped.rows, entity)),
     )
 
 
@@ -174,8 +174,8 @@ class Surveyor:
             await in_thread(lambda: findings.settle(tally, refuses=self.refuses))
 
     def _checked(self, plan: Plan) -> AsyncGenerator[_Checked]:
-        def prepare(_: int, batch: Batch) -> _Checked:
-            return check(batch, plan, self.job.entity)
+        def prepare(_: int, chunk: Chunk) -> _Checked:
+            return check(chunk, plan, self.job.entity)
 
         # Two at once: nothing else is waited for here, and there is more than one core.
         numbers = range(self.job.row["chunks"])

@@ -1,1 +1,1 @@
-"""Readers of file formats: from bytes to batches of rows, for whatever source."""
+"""Readers of file formats: from bytes to chunks of rows, for whatever source."""

@@ -1,4 +1,4 @@
-"""Where a chunk ends: batches of any size, regrouped so that batch n is a function of the records.
+"""Where a chunk ends: chunks of any size, regrouped so that chunk n is a function of the records.
 
 A chunk takes the next record if it then has at most CHUNK_ROWS records, and its text and cells
 at most CHUNK_BYTES; it takes one row whatever that weighs. Counting alone once made chunks of
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from sources.readers.batch import (
+from sources.readers.chunk import (
     CELL_BYTES,
     CHUNK_BYTES,
     CHUNK_ROWS,
     ROW,
-    Batch,
+    Chunk,
     text_bytes,
     total_text,
 )
@@ -52,9 +52,9 @@ class Room:
         self.text += text
 
 
-def in_chunks(pieces: Iterable[Batch]) -> Iterator[Batch]:
+def in_chunks(pieces: Iterable[Chunk]) -> Iterator[Chunk]:
     """The same records in chunks; pieces are in order, not empty, and have the same columns."""
-    held, room, first = list[Batch](), Room(), 1
+    held, room, first = list[Chunk](), Room(), 1
     for piece in pieces:
         rest = piece
         while (last := _last_fitting(rest, room, first)) < _last_row(rest):
@@ -67,7 +67,7 @@ def in_chunks(pieces: Iterable[Batch]) -> Iterator[Batch]:
         yield _join(held)
 
 
-def _last_fitting(piece: Batch, room: Room, first: int) -> int:
+def _last_fitting(piece: Chunk, room: Room, first: int) -> int:
     """The last record of the piece that a chunk takes which began with record `first`."""
     by_count = first + CHUNK_ROWS - 1
     rows, columns = piece.frame.height, piece.frame.width - 1
@@ -79,22 +79,22 @@ def _last_fitting(piece: Batch, room: Room, first: int) -> int:
     return min(by_count, int(piece.frame[ROW][fitting]) - 1)
 
 
-def _last_row(batch: Batch) -> int:
-    rows: list[int] = batch.frame[ROW].tail(1).to_list()
-    return max(*rows, *(each.row for each in batch.rejected[-1:]), 0)
+def _last_row(chunk: Chunk) -> int:
+    rows: list[int] = chunk.frame[ROW].tail(1).to_list()
+    return max(*rows, *(each.row for each in chunk.rejected[-1:]), 0)
 
 
-def _split(batch: Batch, last: int) -> tuple[Batch, Batch]:
+def _split(chunk: Chunk, last: int) -> tuple[Chunk, Chunk]:
     """The records up to number `last`, and those after it."""
-    cut = int(batch.frame[ROW].search_sorted(last, side="right"))
-    rejected = batch.rejected
+    cut = int(chunk.frame[ROW].search_sorted(last, side="right"))
+    rejected = chunk.rejected
     before = tuple(each for each in rejected if each.row <= last)
-    head = Batch(batch.frame.head(cut), before)
-    return head, Batch(batch.frame.slice(cut), rejected[len(before) :])
+    head = Chunk(chunk.frame.head(cut), before)
+    return head, Chunk(chunk.frame.slice(cut), rejected[len(before) :])
 
 
-def _join(batches: list[Batch]) -> Batch:
+def _join(chunks: list[Chunk]) -> Chunk:
     # Not every piece has every column: one without a name, or what is displayed of references, is
     # there only where it has values.
-    frame = pl.concat([batch.frame for batch in batches], how="diagonal", rechunk=True)
-    return Batch(frame, tuple(each for batch in batches for each in batch.rejected))
+    frame = pl.concat([chunk.frame for chunk in chunks], how="diagonal", rechunk=True)
+    return Chunk(frame, tuple(each for chunk in chunks for each in chunk.rejected))

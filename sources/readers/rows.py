@@ -1,4 +1,4 @@
-"""Records that arrive one by one as dicts of text, or many at once as columns, in batches."""
+"""Records that arrive one by one as dicts of text, or many at once as columns, in chunks."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
@@ -6,19 +6,19 @@ from itertools import groupby
 import polars as pl
 
 from domain.failures import BadInput, Rejected
-from sources.readers.batch import CHUNK_ROWS, ROW, Batch, Limits, Profile, text_bytes, total_text
+from sources.readers.chunk import CHUNK_ROWS, ROW, Chunk, Limits, Profile, text_bytes, total_text
 from sources.readers.chunking import Room
 
 Row = dict[str, str | None]
 NAME_CHARS = 1_000  # the longest source field that a mapping can name
 
 
-def batches(
+def chunks(
     records: Iterable[Row | Rejected | pl.DataFrame],
     profile: Profile,
     limits: Limits,
     oversize: str,
-) -> Iterator[Batch]:
+) -> Iterator[Chunk]:
     """Number the records from 1 in their order and gather them; fills `profile` on the way.
 
     A frame holds many records: a String column per field, null where a record has no such field.
@@ -29,14 +29,14 @@ def batches(
     for record in records:
         rest = gathered.take(record)
         while gathered.full:
-            yield gathered.batch(oversize)
+            yield gathered.chunk(oversize)
             rest = gathered.take(rest) if rest is not None else None
     if gathered.room.records:
-        yield gathered.batch(oversize)
+        yield gathered.chunk(oversize)
 
 
 class _Gathered:
-    """The records since the last batch."""
+    """The records since the last chunk."""
 
     def __init__(self, profile: Profile, limits: Limits) -> None:
         self._profile = profile
@@ -133,7 +133,7 @@ class _Gathered:
             self._frames.append(fields.insert_column(0, pl.Series(ROW, [*self._rows], pl.Int64)))
             self._rows = {}
 
-    def batch(self, oversize: str) -> Batch:
+    def chunk(self, oversize: str) -> Chunk:
         self._close_rows()
         schema = {ROW: pl.Int64} | dict.fromkeys(self._profile.columns, pl.String)
         frame = pl.concat([pl.DataFrame(schema=schema), *self._frames], how="diagonal")
@@ -158,7 +158,7 @@ def _add_columns(names: Iterable[str], number: int, profile: Profile, limits: Li
         raise BadInput("too_many_columns", detail, row=number, limit=limits.columns, actual=found)
 
 
-def _checked(frame: pl.DataFrame, rejected: list[Rejected], limits: Limits, oversize: str) -> Batch:
+def _checked(frame: pl.DataFrame, rejected: list[Rejected], limits: Limits, oversize: str) -> Chunk:
     for number, name in _places(frame, lambda text: text.str.len_bytes() > limits.field_bytes):
         detail = f"{name!r} of record {number} is longer than {limits.field_bytes} bytes"
         raise BadInput(oversize, detail, row=number, column=name, limit=limits.field_bytes)
@@ -168,7 +168,7 @@ def _checked(frame: pl.DataFrame, rejected: list[Rejected], limits: Limits, over
     }
     good = frame.filter(~pl.col(ROW).is_in([*unstorable])) if unstorable else frame
     in_order = sorted((*rejected, *unstorable.values()), key=lambda each: each.row)
-    return Batch(good, tuple(in_order))
+    return Chunk(good, tuple(in_order))
 
 
 def _places(frame: pl.DataFrame, test: Callable[[pl.Expr], pl.Expr]) -> Iterator[tuple[int, str]]:

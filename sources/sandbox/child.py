@@ -14,8 +14,8 @@ from polars.exceptions import PanicException
 
 from domain.failures import BadInput, Problem
 from sources import SOURCES
-from sources.readers.batch import Batch, Limits, Profile
-from sources.readers.chunk import write_chunk
+from sources.readers.chunk import Chunk, Limits, Profile
+from sources.readers.chunk_file import write_chunk
 from sources.sandbox.confinement import confine, die_with
 from sources.sandbox.protocol import (
     TOO_MUCH,
@@ -32,7 +32,7 @@ def main(order: Order) -> None:
     """Write the file's chunks and answer for each."""
     profile = Profile()
     try:
-        _write_all(order, _listed(_batches(order.spec, profile), profile))
+        _write_all(order, _listed(_chunks(order.spec, profile), profile))
         _answer(Finished(profile=profile))
     except BadInput as error:
         _answer(Refused(failure=error.problem))
@@ -48,7 +48,7 @@ def _is_for_want_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or words in str(error)
 
 
-def _batches(spec: ParseSpec, profile: Profile) -> Iterator[Batch]:
+def _chunks(spec: ParseSpec, profile: Profile) -> Iterator[Chunk]:
     if spec.charset:
         profile.encoding = spec.charset
     profile.delimiter = spec.delimiter
@@ -56,34 +56,34 @@ def _batches(spec: ParseSpec, profile: Profile) -> Iterator[Batch]:
     return read(sys.stdin.buffer, profile, spec.table, Limits())
 
 
-def _listed(batches: Iterator[Batch], profile: Profile) -> Iterator[Batch]:
-    """The batches, each of them noted in the profile's list of chunks."""
-    for batch in batches:
-        profile.chunks.append((batch.records, batch.weight))
-        yield batch
+def _listed(chunks: Iterator[Chunk], profile: Profile) -> Iterator[Chunk]:
+    """The chunks, each of them noted in the profile's list of chunks."""
+    for chunk in chunks:
+        profile.chunks.append((chunk.records, chunk.weight))
+        yield chunk
 
 
-def _write_all(order: Order, batches: Iterator[Batch]) -> None:
-    """Write each batch in a second thread while the next one is read: compression holds no lock."""
+def _write_all(order: Order, chunks: Iterator[Chunk]) -> None:
+    """Write each chunk in a second thread while the next one is read: compression holds no lock."""
     with ThreadPoolExecutor(1) as beside:
         writing: Future[None] | None = None
-        for number, batch in enumerate(batches):
+        for number, chunk in enumerate(chunks):
             if writing is not None:
                 writing.result()
             if number in order.spec.skip_chunks:
-                _answer(Written(chunk=number, rows=batch.records, skipped=True))
+                _answer(Written(chunk=number, rows=chunk.records, skipped=True))
             else:
-                writing = beside.submit(_write, order, number, batch)
+                writing = beside.submit(_write, order, number, chunk)
         if writing is not None:
             writing.result()
 
 
-def _write(order: Order, number: int, batch: Batch) -> None:
+def _write(order: Order, number: int, chunk: Chunk) -> None:
     path = chunk_path(order.out_dir, number)
     unfinished = path.with_suffix(".part")
-    unfinished.write_bytes(write_chunk(batch))
+    unfinished.write_bytes(write_chunk(chunk))
     unfinished.rename(path)
-    _answer(Written(chunk=number, rows=batch.records))
+    _answer(Written(chunk=number, rows=chunk.records))
 
 
 def _answer(line: Written | Finished | Refused) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from domain.failures import BadInput, Died, Problem
-from sources.readers.batch import Profile
+from sources.readers.chunk import Profile
 from sources.sandbox.protocol import (
     ANSWER,
     TOO_MUCH,
@@ -38,8 +38,8 @@ class ParseCrashed(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class ChunkFile:
-    """A chunk as a local file (see sources.readers.chunk.read_chunk); `rows` counts rejected ones
-    too.
+    """A chunk as a local file (see sources.readers.chunk_file.read_chunk); `rows` counts rejected
+    ones too.
 
     It may be moved away, and is deleted when the next event is asked for.
     """

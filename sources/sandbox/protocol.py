@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from domain.failures import Problem
-from sources.readers.batch import Profile
+from sources.readers.chunk import Profile
 from sources.sandbox.confinement import Bounds
 
 TOO_MUCH = "reading the file took more memory or time than it may"

@@ -11,11 +11,11 @@ import polars as pl
 
 from domain.failures import Rejected
 from domain.json_document import Json
-from sources.readers.batch import Batch, Limits, Profile
+from sources.readers.chunk import Chunk, Limits, Profile
 from sources.readers.json.envelope import Envelopes
 from sources.readers.json.sender import failure_in, has_failures
 from sources.readers.json.text import JsonText, Number
-from sources.readers.rows import Row, batches
+from sources.readers.rows import Row, chunks
 from sources.servicenow.references import REFERENCES, with_references
 from sources.servicenow.tables import Tables
 
@@ -23,7 +23,7 @@ _TEXT = frozenset((str,))
 _REFERENCE = {"value", "display_value", "link"}
 
 
-def read_json(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> Iterator[Batch]:
+def read_json(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> Iterator[Chunk]:
     """Read the records of `table`, which may name several tables, separated by spaces; those that
     name another one are counted in `profile.ignored`.
 
@@ -36,8 +36,8 @@ def read_json(stream: BinaryIO, profile: Profile, table: str, limits: Limits) ->
     profile.encoding = text.encoding
     tables = Tables(table, profile)
     records = _records(text, Envelopes(text, profile, limits).runs(), tables)
-    for batch in batches(records, profile, limits, oversize="json_field_too_large"):
-        yield with_references(batch, profile) if text.quotes_braces else batch
+    for chunk in chunks(records, profile, limits, oversize="json_field_too_large"):
+        yield with_references(chunk, profile) if text.quotes_braces else chunk
     tables.check()
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from sources.readers.batch import Batch, Profile, columns_with
+from sources.readers.chunk import Chunk, Profile, columns_with
 
 # Of these an empty object or array says that there is none, and an object with a value alone is a
 # reference; of other fields that may be a text that somebody pasted.
@@ -29,17 +29,17 @@ _NONE = ("{}", "[]")
 _LONGEST = 2_000  # characters of a reference; a text that begins with a brace may be any
 
 
-def with_references(batch: Batch, profile: Profile) -> Batch:
+def with_references(chunk: Chunk, profile: Profile) -> Chunk:
     """The batch with the `value` of such cells in their place, and what is displayed of them in
     `field.display_value`, as references in JSON are read."""
     columns: dict[str, pl.Series] = {}
-    for column in columns_with(batch.frame, "{"):
-        columns |= _read(column, batch.frame, profile)
-    for name in REFERENCES.intersection(batch.frame.columns):
-        texts = columns.get(name, batch.frame[name])
+    for column in columns_with(chunk.frame, "{"):
+        columns |= _read(column, chunk.frame, profile)
+    for name in REFERENCES.intersection(chunk.frame.columns):
+        texts = columns.get(name, chunk.frame[name])
         if (texts.str.len_bytes() == len(_NONE[0])).any():
             columns[name] = texts.set(texts.is_in(_NONE).fill_null(False), "")
-    return Batch(batch.frame.with_columns(*columns.values()), batch.rejected) if columns else batch
+    return Chunk(chunk.frame.with_columns(*columns.values()), chunk.rejected) if columns else chunk
 
 
 def _read(texts: pl.Series, frame: pl.DataFrame, profile: Profile) -> dict[str, pl.Series]:

@@ -7,7 +7,7 @@ from sources.servicenow.values import values_of
 from sources.source import Source
 
 if TYPE_CHECKING:
-    from sources.readers.batch import Reader
+    from sources.readers.chunk import Reader
 
 
 def _csv() -> "Reader":

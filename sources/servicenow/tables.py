@@ -12,7 +12,7 @@ import polars as pl
 
 from domain.failures import BadInput
 from domain.values.vocabulary import underscored
-from sources.readers.batch import ROW, Batch, Profile
+from sources.readers.chunk import ROW, Chunk, Profile
 from sources.readers.rows import Row
 
 COLUMNS = ("sys_class_name", "sys_class_name.display_value", "Task type", "Task Type")
@@ -74,22 +74,22 @@ def others_alone(wanted: Collection[str], others: Counter[str]) -> BadInput:
     return BadInput("no_records_found", detail)
 
 
-def only(batches: Iterator[Batch], tables: Tables, profile: Profile) -> Iterator[Batch]:
-    """The batches without records of other tables, the others numbered anew."""
-    for batch in batches:
-        frame = tables.kept(batch.frame)
-        dropped = batch.frame.height - frame.height
-        left = _numbered(frame, batch) if dropped else batch
+def only(chunks: Iterator[Chunk], tables: Tables, profile: Profile) -> Iterator[Chunk]:
+    """The chunks without records of other tables, the others numbered anew."""
+    for chunk in chunks:
+        frame = tables.kept(chunk.frame)
+        dropped = chunk.frame.height - frame.height
+        left = _numbered(frame, chunk) if dropped else chunk
         if left.records:
             yield left
         profile.records -= dropped
     tables.check()
 
 
-def _numbered(frame: pl.DataFrame, batch: Batch) -> Batch:
-    """What is left of a batch, its records numbered one after another from its first number on."""
-    old = sorted([*frame[ROW], *(each.row for each in batch.rejected)])
-    new = {row: number for number, row in enumerate(old, batch.first)}
+def _numbered(frame: pl.DataFrame, chunk: Chunk) -> Chunk:
+    """What is left of a chunk, its records numbered one after another from its first number on."""
+    old = sorted([*frame[ROW], *(each.row for each in chunk.rejected)])
+    new = {row: number for number, row in enumerate(old, chunk.first)}
     numbers = pl.Series(ROW, [new[row] for row in frame[ROW]], pl.Int64)
-    rejected = (each.model_copy(update={"row": new[each.row]}) for each in batch.rejected)
-    return Batch(frame.with_columns(numbers), tuple(rejected))
+    rejected = (each.model_copy(update={"row": new[each.row]}) for each in chunk.rejected)
+    return Chunk(frame.with_columns(numbers), tuple(rejected))

@@ -12,8 +12,8 @@ import polars as pl
 from lxml import etree
 
 from domain.failures import BadInput, Rejected
-from sources.readers.batch import Batch, Limits, Profile
-from sources.readers.rows import Row, batches
+from sources.readers.chunk import Chunk, Limits, Profile
+from sources.readers.rows import Row, chunks
 from sources.readers.xml.blocks import Content, contents
 from sources.readers.xml.defects import Broken, Stuck
 from sources.readers.xml.shapes import SHOWN, Run, is_deletion
@@ -24,7 +24,7 @@ from sources.servicenow.tables import others_alone
 _DELETED = " (deleted)"
 
 
-def read_xml(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> Iterator[Batch]:
+def read_xml(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> Iterator[Chunk]:
     """Read the records of `table`, which may name several tables, separated by spaces.
 
     Fields become columns, display values `field.display_value`; a field with elements inside
@@ -33,7 +33,7 @@ def read_xml(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> 
     """
     tables = frozenset(table.split())
     records = _Records(tables, profile, limits).of(contents(stream, tables, profile, limits))
-    yield from batches(records, profile, limits, oversize="xml_text_too_large")
+    yield from chunks(records, profile, limits, oversize="xml_text_too_large")
 
 
 class _Records:

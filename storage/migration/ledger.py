@@ -1,4 +1,4 @@
-"""The import ledger: a chunk's rows and its ledger row commit together, exactly once.
+"""The import ledger: a batch's rows and its ledger row commit together, exactly once.
 
 One transaction: fence, claim, tell new from known, COPY the new, update the known, count.
 """
@@ -23,7 +23,7 @@ from storage.migration.known_records import Driver
 from storage.migration.matching import matched_ids
 from storage.migration.run import Run
 from storage.migration.tables import import_chunks, import_skips, migration_jobs
-from storage.migration.writing import Chunk, write_records
+from storage.migration.writing import Batch, write_records
 from storage.postgres.database import Database, raw
 
 
@@ -32,15 +32,15 @@ class Superseded(Exception):
 
 
 class Written(Enum):
-    """How a chunk went."""
+    """How a batch went."""
 
     PAUSED = auto()  # not at all: the job is paused
-    GAP = auto()  # not at all: the chunk before it is not in
+    GAP = auto()  # not at all: the batch before it is not in
     NEW = auto()  # it is in, and the tenant knew none of its ids
     KNOWN = auto()  # it is in, and the tenant knew some of its ids
 
 
-async def write_chunk(database: Database, run: Run, chunk: Chunk, expected: Written) -> Written:
+async def write_batch(database: Database, run: Run, batch: Batch, expected: Written) -> Written:
     """Import one chunk, unless it is in already.
 
     `expected` is NEW or KNOWN, and costs time only if it is wrong. The commit is not flushed (see
@@ -48,14 +48,14 @@ async def write_chunk(database: Database, run: Run, chunk: Chunk, expected: Writ
     one id wins: where a crash took back the one before, this one waits (GAP). Raises Superseded
     if the job was stopped or restarted meanwhile.
     """
-    await _note_attempt(database, run, chunk.number)
+    await _note_attempt(database, run, batch.number)
     async with database.tenant(run.tenant_id, flush=False) as connection:
         if await _fence(connection, run) == Status.PAUSED:
             return Written.PAUSED
-        if not await _claim(connection, run, chunk.number):
-            return expected if await _is_in(connection, run, chunk.number) else Written.GAP
-        counts, span, written = await _write_rows(connection, run, chunk, expected)
-        await _complete(connection, run, chunk, counts, span)
+        if not await _claim(connection, run, batch.number):
+            return expected if await _is_in(connection, run, batch.number) else Written.GAP
+        counts, span, written = await _write_rows(connection, run, batch, expected)
+        await _complete(connection, run, batch, counts, span)
     return written
 
 
@@ -91,7 +91,7 @@ async def _note_attempt(database: Database, run: Run, number: int) -> None:
 
 
 async def _fence(connection: AsyncConnection, run: Run) -> Status:
-    # NO KEY UPDATE, not SHARE: shared locks of chunk after chunk starved a pause for 10 s.
+    # NO KEY UPDATE, not SHARE: shared locks of batch after batch starved a pause for 10 s.
     row = (
         await connection.execute(
             select(migration_jobs.c.status, migration_jobs.c.epoch)
@@ -121,7 +121,7 @@ async def one_writer(connection: AsyncConnection, tenant_id: TenantId, table: st
 
 
 async def _claim(connection: AsyncConnection, run: Run, number: int) -> bool:
-    """False if it is in already, or if the chunk before it is not."""
+    """False if it is in already, or if the batch before it is not."""
     before = import_chunks.alias("before")
     is_next = exists().where(
         before.c.job_id == run.job_id,
@@ -150,12 +150,12 @@ async def _is_in(connection: AsyncConnection, run: Run, number: int) -> bool:
 
 
 async def _write_rows(
-    connection: AsyncConnection, run: Run, chunk: Chunk, expected: Written
+    connection: AsyncConnection, run: Run, batch: Batch, expected: Written
 ) -> tuple[Counts, tuple[UUID, UUID], Written]:
     driver = await raw(connection)
-    given, chunk = chunk.rows, await _matched(driver, run, chunk)
+    given, batch = batch.rows, await _matched(driver, run, batch)
     first: UUID = await driver.fetchval("select uuidv7()")
-    result = await write_records(driver, run, chunk, is_new=expected is not Written.KNOWN)
+    result = await write_records(driver, run, batch, is_new=expected is not Written.KNOWN)
     last: UUID = await driver.fetchval("select uuidv7()")
     left_out, is_refused = _as_given(result.left_out, given), pl.col("fate") == REFUSED
     await _note_refused(connection, run, left_out.filter(is_refused))
@@ -163,15 +163,15 @@ async def _write_rows(
     return result.counts, (first, last), Written.KNOWN if result.met else Written.NEW
 
 
-async def _matched(driver: Driver, run: Run, chunk: Chunk) -> Chunk:
-    """The chunk with the ids that the tenant has for tickets that are known by their number."""
+async def _matched(driver: Driver, run: Run, batch: Batch) -> Batch:
+    """The batch with the ids that the tenant has for tickets that are known by their number."""
     if run.match == "never":
-        return chunk
-    ids = await matched_ids(driver, run, chunk.rows)
-    if ids.equals(chunk.rows["source_id"]):
-        return chunk
-    rows, told = (rows.with_columns(source_id=ids) for rows in (chunk.rows, chunk.told))
-    return Chunk.of(chunk.number, rows, told, chunk.failed, is_new=False)
+        return batch
+    ids = await matched_ids(driver, run, batch.rows)
+    if ids.equals(batch.rows["source_id"]):
+        return batch
+    rows, told = (rows.with_columns(source_id=ids) for rows in (batch.rows, batch.told))
+    return Batch.of(batch.number, rows, told, batch.failed, is_new=False)
 
 
 def _as_given(left_out: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
@@ -202,10 +202,10 @@ async def _note_skipped(driver: Driver, run: Run, skipped: pl.DataFrame) -> None
 
 
 async def _complete(
-    connection: AsyncConnection, run: Run, chunk: Chunk, counts: Counts, span: tuple[UUID, UUID]
+    connection: AsyncConnection, run: Run, batch: Batch, counts: Counts, span: tuple[UUID, UUID]
 ) -> None:
     await connection.execute(
         import_chunks.update()
-        .where(import_chunks.c.job_id == run.job_id, import_chunks.c.chunk == chunk.number)
+        .where(import_chunks.c.job_id == run.job_id, import_chunks.c.chunk == batch.number)
         .values(**counts.model_dump(), first_id=span[0], last_id=span[1])
     )

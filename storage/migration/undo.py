@@ -1,8 +1,8 @@
-"""Takes back what a job wrote, chunk by chunk, newest first: insertions are deleted, updates are
+"""Takes back what a job wrote, batch by batch, newest first: insertions are deleted, updates are
 restored from their before-images. Rows that somebody edited since, or that something else in the
 database refers to, stay and are listed.
 
-What was undone is added to the job's report in the chunk's own transaction, so that an undo which
+What was undone is added to the job's report in the batch's own transaction, so that an undo which
 is interrupted and started again still says everything.
 """
 
@@ -23,7 +23,7 @@ KEPT, REFERENCED = "kept_edited", "kept_referenced"
 
 
 async def undoable(connection: AsyncConnection, job_id: UUID) -> list[int]:
-    """The chunks of the job that are in, in the order in which they must be taken back."""
+    """The batches of the job that are in, in the order in which they must be taken back."""
     found = await connection.scalars(
         select(import_chunks.c.chunk)
         .where(
@@ -36,17 +36,17 @@ async def undoable(connection: AsyncConnection, job_id: UUID) -> list[int]:
     return list(found)
 
 
-async def undo_chunk(
-    database: Database, tenant_id: TenantId, entity: Entity, job_id: UUID, chunk: int
+async def undo_batch(
+    database: Database, tenant_id: TenantId, entity: Entity, job_id: UUID, batch: int
 ) -> None:
-    """Take one chunk back, once, and add what was undone to the job's report."""
+    """Take one batch back, once, and add what was undone to the job's report."""
     async with database.tenant(tenant_id) as connection:
         await one_writer(connection, tenant_id, entity.table)
         claimed = await connection.execute(
             update(import_chunks)
             .where(
                 import_chunks.c.job_id == job_id,
-                import_chunks.c.chunk == chunk,
+                import_chunks.c.chunk == batch,
                 import_chunks.c.undone_at.is_(None),
             )
             .values(undone_at=text("now()"))
@@ -58,7 +58,7 @@ async def undo_chunk(
         table = f"{tenant_id.schema}.{entity.table}"
         free = await _unreferenced(connection, table)
         names = {"table": table, "schema": tenant_id.schema, "free": free}
-        values = {"job": job_id, "chunk": chunk, "first": span.first_id, "last": span.last_id}
+        values = {"job": job_id, "chunk": batch, "first": span.first_id, "last": span.last_id}
         await connection.execute(text("select set_config('app.import', 'on', true)"))
         restored = await _count(connection, _restore(entity).format(**names), values)
         deleted = await _delete(connection, names, values)
@@ -81,7 +81,7 @@ async def _unreferenced(connection: AsyncConnection, table: str) -> str:
 async def _delete(
     connection: AsyncConnection, names: dict[str, str], values: dict[str, object]
 ) -> int:
-    """Delete the chunk's insertions, at once where nothing refers to them."""
+    """Delete the batch's insertions, at once where nothing refers to them."""
     await connection.execute(text("set constraints all immediate"))  # not first at the commit
     deleted = await _unless_referenced(connection, _DELETE.format(**names), values)
     if deleted is not None:
@@ -139,7 +139,7 @@ where k.contype = 'f' and k.confrelid = to_regclass(:table)
     and has_table_privilege(k.conrelid, 'select')
 group by k.oid, k.conrelid
 """
-# Ids are uuidv7, so the range of a chunk's ids finds its rows without an index on the job.
+# Ids are uuidv7, so the range of a batch's ids finds its rows without an index on the job.
 _MINE = "t.id between :first and :last and t.migration_job_id = :job and t.row_version = 1{free}"
 _DELETE = f"delete from {{table}} t where {_MINE}"
 _INSERTED = f"select t.id from {{table}} t where {_MINE}"

@@ -23,9 +23,9 @@ NOTHING_LEFT_OUT = pl.DataFrame(schema=_LEFT_OUT)
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class Batch:
     """Mapped records ready to be written: a batch of an import, which is less than a chunk of the
-    parsed file (sources.readers.batch) where the user wants batches that small.
+    parsed file (sources.readers.chunk) where the user wants batches that small.
 
     `rows` are the columns of `domain.mapping.columns` plus nothing else, and `told` the same
     without what only a default value fills. `first` is the first row of each id, and `csv` its COPY
@@ -60,22 +60,22 @@ class BatchResult:
     met: bool
 
 
-async def write_records(driver: Driver, run: Run, chunk: Chunk, *, is_new: bool) -> BatchResult:
+async def write_records(driver: Driver, run: Run, batch: Batch, *, is_new: bool) -> BatchResult:
     """Write all records. `is_new`: the tenant probably has none of their ids, which is then tried
     first: asking costs a sixth of copying."""
-    if is_new and await _copied_as_new(driver, run, chunk):
+    if is_new and await _copied_as_new(driver, run, batch):
         known = NOTHING_KNOWN
     else:
-        known = await _insert_new(driver, run, chunk)
-    if known.is_empty() and chunk.first is chunk.rows:  # as in most migrations
-        counts = Counts(inserted=chunk.rows.height, failed=chunk.failed)
+        known = await _insert_new(driver, run, batch)
+    if known.is_empty() and batch.first is batch.rows:  # as in most migrations
+        counts = Counts(inserted=batch.rows.height, failed=batch.failed)
         return BatchResult(counts, NOTHING_LEFT_OUT, met=False)
-    found = fates(run, chunk.rows, known)
-    changed = await _take_turns(driver, run, chunk, found.filter(pl.col("fate") == OPEN))
+    found = fates(run, batch.rows, known)
+    changed = await _take_turns(driver, run, batch, found.filter(pl.col("fate") == OPEN))
     has_changed = pl.col("_row").is_in(changed)
     after = pl.when(has_changed).then(pl.lit(UPDATED)).otherwise(pl.lit(Skip.UNCHANGED.value))
     found = found.with_columns(fate=pl.when(pl.col("fate") == OPEN).then(after).otherwise("fate"))
-    return _result(found, chunk.failed, met=not known.is_empty())
+    return _result(found, batch.failed, met=not known.is_empty())
 
 
 def _result(found: pl.DataFrame, failed: int, *, met: bool) -> BatchResult:
@@ -91,34 +91,34 @@ def _result(found: pl.DataFrame, failed: int, *, met: bool) -> BatchResult:
     return BatchResult(counts, left_out.select("_row", "source_id", "fate"), met)
 
 
-async def _insert_new(driver: Driver, run: Run, chunk: Chunk) -> pl.DataFrame:
+async def _insert_new(driver: Driver, run: Run, batch: Batch) -> pl.DataFrame:
     """Insert the first row of each id that the tenant does not have; which ids it has."""
     # Held, so that an update overwrites no edit that it has not seen.
     hold = run.duplicates == "update"
-    known = await known_records(driver, run, chunk.first["source_id"], hold=hold)
+    known = await known_records(driver, run, batch.first["source_id"], hold=hold)
     if known.is_empty():
-        await _copy(driver, run, chunk.first, chunk.csv)
+        await _copy(driver, run, batch.first, batch.csv)
     else:
-        new = chunk.first.join(known, on="source_id", how="anti")
+        new = batch.first.join(known, on="source_id", how="anti")
         await _copy(driver, run, new, None)
     return known
 
 
-async def _take_turns(driver: Driver, run: Run, chunk: Chunk, open: pl.DataFrame) -> list[int]:
+async def _take_turns(driver: Driver, run: Run, batch: Batch, open: pl.DataFrame) -> list[int]:
     """Update record after record, at once those whose ids differ; which rows changed theirs."""
     changed: list[int] = []
     for _, turn in open.sort("turn", "_row").group_by("turn", maintain_order=True):
-        told = chunk.told.join(turn.select("_row"), on="_row", how="semi", maintain_order="left")
-        ids = await replace_known(driver, run, told, chunk.number)
+        told = batch.told.join(turn.select("_row"), on="_row", how="semi", maintain_order="left")
+        ids = await replace_known(driver, run, told, batch.number)
         changed.extend(turn.filter(turn["source_id"].is_in(ids))["_row"])
     return changed
 
 
-async def _copied_as_new(driver: Driver, run: Run, chunk: Chunk) -> bool:
+async def _copied_as_new(driver: Driver, run: Run, batch: Batch) -> bool:
     """Whether all ids are new, and so are in: the unique index is the judge."""
     try:
         async with driver.transaction():
-            await _copy(driver, run, chunk.first, chunk.csv)
+            await _copy(driver, run, batch.first, batch.csv)
     except asyncpg.UniqueViolationError:
         return False
     return True

@@ -11,7 +11,7 @@ from domain.failures import BadInput
 from domain.mapping.entities.registry import ENTITIES
 from domain.mapping.mapping import mapping_problems
 from sources import SOURCES, Source
-from sources.readers.batch import ROW
+from sources.readers.chunk import ROW
 from tests.sources.reading import Read, read
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +54,7 @@ class TestEveryExample:
         assert first.profile == second.profile
         assert all(
             a.frame.equals(b.frame) and a.rejected == b.rejected
-            for a, b in zip(first.batches, second.batches, strict=True)
+            for a, b in zip(first.chunks, second.chunks, strict=True)
         )
 
     @pytest.mark.parametrize("size", [1, 2, 3])
@@ -66,7 +66,7 @@ class TestEveryExample:
         parts = read_example(path)
         assert parts.rows == whole.rows
         assert parts.profile == whole.profile
-        sizes = [batch.frame.height + len(batch.rejected) for batch in parts.batches]
+        sizes = [batch.frame.height + len(batch.rejected) for batch in parts.chunks]
         assert set(sizes[:-1]) <= {size}
         assert 0 < sizes[-1] <= size
 
@@ -77,7 +77,7 @@ class TestEveryExample:
 
     def test_columns_are_those_of_the_profile(self, path: Path) -> None:
         result = read_example(path)
-        assert result.batches[-1].frame.columns == [ROW, *result.profile.columns]
+        assert result.chunks[-1].frame.columns == [ROW, *result.profile.columns]
 
     def test_a_truncated_file_names_the_place(self, path: Path) -> None:
         content = path.read_bytes()

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from storage.migration import jobs as migration
-from storage.migration.ledger import Superseded, Written, proven_account, write_chunk
+from storage.migration.ledger import Superseded, Written, proven_account, write_batch
 from storage.migration.run import Replacing, Run
-from storage.migration.writing import Chunk
+from storage.migration.writing import Batch
 from storage.postgres.database import Database
 from tests.faults.exports import export
 from tests.faults.stack import Ledger, ledger, rows
@@ -35,7 +35,7 @@ async def run(tenant: Tenant) -> Run:
 _ALL = Replacing(fields=("title", "status", "priority"))
 
 
-def batch(run: Run, title: str) -> Chunk:
+def batch(run: Run, title: str) -> Batch:
     """Two records as the mapping leaves them."""
     numbers = [1, 2]
     mapped = pl.DataFrame(
@@ -52,14 +52,14 @@ def batch(run: Run, title: str) -> Chunk:
             "migration_job_id": [str(run.job_id)] * 2,
         }
     )
-    return Chunk.of(0, mapped, mapped, failed=0, is_new=True)
+    return Batch.of(0, mapped, mapped, failed=0, is_new=True)
 
 
 async def test_a_batch_is_written_once(tenant: Tenant, database: Database, run: Run) -> None:
-    first = await write_chunk(database, run, batch(run, "First"), Written.NEW)
+    first = await write_batch(database, run, batch(run, "First"), Written.NEW)
     assert first is Written.NEW
     before = await rows(tenant)
-    await write_chunk(database, run, batch(run, "Again"), Written.NEW)
+    await write_batch(database, run, batch(run, "Again"), Written.NEW)
     assert await rows(tenant) == before
     assert await ledger(tenant, str(run.job_id)) == Ledger(committed=1, inserted=2, redone=0)
 
@@ -70,9 +70,9 @@ async def test_nothing_is_written_for_a_run_that_is_over(
     async with database.tenant(run.tenant_id) as connection:
         epoch = await migration.next_epoch(connection, run.job_id)
     with pytest.raises(Superseded):
-        await write_chunk(database, run, batch(run, "Late"), Written.NEW)
+        await write_batch(database, run, batch(run, "Late"), Written.NEW)
     assert (await rows(tenant)).rows == 0
-    await write_chunk(database, replace(run, epoch=epoch), batch(run, "In time"), Written.NEW)
+    await write_batch(database, replace(run, epoch=epoch), batch(run, "In time"), Written.NEW)
     assert (await rows(tenant)).rows == 2
 
 
@@ -81,7 +81,7 @@ async def test_nothing_is_written_while_paused(
 ) -> None:
     async with database.tenant(run.tenant_id) as connection:
         await migration.note(connection, run.job_id, status="paused")
-    paused = await write_chunk(database, run, batch(run, "Paused"), Written.NEW)
+    paused = await write_batch(database, run, batch(run, "Paused"), Written.NEW)
     assert paused is Written.PAUSED
     assert (await rows(tenant)).rows == 0
 
@@ -90,9 +90,9 @@ async def test_nothing_is_written_while_paused(
 async def test_what_is_expected_does_not_change_what_is_written(
     tenant: Tenant, database: Database, run: Run, expected: Written
 ) -> None:
-    first = await write_chunk(database, run, batch(run, "First"), expected)
+    first = await write_batch(database, run, batch(run, "First"), expected)
     changed = replace(batch(run, "Changed"), number=1)
-    again = await write_chunk(database, run, changed, expected)
+    again = await write_batch(database, run, changed, expected)
     assert (first, again) == (Written.NEW, Written.KNOWN)
     titles = await tenant.sql("select title from incidents order by source_id")
     assert [row["title"] for row in titles] == ["Changed 1", "Changed 2"]
@@ -105,17 +105,17 @@ async def test_a_batch_waits_for_the_one_before(
 ) -> None:
     """That is gone where a crash of the server took it back."""
     second = replace(batch(run, "Second"), number=1)
-    assert await write_chunk(database, run, second, Written.NEW) is Written.GAP
+    assert await write_batch(database, run, second, Written.NEW) is Written.GAP
     assert (await rows(tenant)).rows == 0
-    await write_chunk(database, run, batch(run, "First"), Written.NEW)
-    assert await write_chunk(database, run, second, Written.NEW) is Written.KNOWN
-    assert await write_chunk(database, run, second, Written.NEW) is Written.NEW  # it is in
+    await write_batch(database, run, batch(run, "First"), Written.NEW)
+    assert await write_batch(database, run, second, Written.NEW) is Written.KNOWN
+    assert await write_batch(database, run, second, Written.NEW) is Written.NEW  # it is in
     assert (await proven_account(database, run)).missing(4) == [2, 3]
 
 
 async def test_what_is_gone_is_found_missing(tenant: Tenant, database: Database, run: Run) -> None:
     for number in range(3):
-        await write_chunk(database, run, replace(batch(run, "Some"), number=number), Written.NEW)
+        await write_batch(database, run, replace(batch(run, "Some"), number=number), Written.NEW)
     assert (await proven_account(database, run)).missing(3) == []
     await tenant.run("delete from import_chunks where chunk in (0, 2)")
     assert (await proven_account(database, run)).missing(3) == [0, 2]

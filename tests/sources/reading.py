@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from domain.failures import BadInput, Problem, Rejected
-from sources.readers.batch import ROW, Batch, Limits, Profile, Reader
+from sources.readers.chunk import ROW, Chunk, Limits, Profile, Reader
 
 
 @dataclass(frozen=True)
 class Read:
-    batches: list[Batch]
+    chunks: list[Chunk]
     profile: Profile
 
     @property
@@ -20,8 +20,8 @@ class Read:
         """Each record with its number and the fields that it has."""
         return [
             {name: value for name, value in row.items() if value is not None}
-            for batch in self.batches
-            for row in batch.frame.iter_rows(named=True)
+            for chunk in self.chunks
+            for row in chunk.frame.iter_rows(named=True)
         ]
 
     @property
@@ -33,7 +33,7 @@ class Read:
 
     @property
     def rejected(self) -> list[Rejected]:
-        return [each for batch in self.batches for each in batch.rejected]
+        return [each for chunk in self.chunks for each in chunk.rejected]
 
 
 def read(

@@ -14,7 +14,7 @@ from domain.migration.contradictions import contradictions
 from domain.migration.oddities import oddities
 from domain.migration.remark import Remark, gathered
 from sources import SOURCES
-from sources.readers.batch import Limits, Profile, Reader
+from sources.readers.chunk import Limits, Profile, Reader
 from tests.sources.lying import Lying, Told, lying
 from tests.sources.reading import refusal
 
@@ -25,15 +25,15 @@ _FILES, _AT_ONCE = 600, 20
 def imported(made: Lying) -> tuple[dict[str, dict[str, Any]], tuple[Remark, ...]]:
     """The records of the file as they would be imported, by id, and what is remarked on them."""
     profile = Profile(encoding=made.charset)
-    batches = [*_reader(made)(io.BytesIO(made.content), profile, "incident", Limits())]
+    chunks = [*_reader(made)(io.BytesIO(made.content), profile, "incident", Limits())]
     words = _SOURCE.default_mapping("incident", [*profile.columns])
     mapping = fit(words, [*profile.columns], words)
     plan = Plan.build(mapping, INCIDENT, _SOURCE.identity).labelled()
     remarks, rows = list[Remark](), list[pl.DataFrame]()
-    for batch in batches:
-        mapped = map_columns(batch.frame, plan)
+    for chunk in chunks:
+        mapped = map_columns(chunk.frame, plan)
         rows.append(mapped.rows)
-        remarks += [*oddities(batch.frame, plan), *contradictions(mapped.rows, INCIDENT)]
+        remarks += [*oddities(chunk.frame, plan), *contradictions(mapped.rows, INCIDENT)]
     found = {each["source_id"]: each for part in rows for each in part.iter_rows(named=True)}
     return found, gathered(remarks)
 

@@ -4,16 +4,16 @@ from collections import Counter
 
 import polars as pl
 
-from sources.readers.batch import Batch, Profile, columns_with
+from sources.readers.chunk import Chunk, Profile, columns_with
 
 _FORMULA = '^="((?:[^"]|"")*)"$'  # ="00042" is how Excel is told that a number is text
 _ESCAPED = "^'([-=+@])"
 _NAMED = 10  # columns in a warning
 
 
-def without_formulas(batch: Batch) -> Batch:
+def without_formulas(chunk: Chunk) -> Chunk:
     """Cells that are a formula of nothing but a text, as that text."""
-    return _replaced(batch, columns_with(batch.frame, '="'), _FORMULA, '""')
+    return _replaced(chunk, columns_with(chunk.frame, '="'), _FORMULA, '""')
 
 
 class Escapes:
@@ -24,11 +24,11 @@ class Escapes:
         self._profile = profile
         self._cells = Counter[str]()
 
-    def taken_off(self, batch: Batch) -> Batch:
-        columns = columns_with(batch.frame, "'")
+    def taken_off(self, chunk: Chunk) -> Chunk:
+        columns = columns_with(chunk.frame, "'")
         for texts in columns:
             self._cells[texts.name] += int(texts.str.contains(_ESCAPED).sum())
-        return _replaced(batch, columns, _ESCAPED)
+        return _replaced(chunk, columns, _ESCAPED)
 
     def tell(self) -> None:
         """Say of the whole file where there was one."""
@@ -44,13 +44,13 @@ class Escapes:
 
 
 def _replaced(
-    batch: Batch, columns: list[pl.Series], pattern: str, doubled: str | None = None
-) -> Batch:
+    chunk: Chunk, columns: list[pl.Series], pattern: str, doubled: str | None = None
+) -> Chunk:
     """The cells that match with what their group holds; in it, what is doubled stands for one."""
     if not columns:
-        return batch
+        return chunk
     changed = [_without(each, pattern, doubled) for each in columns]
-    return Batch(batch.frame.with_columns(changed), batch.rejected)
+    return Chunk(chunk.frame.with_columns(changed), chunk.rejected)
 
 
 def _without(texts: pl.Series, pattern: str, doubled: str | None) -> pl.Series:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from domain.failures import BadInput
-from sources.readers.batch import ROW, Limits
+from sources.readers.chunk import ROW, Limits
 from sources.readers.encoding import BAD
 from sources.readers.rows import NAME_CHARS
 

@@ -1,4 +1,4 @@
-"""CSV of any dialect, from the bytes of a file to numbered batches of text columns."""
+"""CSV of any dialect, from the bytes of a file to numbered chunks of text columns."""
 
 import tempfile
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from shutil import copyfileobj
 from typing import BinaryIO
 
 from sources.readers import encoding
-from sources.readers.batch import Batch, Limits, Profile
+from sources.readers.chunk import Chunk, Limits, Profile
 from sources.readers.chunking import in_chunks
 from sources.readers.csv.cells import without_formulas
 from sources.readers.csv.dialect import is_spaced, take_delimiter, titles
@@ -18,8 +18,8 @@ from sources.readers.csv.window import Window
 _SHOWN = 100  # characters of a title
 
 
-def read_csv(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> Iterator[Batch]:
-    """Read a CSV file with a header; see sources.readers.batch.Reader. It holds one table.
+def read_csv(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> Iterator[Chunk]:
+    """Read a CSV file with a header; see sources.readers.chunk.Reader. It holds one table.
 
     `profile.encoding` and `profile.delimiter` are on entry what was declared, and then what is
     used. Header names are stripped of white space, values are kept as they are. Raises BadInput:
@@ -31,8 +31,8 @@ def read_csv(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> 
     yield from in_chunks(read_rows(stream, profile, limits))
 
 
-def read_rows(stream: BinaryIO, profile: Profile, limits: Limits) -> Iterator[Batch]:
-    """The same in batches of any size."""
+def read_rows(stream: BinaryIO, profile: Profile, limits: Limits) -> Iterator[Chunk]:
+    """The same in chunks of any size."""
     if stream.seekable():
         yield from _read(stream, profile, limits)
         return
@@ -41,7 +41,7 @@ def read_rows(stream: BinaryIO, profile: Profile, limits: Limits) -> Iterator[Ba
         yield from _read(copy, profile, limits)
 
 
-def _read(stream: BinaryIO, profile: Profile, limits: Limits) -> Iterator[Batch]:
+def _read(stream: BinaryIO, profile: Profile, limits: Limits) -> Iterator[Chunk]:
     chosen = encoding.detect(stream, profile.encoding)
     profile.encoding = chosen.name
     if chosen.warning:
@@ -56,6 +56,6 @@ def _read(stream: BinaryIO, profile: Profile, limits: Limits) -> Iterator[Batch]
     header = read_header(strict.record(0), limits)
     profile.columns = dict.fromkeys(name for name in header.names if name not in header.unnamed)
     shape = Shape(header, chosen.damaged, spaced)
-    for batch in Records(window, strict, profile, limits, shape).batches():
-        if batch.records:  # of a batch of repeated headers nothing is left
-            yield without_formulas(batch)
+    for chunk in Records(window, strict, profile, limits, shape).chunks():
+        if chunk.records:  # of a chunk of repeated headers nothing is left
+            yield without_formulas(chunk)

@@ -15,7 +15,7 @@ from typing import NoReturn
 import polars as pl
 
 from domain.failures import BadInput, Rejected
-from sources.readers.batch import ROW, Batch, Limits, Profile
+from sources.readers.chunk import ROW, Chunk, Limits, Profile
 from sources.readers.csv.grammar import Grammar
 from sources.readers.csv.header import Header
 from sources.readers.csv.strict import StrictReader
@@ -57,8 +57,8 @@ class Records:
         self._short = 0  # records that lack cells at their end
         self._lines_left = _LINES
 
-    def batches(self) -> Iterator[Batch]:
-        """Batches of any size that account for every record."""
+    def chunks(self) -> Iterator[Chunk]:
+        """Chunks of any size that account for every record."""
         window = self._window
         parsing: list[Future[pl.DataFrame]] = []
         with ThreadPoolExecutor(1) as beside:
@@ -72,8 +72,8 @@ class Records:
                     window.fill(BLOCK_BYTES)
                 elif parsing:
                     yield self._numbered(parsing.pop())
-                elif batch := self._irregular():
-                    yield batch
+                elif chunk := self._irregular():
+                    yield chunk
             for last in parsing:
                 yield self._numbered(last)
         if self._short:
@@ -106,7 +106,7 @@ class Records:
             missing_columns="raise",
         )
 
-    def _numbered(self, parsed: Future[pl.DataFrame]) -> Batch:
+    def _numbered(self, parsed: Future[pl.DataFrame]) -> Chunk:
         frame = self._without_headers(parsed.result())
         first = self._profile.records + 1
         self._profile.records += frame.height
@@ -115,7 +115,7 @@ class Records:
                 row = first + int(frame[name].str.len_bytes().arg_max() or 0)
                 self._refuse_length(row, name, size)
         numbers = pl.int_range(first, first + frame.height, dtype=pl.Int64, eager=True)
-        return Batch(self._named(frame).insert_column(0, numbers.alias(ROW)))
+        return Chunk(self._named(frame).insert_column(0, numbers.alias(ROW)))
 
     def _without_headers(self, frame: pl.DataFrame) -> pl.DataFrame:
         place, name = self._header.mark
@@ -142,7 +142,7 @@ class Records:
                 self._profile.warnings.append(f"a column has no name; it was called {name!r}")
         return frame
 
-    def _irregular(self) -> Batch | None:
+    def _irregular(self) -> Chunk | None:
         """The next records one by one, whatever their shape; None if only blank lines are left."""
         good: dict[int, list[str]] = {}
         rejected: list[Rejected] = []
@@ -172,7 +172,7 @@ class Records:
         self._profile.records = number
         if not good and not rejected:
             return None
-        return Batch(self._framed(good), tuple(sorted(rejected, key=lambda each: each.row)))
+        return Chunk(self._framed(good), tuple(sorted(rejected, key=lambda each: each.row)))
 
     def _pieces(
         self, short: list[list[str]], first: int, good: dict[int, list[str]]

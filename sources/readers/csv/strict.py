@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from domain.failures import BadInput
-from sources.readers.batch import Limits
+from sources.readers.chunk import Limits
 from sources.readers.csv.grammar import Grammar, opening_quote
 from sources.readers.csv.window import Window
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from domain.failures import BadInput
 from domain.json_document import Json
-from sources.readers.batch import Limits, Profile
+from sources.readers.chunk import Limits, Profile
 from sources.readers.json.sender import failure_of
 from sources.readers.json.text import JsonText
 

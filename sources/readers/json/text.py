@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from domain.failures import BadInput
 from domain.json_document import Json
-from sources.readers.batch import Limits
+from sources.readers.chunk import Limits
 from sources.readers.json.window import TextWindow
 
 NUMBER_DIGITS = 4_300  # as many as CPython itself reads into an int

@@ -24,7 +24,7 @@ from typing import BinaryIO
 from lxml import etree
 
 from domain.failures import BadInput, Problem
-from sources.readers.batch import Limits, Profile
+from sources.readers.chunk import Limits, Profile
 from sources.readers.xml.defects import Broken, Stuck, examine
 from sources.readers.xml.shapes import Run, Shapes
 from sources.readers.xml.stream import Document, elements, local_name, pieces_of, read_prolog

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, NoReturn, cast
 from lxml import etree
 
 from domain.failures import BadInput
-from sources.readers.batch import Limits, Profile
+from sources.readers.chunk import Limits, Profile
 
 READ_BYTES = 2**16
 

@@ -13,7 +13,7 @@ from temporalio.client import Client
 
 from api.app import create_app
 from domain.mapping.entities.incident import INCIDENT
-from storage.migration.undo import undo_chunk, undoable
+from storage.migration.undo import undo_batch, undoable
 from storage.postgres.database import Database
 from tests.faults.exports import export
 from tests.service import Service, Tenant
@@ -196,8 +196,8 @@ class TestCancel:
         job, database = UUID(job_id), Database(tenant.service.dsn)
         async with database.tenant(tenant.id) as connection:
             newest, *_ = await undoable(connection, job)
-        await undo_chunk(database, tenant.id, INCIDENT, job, newest)  # and then it was killed
-        await undo_chunk(database, tenant.id, INCIDENT, job, newest)  # counts only once
+        await undo_batch(database, tenant.id, INCIDENT, job, newest)  # and then it was killed
+        await undo_batch(database, tenant.id, INCIDENT, job, newest)  # counts only once
         await database.close()
         undone = (await cancel(tenant, job_id))["report"]["undone"]
         assert undone == {"deleted": written, "restored": 0, "kept": 0}

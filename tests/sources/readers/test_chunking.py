@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from domain.failures import Rejected
 from sources.readers import chunking, rows
-from sources.readers.batch import CELL_BYTES, ROW, Batch, Limits, Profile
+from sources.readers.chunk import CELL_BYTES, ROW, Chunk, Limits, Profile
 from sources.readers.chunking import in_chunks
 from sources.readers.rows import Row
 
@@ -27,7 +27,7 @@ def small() -> Iterator[None]:
         yield
 
 
-def piece(sizes: list[int], first: int) -> Batch:
+def piece(sizes: list[int], first: int) -> Chunk:
     """Records with so many bytes of text; -1 stands for one that was rejected."""
     good = {number: size for number, size in enumerate(sizes, first) if size >= 0}
     frame = pl.DataFrame(
@@ -35,12 +35,12 @@ def piece(sizes: list[int], first: int) -> Batch:
         schema={ROW: pl.Int64, "a": pl.String},
     )
     bad = (number for number, size in enumerate(sizes, first) if size < 0)
-    return Batch(frame, tuple(Rejected(row=number, code="c", detail="d") for number in bad))
+    return Chunk(frame, tuple(Rejected(row=number, code="c", detail="d") for number in bad))
 
 
-def cut(sizes: list[int], lengths: list[int]) -> list[Batch]:
+def cut(sizes: list[int], lengths: list[int]) -> list[Chunk]:
     """The chunks of the records, which arrive in pieces of those lengths."""
-    pieces, start = list[Batch](), 0
+    pieces, start = list[Chunk](), 0
     for length in [*lengths, len(sizes)]:
         if part := sizes[start : start + length]:
             pieces.append(piece(part, start + 1))
@@ -48,7 +48,7 @@ def cut(sizes: list[int], lengths: list[int]) -> list[Batch]:
     return [*in_chunks(pieces)]
 
 
-def spans(chunks: list[Batch]) -> list[tuple[int, int]]:
+def spans(chunks: list[Chunk]) -> list[tuple[int, int]]:
     return [(chunk.first, chunk.records) for chunk in chunks]
 
 
@@ -95,13 +95,13 @@ def test_records_one_by_one_and_as_columns_are_cut_alike(sizes: list[int], lengt
             mixed.append(pl.DataFrame(part, schema={"a": pl.String}))
         else:
             mixed += part
-    one_by_one = [*rows.batches(records, Profile(), Limits(), "too_large")]
-    as_columns = [*rows.batches(mixed, Profile(), Limits(), "too_large")]
+    one_by_one = [*rows.chunks(records, Profile(), Limits(), "too_large")]
+    as_columns = [*rows.chunks(mixed, Profile(), Limits(), "too_large")]
     assert spans(one_by_one) == spans(as_columns) == spans(cut(sizes, []))
 
 
 def test_columns_that_come_late_count_for_all_rows_of_the_chunk() -> None:
     """A chunk is a table: a thousand columns of one record are cells of every other one."""
     wide: Row = {f"c{number}": "x" for number in range(8)}
-    found = rows.batches([{"a": "x"}, {"a": "x"}, wide, {"a": "x"}], Profile(), Limits(), "x")
+    found = rows.chunks([{"a": "x"}, {"a": "x"}, wide, {"a": "x"}], Profile(), Limits(), "x")
     assert spans([*found]) == [(1, 2), (3, 1), (4, 1)]

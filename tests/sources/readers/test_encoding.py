@@ -88,7 +88,7 @@ class TestEvidence:
         assert found.rows[0] == ("Büro", "Zürich")
         assert (found.rows[-1], found.numbers) == (("Süd", "y"), [1, 2, 3, 5])
         assert found.rejected == [(4, "encoding_invalid")]
-        [rejected] = found.batches[0].rejected
+        [rejected] = found.chunks[0].rejected
         assert (rejected.field, "line 5" in rejected.detail) == ("a", True)
         [warning] = found.profile.warnings
         assert f"offset {content.index(0xFF)} in line 5" in warning

@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from domain.failures import BadInput, Died, Problem
-from sources.readers.batch import CHUNK_ROWS, ROW, Batch, Profile
-from sources.readers.chunk import read_chunk
+from sources.readers.chunk import CHUNK_ROWS, ROW, Chunk, Profile
+from sources.readers.chunk_file import read_chunk
 from sources.sandbox import parent
 from sources.sandbox.parent import ChunkFile, ParseCrashed, parsing, remove_abandoned
 from sources.sandbox.protocol import ParseSpec
@@ -68,14 +68,14 @@ async def endless(content: bytes) -> AsyncIterator[bytes]:
 
 async def parse(
     asked: ParseSpec, feed: AsyncIterator[bytes] | Path
-) -> tuple[dict[int, Batch], Profile]:
-    chunks: dict[int, Batch] = {}
+) -> tuple[dict[int, Chunk], Profile]:
+    chunks: dict[int, Chunk] = {}
     async with parsing(asked, feed) as events:
         async for event in events:
             if isinstance(event, Profile):
                 return chunks, event
-            chunks[event.number] = batch = read_chunk(event.path.read_bytes())
-            assert event.rows == batch.frame.height + len(batch.rejected)
+            chunks[event.number] = chunk = read_chunk(event.path.read_bytes())
+            assert event.rows == chunk.frame.height + len(chunk.rejected)
     raise AssertionError("no profile came")
 
 
@@ -91,9 +91,9 @@ class TestParsing:
         chunks, profile = await parse(spec(), blocks(CSV, size))
         expected = read(CSV)
         assert [*chunks] == [0, 1, 2]
-        for batch, same in zip(chunks.values(), expected.batches, strict=True):
-            assert batch.frame.equals(same.frame)
-            assert batch.rejected == same.rejected
+        for chunk, same in zip(chunks.values(), expected.chunks, strict=True):
+            assert chunk.frame.equals(same.frame)
+            assert chunk.rejected == same.rejected
         assert profile == expected.profile
         assert [*profile.columns] == ["id", "note"]
 
@@ -142,9 +142,9 @@ class TestRefusing:
         asked = spec(memory_bytes=2**30, data_bytes=400 * 2**20)
         chunks, profile = await parse(asked, blocks(large_records(quote), 2**22))
         assert profile.records == 1_500
-        assert {batch.frame.height for batch in chunks.values()} == {33, 1_500 % 33}
+        assert {chunk.frame.height for chunk in chunks.values()} == {33, 1_500 % 33}
         assert profile.chunks == [(each.records, each.weight) for each in chunks.values()]
-        assert [batch.first for batch in chunks.values()] == [*range(1, 1_501, 33)]
+        assert [chunk.first for chunk in chunks.values()] == [*range(1, 1_501, 33)]
 
     async def test_too_much_time(self) -> None:
         found = await refusal(spec(cpu_seconds=1), blocks(b"a\r" * 10_000_000, 2**20))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.failures import BadInput
-from sources.readers.batch import Limits
+from sources.readers.chunk import Limits
 from sources.readers.json.text import JsonText
 from sources.servicenow.json_export import read_json
 from tests.sources.reading import read

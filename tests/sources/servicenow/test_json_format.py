@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.failures import BadInput
-from sources.readers.batch import CHUNK_ROWS, Limits, Profile
+from sources.readers.chunk import CHUNK_ROWS, Limits, Profile
 from sources.readers.json import window as text_window
 from sources.servicenow.json_export import read_json
 from tests.sources.reading import read, refusal
@@ -60,7 +60,7 @@ def test_records_without_any_value_are_records(record: str, count: int) -> None:
     before = ", ".join([record] * count)
     found = read(read_json, f'[{before}, {{"a": "1"}}]'.encode())
     assert found.profile.records == count + 1
-    assert sum(each.records for each in found.batches) == count + 1
+    assert sum(each.records for each in found.chunks) == count + 1
     assert values(f"[{before}]") == [{}] * count
 
 
@@ -182,8 +182,8 @@ def test_records_come_out_while_the_file_is_being_read() -> None:
     """One line of 15 MB must not be in memory as a whole."""
     record = json.dumps({"number": "x" * 200})
     stream = BytesIO(f"[{','.join([record] * (3 * CHUNK_ROWS))}]".encode())
-    batches = read_json(stream, Profile(), "incident", Limits())
-    next(batches)
+    chunks = read_json(stream, Profile(), "incident", Limits())
+    next(chunks)
     assert stream.tell() < len(stream.getvalue()) / 2
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.failures import BadInput, Problem
-from sources.readers.batch import Limits, Profile
+from sources.readers.chunk import Limits, Profile
 from sources.readers.xml import blocks as xml_blocks
 from sources.readers.xml import stream as xml_stream
 from sources.readers.xml.blocks import contents
@@ -75,7 +75,7 @@ def outcome(content: bytes, limits: Limits) -> Any:
         found = read(read_xml, content, "incident task", limits)
     except BadInput as error:
         return error.problem
-    return [batch.frame.rows(named=True) for batch in found.batches], found.rejected, found.profile
+    return [chunk.frame.rows(named=True) for chunk in found.chunks], found.rejected, found.profile
 
 
 def readings(
@@ -112,7 +112,7 @@ def agree(content: bytes, found: Any, by_lxml: Any) -> bool:
     return by_lxml.code in MENDED and loses_the_broken_alone(text, *found)
 
 
-def loses_the_broken_alone(text: str, batches: Any, rejected: Any, profile: Profile) -> bool:
+def loses_the_broken_alone(text: str, chunks: Any, rejected: Any, profile: Profile) -> bool:
     """Whether the other records are those of the same text with a harmless character in place of
     each that XML forbids."""
     if not rejected and not profile.ignored:
@@ -122,11 +122,11 @@ def loses_the_broken_alone(text: str, batches: Any, rejected: Any, profile: Prof
         return mended.code not in MENDED
     lost = {each.row for each in rejected}
     sound = [each for each in named(mended[0]) if each["_row"] not in lost]
-    return named(batches) == sound
+    return named(chunks) == sound
 
 
-def named(batches: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    rows = [row for batch in batches for row in batch]
+def named(chunks: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    rows = [row for chunk in chunks for row in chunk]
     return [{name: each for name, each in row.items() if each is not None} for row in rows]
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from domain.failures import BadInput
-from sources.readers.batch import CHUNK_ROWS, Limits, Profile
+from sources.readers.chunk import CHUNK_ROWS, Limits, Profile
 from sources.readers.xml import stream as xml_stream
 from sources.servicenow.xml_export import read_xml
 from tests.sources.reading import read, refusal

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from sources.readers.batch import ROW, Batch, Limits, Profile
+from sources.readers.chunk import ROW, Chunk, Limits, Profile
 from sources.readers.csv.reader import read_csv
 
 
 @dataclass(frozen=True)
 class Read:
     profile: Profile
-    batches: list[Batch]
+    chunks: list[Chunk]
 
     @property
     def columns(self) -> list[str]:
@@ -20,19 +20,19 @@ class Read:
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
-        return [row[1:] for batch in self.batches for row in batch.frame.iter_rows()]
+        return [row[1:] for chunk in self.chunks for row in chunk.frame.iter_rows()]
 
     @property
     def numbers(self) -> list[int]:
-        return [number for batch in self.batches for number in batch.frame[ROW]]
+        return [number for chunk in self.chunks for number in chunk.frame[ROW]]
 
     @property
     def rejected(self) -> list[tuple[int, str]]:
-        return [(each.row, each.code) for batch in self.batches for each in batch.rejected]
+        return [(each.row, each.code) for chunk in self.chunks for each in chunk.rejected]
 
     @property
     def frame(self) -> pl.DataFrame:
-        return pl.concat(batch.frame for batch in self.batches)
+        return pl.concat(chunk.frame for chunk in self.chunks)
 
 
 def read(

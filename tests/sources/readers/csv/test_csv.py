@@ -5,7 +5,7 @@ import io
 import pytest
 
 from domain.failures import BadInput, Problem
-from sources.readers.batch import CHUNK_ROWS, Limits, Profile
+from sources.readers.chunk import CHUNK_ROWS, Limits, Profile
 from sources.readers.csv.reader import read_csv
 from tests.sources.readers.csv.csv_reading import read
 
@@ -61,7 +61,7 @@ class TestAccepted:
 
     def test_a_header_alone_is_no_record(self) -> None:
         found = read(b"a,b\n")
-        assert (found.columns, found.batches, found.profile.records) == (["a", "b"], [], 0)
+        assert (found.columns, found.chunks, found.profile.records) == (["a", "b"], [], 0)
 
     @pytest.mark.parametrize(
         ("content", "delimiter"),
@@ -86,8 +86,8 @@ class TestAccepted:
                 raise io.UnsupportedOperation
 
         profile = Profile()
-        batches = [*read_csv(Pipe(b"a\n1\n"), profile, "incident", Limits())]
-        assert batches[0].frame.rows() == [(1, "1")]
+        chunks = [*read_csv(Pipe(b"a\n1\n"), profile, "incident", Limits())]
+        assert chunks[0].frame.rows() == [(1, "1")]
 
 
 class TestRejectedRecords:
@@ -102,8 +102,8 @@ class TestRejectedRecords:
         assert found.profile.records == 6
 
     def test_a_nul_is_named_with_its_field(self) -> None:
-        (batch,) = read(b'a,b\n1,"x\0y"\n').batches
-        assert batch.rejected[0].field == "b"
+        (chunk,) = read(b'a,b\n1,"x\0y"\n').chunks
+        assert chunk.rejected[0].field == "b"
 
 
 class TestRefused:
@@ -181,11 +181,11 @@ class TestBatches:
     def test_each_accounts_for_as_many_records(self) -> None:
         lines = [b"1,2,3" if n % 1000 == 0 else b'"%d","x\ny"' % n for n in range(1, 25_001)]
         found = read(b"a,b\n" + b"\n".join(lines))
-        accounted = [batch.frame.height + len(batch.rejected) for batch in found.batches]
+        accounted = [chunk.frame.height + len(chunk.rejected) for chunk in found.chunks]
         assert accounted == [CHUNK_ROWS, CHUNK_ROWS, 5_000]
         assert [row[0] for row in found.rows] == [str(number) for number in found.numbers]
         assert len(found.rejected) == 25
 
     def test_the_last_may_be_full(self) -> None:
         found = read(b"a\n" + b"x\n" * 2 * CHUNK_ROWS)
-        assert [batch.frame.height for batch in found.batches] == [CHUNK_ROWS, CHUNK_ROWS]
+        assert [chunk.frame.height for chunk in found.chunks] == [CHUNK_ROWS, CHUNK_ROWS]

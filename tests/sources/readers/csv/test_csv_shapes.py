@@ -39,7 +39,7 @@ class TestTrailingDelimiters:
     def test_a_column_without_a_name_is_kept_where_it_has_values(self, rows: int) -> None:
         found = read(b"a,,b\n" + b"1,,x\n" * rows + b"2,odd,y\n")
         assert [*found.profile.columns] == ["a", "b", "column 2"]
-        last = found.batches[-1].frame.rows(named=True)[-1]
+        last = found.chunks[-1].frame.rows(named=True)[-1]
         assert (last["a"], last["column 2"], last["b"]) == ("2", "odd", "y")
         assert [each for each in found.profile.warnings if "'column 2'" in each]
 
@@ -181,7 +181,7 @@ class TestToldDelimiter:
 
 def test_a_file_of_headers_alone_has_no_records() -> None:
     found = read(HEAD * 30_000)
-    assert (found.profile.records, found.batches) == (0, [])
+    assert (found.profile.records, found.chunks) == (0, [])
 
 
 def test_a_list_of_other_tables_alone_is_refused() -> None:

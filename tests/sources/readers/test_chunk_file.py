@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.failures import Rejected
-from sources.readers.batch import ROW, Batch
-from sources.readers.chunk import read_chunk, write_chunk
+from sources.readers.chunk import ROW, Chunk
+from sources.readers.chunk_file import read_chunk, write_chunk
 
 VALUES = st.lists(st.none() | st.text(max_size=20), max_size=20)
 REJECTED = st.builds(
@@ -24,7 +24,7 @@ def test_round_trip(values: list[str | None], rejected: list[Rejected]) -> None:
         {ROW: [*range(1, len(values) + 1)], "a\nb": values},
         schema={ROW: pl.Int64, "a\nb": pl.String},
     )
-    content = write_chunk(Batch(frame, tuple(rejected)))
+    content = write_chunk(Chunk(frame, tuple(rejected)))
     found = read_chunk(content)
     assert found.frame.equals(frame)
     assert found.frame.schema == frame.schema
@@ -33,5 +33,5 @@ def test_round_trip(values: list[str | None], rejected: list[Rejected]) -> None:
 
 def test_common_tools_read_the_table() -> None:
     frame = pl.DataFrame({ROW: [1], "a": ["x"]})
-    content = write_chunk(Batch(frame, (Rejected(row=2, code="c", detail="d"),)))
+    content = write_chunk(Chunk(frame, (Rejected(row=2, code="c", detail="d"),)))
     assert pl.read_ipc_stream(content).equals(frame)
