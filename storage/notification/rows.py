@@ -54,7 +54,7 @@ Attempt = TypedDict(
     {
         "delivery_id": UUID,
         "no": int,
-        "started_at": datetime | None,
+        "started_at": datetime,
         "completed_at": datetime | None,
         "worker": str,
         "class": str | None,
