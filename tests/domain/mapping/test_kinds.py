@@ -58,7 +58,9 @@ def test_a_transformation_fits_some_kind(transformation: Transformation) -> None
     assert {*transformation.kinds} <= {*KINDS.values()}
 
 
-@pytest.mark.parametrize("each", [*KINDS.values(), *TRANSFORMATIONS.values()], ids=str)
+@pytest.mark.parametrize(
+    "each", [*KINDS.values(), *TRANSFORMATIONS.values()], ids=lambda each: each.name
+)
 def test_options_are_those_of_a_field_mapping(each: Kind | Transformation) -> None:
     assert {*each.options} <= FieldMapping.model_fields.keys()
 
