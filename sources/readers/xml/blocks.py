@@ -27,7 +27,14 @@ from domain.failures import BadInput, Problem
 from sources.readers.chunk import Limits, Profile
 from sources.readers.xml.defects import Broken, Stuck, examine
 from sources.readers.xml.shapes import Run, Shapes
-from sources.readers.xml.stream import Document, elements, local_name, pieces_of, read_prolog
+from sources.readers.xml.stream import (
+    Document,
+    elements,
+    local_name,
+    pieces_of,
+    read_prolog,
+    sliced,
+)
 
 BLOCK_BYTES = 2**21
 FRAGMENT_BYTES = 2**14  # enough to pay for a parser, few enough not to lose much to one odd record
@@ -220,7 +227,7 @@ class _Blocks:
             yield from last
             return
         pads = _padding(self._lines, self._column)
-        pieces = chain([self._prolog], pads, [rest], self._pieces)
+        pieces = chain([self._prolog], pads, sliced(rest), self._pieces)
         found = elements(pieces, self._root_tag, self._tables, self._profile, self._limits)
         try:
             yield from islice(found, sum(pad.endswith(_PAD_END) for pad in pads), None)

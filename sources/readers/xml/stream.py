@@ -73,6 +73,11 @@ def pieces_of(stream: BinaryIO) -> Iterator[bytes]:
     return iter(lambda: stream.read(READ_BYTES), b"")
 
 
+def sliced(text: bytes) -> Iterator[bytes]:
+    """A text in pieces of READ_BYTES."""
+    return (text[at : at + READ_BYTES] for at in range(0, len(text), READ_BYTES))
+
+
 def elements(
     pieces: Iterable[bytes],
     root_tag: str,
@@ -149,13 +154,15 @@ class Document:
         self._tail = b""
         self.encoding = ""  # known when the document is closed
 
-    def feed(self, piece: bytes) -> None:
-        if failure := _fed(self._parser, piece):
-            raise failure
+    def feed(self, text: bytes) -> None:
+        # libxml2 (2.14) refuses a document of which it is given more than 10,000,000 bytes at once.
+        for piece in sliced(text):
+            if failure := _fed(self._parser, piece):
+                raise failure
         started = [element for _, element in self._parser.read_events()]
         if self._root is None and started:
             self._root = cast(etree._Element, started[0])
-        self._tail = (self._tail + piece)[-1_000:]
+        self._tail = (self._tail + text)[-1_000:]
 
     def take_complete(self) -> list[etree._Element]:
         """The children that have ended. The last one may still grow, so it stays."""

@@ -360,3 +360,17 @@ def test_the_size_of_reads_changes_nothing(size: int, monkeypatch: pytest.Monkey
     monkeypatch.setattr(xml_stream, "READ_BYTES", size)
     parts = read(read_xml, EXPORT)
     assert (parts.rows, parts.profile) == (whole.rows, whole.profile)
+
+
+@pytest.mark.parametrize(
+    ("odd", "declaration"),
+    [("", ""), ("<!-- -->", ""), ("<n><m>1</m></n>", ""), ("", '<?xml version="1.1"?>')],
+    ids=["known shape", "comment", "nested", "unusual prolog"],
+)
+def test_a_record_of_many_long_values_is_read(odd: str, declaration: str) -> None:
+    """libxml2 bounds what it looks at in one go; each value here is well within its own limit."""
+    fields = "".join(f"<f{n}>{'y' * 2**20}</f{n}>" for n in range(15))
+    records = (f"<incident><number>{n}</number>{fields}{odd}</incident>" for n in range(2))
+    found = read(read_xml, declaration.encode() + unload(*records))
+    assert sum(chunk.records for chunk in found.chunks) == 2
+    assert not [each for chunk in found.chunks for each in chunk.rejected]
