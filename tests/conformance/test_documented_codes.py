@@ -36,7 +36,7 @@ PLACES = {
 KEYWORDS = {
     **dict.fromkeys(("Problem", "Rejected", "MappingProblem", "Remark"), "code"),
     "ApplicationError": "type",
-    "batches": "oversize",
+    "chunks": "oversize",
 }
 TABLES = {"_DETAILS", "_WORDS"}  # their keys are codes
 IN_SQL = {"KEPT", "REFERENCED"}  # constants that a statement writes
