@@ -40,25 +40,25 @@ class Redactor:
     def __init__(self, secrets: Mapping[str, Any]) -> None:
         found = {secret for text in _texts(secrets) for secret in secrets_in(text)}
         self._words = {secret for secret in found if is_ordinary(secret)}
-        told = {form for secret in found - self._words for form in _forms(secret)}
-        told |= {form for word in self._words for form in _base64(word.encode())}
-        self._told = told | {form for word in self._words for form in _forms(word)}
-        self._always, self._everywhere = told, _any_of(told)
-        self._anywhere = _any_of(self._told)
+        revealing = {form for secret in found - self._words for form in _forms(secret)}
+        revealing |= {form for word in self._words for form in _base64(word.encode())}
+        self._all_forms = revealing | {form for word in self._words for form in _forms(word)}
+        self._revealing_forms, self._revealing = revealing, _any_of(revealing)
+        self._all = _any_of(self._all_forms)
         self._as_credential = _after_its_name(self._words)
 
     def text(self, text: str, sent: str = "") -> str:
         """A text from others, such as an answer or an error, without secrets. Ordinary words
         that the request `sent` holds as well are taken for an echo of it and stay."""
         echoed = {word for word in self._words if word in text and word in sent}
-        searched = _any_of(self._told - echoed) if echoed else self._anywhere
+        searched = _any_of(self._all_forms - echoed) if echoed else self._all
         return _without_user_info(searched.sub(REDACTED, self._without_credentials(text)))
 
     def sent(self, text: str) -> str:
         """A text that we sent, or were given to store, without secrets."""
         text = self._without_credentials(text)
-        if any(form in text for form in self._always):  # ten times as fast as the pattern
-            text = self._everywhere.sub(REDACTED, text)
+        if any(form in text for form in self._revealing_forms):  # ten times as fast as the pattern
+            text = self._revealing.sub(REDACTED, text)
         return _without_user_info(text)
 
     def _without_credentials(self, text: str) -> str:
@@ -105,8 +105,8 @@ def _any_of(forms: Iterable[str]) -> re.Pattern[str]:
 
 
 def _after_its_name(words: Iterable[str]) -> re.Pattern[str]:
-    said = _any_of(words).pattern
-    return re.compile(rf"({_NAMED})(?:{said})(?!\w)") if said != _NOTHING else re.compile(_NOTHING)
+    word = _any_of(words).pattern
+    return re.compile(rf"({_NAMED})(?:{word})(?!\w)") if word != _NOTHING else re.compile(_NOTHING)
 
 
 def _without_user_info(text: str) -> str:

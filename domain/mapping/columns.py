@@ -107,14 +107,14 @@ def map_columns(frame: pl.DataFrame, plan: Plan) -> Mapped:
     unmapped = {name: texts for name, texts in source.columns.items() if name not in used}
     content = pl.DataFrame([field.values.alias(field.name) for field in fields])
     content = content.with_columns(custom=custom_json(unmapped))
-    said = _told(content, fields)
-    outer, hash = (frame[ROW], source_id.values.alias("source_id")), content_hash(said)
+    stated = _without_defaults(content, fields)
+    outer, hash = (frame[ROW], source_id.values.alias("source_id")), content_hash(stated)
     rows = content.select(*outer, pl.all(), hash)
-    told = rows if said is content else said.select(*outer, pl.all(), hash)
-    return _sifted(rows, told, [source_id, *fields])
+    told = rows if stated is content else stated.select(*outer, pl.all(), hash)
+    return _without_faulty(rows, told, [source_id, *fields])
 
 
-def _told(content: pl.DataFrame, fields: Sequence[_Column]) -> pl.DataFrame:
+def _without_defaults(content: pl.DataFrame, fields: Sequence[_Column]) -> pl.DataFrame:
     """The content with null where only a default value fills a field."""
     filled = {each.name: each.defaulted for each in fields if each.defaulted is not None}
     empty = (pl.when(~mask).then(pl.col(name)).alias(name) for name, mask in filled.items())
@@ -171,7 +171,7 @@ def _source_id(source: _Source, plan: Plan, rows: pl.Series) -> _Column:
     return _Column("source_id", ids, ids, first_faults(missing, too_long))
 
 
-def _sifted(rows: pl.DataFrame, told: pl.DataFrame, columns: Sequence[_Column]) -> Mapped:
+def _without_faulty(rows: pl.DataFrame, told: pl.DataFrame, columns: Sequence[_Column]) -> Mapped:
     faulty = [column for column in columns if column.faults is not None]
     if not faulty:
         return Mapped(rows, told, [])

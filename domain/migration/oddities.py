@@ -26,13 +26,13 @@ def oddities(frame: pl.DataFrame, plan: Plan) -> Iterator[Remark]:
     yield from _null_words(frame, plan)
     for target in plan.targets:
         if target.field.kind is PRIORITY:
-            yield from _digits(frame, target, plan)
+            yield from _bare_digits(frame, target, plan)
         for name in target.fallbacks:
-            yield from _filled(frame, target, name, plan)
+            yield from _filled_from(frame, target, name, plan)
         if target.field.kind.worded:
             # An instance may have given its codes other meanings; its display values show this.
             for name in (*target.fallbacks, f"{target.source}.display_value"):
-                yield from _contrary(frame, target, name, plan)
+                yield from _contradicted(frame, target, name, plan)
 
 
 def _null_words(frame: pl.DataFrame, plan: Plan) -> Iterator[Remark]:
@@ -54,7 +54,7 @@ def _is_null(texts: pl.Expr) -> pl.Expr:
     return texts.str.strip_chars().str.to_lowercase().is_in(_NULL_WORDS)
 
 
-def _digits(frame: pl.DataFrame, target: Target, plan: Plan) -> Iterator[Remark]:
+def _bare_digits(frame: pl.DataFrame, target: Target, plan: Plan) -> Iterator[Remark]:
     """Remarks on priorities that are a digit alone: in Freshservice and Autotask 4 is urgent, here
     it is low."""
     priorities = plan.rules.priorities
@@ -70,7 +70,7 @@ def _digits(frame: pl.DataFrame, target: Target, plan: Plan) -> Iterator[Remark]
         yield remark_on(found, "priority_scale", detail, target.field.name)
 
 
-def _filled(frame: pl.DataFrame, target: Target, name: str, plan: Plan) -> Iterator[Remark]:
+def _filled_from(frame: pl.DataFrame, target: Target, name: str, plan: Plan) -> Iterator[Remark]:
     """A remark on records whose field was filled from another column, as its own was empty."""
     field, texts = target.field.name, source_texts(frame, target.source, plan)
     if not texts.has_nulls():
@@ -81,14 +81,14 @@ def _filled(frame: pl.DataFrame, target: Target, name: str, plan: Plan) -> Itera
         yield remark_on(filled, "filled_from_another", detail, field)
 
 
-def _contrary(frame: pl.DataFrame, target: Target, name: str, plan: Plan) -> Iterator[Remark]:
+def _contradicted(frame: pl.DataFrame, target: Target, name: str, plan: Plan) -> Iterator[Remark]:
     """A remark on records in which another column contradicts the column of the field."""
     field, columns = target.field.name, (target.source, name)
     if not {*columns} <= {*frame.columns}:
         return
     texts = (source_texts(frame, each, plan) for each in columns)
     mine, others = (convert(each, target, plan).values for each in texts)
-    contrary = frame[ROW].filter((mine != others).fill_null(False))
-    if not contrary.is_empty():
+    contradicted = frame[ROW].filter((mine != others).fill_null(False))
+    if not contradicted.is_empty():
         detail = f"{target.source} counts, but {name} has another {field}"
-        yield remark_on(contrary, "fields_disagree", detail, field)
+        yield remark_on(contradicted, "fields_disagree", detail, field)

@@ -36,7 +36,7 @@ class Action(StrEnum):
     RESOLVE = "resolve"
 
 
-def _or(empty: Any, taken: Any) -> BeforeValidator:
+def _null_as(empty: Any, taken: Any) -> BeforeValidator:
     """Reads null as `empty`; `taken` is the type that the API's schema shows."""
     return BeforeValidator(
         lambda value: empty if value is None else value, json_schema_input_type=taken
@@ -84,10 +84,10 @@ class Event(_Body):
     id: Text | None = Field(None, min_length=1, max_length=200)
     event_type: Text = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.:-]+$")
     title: Text = Field(min_length=1, max_length=TITLE_CHARS)
-    body: Annotated[Text, _or("", str | None)] = Field("", max_length=BODY_CHARS)
+    body: Annotated[Text, _null_as("", str | None)] = Field("", max_length=BODY_CHARS)
     entity_type: Text | None = Field(None, min_length=1, max_length=100)
     entity_id: Text | None = Field(None, min_length=1, max_length=100)
-    metadata: Annotated[JsonObject, at_most(METADATA_BYTES), _or({}, Json | None)] = Field(
+    metadata: Annotated[JsonObject, at_most(METADATA_BYTES), _null_as({}, Json | None)] = Field(
         default_factory=dict
     )
     user: User | None = None

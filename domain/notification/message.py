@@ -83,7 +83,7 @@ def render(delivery_id: str, notification: StoredEvent, default: Severity) -> Me
         url=link(metadata.get("url")),
         entity_type=entity[0],
         entity_id=entity[1],
-        facts=tuple(_facts(metadata)),
+        facts=tuple(_shown_facts(metadata)),
         extra=metadata,
         recipient=user.get("email"),
         user_name=user.get("name"),
@@ -122,7 +122,7 @@ def _quoted(said: Any) -> str:
     return json.dumps(said, ensure_ascii=False)[:100]
 
 
-def _facts(metadata: Json) -> list[tuple[str, str]]:
+def _shown_facts(metadata: Json) -> list[tuple[str, str]]:
     """The metadata in its order, without a severity and a link that the message shows elsewhere."""
     told = {"severity": str(metadata.get("severity")).lower() in _SEVERITIES}
     told["url"] = link(metadata.get("url")) is not None

@@ -51,18 +51,18 @@ class Choice(_Body):
     enabled: bool
 
 
-def _place(choice: Choice) -> tuple[str, str]:
+def _key(choice: Choice) -> tuple[str, str]:
     return folded(choice.event_type), choice.channel_type
 
 
-def _once(choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
+def _unique(choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
     seen: set[tuple[str, str]] = set()
     for choice in choices:
-        if _place(choice) in seen:
+        if _key(choice) in seen:
             raise ValueError(
                 f"{choice.event_type} through {choice.channel_type} is chosen twice: keep one"
             )
-        seen.add(_place(choice))
+        seen.add(_key(choice))
     return choices
 
 
@@ -76,11 +76,11 @@ class Preferences(_Body):
     channels: Annotated[tuple[UUID, ...], Field(max_length=200)] | None = None
     event_types: EventTypes = EventTypes()
     min_severity: SeveritySetting | None = None
-    choices: Annotated[tuple[Choice, ...], Field(max_length=CHOICES), AfterValidator(_once)] = ()
+    choices: Annotated[tuple[Choice, ...], Field(max_length=CHOICES), AfterValidator(_unique)] = ()
 
     def choosing(self, choice: Choice) -> Self:
         """With this choice, which replaces one for the same event type and channel type."""
-        others = (each for each in self.choices if _place(each) != _place(choice))
+        others = (each for each in self.choices if _key(each) != _key(choice))
         return self.model_copy(update={"choices": (*others, choice)})
 
 
@@ -91,7 +91,7 @@ def unwanted(
     least = preferences.min_severity or Severity.INFO
     if preferences.muted:
         return Reason.MUTED
-    if not _chosen(preferences, event_type, channel_type):
+    if not _is_chosen(preferences, event_type, channel_type):
         return Reason.EVENT_TYPE_EXCLUDED
     return Reason.BELOW_MIN_SEVERITY if severity.rank > least.rank else None
 
@@ -104,7 +104,7 @@ def targets(preferences: Preferences | None, channels: Iterable[Listed]) -> list
     return [channel["id"] for channel in channels if channel["is_default"]]
 
 
-def _chosen(preferences: Preferences, event_type: str, channel_type: str | None) -> bool:
+def _is_chosen(preferences: Preferences, event_type: str, channel_type: str | None) -> bool:
     include, exclude = preferences.event_types.include, preferences.event_types.exclude
     rows = {
         each.event_type: each.enabled

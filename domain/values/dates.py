@@ -89,7 +89,7 @@ def _with_words(parts: pl.DataFrame, zone: str) -> pl.DataFrame:
 
 def _by_format(texts: pl.Series, form: str, zone: str) -> pl.DataFrame:
     texts = plain(texts)
-    at = _localized(*_numbered(texts, form, zone)) if form in NUMBERS else _told(texts, form, zone)
+    at = _localized(*_numbered(texts, form, zone)) if form in NUMBERS else _read(texts, form, zone)
     unread = (texts != "") & at.is_null()
     return pl.select(at=at, fault=pl.when(unread).then(pl.lit("date_invalid")))
 
@@ -99,7 +99,7 @@ def _numbered(texts: pl.Series, form: str, zone: str) -> tuple[pl.Series, str]:
     return read_numbers(texts, form), zone if form == "excel" else "UTC"
 
 
-def _told(texts: pl.Series, form: str, zone: str) -> pl.Series:
+def _read(texts: pl.Series, form: str, zone: str) -> pl.Series:
     if form.endswith("%z"):  # chrono knows an offset of hours and minutes only
         texts = texts.str.replace("[Zz]$", "+0000").str.replace("([+-][0-9]{2})$", "${1}00")
     # Python's ".%f" is a fraction of a second; chrono's "%f" counts nanoseconds.
