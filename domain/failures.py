@@ -71,8 +71,8 @@ def duplicate(row: int, source_id: str | None = None) -> Rejected:
     """The fault of a record whose ticket has another record, if the user set skipDuplicates to
     false."""
     detail = (
-        "an earlier record of the file, or one that the tenant has, is of the same ticket (same id,"
-        " or same number with matchBy); correct the file, or leave skipDuplicates at true"
+        "an earlier record of the file, or a record of the tenant, is the same ticket (same id, or"
+        " same number with matchBy); correct the file, or leave skipDuplicates at true"
     )
     return Rejected(row=row, code="duplicate_record", detail=detail, source_id=source_id)
 

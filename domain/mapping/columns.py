@@ -23,9 +23,10 @@ SHOWN_CHARACTERS = 200
 
 _DETAILS = {
     "required_missing": "{field} is required and has no value",
-    "unknown_value": "no meaning is known for this {field}; name it in the mapping, or '*'",
+    "unknown_value": "no meaning is known for this {field}; name it in the mapping, or"
+    " '*' for all others",
     "boolean_invalid": "{field} wants a word such as true, false, yes, no, 1 or 0",
-    "date_invalid": "{field} wants a date; this one cannot be read: name its dateFormat",
+    "date_invalid": "{field} wants a date; this value cannot be read as one: name its dateFormat",
     "date_zone_unknown": "{field} ends in a zone's short name that clocks in {zone} did not show at"
     " that time; pass the sourceTimezone where they did, name a dateFormat that has the word in it,"
     " or correct the value",

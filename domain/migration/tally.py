@@ -27,8 +27,8 @@ def counted(rows: pl.DataFrame) -> pl.DataFrame:
 @dataclass(frozen=True, slots=True)
 class Tally:
     """What a file would do to its target. `rows` are in file order, each with the id of its
-    `record`, whether the target has that record (`known`), and whether it stays there as it is
-    (`kept`). `held` are the records that the target has."""
+    `record`, whether the target has that record (`known`), and whether an update leaves that
+    record as it is (`kept`). `held` are the records that the target has."""
 
     how: Matching
     rows: pl.DataFrame

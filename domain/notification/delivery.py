@@ -7,8 +7,8 @@ from enum import StrEnum
 
 
 class DeliveryStatus(StrEnum):
-    """`accepted`: the vendor took the message and tells no more; `delivered`: it confirmed the
-    effect."""
+    """`accepted`: the vendor took the message, but never confirms its effect; `delivered`: the
+    vendor confirmed the effect."""
 
     PENDING = "pending"
     SENDING = "sending"

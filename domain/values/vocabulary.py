@@ -33,7 +33,7 @@ _LABEL = re.compile(r"[1-5]\s*[.:–—-]")
 
 
 def fold(value: str) -> str:
-    """A word as it is compared: case and surrounding space do not count."""
+    """The form in which words are compared: without case and surrounding space."""
     return value.strip().casefold()
 
 
@@ -118,7 +118,8 @@ class Words(Generic[T]):
 
     @classmethod
     def build(cls, named: Iterable[tuple[str, T]], known: Callable[[str], T | None]) -> "Words[T]":
-        """Of words named twice, the first one counts."""
+        """The words that a mapping has `named`, and those `known` without it. Of words named twice,
+        the first one counts."""
         last_to_first = list(named)[::-1]
         folded = {fold(word): meaning for word, meaning in last_to_first}
         return cls(dict(last_to_first), folded, known)
