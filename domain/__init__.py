@@ -1,1 +1,2 @@
-"""Pure rules: no I/O, no clock, no randomness. Everything else depends on this package."""
+"""The rules of the product, without network, database or randomness. This package imports no
+other package of the product; most others import it."""

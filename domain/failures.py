@@ -1,4 +1,4 @@
-"""What can be wrong with an upload, said once and shown everywhere the same way."""
+"""The faults of an upload, a job or a record, in the one form in which they are shown."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ class BadInput(Exception):
 
 
 class Unproven(Exception):
-    """What a job says of itself does not agree with what is stored; it must not go on so."""
+    """A job's state contradicts what is stored of the job, so the job must not go on."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(f"{problem.code}: {problem.detail}")
@@ -49,9 +49,9 @@ class Unproven(Exception):
 class Rejected(BaseModel):
     """One record, or one of its fields, that cannot be imported; the others can.
 
-    `row` is the record's number in the file, from 1; `field` is the source field where the
-    trouble is in reading, the target field where it is in mapping. `source_id` is the record's
-    identity in its source, where it could be read.
+    `row` is the record's number in the file, from 1. `field` is the source field if the fault is
+    found in reading, and the target field if it is found in mapping. `source_id` is the record's
+    identity in its source, if it could be read.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -64,23 +64,24 @@ class Rejected(BaseModel):
     source_id: str | None = None
 
 
-LISTED_ERRORS = 10_000  # of a job's faults; that there are more is said
+LISTED_ERRORS = 10_000  # per job; a last entry then says that there are more
 
 
 def duplicate(row: int, source_id: str | None = None) -> Rejected:
-    """A record of a ticket that another one is of, where the user wants none left out."""
+    """The fault of a record whose ticket has another record, if the user set skipDuplicates to
+    false."""
     detail = (
-        "an earlier record of the file, or one that the tenant has, is of the same ticket (same id,"
-        " or same number with matchBy); correct the file, or leave skipDuplicates at true"
+        "an earlier record of the file, or a record of the tenant, is the same ticket (same id, or"
+        " same number with matchBy); correct the file, or leave skipDuplicates at true"
     )
     return Rejected(row=row, code="duplicate_record", detail=detail, source_id=source_id)
 
 
 class Died(Exception):
-    """A process that one job's work had for itself was killed, or met its memory limit.
+    """A process that worked for one job alone was killed, or reached its memory limit.
 
-    `detail` says what the process did: "was killed". `chunk` and `row` say where it was: in that
-    chunk, or at that record or after it.
+    `detail` goes on after the words "the process": "was killed". `chunk` and `row` say how far it
+    was: in that chunk; at that record or after it.
     """
 
     def __init__(self, detail: str, chunk: int | None = None, row: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The keys that seal secrets and payloads, by their ids, as text to be kept in a file."""
+"""The key ring: the keys that encrypt secrets and payloads, as the text of a file."""
 
 import base64
 import binascii
@@ -15,9 +15,9 @@ class Keyring:
 
     @classmethod
     def parse(cls, text: str, name: str = "the key ring") -> "Keyring":
-        """Read lines `id: base64 of 32 bytes`; empty ones and those with # count for nothing.
+        """Read lines `id: base64 of 32 bytes`; empty lines and those that begin with # are skipped.
 
-        Raises ValueError that names a faulty line, never what it holds.
+        Raises ValueError with the number of a faulty line, never with a key.
         """
         keys: dict[str, bytes] = {}
         for number, line in enumerate(text.splitlines(), 1):
@@ -39,12 +39,12 @@ class Keyring:
 
 
 def with_first(text: str, key_id: str, key: bytes) -> str:
-    """The text of a ring with a further key, which is active from now on."""
+    """The text of a ring with one more key, in the first place, where it becomes the active one."""
     return f"{key_id}: {base64.b64encode(key).decode()}\n{text}"
 
 
 def without(text: str, key_id: str) -> str:
-    """The text of a ring without one of its keys; all else stays as it was written."""
+    """The text of a ring without one of its keys; all other lines stay as they are."""
     return "".join(line for line in text.splitlines(keepends=True) if _id(line) != key_id)
 
 

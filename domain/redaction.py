@@ -1,4 +1,4 @@
-"""Takes secrets out of what is kept and shown: by their value, and by the name they go by."""
+"""Removes secrets from texts and JSON that are stored or shown: by their values, and by names."""
 
 import base64
 import html
@@ -13,59 +13,63 @@ from domain.secrecy import is_secret_name as is_secret_name
 
 REDACTED = "[redacted]"
 
-_SHORTEST_PART = 8  # of a text in base64
+_SHORTEST_PART = 8  # characters; any text may hold a shorter piece of base64 by chance
 
-_NOTHING = r"(?!)"
-# The credentials in a URL, also in JSON as PHP writes it. None is endless, or ends a text in JSON.
+_NOTHING = r"(?!)"  # a pattern that matches nowhere
+# The credentials in a URL, also in JSON of PHP, which writes `\/` for `/`. A match is bounded, for
+# speed, and has no quote in it, so that it never reaches beyond a string of JSON.
 _USER_INFO = re.compile(
     r"""(?:(?<=://)|(?<=:\\/\\/))[^\s/?#@"'<>\\]{0,300}:[^\s/?#@"'<>\\]{1,300}(?=@)"""
 )
 
-# Where somebody names a credential and says it: `password: …`, `"token":"…"`, `pwd is …`.
+# A text that names a credential and then states it: `password: …`, `"token":"…"`, `pwd is …`.
 _NAMED = r"(?i:passw(?:or)?d|passphrase|pwd|pass|secret|token|api[ _-]?key|credentials?)"
 _NAMED += r"""["'`]?\s*(?:[:=]|\bis\b|\bwas\b|(?=["'`]))\s*["'`]?"""
 
 
 class Redactor:
-    """Replaces the secrets: as they are, encoded, and what is secret in a secret URL.
+    """Replaces secrets: as they are, in their encodings, and the secret parts of a secret URL.
 
-    `secrets` are texts, or mappings and lists of texts, at any depth. Some are words (a password
-    `incidents`, a header `production`), which any event may say as well. What others say is
-    searched for those too: that is where credentials travel. What we sent holds none, by
-    construction; there a word is what it means, and hiding it would only point at the secret.
+    `secrets` are texts, or mappings and lists of texts, at any depth. Some are ordinary words (a
+    password `incidents`, a header `production`), which any event may hold as well. In texts from
+    others they are hidden, too (`text`, `value`), since those may repeat a credential. What we
+    sent holds no credentials by construction (`sent`, `request`): there such a word is ordinary
+    text, and hiding it would only point at the secret.
     """
 
     def __init__(self, secrets: Mapping[str, Any]) -> None:
         found = {secret for text in _texts(secrets) for secret in secrets_in(text)}
         self._words = {secret for secret in found if is_ordinary(secret)}
-        told = {form for secret in found - self._words for form in _forms(secret)}
-        told |= {form for word in self._words for form in _base64(word.encode())}
-        self._told = told | {form for word in self._words for form in _forms(word)}
-        self._always, self._everywhere = told, _any_of(told)
-        self._anywhere = _any_of(self._told)
+        revealing = {form for secret in found - self._words for form in _forms(secret)}
+        revealing |= {form for word in self._words for form in _base64(word.encode())}
+        self._all_forms = revealing | {form for word in self._words for form in _forms(word)}
+        self._revealing_forms, self._revealing = revealing, _any_of(revealing)
+        self._all = _any_of(self._all_forms)
         self._as_credential = _after_its_name(self._words)
 
     def text(self, text: str, sent: str = "") -> str:
-        """What somebody said: an answer, an error. Words that `sent` says too are an echo of it."""
+        """A text from others, such as an answer or an error, without secrets. Ordinary words
+        that the request `sent` holds as well are taken for an echo of it and stay."""
         echoed = {word for word in self._words if word in text and word in sent}
-        searched = _any_of(self._told - echoed) if echoed else self._anywhere
+        searched = _any_of(self._all_forms - echoed) if echoed else self._all
         return _without_user_info(searched.sub(REDACTED, self._without_credentials(text)))
 
     def sent(self, text: str) -> str:
-        """What we sent or were given to keep, as text."""
+        """A text that we sent, or were given to store, without secrets."""
         text = self._without_credentials(text)
-        if any(form in text for form in self._always):  # ten times as fast as the pattern
-            text = self._everywhere.sub(REDACTED, text)
+        if any(form in text for form in self._revealing_forms):  # ten times as fast as the pattern
+            text = self._revealing.sub(REDACTED, text)
         return _without_user_info(text)
 
     def _without_credentials(self, text: str) -> str:
-        """Without the words that are named as credentials in it."""
+        """The text without secret words after a credential's name, as in `password: incidents`."""
         if not any(word in text for word in self._words):
             return text
         return self._as_credential.sub(lambda found: found[1] + REDACTED, text)
 
     def request(self, value: Any) -> Any:
-        """The same JSON as it was sent, without secrets; whatever its members are called."""
+        """JSON that we sent, without secrets. A member's name alone hides nothing, but an ordinary
+        word that is a secret is hidden in a member with a secret's name."""
         match value:
             case str():
                 return self.sent(value)
@@ -80,7 +84,7 @@ class Redactor:
         return REDACTED if is_it else self.request(value)
 
     def value(self, value: Any) -> Any:
-        """Somebody's JSON, or headers, without secrets; nor what is only named like one."""
+        """JSON or headers from others, without secrets and the values of secret names."""
         match value:
             case str():
                 return self.text(value)
@@ -101,8 +105,8 @@ def _any_of(forms: Iterable[str]) -> re.Pattern[str]:
 
 
 def _after_its_name(words: Iterable[str]) -> re.Pattern[str]:
-    said = _any_of(words).pattern
-    return re.compile(rf"({_NAMED})(?:{said})(?!\w)") if said != _NOTHING else re.compile(_NOTHING)
+    word = _any_of(words).pattern
+    return re.compile(rf"({_NAMED})(?:{word})(?!\w)") if word != _NOTHING else re.compile(_NOTHING)
 
 
 def _without_user_info(text: str) -> str:
@@ -122,7 +126,7 @@ def _texts(secret: Any) -> Iterator[str]:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """All the texts that give the secret away."""
+    """The spellings of a secret: as it is, and as JSON, HTML, URLs and base64 write it."""
     yield secret
     yield json.dumps(secret)[1:-1]
     yield json.dumps(secret, ensure_ascii=False)[1:-1]

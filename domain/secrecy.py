@@ -1,8 +1,9 @@
-"""What is secret in what somebody calls a secret, and what is only a word. Pure.
+"""Tells the secret parts of a secret from its ordinary words. Pure.
 
 A webhook's URL is kept secret as a whole, as it may hold a token; but its path is mostly words, and
-`/api/incidents` makes no secret of "incidents". Secret is what has a secret's place (a query's
-`sig`, a password before the host, the parts of Slack's webhooks), and what looks made at random.
+`/api/incidents` does not make "incidents" a secret. Secret are the parts that stand in a secret's
+place (a query's `sig`, a password before the host, the parts of Slack's webhooks), and the parts
+that look random.
 """
 
 import re
@@ -10,10 +11,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
-SHORTEST = 4  # shorter values are no secrets, and would be found everywhere
+SHORTEST = 4  # characters; shorter values would be found in any text, so they are not hidden
 
-# Names as `_snake` writes them. After Sentry's DEFAULT_DENYLIST (sentry_sdk/scrubber.py), with
-# what our vendors call theirs.
+# Names in snake case, as `is_secret_name` makes them: those of Sentry's DEFAULT_DENYLIST
+# (sentry_sdk/scrubber.py), and our vendors' own.
 _SECRET_NAME = re.compile(
     r"(^|_)(authorization|password|passwd|pwd|passphrase|secrets?|cookies?|credentials?|csrf"
     r"|session_?id|jwt|bearer)(_|$)"
@@ -22,18 +23,18 @@ _SECRET_NAME = re.compile(
 )
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 
-# Of queries and paths, where they mean less elsewhere: Azure's `code`, Google's `key`, `sig`.
+# Names of secrets in a URL's query, though not elsewhere: Azure's `code`, Google's `key`, `sig`.
 _SECRET_PARAMETER = re.compile(r"(?i)sig|signature|code|key|k|hash|hmac|sid|pass|t")
 _SLACK = re.compile(r"/services/([^/]+)/([^/]+)/([^/]+)")
 
 _PIECES = re.compile(r"[-_.~ ]+|%[0-9A-Fa-f]{2}")
-_TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")  # of a piece in camel case
+_TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")  # the words of a piece in camel case
 _UNSPEAKABLE = re.compile(r"(?i)[bcdfghjklmnpqrstvwxz]{5}")
 _SWITCH = re.compile(r"(?<=[0-9])(?=[A-Za-z])|(?<=[A-Za-z])(?=[0-9])")
 
 _LONG_WORD, _LONG_TEXT, _LONG_PART = 20, 12, 16  # characters
-_NUMBER, _YEAR = 8, 4  # digits of a number, and of one after a word
-_GLUED = 8  # characters of both
+_NUMBER, _YEAR = 8, 4  # most digits of an ordinary number, alone and after a word
+_GLUED = 8  # characters; a word and a number in one piece are ordinary if shorter
 
 
 @lru_cache(maxsize=4096)
@@ -43,7 +44,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def secrets_in(secret: str) -> Iterator[str]:
-    """What is to be hidden of a secret: all of it, and if it is a URL, its secret parts too."""
+    """The texts to hide for a secret: all of it, and if it is a URL, its secret parts too."""
     if len(secret) < SHORTEST:
         return
     yield secret
@@ -52,8 +53,8 @@ def secrets_in(secret: str) -> Iterator[str]:
 
 
 def is_ordinary(secret: str) -> bool:
-    """Whether ordinary text may hold it by chance, so that it gives nothing away: a word, a number,
-    a few of them; a URL without any secret part."""
+    """Whether any text may hold it by chance, so that its presence gives nothing away: a few words
+    or numbers, or a URL without a secret part."""
     if "://" in secret:
         return not any(True for _ in _parts(secret))
     if looks_random(secret):
@@ -63,7 +64,7 @@ def is_ordinary(secret: str) -> bool:
 
 
 def looks_random(text: str) -> bool:
-    """Whether no person would have written it: a key, a hash, an id in base64 or in hex."""
+    """Whether it looks generated, not written by people: a key, a hash, an id in base64 or hex."""
     pieces = [piece for piece in _PIECES.split(text) if piece]
     if any(len(piece) >= 8 and len(_SWITCH.findall(piece)) >= 3 for piece in pieces):
         return True
@@ -73,13 +74,13 @@ def looks_random(text: str) -> bool:
 
 
 def _is_common(piece: str) -> bool:
-    """A word or a number; both together, as in `Sommer2024`, only where it is short: `web01`."""
+    """Whether it is a word or a number; or both together, if short: `web01`, not `Sommer2024`."""
     glued = not piece.isalpha() and not piece.isdecimal()
     return _is_wordlike(piece) and (not glued or len(piece) < _GLUED)
 
 
 def _is_wordlike(piece: str) -> bool:
-    """Words in camel case, perhaps with a number after them; or a number."""
+    """Whether it is a number, or words in camel case that a number may follow."""
     if piece.isdecimal():
         return len(piece) <= _NUMBER
     word = piece.rstrip("0123456789")
@@ -91,7 +92,7 @@ def _is_wordlike(piece: str) -> bool:
 
 
 def _parts(secret: str) -> Iterator[str]:
-    """The credentials of a URL, what has a secret's place in it, and what looks like one."""
+    """The secret parts of a URL: credentials, values in a secret's place, and what looks random."""
     try:
         url = urlsplit(secret)
     except ValueError:

@@ -1,4 +1,4 @@
-"""JSON from outside that is kept as it came: what of it PostgreSQL can hold."""
+"""Checks that PostgreSQL can store JSON and texts from outside as they came."""
 
 import json
 import math
@@ -8,11 +8,11 @@ from pydantic import AfterValidator
 
 from domain.json_document import Json
 
-DEPTH = 20
+DEPTH = 20  # levels of nesting, at most
 
 
 def storable(value: Any, depth: int = 0) -> Any:
-    """The value itself. Raises ValueError where jsonb would refuse it, or it is too deep."""
+    """The value itself. Raises ValueError if jsonb would refuse it, or it is nested too deep."""
     if depth > DEPTH:
         raise ValueError(f"nested more than {DEPTH} deep")
     match value:
@@ -31,7 +31,7 @@ def storable(value: Any, depth: int = 0) -> Any:
 
 
 def stored(text: str, chars: int) -> str:
-    """As much of somebody else's text as PostgreSQL and JSON can hold, `chars` at most."""
+    """A text from others, cut to `chars` characters, without what PostgreSQL cannot hold."""
     return text.encode("utf-8", "replace").decode().replace("\0", "")[:chars]
 
 
@@ -41,7 +41,7 @@ def _check_text(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ValueError("half of a surrogate pair is no text") from None
+        raise ValueError("half of a surrogate pair cannot be stored") from None
 
 
 def at_most(limit: int) -> AfterValidator:
@@ -51,10 +51,10 @@ def at_most(limit: int) -> AfterValidator:
 
 
 def bounded(value: Any, limit: int) -> Any:
-    """The value itself. Raises ValueError if its JSON is longer than that."""
+    """The value itself. Raises ValueError if its JSON has more than `limit` bytes."""
     length = len(json.dumps(value, ensure_ascii=False).encode())
     if length > limit:
-        raise ValueError(f"{length} bytes of JSON are too many; {limit} are taken")
+        raise ValueError(f"this has {length} bytes as JSON; at most {limit} are allowed")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Who a piece of work belongs to."""
+"""The id of a tenant."""
 
 import re
 from typing import Annotated
@@ -10,10 +10,10 @@ SLUG_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
 
 class TenantId(str):
-    """A tenant's ULID, lower case. It cannot be empty or hostile: a schema name is built from it.
+    """A tenant's ULID, lower case. Raises ValueError for anything else.
 
-    Raises ValueError for anything that is not a ULID; an empty schema name would
-    mean the default schema to PostgreSQL, so this type is the fence.
+    A schema name is built from it, so it must hold no SQL, and must not be empty: PostgreSQL would
+    read an empty schema name as the default schema.
     """
 
     __slots__ = ()

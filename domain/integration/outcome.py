@@ -12,19 +12,20 @@ class FailureClass(StrEnum):
 
     PERMANENT = "permanent"  # the same request will be refused again
     MISCONFIGURED = "misconfigured"  # its destination is probed until it works again
-    THROTTLED = "throttled"  # too fast: its destination rests
+    THROTTLED = "throttled"  # we were too fast: its destination rests
     TRANSIENT = "transient"  # tried again after a while
     BLOCKED = "blocked"  # the egress guard refused the address; tried again: names change
-    UNKNOWN = "unknown"  # whoever sent it did not live to tell
+    UNKNOWN = "unknown"  # the worker stopped before it recorded the answer
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """`detail` is for people and holds no secret. `maybe_sent`: it may have had its effect.
+    """How an attempt failed. `detail` is for people and holds no secret. `maybe_sent`: the request
+    may have had its effect.
 
-    `retry_after` (seconds) is what the vendor asked for. `endpoint_gone`: the vendor wants no more
-    at all. `response` is the body that the vendor answered with, as far as it was read.
-    `timed_out`: it was waited for in vain, be it for an answer or for a connection.
+    `retry_after` is the wait in seconds that the vendor asked for. `endpoint_gone`: the vendor
+    wants no more requests there. `response` is the body that the vendor answered with, as far as it
+    was read. `timed_out`: no connection, or no answer, came in time.
     """
 
     kind: FailureClass
@@ -47,12 +48,12 @@ class DeliveryFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a vendor answered to a delivery it took. `confirmed`: it said that the effect is there;
-    else it took it, and says no more.
+    """A vendor's answer to a delivery that it took. `confirmed`: the vendor said that the effect is
+    there; else it only took the request.
 
-    `reference` is its handle for what was made (a Slack ts, a dedup key), if it has one.
-    `destination` is where it went in the vendor's own words, where it has such: a name that
-    Slack was given leads to a channel that has an id.
+    `reference` is the vendor's handle for what was made (a Slack ts, a dedup key), if it has one.
+    `destination` is the vendor's own name for where the message went, if it tells one: Slack
+    answers with the id of the channel that was named.
     """
 
     confirmed: bool
@@ -64,9 +65,9 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that a test looked at; `detail` says what it proves, and what not.
+    """One thing that a connection check looked at; `detail` says what it proves, and what not.
 
-    `kind` is the class of what went wrong, where it has one.
+    `kind` is the class of the failure, if it has one.
     """
 
     name: str
@@ -76,5 +77,5 @@ class Check:
 
     @classmethod
     def failed(cls, name: str, error: DeliveryFailed) -> "Check":
-        """What an attempt that failed says of it."""
+        """The failed check for an attempt that failed."""
         return cls(name, False, error.failure.detail, error.failure.kind)

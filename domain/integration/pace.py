@@ -17,12 +17,12 @@ class Rate:
 
     @property
     def interval(self) -> float:
-        """Seconds between sends as we count them: 50 ms more, as some take longer to arrive than
-        others; at slow rates a twentieth more, at fast ones no more than a quarter."""
+        """Seconds between sends as we keep them: `exact` and 50 ms, as requests take differently
+        long to arrive; but at least 5 % and at most 25 % more than `exact`."""
         return self.exact * max(1.05, min(1 + 0.05 / self.exact, 1.25))
 
 
-LATEST_SECONDS = 80 * 3600  # the usual life of a delivery, whatever its vendor asks for
+LATEST_SECONDS = 80 * 3600  # the usual life of a delivery; no vendor's wish extends it
 
 
 _HOUR = 3_600.0
@@ -37,11 +37,11 @@ class Schedule:
     lasts: float = LATEST_SECONDS
 
     def delay(self, failures: int) -> float:
-        """The wait after that many failures, of which there is one at least."""
+        """Seconds to wait after that many failures, at least one."""
         return self.delays[min(failures, len(self.delays)) - 1]
 
 
-# Chat and paging outlive an outage of days.
+# For chat and paging: goes on through an outage of days.
 PROMPT = Schedule((5, 15, 60, 300, 900, 1_800, _HOUR, 7_200, 14_400))
 
 

@@ -7,7 +7,7 @@ from domain.json_document import Json
 
 
 class SealedIntegration(TypedDict):
-    """What is opened to call the vendor; `credentials` holds the secrets sealed by the vault."""
+    """What a call to the vendor needs; `credentials` holds the secrets, encrypted by the vault."""
 
     id: UUID
     type: str
@@ -17,8 +17,9 @@ class SealedIntegration(TypedDict):
 
 
 class SendingIntegration(SealedIntegration):
-    """With its state. `places`: the vendor's names of destinations, by ours. `in_doubt`: a success
-    would be news to one of its destinations."""
+    """An integration with its state. `places` holds the vendor's name of a destination by the name
+    that is configured. `in_doubt`: one of its destinations rests or is probed since a failure, so
+    that a success there has to be recorded."""
 
     is_active: bool
     connection_status: str

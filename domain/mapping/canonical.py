@@ -1,4 +1,4 @@
-"""The parts of a row that stand for the whole of it: `custom` and the content hash.
+"""The computed columns of a row: `custom`, with the unmapped values, and the content hash.
 
 Imports polars: not for workflows or the API.
 """
@@ -11,7 +11,7 @@ from operator import itemgetter
 import polars as pl
 import polars_hash as plh
 
-# What a JSON string must not hold as it is (RFC 8259 section 7).
+# The characters that a string of JSON must escape (RFC 8259 section 7).
 _ESCAPED = r'["\\\x00-\x1f]'
 _ESCAPES = {character: json.dumps(character)[1:-1] for character in (*map(chr, range(32)), *'"\\')}
 
@@ -29,10 +29,10 @@ def custom_json(columns: Mapping[str, pl.Series]) -> pl.Expr:
 def content_hash(values: pl.DataFrame) -> pl.Series:
     """A 64-bit hash of each row's values by column name, the same in every run.
 
-    XXH3 of each value as text, seeded by the name of its column and joined by exclusive or: neither
-    the order of the columns nor a column without a value counts. A mapping, or a later version,
-    that reads a value otherwise or into another column makes another hash; an update then compares
-    the records themselves.
+    It joins the XXH3 of each value as text, seeded by the name of its column, by exclusive or, so
+    that neither the order of the columns nor a column without a value counts. A mapping or a later
+    version of this service that reads a value differently, or into another column, makes another
+    hash; an update then compares the records themselves.
     """
     combined = pl.lit(0, dtype=pl.UInt64)
     for name, dtype in values.schema.items():

@@ -23,9 +23,10 @@ SHOWN_CHARACTERS = 200
 
 _DETAILS = {
     "required_missing": "{field} is required and has no value",
-    "unknown_value": "no meaning is known for this {field}; name it in the mapping, or '*'",
+    "unknown_value": "no meaning is known for this {field}; name it in the mapping, or"
+    " '*' for all others",
     "boolean_invalid": "{field} wants a word such as true, false, yes, no, 1 or 0",
-    "date_invalid": "{field} wants a date; this one cannot be read: name its dateFormat",
+    "date_invalid": "{field} wants a date; this value cannot be read as one: name its dateFormat",
     "date_zone_unknown": "{field} ends in a zone's short name that clocks in {zone} did not show at"
     " that time; pass the sourceTimezone where they did, name a dateFormat that has the word in it,"
     " or correct the value",
@@ -48,8 +49,8 @@ class Mapped:
     `rows` holds `_row`, `source_id`, the planned fields in the entity's order (String,
     Datetime("us", "UTC"), Boolean or Int16), `custom` (JSON text or null) and `content_hash`
     (Int64, of what the file says of the record). A record with any fault is not in `rows`;
-    `rejected` has all its faults, in row order. `told` are the rows without what only a default
-    value fills.
+    `rejected` has all its faults, in row order. `told` are the same rows, with null where only a
+    default value fills a field.
     """
 
     rows: pl.DataFrame
@@ -58,9 +59,9 @@ class Mapped:
 
 
 class _Column(NamedTuple):
-    """A column on its way: `faults` has a code per row, or is None when there are none; `defaulted`
-    says per row whether its value is the default, or is None when no value is. `dates` is how its
-    dates were read."""
+    """A target column of a batch: `faults` has a code per row, or is None when there are none;
+    `defaulted` says per row whether its value is the default, or is None when no value is. `dates`
+    are the rules by which its dates were read."""
 
     name: str
     texts: pl.Series
@@ -71,8 +72,8 @@ class _Column(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """The columns of a batch by name, empty values as null; of those that are asked for by name
-    also blank ones."""
+    """The columns of a batch by name, with null for empty values. `texts` and `of` have null for
+    blank values, too."""
 
     height: int
     columns: Mapping[str, pl.Series]
@@ -83,7 +84,8 @@ class _Source(NamedTuple):
         return pl.repeat(None, self.height, dtype=pl.String, eager=True)
 
     def of(self, target: Target) -> pl.Series:
-        """What a field is made of: its own column, and where that is empty, the next one."""
+        """The texts of a target: of its own column, and where that is empty, of the first fallback
+        that is not."""
         texts = self.texts(target.source)
         for name in target.fallbacks:
             texts = texts.zip_with(texts.is_not_null(), self.texts(name))
@@ -91,14 +93,14 @@ class _Source(NamedTuple):
 
 
 def source_texts(frame: pl.DataFrame, name: str | None, plan: Plan) -> pl.Series:
-    """One source field as the mapping sees it: what stands for nothing is null."""
+    """One source field as the mapping sees it, with null for empty and blank values."""
     wanted = [frame[each] for each in (ROW, name) if each is not None and each in frame.columns]
     return _source(pl.DataFrame(wanted), plan).texts(name)
 
 
 def map_columns(frame: pl.DataFrame, plan: Plan) -> Mapped:
-    """Map the records of `frame` (`_row` Int64, else String without U+0000, which the readers
-    reject; absent and null are alike)."""
+    """Map the records of `frame`. Its column `_row` is Int64, all others are String, without U+0000
+    (the readers reject it). A field that is absent counts as null."""
     source = _source(frame, plan)
     fields = [_field(source, target, plan) for target in plan.targets]
     source_id = _source_id(source, plan, frame[ROW])
@@ -106,15 +108,15 @@ def map_columns(frame: pl.DataFrame, plan: Plan) -> Mapped:
     unmapped = {name: texts for name, texts in source.columns.items() if name not in used}
     content = pl.DataFrame([field.values.alias(field.name) for field in fields])
     content = content.with_columns(custom=custom_json(unmapped))
-    said = _told(content, fields)
-    outer, hash = (frame[ROW], source_id.values.alias("source_id")), content_hash(said)
+    stated = _without_defaults(content, fields)
+    outer, hash = (frame[ROW], source_id.values.alias("source_id")), content_hash(stated)
     rows = content.select(*outer, pl.all(), hash)
-    told = rows if said is content else said.select(*outer, pl.all(), hash)
-    return _sifted(rows, told, [source_id, *fields])
+    told = rows if stated is content else stated.select(*outer, pl.all(), hash)
+    return _without_faulty(rows, told, [source_id, *fields])
 
 
-def _told(content: pl.DataFrame, fields: Sequence[_Column]) -> pl.DataFrame:
-    """The content without what only a default value fills."""
+def _without_defaults(content: pl.DataFrame, fields: Sequence[_Column]) -> pl.DataFrame:
+    """The content with null where only a default value fills a field."""
     filled = {each.name: each.defaulted for each in fields if each.defaulted is not None}
     empty = (pl.when(~mask).then(pl.col(name)).alias(name) for name, mask in filled.items())
     return content.with_columns(*empty) if filled else content
@@ -148,14 +150,15 @@ def _field(source: _Source, target: Target, plan: Plan) -> _Column:
 
 
 def _place(rows: pl.Series, file: str) -> _Column:
-    """What identifies a record in a file that has no ids: which file, and where in it."""
+    """Identities for a file that has no ids: the hash of the file, and the row of the record."""
     ids = (pl.lit(f"{file}/") + rows.cast(pl.String)).alias("source_id")
     values = pl.select(ids).to_series()
     return _Column("source_id", values, values, None)
 
 
 def _source_id(source: _Source, plan: Plan, rows: pl.Series) -> _Column:
-    """The record's identity; a record without one of its own goes by its mapped number."""
+    """The identities of the records. A record without an id is identified by its number, the value
+    of the field external_id, where the plan allows that."""
     if plan.file is not None:
         return _place(rows, plan.file)
     ids = source.texts(plan.identity)
@@ -169,7 +172,7 @@ def _source_id(source: _Source, plan: Plan, rows: pl.Series) -> _Column:
     return _Column("source_id", ids, ids, first_faults(missing, too_long))
 
 
-def _sifted(rows: pl.DataFrame, told: pl.DataFrame, columns: Sequence[_Column]) -> Mapped:
+def _without_faulty(rows: pl.DataFrame, told: pl.DataFrame, columns: Sequence[_Column]) -> Mapped:
     faulty = [column for column in columns if column.faults is not None]
     if not faulty:
         return Mapped(rows, told, [])

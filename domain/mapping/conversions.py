@@ -1,4 +1,4 @@
-"""Source texts into typed target columns. Imports polars: not for workflows or the API."""
+"""Converts source texts into typed target columns. Imports polars: not for workflows or the API."""
 
 import polars as pl
 
@@ -8,7 +8,7 @@ from domain.values.reading import Converted
 
 
 def convert(texts: pl.Series, target: Target, plan: Plan) -> Converted:
-    """A String column as the target wants it; null stays null, without a fault."""
+    """A String column as values of the target field; null stays null, without a fault."""
     kind, change, rules = target.field.kind, target.transformation, plan.rules_of(target)
     if texts.null_count() == len(texts):
         return Converted(pl.Series(texts.name, texts, kind.dtype(), strict=False))

@@ -1,4 +1,4 @@
-"""In which order the dates of a file have day and month, as far as they show it."""
+"""Collects what the dates of a file show about the order of day and month."""
 
 import polars as pl
 
@@ -8,7 +8,8 @@ from domain.values.date_rules import DateEvidence
 
 
 def date_evidence(frame: pl.DataFrame, plan: Plan) -> DateEvidence:
-    """What this batch's nn/nn/yyyy dates, over all columns of dates, tell about their order."""
+    """What the nn/nn/yyyy dates of a batch, in all columns of dates without a format, tell about
+    their order."""
     dated = filter(_reads_dates, plan.targets)
     unformatted = (each for each in dated if plan.dates_of(each).format is None)
     wanted = {name for each in unformatted for name in (each.source, *each.fallbacks)}

@@ -1,4 +1,4 @@
-"""The value that a mapping's `defaultValue` stands for in a typed column."""
+"""Reads the `defaultValue` of a field mapping as a value of the target field."""
 
 from domain.mapping.entity import Field
 from domain.mapping.kinds import Value
@@ -6,7 +6,7 @@ from domain.values.reading import ReadingRules
 
 
 def read_default(raw: str | bool | int | None, field: Field, rules: ReadingRules) -> Value | None:
-    """The typed default; empty means none. Raises ValueError if the field cannot hold it."""
+    """The typed default; None if `raw` is empty. Raises ValueError if the field cannot hold it."""
     text = str(raw).lower() if isinstance(raw, bool) else raw if raw is None else str(raw)
     if not text:
         return None

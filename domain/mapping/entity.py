@@ -9,11 +9,11 @@ PRIORITIES = (1, 2, 3, 4)  # critical, high, medium, low
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A target column that an import can fill. A required one must have a value in every record;
-    an indexed one is looked records up by, and bounded as its index is.
+    """A target column that an import can fill. A required field must have a value in every record;
+    an indexed one is for finding records, and its values are limited to what an index can hold.
 
-    `synonyms` are names that other systems give to it. `transformation` is that of a mapping
-    that nobody wrote.
+    `synonyms` are names that other systems give to the field. `transformation` is the one that the
+    mapping of a source applies to it; a mapping that users write names its own.
     """
 
     name: str
@@ -28,8 +28,8 @@ class Field:
 class Entity:
     """A kind of record of the platform: its table in the tenant schema and its fields.
 
-    Of the statuses, those are `over` after which nobody works on it, and `resting` those in which
-    it may be active or not.
+    `over` are the statuses in which nobody works on a record any more. In a `resting` status, a
+    record may be active or not.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A mapping made to fit the file and the source at hand, before anything is read by it."""
+"""Fits a mapping to the columns of a file and the words of its source."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,8 +9,8 @@ from domain.values.vocabulary import ANY, fold, underscored
 def fit(mapping: ImportMapping, columns: Sequence[str], words: ImportMapping) -> ImportMapping:
     """The mapping with the names that the file's columns really have, and with the source's words.
 
-    `words` is the source's own mapping: what its statuses and priorities mean holds beside what
-    this mapping names, unless that names `*`, which takes all others.
+    `words` is the source's own mapping. Its statuses and priorities are added to those that this
+    mapping names, unless this mapping names `*`, which stands for all others.
     """
     named = {fold(each.source_status) for each in mapping.status_mappings}
     statuses = () if ANY in named else words.status_mappings
@@ -30,15 +30,15 @@ def fit(mapping: ImportMapping, columns: Sequence[str], words: ImportMapping) ->
 
 
 def absent_columns(mapping: ImportMapping, columns: Sequence[str]) -> tuple[str, ...]:
-    """What the mapping names and the file does not have."""
+    """The columns that the mapping names and the file does not have."""
     fields = (n for e in mapping.field_mappings for n in (e.source_field, *e.fallback_fields))
     named = [*fields, *filter(None, [mapping.source_id_field])]
     return tuple(dict.fromkeys(name for name in named if name not in columns))
 
 
 def column_of(name: str, columns: Iterable[str]) -> str | None:
-    """The column of this name, else the only one whose name is alike but for case, outer space and
-    the choice of space or underscore."""
+    """The column of this name, else the only one whose name differs from it in nothing but case,
+    outer space, and spaces for underscores; None if there is none, or several."""
     columns = tuple(columns)
     if name in columns:
         return name

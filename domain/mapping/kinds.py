@@ -1,5 +1,5 @@
-"""The kinds of fields. Each one says how a column of texts becomes its values, of what type they
-are, and what a default means.
+"""The kinds of fields. A kind says how a column of texts becomes values, of what type these are,
+and how a default is read.
 
 Cheap to import: a kind loads polars when it converts a column. The type of its column in
 PostgreSQL is in `storage.migration.tables`.
@@ -24,8 +24,8 @@ Value = str | bool | int | datetime
 class Kind(ABC):
     """What a field can hold.
 
-    The words of a `worded` kind mean what a mapping says. `options` are those of a field mapping
-    by which a column is converted.
+    In a `worded` kind, texts are words whose meanings a mapping can set. `options` names the
+    options of a field mapping that `convert` obeys.
     """
 
     name: ClassVar[str]
@@ -34,7 +34,7 @@ class Kind(ABC):
 
     @abstractmethod
     def read_default(self, text: str, rules: ReadingRules) -> Value | None:
-        """The value that a mapping's `defaultValue` stands for; None if the kind has no such."""
+        """The value that a mapping's `defaultValue` stands for; None if it has none."""
 
     def dtype(self) -> "DataType | DataTypeClass":
         """The type of a converted column: text, unless a kind says otherwise."""
@@ -114,7 +114,7 @@ class _Priority(Kind):
     worded = True
 
     def read_default(self, text: str, rules: ReadingRules) -> Value | None:
-        """A default is said in the platform's scale, which ends with 5."""
+        """A default may be of the platform's scale, which ends with 5."""
         found = rules.priorities.default(text)
         return priority_kept(PLANNING) if found is None and text == str(PLANNING) else found
 

@@ -59,8 +59,8 @@ class _Model(BaseModel):
 
 class FieldMapping(_Model):
     """One source field into one target field. `defaultValue` fills an empty value; `dateFormat`
-    is that of this field, where another has one of its own. Where the source field is empty, the
-    first of `fallbackFields` that is not takes its place."""
+    is for this field alone, and goes before that of the whole mapping. Where the source field is
+    empty, the first of `fallbackFields` that is not takes its place."""
 
     source_field: str = Field(min_length=1, max_length=1000)
     target_field: str = Field(min_length=1, max_length=63)
@@ -72,15 +72,15 @@ class FieldMapping(_Model):
 
 
 class StatusMapping(_Model):
-    """One status of the source into one of the entity; `sourceStatus: "*"` takes all others."""
+    """One status of the source into one of the entity; a source status `"*"` is all others."""
 
     source_status: Text
     target_status: Annotated[str, AfterValidator(status_spelt)]
 
 
 class PriorityMapping(_Model):
-    """One priority of the source into 1 (critical) to 4 (low); `"*"` takes all others. The 5 of
-    the platform's own scale, planning, is kept as 4."""
+    """One priority of the source into 1 (critical) to 4 (low); `"*"` stands for all others. The
+    5 of the platform's own scale, planning, is stored as 4."""
 
     source_priority: Text
     target_priority: Annotated[
@@ -93,10 +93,9 @@ class ImportMapping(_Model):
 
     `sourceIdField` names the column whose value identifies a record in its source; without it
     the source's own identity is used (ServiceNow: sys_id), else what maps to `external_id`.
-    `nullValues` are read as empty (the empty string always is). `dateOrder` settles dates such
-    as 5/3/2016; `dateFormat` (strptime, or a word for numbers) replaces detection, for all columns
-    or for one. Time stamps without a zone are
-    in `sourceTimezone`, or in UTC.
+    `nullValues` are read as empty (the empty string always is). `dateOrder` decides dates such
+    as 5/3/2016; `dateFormat` (strptime, or a word for numbers) replaces detection. Time stamps
+    without a zone are in `sourceTimezone`, or in UTC.
     """
 
     field_mappings: tuple[FieldMapping, ...] = ()
@@ -123,8 +122,8 @@ class ImportMapping(_Model):
         return priority_words(named)
 
     def reading_rules(self, entity: Entity, source_timezone: str | None = None) -> ReadingRules:
-        """How values of the file are read, and defaults. `source_timezone` is the job's zone; the
-        one that the mapping names goes before it."""
+        """How values of the file, and defaults, are read. `source_timezone` is the job's zone; the
+        zone that the mapping names goes before it."""
         zone = self.source_timezone or source_timezone or "UTC"
         dates = DateRules(zone=zone, order=self.date_order, format=self.date_format)
         return ReadingRules(self.status_words(entity), self.priority_words(), dates)
@@ -165,7 +164,8 @@ def mapping_problems(mapping: ImportMapping, entity: Entity) -> Iterator[Mapping
 
 
 def _zone_problem(name: str | None) -> Iterator[MappingProblem]:
-    """Mappings that are kept may name a zone by an abbreviation, as was allowed once."""
+    """Reports an abbreviation of a zone: earlier versions allowed one, so stored mappings may have
+    it."""
     try:
         check_place(name or "UTC")
     except ValueError as error:

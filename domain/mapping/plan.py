@@ -18,8 +18,8 @@ from domain.values.vocabulary import labelled_priority_of
 class Target:
     """A target field and how it is filled; `source` is None where nothing is mapped to it.
 
-    Where the source is empty, the first of `fallbacks` that is not fills the field; they keep their
-    place in `custom`.
+    Where the source is empty, the first of `fallbacks` that is not fills the field. The fallbacks
+    are kept in `custom` as well.
     """
 
     field: Field
@@ -35,10 +35,10 @@ class Target:
 class Plan:
     """What to do with every batch of a job. Built once; see `domain.mapping.columns.map_columns`.
 
-    `targets` are in the entity's order: the mapped fields, and the required ones that are not.
+    `targets` are in the entity's order: the mapped fields, and required ones that are not mapped.
     `identity` is the source field that identifies a record; where it has no value and
-    `identity_or_number` is set, what maps to external_id does. Where `file` (a hash of its bytes)
-    is set, no column identifies a record, and its place in the file does.
+    `identity_or_number` is set, what maps to external_id identifies the record. If `file` (a hash
+    of its bytes) is set, no column identifies a record, and its place in the file does.
     """
 
     targets: tuple[Target, ...]
@@ -56,7 +56,8 @@ class Plan:
         identity_field: str | None = None,
         source_timezone: str | None = None,
     ) -> Self:
-        """`source_timezone` is the job's zone; the one that the mapping names goes before it.
+        """The plan for a mapping. `source_timezone` is the job's zone; the zone that the mapping
+        names goes before it.
 
         Raises ValueError for a mapping that has `mapping_problems`.
         """
@@ -70,13 +71,14 @@ class Plan:
         )
 
     def number(self) -> Target | None:
-        """What identifies a record whose own identity is empty: the field external_id."""
+        """The target external_id, which identifies records without an identity; None if it is not
+        mapped, or the mapping names another field for that."""
         numbers = (each for each in self.targets if each.field.name == "external_id")
         return next(numbers, None) if self.identity_or_number else None
 
     def placed(self, columns: Collection[str], file: str) -> Self:
-        """The plan for a file with these columns: if none of them can identify a record, and the
-        mapping names none, its place in the file does."""
+        """The plan for a file with these columns. If none of them can identify a record, and the
+        mapping names no field that does, a record's place in the file identifies it."""
         number = self.number()
         named = {self.identity, number and number.source, *(number.fallbacks if number else ())}
         known = not self.identity_or_number or named & {*columns}
@@ -97,18 +99,18 @@ class Plan:
         return replace(self.rules, dates=self.dates_of(target))
 
     def told_fields(self, columns: Collection[str]) -> Iterator[str]:
-        """The fields of which a file with these columns may say something."""
+        """The target fields for which a file with these columns may have values."""
         for each in self.targets:
             if {each.source, *each.fallbacks} & {*columns}:
                 yield each.field.name
 
     def read_sources(self) -> frozenset[str]:
-        """The source fields that the mapping reads, those that only fill gaps among them."""
+        """The source fields that the mapping reads, including the fallbacks."""
         fallbacks = (name for target in self.targets for name in target.fallbacks)
         return self.used_sources() | {*fallbacks}
 
     def used_sources(self) -> frozenset[str]:
-        """The source fields that have a place of their own; the others go into `custom`."""
+        """The source fields with a column of their own; the others go into `custom`."""
         sources = (target.source for target in self.targets)
         return frozenset(source for source in (*sources, self.identity) if source is not None)
 

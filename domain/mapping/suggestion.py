@@ -14,7 +14,8 @@ _LIKE_ENOUGH = 0.86  # "created by" and "created at" are 0.8 alike
 
 
 class Suggestion(BaseModel):
-    """A mapping that nobody asked for yet. `confidence` is 1 for a name that is the target's."""
+    """A proposed field mapping. `confidence` is 1 if the column has the very name of the target
+    field, and less for synonyms and similar names."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
@@ -28,13 +29,13 @@ def suggest(columns: Iterable[str], entity: Entity, mapping: ImportMapping) -> l
     mapped = {each.source_field for each in mapping.field_mappings}
     free = _phrases(entity, {each.target_field for each in mapping.field_mappings})
     found = [s for name in columns if name not in mapped for s in _for_column(name, free)]
-    # The display value of a reference is what people read, the plain column is its sys_id.
+    # The display value of a reference is what people read; the plain column holds its sys_id.
     found.sort(key=lambda s: (-s.confidence, "display_value" not in s.source_field))
     return list(_one_each(found))
 
 
 def _phrases(entity: Entity, taken: set[str]) -> dict[str, dict[str, float]]:
-    """Phrase to the free targets that go by it, each with its confidence."""
+    """The free targets that a phrase may stand for, each with its confidence, by phrase."""
     phrases: dict[str, dict[str, float]] = {}
     for field in entity.fields:
         if field.name not in taken:

@@ -1,4 +1,4 @@
-"""What a mapping can do to the texts of a column before a field takes them.
+"""The transformations that a mapping can apply to texts before a field reads them.
 
 Cheap to import: polars is loaded when a column is changed.
 """
@@ -16,10 +16,10 @@ if TYPE_CHECKING:  # polars must not come into the API process
 
 @dataclass(frozen=True, slots=True)
 class Transformation:
-    """A change of texts. Fields of these `kinds` take what it makes of them, as texts again; other
-    fields take the texts as they are, since they read them in their own way.
+    """A change of texts into other texts, for fields of these `kinds`. Fields of other kinds read
+    the texts unchanged, since they interpret them in their own way.
 
-    `options` are those of a field mapping that `apply` goes by, as the rules have them.
+    `options` names the options of a field mapping that `apply` obeys.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""Whether every record of a job is accounted for: what the parse stored against the ledger.
+"""Checks that every record of a job is accounted for: those that parsing found against the ledger.
 
-A job is complete if this says so, and only then; nobody's word that it is counts.
+A job is complete only if this check passes, whatever else says that it is.
 """
 
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ LEFT_BEHIND = "not_taken_back"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a job should have and what it has.
+    """What a job should have imported, and what the ledger says that it has.
 
-    `records` are those of its file, `batches` those of its run (None for runs that began before
-    their number was kept); `held` are the numbers of those that the ledger has as in, and `counts`
-    the sum of what it says of them, but of undone ones.
+    `records` is the number of records in the file, `batches` the number of batches of the run (None
+    for runs that began before it was stored). `held` are the numbers of the committed batches, and
+    `counts` is the sum of their outcomes, without batches that were taken back.
     """
 
     records: int
@@ -27,7 +27,7 @@ class Account:
     counts: Counts
 
     def missing(self, stop: int) -> list[int]:
-        """The batches before `stop` that are not in."""
+        """The numbers of the batches before `stop` that are not committed."""
         return [number for number in range(stop) if number not in self.held]
 
     @property
@@ -38,7 +38,7 @@ class Account:
 
 
 def unaccounted(account: Account) -> Problem | None:
-    """What to tell of a job that cannot be called complete; None if it can."""
+    """The problem of a job that is not complete; None if it is."""
     if account.is_complete:
         return None
     of = "" if account.batches is None else f" of {account.batches:,}"
@@ -55,7 +55,8 @@ def unaccounted(account: Account) -> Problem | None:
 
 
 def out_of_order(missing: int) -> Problem:
-    """Of a file that repeats ids: which record of an id wins depends on the order of batches."""
+    """The problem of an import that lacks an earlier batch of a file that repeats ids: which record
+    of an id wins depends on the order of batches."""
     detail = (
         f"batch {missing + 1} of the import is no longer in the database while later ones are, and"
         " the file repeats ids, so that importing it now could let the wrong record win; what was"
@@ -65,7 +66,8 @@ def out_of_order(missing: int) -> Problem:
 
 
 def unread(records: int, valid: int, invalid: int) -> Problem | None:
-    """What to tell if checking the stored chunks met other records than parsing the file had."""
+    """The problem of a job whose stored chunks do not hold as many records as parsing found; None
+    if they do."""
     if valid + invalid == records:
         return None
     detail = (
@@ -76,17 +78,17 @@ def unread(records: int, valid: int, invalid: int) -> Problem | None:
 
 
 def left_behind(batches: int) -> Problem:
-    """Of a job that is to end as taken back, but is not."""
+    """The problem of a job that is to end as taken back, while batches of it are still there."""
     detail = f"{batches:,} batches of the import are still in the database; undo them again"
     return Problem(code=LEFT_BEHIND, detail=detail, actual=batches)
 
 
 def not_found(written: int, undone: Undone) -> str | None:
-    """A warning, if what was taken back is not what the ledger says was written."""
+    """A warning, if fewer records were found to take back than the ledger says were written."""
     gone = written - undone.deleted - undone.restored - undone.kept
     if gone <= 0:
         return None
     return (
         f"the import had written {written:,} records, and taking it back found {written - gone:,}"
-        " of them: the others were deleted by somebody else before"
+        " of them: somebody else had deleted the others before"
     )

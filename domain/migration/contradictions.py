@@ -1,4 +1,4 @@
-"""What records say against themselves: found beside the mapping, listed in the preview.
+"""Finds records whose fields contradict each other; the preview lists them as remarks.
 
 Imports polars: not for workflows or the API.
 """
@@ -17,13 +17,13 @@ from domain.migration.remark import LISTED_ROWS, Remark
 
 _AHEAD_YEARS = 10  # a date further ahead is a mistyped year, another calendar or "never"
 _NO_DATE_YEAR = 1900  # systems write 0001, 1601, 1899 or 1900 where there is no date at all
-_OVER = "the status says that it is over, the record that it is active"
-_OPEN = "the status says that it is not over, the record that it is not active"
+_OVER = "the status says that the record is over, but the record is active"
+_OPEN = "the status says that the record is not over, but the record is not active"
 
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """`odd` is true of records of which the remark is to be made; it reads these columns."""
+    """A remark about the records for which `odd` is true; `odd` reads these `columns`."""
 
     code: str
     field: str
@@ -33,7 +33,7 @@ class _Rule:
 
 
 def contradictions(rows: pl.DataFrame, entity: Entity) -> Iterator[Remark]:
-    """What is odd about a batch of `Mapped.rows`."""
+    """The remarks about a batch of `Mapped.rows`."""
     rules = [r for r in _rules(entity, datetime.now(UTC).year) if r.columns <= {*rows.columns}]
     counts = rows.select(rule.odd.sum().alias(str(place)) for place, rule in enumerate(rules))
     for rule, count in zip(rules, counts.row(0) if rules else (), strict=True):
@@ -53,7 +53,7 @@ def _about_dates(entity: Entity, this_year: int) -> Iterator[_Rule]:
     far = _new_year(this_year + _AHEAD_YEARS + 1)
     for name in (field.name for field in entity.fields if field.kind is TIMESTAMP):
         date, columns = pl.col(name), frozenset((name,))
-        detail = f"{name} is a date that stands for none: before {_NO_DATE_YEAR + 1}"
+        detail = f"{name} is before {_NO_DATE_YEAR + 1}, as dates are that stand for no date"
         yield _Rule("date_long_ago", name, detail, date < _new_year(_NO_DATE_YEAR + 1), columns)
         detail = f"{name} is more than {_AHEAD_YEARS} years ahead"
         yield _Rule("date_far_ahead", name, detail, date >= far, columns)
@@ -76,6 +76,6 @@ def _about_status(entity: Entity) -> Iterator[_Rule]:
     yield _Rule("closed_but_active", "status", _OVER, over & active, columns)
     settled = status.is_in([*entity.over, *entity.resting])
     yield _Rule("open_but_inactive", "status", _OPEN, ~settled & ~active, columns)
-    detail = "closed_at is set, and the status says that it is not over"
+    detail = "closed_at is set, but the status says that the record is not over"
     closed = pl.col("closed_at").is_not_null() & ~settled
     yield _Rule("open_but_closed", "status", detail, closed, frozenset(("status", "closed_at")))

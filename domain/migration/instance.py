@@ -1,4 +1,4 @@
-"""Which installation of a source system a file comes from, whoever spells its name."""
+"""One spelling for the name of the installation of a source system that a file comes from."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -7,10 +7,10 @@ _UNSEEN = ("Cc", "Cf")  # control and format characters, such as a zero-width sp
 
 
 def spelled_as_before(given: str, known: Sequence[str]) -> str:
-    """The name as the tenant has it already, if it has: records of an installation are known by its
-    name too, so that another spelling would import all of them a second time.
+    """The name as the tenant has spelled it before; a new name as it is given, but trimmed.
 
-    `known` are the names so far, the first one first.
+    Records are recognised by the name of their installation, too, so that another spelling would
+    import all of them a second time. `known` are the names so far, the oldest first.
     """
     if given in known:
         return given
@@ -19,7 +19,8 @@ def spelled_as_before(given: str, known: Sequence[str]) -> str:
 
 
 def _key(name: str) -> str:
-    """Without what people add, leave out or do not see: case, the scheme, a slash at the end."""
+    """The name without what spellings differ in: case, invisible characters, the scheme, a slash at
+    the end."""
     composed = unicodedata.normalize("NFC", name)
     seen = "".join(each for each in composed if unicodedata.category(each) not in _UNSEEN)
     address = seen.strip().casefold()

@@ -19,7 +19,8 @@ class Status(StrEnum):
 
 
 class Phase(StrEnum):
-    """Where in its status a job is; `undoing` takes back what a stopped import had written."""
+    """The step that a job is at within its status; `undoing` takes back what a stopped import had
+    written."""
 
     UPLOADING = "uploading"
     PARSING = "parsing"
@@ -32,7 +33,7 @@ class Phase(StrEnum):
 
 
 def not_now(state: str) -> str:
-    """Why a job in that state is not given what was asked of it."""
+    """The sentence that refuses a request which a job in this state does not allow."""
     way_out = "; it can be resumed or cancelled" if state == Status.PAUSED else ""
     return f"the job is {state}{way_out}"
 
@@ -62,8 +63,9 @@ class Options(_Model):
 
     `batchSize` is the number of records committed together, at most one parsed chunk. An update
     leaves a field as it is where the file has no value for it, unless `emptyOverwrites`, and a row
-    that somebody has edited since its import, unless `overwriteEdits`. `matchBy` settles whether a
-    record is known by its number as well: always, never (`id`), or where it has no other id.
+    that somebody has edited since its import, unless `overwriteEdits`. `matchBy` says whether a
+    record is recognised by its number as well: always (`number`) or never (`id`). Without it, only
+    records that have no other id are, if the file has each number once.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -107,8 +109,8 @@ OUTCOMES = tuple(Counts.model_fields)
 
 
 class Undone(_Model):
-    """What undo took back; `kept` rows had been edited, or referred to, since, and are listed with
-    the errors."""
+    """How many records were taken back: `deleted`, or `restored` to what they were. The `kept` ones
+    stay, as they were edited, or referred to, since; they are listed with the errors."""
 
     deleted: int = 0
     restored: int = 0

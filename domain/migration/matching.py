@@ -1,8 +1,8 @@
-"""Which record each row of a file is of: known by its id, or by its number as well.
+"""Decides which record each row of a file belongs to: by its id, or by its number as well.
 
-Rows are taken one after another, so that it does not matter how a file is cut. A row is of the
-record that has its id; else of the one that an earlier row of its id was taken for; else of the
-only one that has its number, where the user wants that; else of a new one. Imports polars: not for
+Rows are taken one after another, so that it does not matter how a file is cut. A row belongs to the
+record with its id; else to the record that an earlier row with its id was matched to; else to the
+only record with its number, if the user wants that; else to a new record. Imports polars: not for
 workflows or the API.
 """
 
@@ -19,8 +19,9 @@ Key: TypeAlias = Any  # an id or a number: all are strings, or all are their has
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """Which records are found by their number, and when a row gives a known record its number: if
-    it is an update, and has one or `empties` fields."""
+    """How rows are matched. `by` says which records are found by their number. A row gives its
+    number to the record that it updates (`duplicates`), if it has one; with `empties`, a row
+    without a number takes away the record's."""
 
     by: Match = "never"
     duplicates: Duplicates = "skip"
@@ -31,11 +32,12 @@ NEVER = Matching()
 
 
 def matched(rows: pl.DataFrame, held: pl.DataFrame, how: Matching) -> pl.Series:
-    """The id of the record that each row is of.
+    """The id of the record that each row belongs to.
 
-    `rows` have `id` and `number`, in file order. `held` are records that the target has, `id`,
-    `number` and whether they are `kept` as they are: those of the rows' numbers, and of the ids of
-    all that have such a number or share their own with another row.
+    `rows` have `id` and `number`, in file order. `held` are records of the target, with `id`,
+    `number` and whether they are `kept` as they are. They must include those with the number of a
+    row, and those with the id of a row that shares its number with one of them, or its id or number
+    with another row.
     """
     if how.by == "never" or (how.by == "without_id" and held.is_empty()):
         return rows["id"]
@@ -53,7 +55,7 @@ def matched(rows: pl.DataFrame, held: pl.DataFrame, how: Matching) -> pl.Series:
 
 
 def _matched_alone(rows: pl.DataFrame, held: pl.DataFrame, by: Match) -> pl.Series:
-    """The same for rows each of which is the only one that concerns its record."""
+    """Like `matched`, for rows that share their record with no other row."""
     numbered = held.filter(pl.col("number").is_not_null())
     only = numbered.filter(pl.len().over("number") == 1).select("number", other="id")
     met = rows.join(only, on="number", how="left", maintain_order="left")
@@ -62,15 +64,17 @@ def _matched_alone(rows: pl.DataFrame, held: pl.DataFrame, by: Match) -> pl.Seri
 
 
 def _may_be(by: Match) -> pl.Expr:
-    """Whether the record `other` of the row's number may be the row's: no two ids contradict."""
+    """Whether `other`, the record with the row's number, may be the row's record. Unless the user
+    matches by number, exactly one of the two must have its number as its id."""
     if by == "number":
         return pl.col("other").is_not_null()
     return (pl.col("id") == pl.col("number")) ^ (pl.col("other") == pl.col("number"))
 
 
 def _tangled(rows: pl.DataFrame, held: pl.DataFrame) -> pl.Series:
-    """Which rows' records depend on what other rows do: those that share an id, or a number, but
-    not both; and those that meet in a record, which has the id of one and the number of another."""
+    """Whether a row's record depends on other rows. It does if the row shares only its id, or only
+    its number, with another row, or if a record of the target has the id of one row and the number
+    of another."""
     several = pl.col("number").n_unique().over("id") > 1
     shared = pl.col("number").is_not_null() & (pl.col("id").n_unique().over("number") > 1)
     ids, numbers = rows["id"].implode(), rows["number"].implode()
@@ -83,7 +87,7 @@ def _tangled(rows: pl.DataFrame, held: pl.DataFrame) -> pl.Series:
 
 
 class _Records:
-    """The target's records, as they become row by row."""
+    """The records of the target, as they change from row to row."""
 
     def __init__(self, held: pl.DataFrame, how: Matching) -> None:
         self._how = how
@@ -95,7 +99,7 @@ class _Records:
         self._kept = set(held.filter("kept")["id"])
 
     def take(self, id: Key, number: Key) -> Key:
-        """Apply a row; the id of its record."""
+        """Apply a row, and return the id of its record."""
         found = id if id in self._numbers else self._taken_for.get(id)
         if found is None and number is not None and self._of_number(id, number):
             [found] = self._holders[number]

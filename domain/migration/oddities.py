@@ -1,4 +1,4 @@
-"""What is odd about the texts of a file, whatever they are mapped to; listed in the preview.
+"""Finds texts of a file that may mean something else; the preview lists them as remarks.
 
 Imports polars: not for workflows or the API.
 """
@@ -22,23 +22,24 @@ _LONGEST = max(map(len, _NULL_WORDS))
 
 
 def oddities(frame: pl.DataFrame, plan: Plan) -> Iterator[Remark]:
-    """What is odd about the batch that `map_columns` maps by this plan."""
+    """The remarks about the texts of a batch, under the plan that `map_columns` maps it by."""
     yield from _null_words(frame, plan)
     for target in plan.targets:
         if target.field.kind is PRIORITY:
-            yield from _digits(frame, target, plan)
+            yield from _bare_digits(frame, target, plan)
         for name in target.fallbacks:
-            yield from _filled(frame, target, name, plan)
+            yield from _filled_from(frame, target, name, plan)
         if target.field.kind.worded:
-            # An instance may have renamed its codes; what it displays of them says so.
+            # An instance may have given its codes other meanings; its display values show this.
             for name in (*target.fallbacks, f"{target.source}.display_value"):
-                yield from _contrary(frame, target, name, plan)
+                yield from _contradicted(frame, target, name, plan)
 
 
 def _null_words(frame: pl.DataFrame, plan: Plan) -> Iterator[Remark]:
     names = [name for name in frame.columns if name in plan.read_sources()]
     texts = pl.DataFrame([frame[name].alias(str(place)) for place, name in enumerate(names)])
-    short = pl.all().filter(pl.all().str.len_bytes() <= _LONGEST).unique()  # few are, or differ
+    # Only different short texts are compared: there are few of them in most columns.
+    short = pl.all().filter(pl.all().str.len_bytes() <= _LONGEST).unique()
     odd = texts.select(_is_null(short).any())
     for name in (name for name, each in zip(names, odd, strict=True) if each.item()):
         words = pl.DataFrame([frame[ROW], frame[name].alias("word")])
@@ -53,8 +54,9 @@ def _is_null(texts: pl.Expr) -> pl.Expr:
     return texts.str.strip_chars().str.to_lowercase().is_in(_NULL_WORDS)
 
 
-def _digits(frame: pl.DataFrame, target: Target, plan: Plan) -> Iterator[Remark]:
-    """Digits alone: in Freshservice and Autotask 4 is urgent, here it is low."""
+def _bare_digits(frame: pl.DataFrame, target: Target, plan: Plan) -> Iterator[Remark]:
+    """Remarks on priorities that are a digit alone: in Freshservice and Autotask 4 is urgent, here
+    it is low."""
     priorities = plan.rules.priorities
     unnamed = [word for word in "1234" if word not in priorities.folded]
     if not unnamed or "*" in priorities.exact:
@@ -68,8 +70,8 @@ def _digits(frame: pl.DataFrame, target: Target, plan: Plan) -> Iterator[Remark]
         yield remark_on(found, "priority_scale", detail, target.field.name)
 
 
-def _filled(frame: pl.DataFrame, target: Target, name: str, plan: Plan) -> Iterator[Remark]:
-    """A field that is filled from another where its own column is empty."""
+def _filled_from(frame: pl.DataFrame, target: Target, name: str, plan: Plan) -> Iterator[Remark]:
+    """A remark on records whose field was filled from another column, as its own was empty."""
     field, texts = target.field.name, source_texts(frame, target.source, plan)
     if not texts.has_nulls():
         return
@@ -79,14 +81,14 @@ def _filled(frame: pl.DataFrame, target: Target, name: str, plan: Plan) -> Itera
         yield remark_on(filled, "filled_from_another", detail, field)
 
 
-def _contrary(frame: pl.DataFrame, target: Target, name: str, plan: Plan) -> Iterator[Remark]:
-    """A field of which another column tells something else."""
+def _contradicted(frame: pl.DataFrame, target: Target, name: str, plan: Plan) -> Iterator[Remark]:
+    """A remark on records in which another column contradicts the column of the field."""
     field, columns = target.field.name, (target.source, name)
     if not {*columns} <= {*frame.columns}:
         return
     texts = (source_texts(frame, each, plan) for each in columns)
     mine, others = (convert(each, target, plan).values for each in texts)
-    contrary = frame[ROW].filter((mine != others).fill_null(False))
-    if not contrary.is_empty():
-        detail = f"{name} tells another {field} than {target.source}, which counts"
-        yield remark_on(contrary, "fields_disagree", detail, field)
+    contradicted = frame[ROW].filter((mine != others).fill_null(False))
+    if not contradicted.is_empty():
+        detail = f"{target.source} counts, but {name} has another {field}"
+        yield remark_on(contradicted, "fields_disagree", detail, field)

@@ -1,4 +1,4 @@
-"""What a tenant sees of a file before it is imported."""
+"""The preview: what users see of a file before it is imported."""
 
 from collections.abc import Iterator
 from collections.abc import Mapping as ReadOnly
@@ -36,7 +36,7 @@ class SampleRecord(_Model):
 
 
 class Elsewhere(NamedTuple):
-    """`known` of the first `of` ids are those of records of another source."""
+    """Another source of the tenant, which has `known` of the first `of` ids of the file."""
 
     source_system: str
     source_instance: str
@@ -48,9 +48,9 @@ class Survey(_Model):
     """What one pass over the whole file found, with the mapping at hand.
 
     `columns` are the source fields in file order, `identity` the one that the source identifies
-    its records by. `time_zone` is what the upload names; `zone_known` says that time stamps without
-    a zone are in a zone that somebody named or that the format prescribes, `is_stored` that they
-    show themselves to be UTC.
+    its records by. `time_zone` is the zone that the upload names. `zone_known`: the zone of time
+    stamps without one is named by somebody or prescribed by the format. `is_stored`: the values are
+    as the source stores them, with times in UTC.
     """
 
     columns: tuple[str, ...] = ()
@@ -153,14 +153,14 @@ def _warnings(survey: Survey, mapping: ImportMapping) -> Iterator[str]:
     zone = mapping.source_timezone or survey.time_zone
     if survey.is_stored and zone not in (None, *UTC_NAMES):
         yield (
-            f"values are as the source stores them, in UTC; time stamps are read in {zone}, as you"
-            " say: leave sourceTimezone out if they are UTC"
+            f"values are as the source stores them, in UTC, but time stamps are read in {zone}, as"
+            " sourceTimezone says: leave it out if they are UTC"
         )
 
 
 def _recommendations(survey: Survey, mapping: ImportMapping, entity: Entity) -> Iterator[str]:
     if missing := missing_required_fields(mapping, entity):
-        yield f"Map a source field to {_listed(missing)}: no record can be imported without."
+        yield f"Map a source field to {_listed(missing)}: every record needs a value there."
     if unmapped := unmapped_fields(survey, mapping):
         yield (
             f"{_listed(unmapped)} {_is(unmapped)} not mapped; the values are kept in `custom`. "
@@ -169,8 +169,8 @@ def _recommendations(survey: Survey, mapping: ImportMapping, entity: Entity) -> 
     yield from _about_dates(survey, mapping, entity)
     if not survey.has_ids:
         yield (
-            "No column identifies a record: its place in this file does, so that only this very "
-            "file is known again. Map external_id or name a sourceIdField if there is one."
+            "No column identifies a record, so its place in the file does: only an upload of the "
+            "very same file is recognised. Map external_id or name a sourceIdField if there is one."
         )
     if survey.duplicate_records:
         yield (
@@ -183,8 +183,8 @@ def _recommendations(survey: Survey, mapping: ImportMapping, entity: Entity) -> 
             f"{_records_are(survey.known_records)} of {_tickets(survey.known_records)} that the "
             "tenant has already, by id or by number, "
             f"{survey.edited_records} of them edited here since. They are skipped; "
-            "updateExisting takes over what the file has values for, overwriteEdits also where "
-            "somebody edited."
+            "updateExisting updates the fields that the file has values for, with overwriteEdits "
+            "also in edited records."
         )
     if found := survey.elsewhere:
         instance = f", instance {found.source_instance!r}" if found.source_instance else ""

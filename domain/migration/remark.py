@@ -1,4 +1,4 @@
-"""What is odd about records that can be imported all the same: said before anybody executes."""
+"""Remarks: what is odd about records that can be imported, told before the import begins."""
 
 from collections.abc import Iterable
 from typing import Self
@@ -10,7 +10,7 @@ LISTED_ROWS = 20
 
 
 class Remark(BaseModel):
-    """`count` records of which the same is to be said; `rows` are the first of them."""
+    """One remark about `count` records; `rows` are the numbers of the first of them."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
@@ -26,7 +26,7 @@ class Remark(BaseModel):
 
 
 def gathered(remarks: Iterable[Remark]) -> tuple[Remark, ...]:
-    """Those of all batches, in the order of the batches, each said once."""
+    """The remarks of all batches, in the order of the batches; equal ones become one."""
     found: dict[tuple[str, str | None, str], Remark] = {}
     for each in remarks:
         key = each.code, each.field, each.detail
@@ -35,7 +35,7 @@ def gathered(remarks: Iterable[Remark]) -> tuple[Remark, ...]:
 
 
 def remark_on(rows: Iterable[int], code: str, detail: str, field: str) -> Remark:
-    """The remark on the records of these numbers."""
+    """The remark about the records with these row numbers."""
     rows = tuple(rows)
     first = rows[:LISTED_ROWS]
     return Remark(code=code, detail=detail, count=len(rows), rows=first, field=field)

@@ -13,7 +13,8 @@ NOTHING_HELD = pl.DataFrame(schema=HELD)
 
 
 def counted(rows: pl.DataFrame) -> pl.DataFrame:
-    """What a tally takes of `Mapped.rows`; where there are many, to be made beside others."""
+    """What `RecordTally.add` needs of `Mapped.rows`. It hashes ids and numbers, which can be done
+    for several batches at once."""
     numbered = "external_id" in rows.columns
     return rows.select(
         row=pl.col("_row").cast(pl.Int64),
@@ -25,9 +26,9 @@ def counted(rows: pl.DataFrame) -> pl.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What a file would do to its target. `rows` are in file order, with the `record` that each is
-    of, and whether that is `known` to the target, and `kept` there as it is; `held` is what the
-    target has."""
+    """What a file would do to its target. `rows` are in file order, each with the id of its
+    `record`, whether the target has that record (`known`), and whether an update leaves that
+    record as it is (`kept`). `held` are the records that the target has."""
 
     how: Matching
     rows: pl.DataFrame
@@ -35,13 +36,13 @@ class Tally:
 
     @property
     def duplicates(self) -> int:
-        """How many rows are of a record that an earlier row of the file is of."""
+        """How many rows belong to the same record as an earlier row of the file."""
         rows = self.rows
         return rows.height - rows["record"].n_unique()
 
     @property
     def known(self) -> int:
-        """How many rows are of a record that the target has."""
+        """How many rows belong to a record that the target has."""
         return int(self.rows["known"].sum())
 
     @property
@@ -51,33 +52,35 @@ class Tally:
 
     @property
     def numbers_are_unique(self) -> bool:
-        """No two records have the same number, but those of one id."""
+        """Whether rows with the same number always have the same id."""
         pairs = self.rows.filter(pl.col("number").is_not_null()).select("id", "number").unique()
         return pairs["number"].n_unique() == pairs.height
 
     @property
     def matches(self) -> bool:
-        """Whether a row is of a record that has another id."""
+        """Whether some row belongs to a record with another id."""
         return bool((self.rows["record"] != self.rows["id"]).any())
 
     def found_by_number(self) -> pl.Series:
-        """The numbers of the rows that are of a record which the target has under another id."""
+        """The places of the rows that belong to a record which the target has under another id."""
         return self.rows.filter("known", pl.col("record") != pl.col("id"))["row"]
 
     def known_otherwise(self) -> pl.Series:
-        """The numbers of the rows that are not, though their number is there under another id."""
+        """The places of the rows whose record is new, although the target has their number under
+        another id."""
         is_held = pl.col("number").is_in(self.held["number"].implode())
         return self.rows.filter(is_held, ~pl.col("known"))["row"]
 
     def repeated(self) -> pl.Series:
-        """The numbers of the rows whose record an earlier row or the target has."""
+        """The places of the rows whose record an earlier row, or the target, has."""
         return self._in_turns().filter(~_INSERTED)["row"].sort()
 
     def counts(self) -> Counts:
-        """The outcome if records that exist, or came before, are treated as the user wants.
+        """The outcome of the import, if records that exist, or come again, are treated as the user
+        wants.
 
-        An update that changes nothing is a skip: the row is like its predecessor, which is the
-        row before it of the same record, or else the record that exists.
+        An update that changes nothing counts as skipped: the row equals the row before it of the
+        same record, or, for the first row, the record that the target has.
         """
         changed = ~pl.col("kept") & pl.when("first").then("changes").otherwise("other").fill_null(
             True
@@ -90,8 +93,8 @@ class Tally:
         return Counts(inserted=inserted, updated=updated, skipped=total - inserted - updated)
 
     def _in_turns(self) -> pl.DataFrame:
-        """All rows by record, with whether each is the `first` of its record or else is `other`
-        than the one before it."""
+        """All rows, sorted by record, with whether each is the `first` of its record, and whether
+        its content is `other` than that of the row before it."""
         rows = self.rows.sort("record", maintain_order=True)
         return rows.with_columns(
             first=pl.col("record").ne_missing(pl.col("record").shift(1)),
@@ -101,12 +104,12 @@ class Tally:
 
 @dataclass(slots=True)
 class RecordTally:
-    """Gathers the mapped rows of a file in file order; however they are cut into batches.
+    """Gathers the mapped rows of a file in file order, however they are cut into batches.
 
-    33 bytes a row, and 17 for each record that the target has. `settled` takes 300 bytes a row and,
-    in a Python loop, 9 s for a million where records are matched by their number and each number
-    comes twice, under different ids. Identities are compared by their 64-bit XXH3 (two of a million
-    ids meet with a probability of 3e-8).
+    It holds 33 bytes a row, and 17 for each record that the target has. `settled` takes 300 bytes a
+    row; if records are matched by their number, and each number comes twice, under different ids,
+    it takes 9 s for a million rows, in a Python loop. Identities are compared by their 64-bit XXH3
+    (two of a million ids collide with a probability of 3e-8).
     """
 
     how: Matching = NEVER
@@ -119,9 +122,9 @@ class RecordTally:
         held: pl.DataFrame = NOTHING_HELD,
         changes: pl.Series | None = None,
     ) -> None:
-        """Count what `counted` gave for more rows. `held` are the records that the target has of
-        their ids and numbers; `changes` says of a row whether it would change the one that is
-        its own, as far as that was looked at; else it is taken for granted."""
+        """Add more rows, as `counted` returns them. `held` are the target's records with their ids
+        or numbers. `changes` says per row whether it would change the target's record; a null, or
+        None for all rows, means that nobody compared them, and counts as a change."""
         unknown = pl.lit(None, pl.Boolean)
         self._seen.append(rows.with_columns(changes=unknown if changes is None else changes))
         if not held.is_empty():
@@ -129,7 +132,8 @@ class RecordTally:
             self._held.append(hashed.select("id", "number", "kept"))
 
     def settled(self) -> Tally:
-        """The tally of all rows. Takes seconds for a million that repeat: for a thread."""
+        """The tally of all rows. For a million rows that repeat ids or numbers it takes seconds, so
+        call it in a thread."""
         rows = pl.concat([_NO_ROWS, *self._seen])
         held = pl.concat([_NO_RECORDS, *self._held]).unique("id", keep="first")
         rows = rows.with_columns(matched(rows, held, self.how).alias("record"))

@@ -1,7 +1,7 @@
-"""How long a delivery waits after each failure, and what bounds the number of its attempts.
+"""How long a delivery waits after each failed attempt, and how many attempts it can have.
 
-Every wait belongs to one of three rows that grow independently: what failed for certain, what was
-too fast, and what may have arrived. docs/delivery.md publishes them.
+Failures are counted in three ways: those that certainly had no effect, those that were throttled,
+and those that may have arrived. Each count has its own growing waits; docs/delivery.md lists them.
 """
 
 from collections.abc import Sequence
@@ -11,31 +11,34 @@ from itertools import accumulate, takewhile
 from domain.integration.outcome import Failure, FailureClass
 from domain.integration.pace import Schedule
 
-JITTER = 0.1  # each wait is this much longer or shorter at most
-SHORTEST_WISH = 0.5  # headers say whole seconds; what is shorter names no time
-LONGEST_REST = 3_600.0  # however long a vendor asks to be left alone, it is tried once an hour
+JITTER = 0.1  # the share by which each wait is made longer or shorter, at most
+SHORTEST_WISH = 0.5  # seconds; headers say whole seconds, so a shorter time means none
+LONGEST_REST = 3_600.0  # seconds; a vendor that asks for more is still tried once an hour
 
-# Refused credentials: also how long a destination is left alone between two probes.
+# After refused credentials; also the pauses between two probes of one destination.
 REFUSED = Schedule((5, 60, 300, 900, 1_800, 3_600))
 THROTTLED = Schedule((*(2.0**power for power in range(1, 12)), LONGEST_REST))
-# It may have arrived and would be seen twice: repeated, as nobody knows, but rarely.
+# The message may have arrived, and a repetition would show it twice: so it is repeated rarely.
 DOUBTFUL = Schedule((300, 1_800, 7_200, 28_800, 86_400))
-# The worker stopped: what it sent last is repeated at once, unless that is what stops workers.
+# The worker stopped during the attempt: the first repetition comes at once, later ones wait, as the
+# delivery itself may be what stops workers.
 LOST = Schedule((0, 5, 60, 300, 1_800, 7_200, 14_400))
-# RFC 9110 15.6: a gateway had no valid answer, or none in time, from whom it gave the request to.
+# RFC 9110 15.6.3 and 15.6.5: a gateway got no valid answer (502), or none in time (504), from the
+# server behind it, which may have done what it was asked.
 _SILENCES = (502, 504)
 
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """How many attempts have failed so far, each counted in one of three ways."""
+    """How many attempts of a delivery have failed so far; each is counted in one of the fields."""
 
     certain: int = 0
     throttled: int = 0
-    doubtful: int = 0  # they may have had their effect
+    doubtful: int = 0  # these attempts may have had their effect
 
     def plus(self, failure: Failure, *, idempotent: bool) -> "Failures":
-        """`idempotent`: the vendor recognises a repetition, so that a doubt costs nothing."""
+        """These counts and `failure`. `idempotent`: the vendor recognises a repetition, so that it
+        is safe to repeat an attempt that may have arrived."""
         if failure.kind is FailureClass.THROTTLED:
             return replace(self, throttled=self.throttled + 1)
         if _is_doubtful(failure, idempotent):
@@ -48,8 +51,9 @@ def next_delay(
 ) -> float | None:
     """Seconds until the next attempt; None if there is none.
 
-    `failures` counts this one. `jitter` is in [-1, 1]. What the vendor asks for makes a wait
-    longer, up to a bound, and never shorter; where we are too fast, the whole destination rests.
+    `failures` counts this failure already. `jitter` is in [-1, 1]. A `retry_after` only makes the
+    wait longer, up to LONGEST_REST. It has no part in the wait of a throttled delivery, because
+    then the whole destination rests (`rest`).
     """
     if failure.kind is FailureClass.PERMANENT:
         return None
@@ -58,8 +62,9 @@ def next_delay(
 
 
 def rest(failure: Failure) -> float:
-    """Seconds for which the vendor asks to leave the destination alone, within bounds. What it says
-    nothing of follows from how often the destination said so since something arrived there."""
+    """Seconds for which a throttling vendor asks us to leave the destination alone, at most
+    LONGEST_REST; 0 if it names no time. A rest without a named time grows with each throttling
+    until something arrives there (storage/notification/destinations.py)."""
     return _asked(failure) if failure.kind is FailureClass.THROTTLED else 0.0
 
 
@@ -68,27 +73,29 @@ def _asked(failure: Failure) -> float:
 
 
 def asks_too_much(failure: Failure) -> bool:
-    """Whether its destination is to be tried before the time that the vendor asks for."""
+    """Whether the vendor asks for a longer rest than we keep, so that we try it earlier."""
     return failure.kind is FailureClass.THROTTLED and (failure.retry_after or 0) > LONGEST_REST
 
 
 def most_attempts(schedule: Schedule) -> int:
-    """No delivery is attempted more often by itself, whatever it is answered: everything but the
-    first attempt follows a wait, and only so many of each row's fit into its life."""
+    """The most attempts that a delivery has unless somebody resends it, whatever it is answered:
+    every attempt but the first follows a wait, and a delivery's life has room for only so many
+    waits of each count."""
     throttled = (0.0, *THROTTLED.delays)
     rows = (fastest(schedule, REFUSED), throttled, fastest(DOUBTFUL, LOST))
     return 1 + sum(_fitting(waits, schedule.lasts) for waits in rows)
 
 
 def fastest(one: Schedule, other: Schedule) -> Sequence[float]:
-    """The shorter wait at each place, where both count together."""
+    """The shorter wait at each place of two schedules whose failures have one count together."""
     places = range(1, max(len(one.delays), len(other.delays)) + 1)
     return [min(one.delay(place), other.delay(place)) for place in places]
 
 
 def _own_delay(failure: Failure, failures: Failures, schedule: Schedule, idempotent: bool) -> float:
     if failure.kind is FailureClass.THROTTLED:
-        # The first time that the vendor names is believed; who names one again and again is not.
+        # A time that the vendor names takes the place of our first wait; if it keeps throttling us,
+        # our own waits come on top.
         known = failures.throttled - (1 if _asked(failure) >= SHORTEST_WISH else 0)
         return THROTTLED.delay(known) if known else 0.0
     if _is_doubtful(failure, idempotent):
@@ -99,7 +106,11 @@ def _own_delay(failure: Failure, failures: Failures, schedule: Schedule, idempot
 
 
 def _is_doubtful(failure: Failure, idempotent: bool) -> bool:
-    """Whoever falls over has hardly done it; a silence may mean anything, also behind a gateway."""
+    """Whether the attempt may have arrived, and a repetition would be seen.
+
+    A server that answers with a fault of its own (5xx) has hardly done what it was asked. Where an
+    answer is missing, also behind a gateway (502, 504), it may have.
+    """
     status = failure.status
     fell_over = status is not None and status >= 500 and status not in _SILENCES
     in_doubt = failure.maybe_sent and not fell_over and not idempotent
@@ -107,7 +118,7 @@ def _is_doubtful(failure: Failure, idempotent: bool) -> bool:
 
 
 def _fitting(waits: Sequence[float], seconds: float) -> int:
-    """How many of the waits, of which the last is repeated, end within so many seconds."""
+    """How many waits, each as short as jitter makes it, end within `seconds`; the last repeats."""
     shortest = [wait * (1 - JITTER) for wait in waits]
     ends = list(takewhile(lambda end: end <= seconds, accumulate(shortest)))
     if len(ends) < len(shortest):

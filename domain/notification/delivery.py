@@ -1,13 +1,14 @@
-"""What can become of a delivery: one classification of every failure; the retry follows from it.
+"""The statuses of a delivery, and the reasons why one is not sent, waits or ends early.
 
-docs/delivery.md publishes the table; tests/conformance holds every channel to it.
+docs/notification.md explains them to users.
 """
 
 from enum import StrEnum
 
 
 class DeliveryStatus(StrEnum):
-    """`accepted`: the vendor took it and says no more; `delivered`: it confirmed the effect."""
+    """`accepted`: the vendor took the message, but never confirms its effect; `delivered`: the
+    vendor confirmed the effect."""
 
     PENDING = "pending"
     SENDING = "sending"
@@ -27,13 +28,13 @@ class Reason(StrEnum):
     INTEGRATION_OFF = "integration_off"
     INTEGRATION_DELETED = "integration_deleted"
     CHANNEL_OFF = "channel_off"
-    CHANNEL_DELETED = "channel_deleted"  # the user chose one that there is no more
+    CHANNEL_DELETED = "channel_deleted"  # the user chose a channel that no longer exists
     MUTED = "muted"
     BELOW_MIN_SEVERITY = "below_min_severity"
     EVENT_TYPE_EXCLUDED = "event_type_excluded"
-    NO_CHANNEL = "no_channel"  # none is default, or the user chose none
+    NO_CHANNEL = "no_channel"  # no channel is a default one, or the user chose no channel
     NO_RECIPIENT = "no_recipient"
-    SAME_DESTINATION = "same_destination"  # another delivery of the event leads there
+    SAME_DESTINATION = "same_destination"  # another delivery of the same event goes there
     REPLACED_BY_TRIGGER = "replaced_by_trigger"
     REPLACED_BY_ACKNOWLEDGE = "replaced_by_acknowledge"
     REPLACED_BY_RESOLVE = "replaced_by_resolve"

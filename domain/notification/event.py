@@ -20,7 +20,7 @@ from pydantic.alias_generators import to_camel
 
 from domain.json_document import Json
 from domain.notification.event_type import folded
-from domain.notification.severity import Severity as Severity  # who notifies asks for it here
+from domain.notification.severity import Severity as Severity  # other code imports it from here
 from domain.notification.severity import understood
 from domain.storable import JsonObject, Text, at_most, bounded, storable
 
@@ -36,15 +36,15 @@ class Action(StrEnum):
     RESOLVE = "resolve"
 
 
-def _or(empty: Any, taken: Any) -> BeforeValidator:
-    """Null as what is empty."""
+def _null_as(empty: Any, taken: Any) -> BeforeValidator:
+    """Reads null as `empty`; `taken` is the type that the API's schema shows."""
     return BeforeValidator(
         lambda value: empty if value is None else value, json_schema_input_type=taken
     )
 
 
 def _in_utc(time: datetime) -> datetime:
-    """At the ends of the calendar another zone's time is none in ours."""
+    """The time in UTC. Raises ValueError where it is not within the years 1 to 9999."""
     try:
         return time.astimezone(UTC)
     except OverflowError:
@@ -58,13 +58,13 @@ class _Body(BaseModel):
 
 
 class User(_Body):
-    """Whom an event is for; their preferences decide the channels. What else is said of them is
-    kept, and nothing goes by it."""
+    """The user whom an event is for; their preferences decide the channels. Members with other
+    names are stored with the event and have no effect."""
 
     model_config = ConfigDict(extra="allow")
 
     id: Text = Field(min_length=1, max_length=200)
-    email: Text | None = Field(None, max_length=2_000)  # one that is none is said by its delivery
+    email: Text | None = Field(None, max_length=2_000)  # its delivery reports an invalid one
     name: Text | None = Field(None, max_length=200)
 
     @model_validator(mode="after")
@@ -77,17 +77,17 @@ class User(_Body):
 class Event(_Body):
     """What happened, as the platform tells it: `POST /v1/notifications`.
 
-    `id` is the platform's own, and goes on record; a repetition is known by `dedupKey`. `userId`
-    stands for a `user` of whom no more is said.
+    `id` is the platform's own id, which is only stored; `dedupKey` is what makes an event count as
+    a repetition. `userId` is short for a `user` with nothing but an id.
     """
 
     id: Text | None = Field(None, min_length=1, max_length=200)
     event_type: Text = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.:-]+$")
     title: Text = Field(min_length=1, max_length=TITLE_CHARS)
-    body: Annotated[Text, _or("", str | None)] = Field("", max_length=BODY_CHARS)
+    body: Annotated[Text, _null_as("", str | None)] = Field("", max_length=BODY_CHARS)
     entity_type: Text | None = Field(None, min_length=1, max_length=100)
     entity_id: Text | None = Field(None, min_length=1, max_length=100)
-    metadata: Annotated[JsonObject, at_most(METADATA_BYTES), _or({}, Json | None)] = Field(
+    metadata: Annotated[JsonObject, at_most(METADATA_BYTES), _null_as({}, Json | None)] = Field(
         default_factory=dict
     )
     user: User | None = None
@@ -105,12 +105,13 @@ class Event(_Body):
 
     @property
     def addressee(self) -> User | None:
-        """Whom it is for, in whichever way that is said."""
+        """The user whom the event is for, by `user` or by `userId`; None if it names none."""
         return self.user or (User(id=self.user_id) if self.user_id else None)
 
 
 class StoredEvent(TypedDict):
-    """An event as it was accepted, as far as it is told; `recipient` is its user."""
+    """An event in the database, with the columns that messages are made from; `recipient` is its
+    user."""
 
     id: UUID
     event_type: str
@@ -123,7 +124,7 @@ class StoredEvent(TypedDict):
     created_at: datetime
 
 
-# What an event's name says of its urgency, when nobody else does.
+# The severity that a word in the event type implies, where the metadata state none.
 _BY_NAME = (
     (("critical", "sla.breached"), Severity.CRITICAL),
     (("error", "failed"), Severity.ERROR),
@@ -151,10 +152,10 @@ def action(event_type: str) -> Action:
 
 
 def alert_key(notification_id: str, entity_type: str | None, entity_id: str | None) -> str:
-    """What joins an alert's trigger, acknowledgement and resolution at the vendor."""
+    """The key by which a vendor joins an alert's trigger, acknowledgement and resolution."""
     return f"{entity_type}_{entity_id}" if entity_type and entity_id else notification_id
 
 
 def deadline(created_at: datetime, expires_at: datetime | None, latest: datetime) -> datetime:
-    """When a delivery is given up: when its event says, but never after `latest`."""
+    """When a delivery is given up: when its event expires, but never after `latest`."""
     return latest if expires_at is None else max(created_at, min(expires_at, latest))

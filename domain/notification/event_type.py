@@ -1,4 +1,4 @@
-"""The types of events, whichever way they are written: `sla.breached` is `sla-breach`. Pure.
+"""Compares event types however they are written: `sla.breached` equals `sla-breach`. Pure.
 
 The platform's own code writes `issue.created`, its queue `sla-breach` and `shift_swap_accepted`.
 """
@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-BELOW = ".*"  # ends a pattern that means all types below one
+BELOW = ".*"  # ends a pattern for all types below a prefix, as in `incident.*`
 _SEPARATOR = re.compile("[._:-]")
-# Only verbs whose other form means the same of an event: `change-approval` asks for one, and is not
-# `change.approved`.
+# Only words whose two forms mean the same event: `change-approval` asks for an approval, so it is
+# not `change.approved`.
 _ENDINGS = {
     "breach": "breached",
     "fail": "failed",
@@ -21,15 +21,16 @@ _ENDINGS = {
 }
 
 
-@lru_cache(1_024)  # rules ask for the same few, each for many events
+@lru_cache(1_024)  # the same few patterns are compared with many events
 def folded(event_type: str) -> str:
-    """The one form of what means the same; for comparing only, types are kept as they are sent."""
+    """One form for all types that mean the same. It is only for comparing: types are stored as they
+    were sent."""
     parts = _parts(event_type)
     return ".".join([*parts[:-1], _ENDINGS.get(parts[-1], parts[-1])])
 
 
 def fits(pattern: str, event_type: str) -> bool:
-    """Whether the pattern is that type, or, as `incident.*`, stands for all below one."""
+    """Whether the pattern names this event type, or is one like `incident.*` that includes it."""
     if pattern.endswith(BELOW):
         above = ".".join(_parts(pattern.removesuffix(BELOW)))
         return folded(event_type).startswith(f"{above}.")
@@ -37,8 +38,8 @@ def fits(pattern: str, event_type: str) -> bool:
 
 
 def closest(patterns: Iterable[str], event_type: str) -> str | None:
-    """Of the patterns that fit, the one that says most: the type as it is written, then the type
-    otherwise written, then all below one, the longest first."""
+    """The most specific pattern that fits; None if none does. First comes the type exactly as it is
+    written, then the type written differently, then the longest pattern with `.*`."""
     fitting = [pattern for pattern in patterns if fits(pattern, event_type)]
     if event_type in fitting:
         return event_type

@@ -1,4 +1,4 @@
-"""An event made ready to be said: what every channel turns into its vendor's form."""
+"""The content of a delivery, which every channel turns into its vendor's form."""
 
 import json
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ from domain.values.link import link
 
 FACTS = 20
 _SEVERITIES = frozenset(Severity)
-_FACT_CHARS = 500  # of a list or an object; a text is cut by the channel, as its vendor asks
+_FACT_CHARS = 500  # of a list or an object; each channel cuts texts to its vendor's limit
 
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """The newest event of the same entity that this channel has been told already."""
+    """The newest event of the same entity that has arrived in this channel."""
 
     event_type: str
     title: str
@@ -39,10 +39,10 @@ class Message:
 
     `delivery_id` is stable over retries: the idempotency key wherever the vendor takes one.
     `alert_key` joins trigger, acknowledge and resolve of one entity. `facts` are names and values
-    to show beside the body, the last of them saying how many are not; `extra` is the event's
-    metadata, whole, for vendors that take JSON. `url` is a link of http(s), in ASCII.
-    `latest` is set where a later event of the entity arrived first: this one comes late, and says
-    so. `repeated`: an earlier attempt may have arrived already.
+    to show beside the body; if there are too many, the last one says how many are left out.
+    `extra` is the event's whole metadata, for vendors that take JSON. `url` is an http(s) link, in
+    ASCII. `latest` is set if a later event of the entity arrived first: the message then says that
+    it comes late. `repeated`: an earlier attempt may have arrived already.
     """
 
     delivery_id: str
@@ -60,7 +60,7 @@ class Message:
     facts: tuple[tuple[str, str], ...] = ()
     extra: Json = field(default_factory=dict)
     recipient: str | None = None  # the e-mail address of the user the event is for
-    user_name: str | None = None  # and what they are called
+    user_name: str | None = None  # the name of that user
     latest: Latest | None = None
     repeated: bool = False
 
@@ -83,7 +83,7 @@ def render(delivery_id: str, notification: StoredEvent, default: Severity) -> Me
         url=link(metadata.get("url")),
         entity_type=entity[0],
         entity_id=entity[1],
-        facts=tuple(_facts(metadata)),
+        facts=tuple(_shown_facts(metadata)),
         extra=metadata,
         recipient=user.get("email"),
         user_name=user.get("name"),
@@ -91,27 +91,27 @@ def render(delivery_id: str, notification: StoredEvent, default: Severity) -> Me
 
 
 def notes(metadata: Json, user: Json | None = None) -> list[str]:
-    """What of an event is not as its sender may have meant it; for the record."""
+    """Sentences, shown with the notification, about members of its event that have no effect."""
     return [*_notes(metadata), *_unknown(user or {})]
 
 
 def _unknown(user: Json) -> Iterator[str]:
     names = ", ".join(name for name in user if name not in User.model_fields)
     if names:
-        yield f"of user, {_cut(names)} is not known here: it is kept, and nothing goes by it"
+        yield f"user has unknown members, which are stored but have no effect: {_cut(names)}"
 
 
 def _notes(metadata: Json) -> Iterator[str]:
     severity, url = metadata.get("severity"), metadata.get("url")
     if severity is not None and understood(severity) is None:
-        number = " (alone, a number may mean anything: write P1 or sev1)"
+        number = " (a number alone may mean anything: write P1 or sev1)"
         yield (
-            f"metadata.severity {_quoted(severity)} is no severity that is known here"
-            f"{number if _is_number(severity) else ''}: the event's type says it, else the"
+            f"metadata.severity {_quoted(severity)} is not a known severity"
+            f"{number if _is_number(severity) else ''}, so the event's type decides, else the"
             " integration's default"
         )
     if url is not None and link(url) is None:
-        yield f"metadata.url {_quoted(url)} is no link of http or https: it is shown as text"
+        yield f"metadata.url {_quoted(url)} is not an http or https link, so it is shown as text"
 
 
 def _is_number(said: Any) -> bool:
@@ -122,8 +122,8 @@ def _quoted(said: Any) -> str:
     return json.dumps(said, ensure_ascii=False)[:100]
 
 
-def _facts(metadata: Json) -> list[tuple[str, str]]:
-    """The metadata in its order; what is told elsewhere is not said twice, and none is lost."""
+def _shown_facts(metadata: Json) -> list[tuple[str, str]]:
+    """The metadata in its order, without a severity and a link that the message shows elsewhere."""
     told = {"severity": str(metadata.get("severity")).lower() in _SEVERITIES}
     told["url"] = link(metadata.get("url")) is not None
     facts = [(name, _shown(value)) for name, value in metadata.items() if not told.get(name)]

@@ -1,4 +1,4 @@
-"""What a user wants to be told, and through which channels."""
+"""Which events a user wants to be notified of, and through which channels."""
 
 from collections.abc import Iterable
 from typing import Annotated, Self, TypedDict
@@ -11,18 +11,18 @@ from domain.notification.delivery import Reason
 from domain.notification.event_type import closest, fits, folded
 from domain.notification.severity import Severity, SeveritySetting
 
-# An event type as it is written, or all below one: `incident.*` is `incident.created` and
+# An event type, or all types below a prefix: `incident.*` includes `incident.created` and
 # `incident.sla.breached`, but neither `incident` nor `incidents.created`.
 Pattern = Annotated[str, Field(max_length=102, pattern=r"^[A-Za-z0-9_.:-]+(\.\*)?$")]
 Patterns = Annotated[tuple[Pattern, ...], Field(max_length=200)]
-# Also of a type that is told elsewhere: the platform shows things in its own pages, too.
+# Also a type that this service does not send to: the platform shows events in its own pages, too.
 ChannelType = Annotated[str, Field(max_length=50, pattern=r"^[A-Za-z0-9_.-]+$")]
 
-CHOICES = 1_000  # of a user
+CHOICES = 1_000  # per user, at most
 
 
 class Listed(TypedDict):
-    """A channel, as far as a choice of channels asks."""
+    """What `targets` reads of a channel."""
 
     id: UUID
     is_default: bool
@@ -35,38 +35,39 @@ class _Body(BaseModel):
 
 
 class EventTypes(_Body):
-    """Of what is included, that which is not excluded; to include nothing is to include all."""
+    """Event types that are included and not excluded; an empty `include` includes all."""
 
     include: Patterns = ()
     exclude: Patterns = ()
 
 
 class Choice(_Body):
-    """Whether to be told of such events through channels of one type: a row of the platform's
-    table. Of several rows that fit, the closest counts, and goes before `eventTypes`."""
+    """Whether the user wants these events through channels of this type: a row of the platform's
+    table. If several rows fit an event, the most specific one counts, and it overrides
+    `eventTypes`."""
 
     event_type: Pattern
     channel_type: ChannelType
     enabled: bool
 
 
-def _place(choice: Choice) -> tuple[str, str]:
+def _key(choice: Choice) -> tuple[str, str]:
     return folded(choice.event_type), choice.channel_type
 
 
-def _once(choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
+def _unique(choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
     seen: set[tuple[str, str]] = set()
     for choice in choices:
-        if _place(choice) in seen:
+        if _key(choice) in seen:
             raise ValueError(
                 f"{choice.event_type} through {choice.channel_type} is chosen twice: keep one"
             )
-        seen.add(_place(choice))
+        seen.add(_key(choice))
     return choices
 
 
 class Preferences(_Body):
-    """A user's choice; what it leaves out is as for users who have made none.
+    """What a user wants; a member that is left out counts as for a user without preferences.
 
     `channels` None means the tenant's default channels; an empty list means none at all.
     """
@@ -75,36 +76,35 @@ class Preferences(_Body):
     channels: Annotated[tuple[UUID, ...], Field(max_length=200)] | None = None
     event_types: EventTypes = EventTypes()
     min_severity: SeveritySetting | None = None
-    choices: Annotated[tuple[Choice, ...], Field(max_length=CHOICES), AfterValidator(_once)] = ()
+    choices: Annotated[tuple[Choice, ...], Field(max_length=CHOICES), AfterValidator(_unique)] = ()
 
     def choosing(self, choice: Choice) -> Self:
-        """With one choice more, in the place of one for the same if there is such."""
-        others = (each for each in self.choices if _place(each) != _place(choice))
+        """With this choice, which replaces one for the same event type and channel type."""
+        others = (each for each in self.choices if _key(each) != _key(choice))
         return self.model_copy(update={"choices": (*others, choice)})
 
 
 def unwanted(
     preferences: Preferences, event_type: str, severity: Severity, channel_type: str | None = None
 ) -> Reason | None:
-    """Why the user is not to be told of such an event through such a channel; None if they are."""
+    """Why the user does not want such an event through such a channel; None if they want it."""
     least = preferences.min_severity or Severity.INFO
     if preferences.muted:
         return Reason.MUTED
-    if not _chosen(preferences, event_type, channel_type):
+    if not _is_chosen(preferences, event_type, channel_type):
         return Reason.EVENT_TYPE_EXCLUDED
     return Reason.BELOW_MIN_SEVERITY if severity.rank > least.rank else None
 
 
 def targets(preferences: Preferences | None, channels: Iterable[Listed]) -> list[UUID]:
-    """The channels that somebody is told through, also those that a choice
-    names and that there are no more."""
+    """The channels that the user chose, which may no longer exist; else the default channels."""
     mine = preferences.channels if preferences else None
     if mine is not None:
         return list(dict.fromkeys(mine))
     return [channel["id"] for channel in channels if channel["is_default"]]
 
 
-def _chosen(preferences: Preferences, event_type: str, channel_type: str | None) -> bool:
+def _is_chosen(preferences: Preferences, event_type: str, channel_type: str | None) -> bool:
     include, exclude = preferences.event_types.include, preferences.event_types.exclude
     rows = {
         each.event_type: each.enabled

@@ -1,6 +1,6 @@
 """Which channels an event goes to: the user's own choice, else the tenant's default channels.
 
-A channel that it would have gone to and does not has its reason.
+If an event is not sent to one of these channels, its decision says why.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,14 +17,14 @@ from domain.notification.preference import Preferences, targets, unwanted
 
 
 class RoutedEvent(StoredEvent):
-    """An event to be routed; `resent_at`: when somebody asked to send it again."""
+    """An event to be routed; `resent_at` is when somebody asked to send it again, if so."""
 
     expires_at: datetime | None
     resent_at: datetime | None
 
 
 class StoredChannel(TypedDict):
-    """A notification channel with its integration, if that is not deleted."""
+    """A notification channel with its integration, which is None once it is deleted."""
 
     id: UUID
     channel_type: str
@@ -36,16 +36,18 @@ class StoredChannel(TypedDict):
 
 
 class RoutingChannel(StoredChannel):
-    """A channel that events are routed to; `severity`: that of events that do not say theirs."""
+    """A channel that events are routed to; events that state no severity get its `severity`."""
 
     severity: Severity
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of a notification in one channel; `reason` says why it is not sent there.
+    """Whether a notification goes to one channel; `reason` says why it does not, and is None if it
+    does.
 
-    Without `channel` there is none of that id (any more), or none at all.
+    `channel` is None if no channel has the `channel_id` (any more). Both are None if there is no
+    channel to send to.
     """
 
     notification: RoutedEvent
@@ -60,7 +62,7 @@ def routes(
     channels: Sequence[RoutingChannel],
     preferences: Mapping[str, Preferences],
 ) -> Iterator[Decision]:
-    """One decision at least for each notification."""
+    """At least one decision for each notification; `preferences` are by the id of their user."""
     known = {channel["id"]: channel for channel in channels}
     for notification in notifications:
         own = preferences_of(notification, preferences)
@@ -77,7 +79,8 @@ def decide(
     channel_id: UUID | None,
     own: Preferences | None,
 ) -> Decision:
-    """Whether it goes to that channel: first what the user wants, then what there is."""
+    """Whether the notification goes to that channel: if the user wants it, and the channel and its
+    integration are there and switched on."""
     if channel is None:
         severity, reason = _stated(notification), Reason.CHANNEL_DELETED
         return Decision(notification, None, channel_id, severity, reason)
@@ -90,7 +93,7 @@ def decide(
 def preferences_of(
     notification: StoredEvent, preferences: Mapping[str, Preferences]
 ) -> Preferences | None:
-    """The choice of the user that it is for, if there is one who made any."""
+    """The preferences of the user whom the event is for; None if there are none."""
     user = (notification["recipient"] or {}).get("id")
     return preferences.get(user) if user else None
 

@@ -1,7 +1,7 @@
-"""How urgent something is: four levels, and the words that the field has for them. Pure.
+"""How urgent an event is: four severities, and the words that other systems use for them. Pure.
 
-A number alone says nothing: 1 is the highest in ServiceNow and Jira, information in Zabbix, and an
-alert in syslog. Beside a word (`1 - Critical`, `P1`, `sev 2`) the word says what it means.
+A number alone means nothing: 1 is the highest in ServiceNow and Jira, information in Zabbix, and an
+alert in syslog. A word beside it (`1 - Critical`, `P1`, `sev 2`) says what it means.
 """
 
 import re
@@ -23,14 +23,15 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """1 is the most urgent; what waits is sent in this order."""
+        """1 is the most urgent; waiting deliveries are sent in this order."""
         return _RANKS[self]
 
 
 _RANKS = {severity: rank for rank, severity in enumerate(Severity, 1)}
 
-# docs/notification.md publishes them. Of words that two scales use differently, the scale of
-# severities counts: `normal` is X.733's and Kubernetes' "nothing is wrong", not Zendesk's medium.
+# docs/notification.md publishes them. Where scales of severity and of priority use a word
+# differently, the severity counts: `normal` is X.733's and Kubernetes' "nothing is wrong", not
+# Zendesk's medium.
 WORDS = {
     Severity.CRITICAL: (
         "critical crit fatal emergency emerg alert panic disaster catastrophic blocker highest"
@@ -54,9 +55,10 @@ _PIECE = re.compile(r"[^\W\d_]+|[0-9]+")
 
 
 def understood(said: Any) -> Severity | None:
-    """What the words say, in whatever case and with whatever between them; None if one is unknown.
+    """The severity that a text states, in any case and with any separators; None if it holds an
+    unknown word, or no word.
 
-    Of several, as in `P2 / critical`, the most urgent counts.
+    If it states several, as in `P2 / critical`, the most urgent one counts.
     """
     if not isinstance(said, str):
         return None
@@ -69,7 +71,8 @@ def understood(said: Any) -> Severity | None:
 
 
 def _levels(pieces: list[str]) -> Iterator[Severity | None]:
-    """Each word's level, None of one that is unknown; nothing of what only stands beside them."""
+    """The severity of each word, None for an unknown one. Words such as `priority`, and numbers
+    alone, are left out."""
     at = 0
     while at < len(pieces):
         piece, numbered = pieces[at], "".join(pieces[at : at + 2])
@@ -82,11 +85,11 @@ def _levels(pieces: list[str]) -> Iterator[Severity | None]:
 
 
 def _setting(said: Any) -> Severity:
-    """A severity that somebody sets: what is not understood is refused, and told what is."""
+    """The severity that somebody sets. Raises ValueError with the known words."""
     found = understood(said)
     if found is None:
         known = "; ".join(f"{level} ({', '.join(words.split())})" for level, words in WORDS.items())
-        raise ValueError(f"no word for a severity that is known here. Known are: {known}")
+        raise ValueError(f"this is not a known severity. Known are: {known}")
     return found
 
 

@@ -1,7 +1,7 @@
 """Every problem code of the product, declared once; docs/errors.md shows the same tables.
 
-A code is written out where the problem is raised. `declaration_of` finds what is declared of it,
-and fails for a code that nobody has declared.
+Code that raises a problem writes the problem code as a string; `declaration_of` finds its
+declaration, and fails for a string that is not declared.
 """
 
 from domain.problem_codes.code import ProblemCode
@@ -32,16 +32,15 @@ _BY_CODE = {each.code: each for group in PROBLEM_CODES.values() for each in grou
 
 
 def declaration_of(code: str) -> ProblemCode:
-    """Raises LookupError for a code that is not declared here."""
+    """The declaration of a code. Raises LookupError for a code that is not declared here."""
     if code not in _BY_CODE:
         raise LookupError(f"the problem code {code!r} is not declared in domain/problem_codes")
     return _BY_CODE[code]
 
 
 def status_of_failure(code: str) -> int:
-    """The status of an answer that hands on why a job failed: 422 where none is declared.
-
-    An operator can fail a job by hand in Temporal, with any code.
+    """The HTTP status of an answer that hands on a job's failure: 422 if the code declares none, or
+    is not declared: an operator can fail a job by hand in Temporal, with any code.
     """
     found = _BY_CODE.get(code)
     return 422 if found is None or found.status is None else found.status

@@ -1,4 +1,4 @@
-"""What is declared of a problem code."""
+"""The declaration of a problem code."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ class ProblemCode:
 
     `status` is the HTTP status of an answer with this code; None for a code that stands only
     inside an answer: in a job's failure, at a row, at a member of a mapping. `other_status` is a
-    second one that clients have always seen; `meaning` then says when which of the two is sent.
+    second HTTP status of such answers; `meaning` then says when which of the two is sent.
     """
 
     code: str

@@ -72,7 +72,7 @@ FILES = (
         "format_mismatch",
         422,
         "The file's name promises another format than its content has.",
-        "Check that the file is the export itself, and no login page saved in its place.",
+        "Check that the file is the export itself, and not a login page saved in its place.",
     ),
     Code(
         "encoding_invalid",
@@ -182,7 +182,7 @@ JSON = (
     Code(
         "json_number_invalid",
         422,
-        "A number is beyond every number format, or is `NaN` or `Infinity`.",
+        "A number is too large for any number format, or is `NaN` or `Infinity`.",
         "Correct the number, or write it as a string.",
     ),
     Code(
@@ -235,7 +235,7 @@ XML = (
         "xml_dtd_forbidden",
         422,
         "The file has a DOCTYPE, which is never read, as it can make a parser open other files.",
-        "Remove the DOCTYPE; check that the file is no web page.",
+        "Remove the DOCTYPE; check that the file is not a web page.",
     ),
     Code(
         "xml_text_too_large",

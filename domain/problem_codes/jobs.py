@@ -33,7 +33,7 @@ JOBS = (
         "not_taken_back",
         None,
         "Batches of the import were still in the database when the job was to end as taken back.",
-        "Wait: they are taken back again by themselves.",
+        "Wait: the service tries again to take them back.",
     ),
     Code(
         "expired",
@@ -79,7 +79,7 @@ OPERATED_JOBS = (
     Code(
         "not_validated",
         None,
-        "The file was not found fit to be imported with this mapping, although the job went on.",
+        "No check found the file fit to be imported with this mapping, although the job went on.",
         "Upload the file again.",
     ),
     Code(
@@ -92,7 +92,7 @@ OPERATED_JOBS = (
         "superseded",
         None,
         "Another run works on the job, or has ended it.",
-        "Read the job: its own page says how it stands.",
+        "Read the job with `GET /v1/migration/{id}`: it shows how the job stands.",
     ),
     Code(
         "unreadable_result",

@@ -63,7 +63,7 @@ ROWS = (
     Code(
         "boolean_invalid",
         None,
-        "The value is no yes or no.",
+        "The value is not a known word for yes or no.",
         "Write `true`, `false`, `yes`, `no`, `1` or `0`.",
     ),
     Code(
@@ -124,13 +124,13 @@ ROWS = (
     Code(
         "record_not_object",
         None,
-        "An entry among the records is no JSON object.",
+        "An entry among the records is not a JSON object.",
         "Write each record as an object with its fields.",
     ),
     Code(
         "record_not_exported",
         None,
-        "In place of the record stands the sender's word that it could not be exported.",
+        "The export holds, in place of the record, a note that it could not be exported.",
         "Export this record again.",
     ),
     Code(
@@ -166,7 +166,7 @@ ROWS = (
     Code(
         "too_many_row_errors",
         None,
-        "This is no record: the list ends here, as only the first 10,000 faults are kept.",
+        "This entry is about no record: the list ends here, as only 10,000 faults are kept.",
         "Correct what is listed and upload the file again.",
     ),
 )
@@ -199,7 +199,7 @@ REMARKS = (
     Code(
         "date_long_ago",
         None,
-        "The date stands for no date, such as one in the year 0001, 1899 or 1900.",
+        "The date is so early that it stands for no date, as in the year 0001, 1899 or 1900.",
         "Add the value to `nullValues`.",
     ),
     Code(
@@ -211,8 +211,8 @@ REMARKS = (
     Code(
         "fields_disagree",
         None,
-        "Another column of the record tells something else than the mapped one, which counts, such"
-        " as ServiceNow's `state` against `incident_state`.",
+        "Another column of the record contradicts the mapped one, such as ServiceNow's `state`"
+        " against `incident_state`. The mapped one counts.",
         "Map the column that is right.",
     ),
     Code(
@@ -236,7 +236,7 @@ REMARKS = (
     Code(
         "matched_by_number",
         None,
-        "The tenant has a record with this number, which is taken for the same one.",
+        "The tenant's record with this number has another id, but is taken for the same record.",
         "Execute with `matchBy: id`, if the two are different records.",
     ),
     Code(

@@ -1,4 +1,4 @@
-"""Dates that are numbers. Imports polars: not for workflows or the API."""
+"""Reads dates that are numbers. Imports polars: not for workflows or the API."""
 
 import polars as pl
 
@@ -7,17 +7,20 @@ from domain.values.date_rules import NUMBERS
 _NUMBER = r"^-?[0-9]{1,14}(?:\.[0-9]{1,17})?$"
 _UNITS = dict(zip(NUMBERS, (10**6, 10**3, 86_400 * 10**6), strict=True))  # microseconds
 _EPOCH = pl.datetime(1970, 1, 1, time_unit="us")
-# Excel has a 29 February 1900, which is day 60; what comes before is a day off.
+# Excel counts a 29 February 1900, which never was, as day 60; the days before it are one day off.
 _EXCEL, _EXCEL_FIRST = pl.datetime(1899, 12, 30, time_unit="us"), 61
 _LONGEST = 300_000 * 366 * 86_400 * 10**6  # about as far as microseconds in 64 bits go
 
 
 def read_numbers(texts: pl.Series, form: str) -> pl.Series:
-    """What numbers (a form of NUMBERS) count, as Datetime without zone; null where that fails."""
+    """The times that numbers count, as Datetime without zone; null where a text is no such number.
+
+    `form` is one of NUMBERS.
+    """
     texts = texts.alias("text")
     is_number = texts.str.contains(_NUMBER).fill_null(False)
     number = pl.col("text").cast(pl.Float64, strict=False)
-    # The days of a spreadsheet are binary fractions: 10:15 is a little before or after.
+    # A spreadsheet's time of day is a binary fraction: 10:15 comes out a little before or after.
     step = 1_000 if form == "excel" else 1
     micros = (number * _UNITS[form] / step).round() * step
     sound = micros.abs() < _LONGEST

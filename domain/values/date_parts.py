@@ -2,7 +2,7 @@
 
 yyyy-mm-dd and yyyy/mm/dd, and nn/nn/yyyy, nn-nn-yyyy or nn.nn.yyyy in either order; then, if
 given, after blanks, T or a comma, hh:mm[:ss[.fraction]], AM or PM, and Z, an offset from UTC or a
-zone's short name. Digits are counted, so that no year of two digits passes for one of four.
+zone's short name. Digits are counted, so that a year of two digits is never read as one of four.
 """
 
 import polars as pl
@@ -19,16 +19,17 @@ _PARTS = (
     r"|(?P<word>[A-Za-z]{2,5}))?)?$"
 )
 _TWO_WAYS = r"^(?P<a>[0-9]{1,2})(?P<mark>[-/.])(?P<b>[0-9]{1,2})[-/.][0-9]{4}(?:[^0-9]|$)"
-_PERHAPS = r"^[^0-9]*[0-9][^0-9]*[0-9]?[^0-9]*[-/.]"  # whatever blanks are there
+_PERHAPS = r"^[^0-9]*[0-9][^0-9]*[0-9]?[^0-9]*[-/.]"  # may be such a date, with any blanks in it
 _A, _B, _C = pl.col("a"), pl.col("b"), pl.col("c")
 
 
 def date_parts(texts: pl.Series, order: DateOrder | None) -> pl.DataFrame:
-    """Per text: `local` (Datetime without zone, null if unread), `ahead`, `word` and `fault`.
+    """Per text: `local` (Datetime without zone, null if unread), `named`, `ahead`, `word`, `fault`.
 
-    `ahead` is the Duration that the zone it names is ahead of UTC (null: `named` is false, or
-    the offset is beyond any zone of the world, or `word` is a zone's short name). `fault` says why
-    a text has no instant; it is set for every text that is not blank.
+    `named` says whether the text names a zone, and `ahead` is how far (a Duration) that zone is
+    ahead of UTC. `ahead` is null if the text names no zone, or an impossible offset, or only the
+    short name of a zone, which then is `word`. `fault` is the code to report if the text has no
+    instant; it is set for every text that is not blank.
     """
     texts = plain(texts)
     parts = texts.str.extract_groups(_PARTS).struct.unnest()
@@ -47,11 +48,11 @@ def date_parts(texts: pl.Series, order: DateOrder | None) -> pl.DataFrame:
 
 
 def two_way_dates(texts: pl.Series) -> DateEvidence:
-    """What the nn/nn/yyyy dates of a column tell about their order. With dots, a date that reads
-    both ways is day first unless the others say otherwise."""
+    """What the nn/nn/yyyy dates of a column tell about their order. Dates with dots that read both
+    ways are counted apart, as they are day first unless other dates tell otherwise."""
     # A source field may be named "*", which is a pattern to polars.
     texts = texts.alias("text")
-    if not texts.str.contains(_PERHAPS).any():  # as where the year comes first
+    if not texts.str.contains(_PERHAPS).any():  # usual where the year comes first
         return DateEvidence()
     parts = plain(texts).str.extract_groups(_TWO_WAYS).struct.unnest()
     first, second = parts["a"].cast(pl.Int8), parts["b"].cast(pl.Int8)
@@ -65,7 +66,7 @@ def two_way_dates(texts: pl.Series) -> DateEvidence:
 
 
 def _order(told: DateOrder | None) -> pl.Expr:
-    """Of a date's three numbers; null where nothing tells day from month."""
+    """The order of a date's three numbers; null where nothing tells day from month."""
     year_first, year_last = _A.str.len_bytes() >= 4, _C.str.len_bytes() >= 4
     dotted = pl.when(year_last & (pl.col("mark") == ".")).then(pl.lit(told or "dmy"))
     by_told = dotted.when(year_last).then(pl.lit(told) if told else _order_by_size())
@@ -73,7 +74,7 @@ def _order(told: DateOrder | None) -> pl.Expr:
 
 
 def _order_by_size() -> pl.Expr:
-    """25/3 and 5/5 need no telling."""
+    """The order that the numbers show by themselves: 25/3 is day first, 5/5 the same both ways."""
     first, second = _A.cast(pl.Int32), _B.cast(pl.Int32)
     either = pl.when((first > 12) | (first == second)).then(pl.lit("dmy"))
     return either.when(second > 12).then(pl.lit("mdy"))
@@ -86,7 +87,8 @@ def _part(dmy: pl.Expr, mdy: pl.Expr, ymd: pl.Expr) -> pl.Expr:
 
 
 def _clock() -> pl.Expr:
-    """ISO text for the parser that knows the calendar; null or beyond it where there is none."""
+    """ISO text for polars' parser, which knows the calendar; null, or no date of the calendar,
+    where the text has no valid time."""
     four_digits = pl.when(pl.col("year").str.len_bytes() == 4).then(pl.col("year"))
     minute, second = pl.col("minute").fill_null("00"), pl.col("second").fill_null("00")
     return pl.format("{}-{}-{} {}:{}:{}", four_digits, "month", "day", _hour(), minute, second)

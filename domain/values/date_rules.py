@@ -17,8 +17,8 @@ NUMBERS = ("epoch", "epoch_ms", "excel")  # seconds and milliseconds since 1970,
 def checked_date_format(form: str) -> str:
     """A strptime format that Python and polars (chrono) read alike. Raises ValueError.
 
-    It names each part of a date once and of a time at most once, from the largest on. Dates that
-    are numbers go by a word (NUMBERS).
+    It names year, month and day once each, and parts of a time at most once: a smaller part only
+    with all larger ones. Dates that are numbers have a word as their format (NUMBERS).
     """
     if form in NUMBERS:
         return form
@@ -27,7 +27,7 @@ def checked_date_format(form: str) -> str:
     day, time = names[:3], names[3:]
     if "" in directives or not _DAY.fullmatch(day) or not _TIME.fullmatch(time):
         raise ValueError(
-            "use %Y or %y, %m, %b or %B, and %d; then at will %H or %I with %p, %M, %S, .%f, %z;"
+            "use %Y or %y, %m, %b or %B, and %d; if needed, then %H or %I with %p, %M, %S, .%f, %z;"
             f" or {', '.join(NUMBERS)} for dates that are numbers"
         )
     return form
@@ -35,10 +35,11 @@ def checked_date_format(form: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DateRules:
-    """`zone` (IANA) is that of values without one; `format` (strptime) replaces detection.
+    """How the dates of a file are read. `zone` (IANA) is the zone of values that name none;
+    `format` (strptime, or one of NUMBERS) replaces detection.
 
-    `order` settles nn/nn/yyyy: without it a date that reads both ways is rejected, or is day first
-    where it is written with dots.
+    `order` decides nn/nn/yyyy: without it, a date that reads both ways is rejected, or read as day
+    first if it is written with dots.
     """
 
     zone: str = "UTC"
@@ -48,8 +49,9 @@ class DateRules:
 
 @dataclass(frozen=True, slots=True)
 class DateEvidence:
-    """How many nn/nn/yyyy dates can only be dmy, can only be mdy, or read both ways; the latter
-    with dots, which are day first by themselves, count as `dotted`."""
+    """How many nn/nn/yyyy dates can only be `dmy`, can only be `mdy`, or read both ways. Of the
+    last, those with dots count as `dotted`, as they are day first unless other dates tell
+    otherwise; the rest are `ambiguous`."""
 
     dmy: int = 0
     mdy: int = 0
@@ -71,7 +73,7 @@ class DateEvidence:
 
     @property
     def order(self) -> DateOrder | None:
-        """The only order that fits every date seen, if the dates tell."""
+        """The only order that fits every date seen; None if the dates do not tell."""
         if self.dmy and not self.mdy:
             return "dmy"
         if self.mdy and not self.dmy:
@@ -80,7 +82,7 @@ class DateEvidence:
 
     @property
     def is_decisive(self) -> bool:
-        """Whether the order that the file shows makes another date of some."""
+        """Whether some dates are read differently because of the order that the file shows."""
         if self.order is None:
             return False
         return self.ambiguous > 0 or (self.dotted > 0 and self.order == "mdy")

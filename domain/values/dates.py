@@ -29,7 +29,8 @@ def read_instants(texts: pl.Series, rules: DateRules) -> tuple[pl.Series, pl.Ser
 
 
 def _usual_forms(order: DateOrder | None) -> tuple[str, ...]:
-    """What most exports hold; chrono reads these ten times faster than a text is taken apart."""
+    """The forms that most exports use. chrono, the parser of polars, reads them ten times faster
+    than `date_parts` takes a text apart."""
     forms = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S%.f%z")
     date = {"dmy": "%d/%m/%Y", "mdy": "%m/%d/%Y"}.get(order or "")
     dotted = {"dmy": "%d.%m.%Y", "mdy": "%m.%d.%Y"}.get(order or "dmy")
@@ -38,7 +39,7 @@ def _usual_forms(order: DateOrder | None) -> tuple[str, ...]:
 
 
 def _by_forms(texts: pl.Series, forms: tuple[str, ...], rules: DateRules) -> pl.DataFrame:
-    """Each form reads what those before it could not, and the careful reading what is left."""
+    """Reads each text by the first of the forms that fits it, or by its parts if none does."""
     if not forms:
         return _by_parts(texts, rules)
     at = _by_form(texts, forms[0], rules.zone)
@@ -52,7 +53,8 @@ def _by_forms(texts: pl.Series, forms: tuple[str, ...], rules: DateRules) -> pl.
 
 def _by_form(texts: pl.Series, form: str, zone: str) -> pl.Series:
     at = _strptime(texts, form, zone)
-    # chrono reads the year of "20-01-01" as 20: where the digits matter, they must be counted.
+    # chrono reads the year of "20-01-01" as 20: such texts are left to `date_parts`, which counts
+    # the digits.
     return at.set(~at.dt.year().is_between(1000, 9998), None)
 
 
@@ -72,8 +74,8 @@ def _by_parts(texts: pl.Series, rules: DateRules) -> pl.DataFrame:
 
 
 def _with_words(parts: pl.DataFrame, zone: str) -> pl.DataFrame:
-    """Zones' short names as the rules' own zone uses them: by itself, CST is in America or China,
-    and PST in July is a time that nobody's clock showed."""
+    """Reads zones' short names as the zone of the rules uses them: CST alone may be in America or
+    China, and PST in July is a time that no clock showed."""
     pairs = parts.select("local", "word").unique().drop_nulls()
     aheads = [ahead_by_word(local, word, zone) for local, word in pairs.iter_rows()]
     pairs = pairs.with_columns(by_word=pl.Series(aheads, dtype=pl.Duration("us")))
@@ -87,17 +89,17 @@ def _with_words(parts: pl.DataFrame, zone: str) -> pl.DataFrame:
 
 def _by_format(texts: pl.Series, form: str, zone: str) -> pl.DataFrame:
     texts = plain(texts)
-    at = _localized(*_numbered(texts, form, zone)) if form in NUMBERS else _told(texts, form, zone)
+    at = _localized(*_numbered(texts, form, zone)) if form in NUMBERS else _read(texts, form, zone)
     unread = (texts != "") & at.is_null()
     return pl.select(at=at, fault=pl.when(unread).then(pl.lit("date_invalid")))
 
 
 def _numbered(texts: pl.Series, form: str, zone: str) -> tuple[pl.Series, str]:
-    """What a spreadsheet counts is the time of its place."""
+    """The times that numbers count, and their zone: a spreadsheet counts local time, others UTC."""
     return read_numbers(texts, form), zone if form == "excel" else "UTC"
 
 
-def _told(texts: pl.Series, form: str, zone: str) -> pl.Series:
+def _read(texts: pl.Series, form: str, zone: str) -> pl.Series:
     if form.endswith("%z"):  # chrono knows an offset of hours and minutes only
         texts = texts.str.replace("[Zz]$", "+0000").str.replace("([+-][0-9]{2})$", "${1}00")
     # Python's ".%f" is a fraction of a second; chrono's "%f" counts nanoseconds.
@@ -106,7 +108,8 @@ def _told(texts: pl.Series, form: str, zone: str) -> pl.Series:
 
 
 def _with_whole_year(at: pl.Series, texts: pl.Series) -> pl.Series:
-    """Without those whose year has not four digits: chrono reads that of `1/2/25` as 25."""
+    """The times, but null where the year is not written with four digits: chrono reads the year
+    of `1/2/25` as 25."""
     year = pl.col("at").dt.year()
     digits = pl.col("text").str.replace("[+-][0-9]{2}:?[0-9]{2}$", "")
     whole = (year >= 1_000) | digits.str.contains(year.cast(pl.String).str.zfill(4))
@@ -115,7 +118,7 @@ def _with_whole_year(at: pl.Series, texts: pl.Series) -> pl.Series:
 
 
 def _localized(local: pl.Series, zone: str) -> pl.Series:
-    """The instants of local times, as `domain.values.zones.instant` has them."""
+    """The instants of local times, by the same rules as `domain.values.zones.instant`."""
     return (local - _aheads(local, zone)).dt.replace_time_zone("UTC")
 
 
@@ -130,8 +133,9 @@ def _aheads(local: pl.Series, zone: str) -> pl.Series | timedelta:
 
 @lru_cache(1_000)
 def _changes(zone: str, years: tuple[int, ...]) -> tuple[pl.Series, pl.Series]:
-    """Where, in these years, the offset changes; and all offsets, the one before them included."""
-    # Python's calendar ends where polars' goes on; an instant out there is refused later.
+    """The local times of these years at which the offset changes, and the offsets: the first one
+    holds before the first change."""
+    # Python knows the years 1 to 9999, polars more; `_storable` refuses instants beyond them.
     known = sorted({min(max(year, MINYEAR), MAXYEAR) for year in years}) or [MINYEAR]
     found = [each for year in known for each in offsets(zone, year)]
     changes = [each for last, each in pairwise(found) if each.ahead != last.ahead]

@@ -1,7 +1,7 @@
-"""A URL of an event, made one that browsers and vendors take. Pure.
+"""Turns the URL of an event into one that browsers and vendors take. Pure.
 
-People and programs write links with blanks, letters beyond ASCII, `HTTPS://`. Written as RFC 3986
-and UTS 46 (names in other scripts) say, they lead to the same place. What is no link stays text.
+People and programs write links with blanks, letters beyond ASCII, `HTTPS://`. Written by the rules
+of RFC 3986 and UTS 46 (names in other scripts), they lead to the same place.
 """
 
 import re
@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 import idna
 
-_MARKS = ":/?#[]@!$&'()*+,;=%~"  # RFC 3986, reserved; and what is encoded already
+_MARKS = ":/?#[]@!$&'()*+,;=%~"  # the reserved characters of RFC 3986, and the % of an encoding
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")  # browsers drop them, or read `\` as `/`
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
@@ -19,12 +19,12 @@ _ADDRESS = re.compile(r"[0-9A-Fa-f:.]+")
 
 
 def link(url: Any) -> str | None:
-    """The URL in ASCII; None if it is none of http(s), or names a user before its host: such a one
-    (`https://bank.example@evil.example`) deceives who reads it."""
+    """The URL in ASCII; None if it is not an http(s) URL, or names a user before its host: such a
+    URL (`https://bank.example@evil.example`) deceives its reader."""
     return _link(url.strip()) if isinstance(url, str) else None
 
 
-@lru_cache(1_024)  # every channel that an event goes to asks for the same one
+@lru_cache(1_024)  # every channel that an event goes to needs the same link
 def _link(url: str) -> str | None:
     if _CONTROL.search(url):
         return None
@@ -42,7 +42,7 @@ def _link(url: str) -> str | None:
 
 
 def encoded(text: str) -> str:
-    """In ASCII, whatever is encoded already left as it is."""
+    """The text percent-encoded; what is encoded already stays as it is."""
     return quote(_LONE_PERCENT.sub("%25", text), safe=_MARKS)
 
 
@@ -51,13 +51,13 @@ def _host(name: str) -> str:
     if ":" in name:
         return f"[{name}]" if _ADDRESS.fullmatch(name) else ""
     labels = re.split("[.。．｡]", name)
-    dot = "." if len(labels) > 1 and not labels[-1] else ""  # one at the end is the root's
+    dot = "." if len(labels) > 1 and not labels[-1] else ""  # the root's, at the end
     return ".".join(map(_label, labels[:-1] if dot else labels)) + dot
 
 
 def _label(label: str) -> str:
-    if label.isascii():  # IDNA refuses `_`, which hosts inside have
+    if label.isascii():  # IDNA refuses `_`, which internal hosts have
         if not _LABEL.fullmatch(label):
-            raise ValueError("no label of a host")
+            raise ValueError("not a label of a host")
         return label.lower()
     return idna.encode(label, uts46=True).decode()

@@ -15,7 +15,11 @@ from domain.values.reading import Converted
 def look_up(
     texts: pl.Series, meaning: Callable[[str], Any], dtype: DataType | DataTypeClass, code: str
 ) -> Converted:
-    """Few words in many rows: each one is looked up once. A blank one is an empty value."""
+    """The meanings of a column's words, and the fault `code` where a word has none.
+
+    Each different word is looked up once, as few words fill many rows. A blank one is an empty
+    value, without a fault.
+    """
     words = texts.drop_nulls().unique().to_list()
     meanings = [meaning(word) if word.strip() else None for word in words]
     values = texts.replace_strict(words, meanings, default=None, return_dtype=dtype)
@@ -24,12 +28,12 @@ def look_up(
 
 
 def fault_where(mask: pl.Series, code: str) -> pl.Series | None:
-    """The code in the rows of the mask; None when it has none."""
+    """The code in the rows where the mask is true; None when it is true in none."""
     return pl.select(pl.when(mask).then(pl.lit(code))).to_series() if mask.any() else None
 
 
 def first_faults(first: pl.Series | None, second: pl.Series | None) -> pl.Series | None:
-    """Per row the first fault, else the second one; None when there are none at all."""
+    """Per row the fault of the first column, else of the second; None when there is no fault."""
     if first is None or second is None:
         return second if first is None else first
     return first.zip_with(first.is_not_null(), second)

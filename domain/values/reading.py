@@ -1,6 +1,6 @@
-"""By what rules the values of a file are read, and what a column of them becomes.
+"""The rules by which the values of a file are read, and the result for a column.
 
-Cheap to import: polars is only named.
+Cheap to import: polars is imported for type checks only.
 """
 
 from dataclasses import dataclass

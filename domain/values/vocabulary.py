@@ -7,7 +7,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
-# Each value of ours, with the words that mean it.
+# Each value of the platform, with the words that mean it.
 Vocabulary: TypeAlias = Mapping[T, tuple[str, ...]]
 
 ANY = "*"  # the source value that stands for every value not named otherwise
@@ -17,7 +17,7 @@ _FALSE = "false 0 no n off f inactive disabled falso falsch nein non não nao fa
 BOOLEAN_WORDS: Vocabulary[bool] = {True: tuple(_TRUE.split()), False: tuple(_FALSE.split())}
 
 _SPELLINGS = {"canceled": "cancelled"}
-PLANNING = 5  # the last of the platform's scale, and of ServiceNow's
+PLANNING = 5  # the lowest priority of the platform's scale, and of ServiceNow's
 PRIORITY_WORDS: Vocabulary[int] = {
     1: ("critical", "very high", "highest"),
     2: ("high",),
@@ -33,7 +33,7 @@ _LABEL = re.compile(r"[1-5]\s*[.:–—-]")
 
 
 def fold(value: str) -> str:
-    """A word as it is compared: case and surrounding space do not count."""
+    """The form in which words are compared: without case and surrounding space."""
     return value.strip().casefold()
 
 
@@ -51,15 +51,16 @@ _BOOLEANS, _PRIORITIES = dict(words_of(BOOLEAN_WORDS)), dict(words_of(PRIORITY_W
 
 
 def boolean_of(value: str) -> bool | None:
-    """The truth that a word states in English, German, French, Italian, Spanish, Portuguese."""
+    """The truth value of a word in English, German, French, Italian, Spanish or Portuguese; None
+    if it has none."""
     return _BOOLEANS.get(fold(value))
 
 
 def priority_of(value: str) -> int | None:
-    """1 (critical) to 4 (low): a digit of these, or a well-known word.
+    """The priority, 1 (critical) to 4 (low), of such a digit or of a well-known word; else None.
 
-    A word beside a digit counts: `1 low` is Zammad's, `5 very high` Znuny's, whose scales run the
-    other way. Whoever gives the digit an unknown word may mean either.
+    Where a word stands beside a digit, the word counts: the scales of Zammad (`1 low`) and Znuny
+    (`5 very high`) run the other way. A digit beside an unknown word may therefore mean either.
     """
     digit, word = _priority_label(value)
     if word is not None:
@@ -68,8 +69,8 @@ def priority_of(value: str) -> int | None:
 
 
 def labelled_priority_of(value: str) -> int | None:
-    """The same for ServiceNow, which displays `1 - Critical` to `5 - Planning`: administrators
-    rename the words, and the digit counts for one that is unknown."""
+    """Like `priority_of`, for ServiceNow, which displays `1 - Critical` to `5 - Planning`:
+    administrators rename the words, so beside an unknown word the digit counts."""
     known, (digit, word) = priority_of(value), _priority_label(value)
     if known is not None or digit is None or word is None or not _LABEL.match(fold(value)):
         return known
@@ -77,7 +78,8 @@ def labelled_priority_of(value: str) -> int | None:
 
 
 def _priority_label(value: str) -> tuple[int | None, str | None]:
-    """The digit and the word of a label, if that is all there is."""
+    """The digit and the word of a label such as `1 - Critical`; None for one that it lacks, and
+    for both if the text holds anything else."""
     found = _PRIORITY.fullmatch(fold(value))
     if found is None:
         return None, None
@@ -86,17 +88,18 @@ def _priority_label(value: str) -> tuple[int | None, str | None]:
 
 
 def priority_kept(target: int) -> int:
-    """A priority of the platform's scale, 1 to 5, as it is kept: 1 to 4."""
+    """The stored priority, 1 to 4, for one of the platform's scale, 1 to 5."""
     return min(target, PLANNING - 1)
 
 
 def status_spelt(status: str) -> str:
-    """A status of ours in our spelling."""
+    """A status of the platform, in its spelling: `canceled` becomes `cancelled`."""
     return _SPELLINGS.get(status, status)
 
 
 def status_of(value: str, statuses: Iterable[str]) -> str | None:
-    """The status of the entity that the value already is: `In Progress` is in_progress."""
+    """The status of the entity that a value names as it is: `In Progress` is in_progress. None if
+    it names none."""
     folded = underscored(value)
     if folded in statuses:
         return folded
@@ -106,7 +109,8 @@ def status_of(value: str, statuses: Iterable[str]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Words(Generic[T]):
-    """The meanings of one column's words: what a mapping names first, what is known second."""
+    """The meanings of a column's words: those that a mapping names (`exact`, `folded`) go before
+    those that are `known`."""
 
     exact: dict[str, T]
     folded: dict[str, T]
@@ -114,20 +118,23 @@ class Words(Generic[T]):
 
     @classmethod
     def build(cls, named: Iterable[tuple[str, T]], known: Callable[[str], T | None]) -> "Words[T]":
-        """Of words named twice, the first one counts."""
+        """The words that a mapping has `named`, and those `known` without it. Of words named twice,
+        the first one counts."""
         last_to_first = list(named)[::-1]
         folded = {fold(word): meaning for word, meaning in last_to_first}
         return cls(dict(last_to_first), folded, known)
 
     def meaning(self, value: str) -> T | None:
-        """As named exactly, as named but for case and space, as named by `*`, as known."""
+        """The meaning of a word: named exactly, but for case and space, or by `*`, else known;
+        None if it has none."""
         for words, key in ((self.exact, value), (self.folded, fold(value)), (self.exact, ANY)):
             if key in words:
                 return words[key]
         return self.known(value)
 
     def default(self, value: str) -> T | None:
-        """The meaning of a default: it is said in target words, so `*` does not swallow it."""
+        """The meaning of a default. A default is a word of the target, so what is known goes first,
+        and `*` does not override it."""
         known = self.known(value)
         return self.meaning(value) if known is None else known
 

@@ -18,8 +18,9 @@ UTC_NAMES = ("UTC", "Etc/UTC")
 _PACKAGE = "tzdata"
 _NO_PLACES = {"Factory"}  # stands in the table for "not set up yet"
 
-# The table has these too, but others read them otherwise: PostgreSQL's CET has no summer time, and
-# who writes EST for New York gets none here.
+# The table has these names too, but systems read them differently: PostgreSQL's CET has no summer
+# time, and the table's EST has none either, though people write EST for New York. `check_place`
+# proposes the place instead.
 _ABBREVIATIONS = {
     "CET": "Europe/Berlin",
     "EET": "Europe/Helsinki",
@@ -34,7 +35,7 @@ _TO_ITS_LAST_SECOND = timedelta(days=1, seconds=-1)
 
 
 class Ahead(NamedTuple):
-    """From this local time on, local times are so far ahead of UTC."""
+    """From the local time `start` on, local times are `ahead` of UTC."""
 
     start: datetime
     ahead: timedelta
@@ -51,16 +52,16 @@ def check_known(name: str) -> str:
     if name not in zone_names():
         raise ValueError(
             f"unknown time zone {name!r}; name a place as IANA does, such as Europe/Berlin "
-            "(offsets and abbreviations are none)"
+            "(offsets and abbreviations are not places)"
         )
     return name
 
 
 def check_place(name: str) -> str:
-    """The name, if it can only mean one thing: for what is said from now on. Raises ValueError."""
+    """The name, if it means the same to all systems: for new mappings. Raises ValueError."""
     if place := _ABBREVIATIONS.get(name):
         raise ValueError(
-            f"{name} is read with and without summer time; name a place, such as {place}"
+            f"systems read {name} with or without summer time; name a place, such as {place}"
         )
     return check_known(name)
 
@@ -74,14 +75,15 @@ def zone(name: str) -> ZoneInfo:
 
 
 def instant(local: datetime, name: str) -> datetime:
-    """When a local time was. Of an hour that came twice, the first; an hour that never was goes by
-    the offset before it. Raises ValueError, and OverflowError beyond the years 1 to 9999."""
+    """The instant of a local time in the zone of this name. Of an hour that came twice, it is the
+    first; an hour that never was has the offset before it. Raises ValueError, and OverflowError
+    beyond the years 1 to 9999."""
     return local.replace(tzinfo=zone(name), fold=0).astimezone(UTC)
 
 
 def ahead_by_word(local: datetime, word: str, name: str) -> timedelta | None:
-    """How far ahead of UTC the zone is when its clocks show that time and its short name is the
-    word; None where they never do. Of an hour that came twice, the word tells which is meant."""
+    """How far the zone `name` is ahead of UTC when its clocks show the time `local` and its short
+    name is `word`; None if they never do. Of an hour that came twice, the word tells which."""
     for fold in (0, 1):
         at = local.replace(tzinfo=zone(name), fold=fold)
         if at.tzname() == word:
@@ -91,10 +93,10 @@ def ahead_by_word(local: datetime, word: str, name: str) -> timedelta | None:
 
 @lru_cache(10_000)
 def offsets(name: str, year: int) -> tuple[Ahead, ...]:
-    """What `instant` takes off the local times of a year, from its begin on.
+    """The offsets of a zone's local times in a year, by which `instant` goes, in order.
 
-    Asks once a day; where the answer is a new one, the second is searched at which it changed. No
-    zone of the table has ever changed twice within two days (a test looks at all).
+    The offset is looked up once a day; where it differs, the second of the change is searched. No
+    zone of the table has ever changed twice within two days (tests/domain/values/test_zones.py).
     """
     place = zone(name)
     begin = datetime.combine(date(year, 1, 1), time())
@@ -107,7 +109,7 @@ def offsets(name: str, year: int) -> tuple[Ahead, ...]:
 
 
 def _change(place: ZoneInfo, day: datetime, before: timedelta) -> Ahead:
-    """The first second of the day that is not as far ahead as those before it."""
+    """The first second of the day whose offset is not `before`."""
 
     def differs(second: int) -> bool:
         return _ahead(place, day + timedelta(seconds=second)) != before

@@ -299,7 +299,7 @@ class TestFilesWithoutIds:
 
     async def test_are_imported_and_known_again(self, tenant: Tenant) -> None:
         preview = (await tenant.upload(self.TEXT.encode())).json()["preview"]
-        assert any("place in this file" in each for each in preview["recommendations"])
+        assert any("place in the file" in each for each in preview["recommendations"])
         assert outcome(await imported(tenant, self.TEXT)) == (2, 0, 0, 0)
         assert outcome(await imported(tenant, self.TEXT)) == (0, 0, 2, 0)
         assert outcome(await imported(tenant, self.TEXT + "Cold,New,low\n")) == (3, 0, 0, 0)

@@ -201,7 +201,7 @@ async def test_a_severity_that_nobody_knows_is_noted_and_refuses_nothing(tenant:
     assert told == {"0": "error", "1": "error", "2": "critical", "3": "info"}
     assert [each["severity"] for each in shown] == [None, None, "critical", "info"]
     assert [len(each["notes"]) for each in shown] == [1, 1, 0, 0]
-    assert '"so-so" is no severity' in shown[0]["notes"][0]
+    assert '"so-so" is not a known severity' in shown[0]["notes"][0]
 
 
 class TestSteering:

@@ -171,7 +171,7 @@ class TestRequests:
         shown = await accepted(tenant, DOCUMENTED | {"user": user})
         assert shown["user"] == user
         assert shown["notes"] == [
-            "of user, phone, roles, manager is not known here: it is kept, and nothing goes by it"
+            "user has unknown members, which are stored but have no effect: phone, roles, manager"
         ]
 
     @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ class TestFieldsToldTwice:
         assert value_of(mapped(state_plan(), record), "status") == "closed"
         [remark] = found(state_plan(), record)
         assert (remark.code, remark.count) == ("fields_disagree", 1)
-        assert remark.detail == "state tells another status than incident_state, which counts"
+        assert remark.detail == "incident_state counts, but state has another status"
 
     def test_two_words_for_one_status_agree(self) -> None:
         assert found(state_plan(), {"incident_state": "7", "state": "Closed"}) == []

@@ -83,12 +83,12 @@ def test_of_what_is_understood_nothing_is_noted(word: Any) -> None:
 @pytest.mark.parametrize(
     ("metadata", "noted"),
     [
-        ({"severity": "meh"}, ['metadata.severity "meh" is no severity that is known here: ']),
-        ({"severity": 2}, ["metadata.severity 2 is no severity that is known here (alone, a num"]),
-        ({"severity": "3"}, ['metadata.severity "3" is no severity that is known here (alone']),
-        ({"severity": ["high"]}, ['metadata.severity ["high"] is no severity that is known here:']),
-        ({"url": "ftp://a"}, ['metadata.url "ftp://a" is no link of http or https: it is shown a']),
-        ({"url": [], "severity": "?"}, ['metadata.severity "?"', "metadata.url [] is no link"]),
+        ({"severity": "meh"}, ['metadata.severity "meh" is not a known severity, so the']),
+        ({"severity": 2}, ["metadata.severity 2 is not a known severity (a number alone may"]),
+        ({"severity": "3"}, ['metadata.severity "3" is not a known severity (a number']),
+        ({"severity": ["high"]}, ['metadata.severity ["high"] is not a known severity, so']),
+        ({"url": "ftp://a"}, ['metadata.url "ftp://a" is not an http or https link, so it is']),
+        ({"url": [], "severity": "?"}, ['metadata.severity "?"', "metadata.url [] is not an http"]),
     ],
 )
 def test_what_is_doubtful_is_noted(metadata: dict[str, Any], noted: list[str]) -> None:
