@@ -205,8 +205,7 @@ class Records:
         return len(fields) < self._header.width
 
     def _without_tail(self, fields: list[str]) -> list[str]:
-        """The fields without empty cells beyond the header; a delimiter that ends a line makes one.
-        """
+        """The fields without empty cells beyond the header, which a delimiter at the end makes."""
         width = len(self._columns)
         return fields if any(map(str.strip, fields[width:])) else fields[:width]
 

@@ -132,7 +132,7 @@ class JsonText:
         return BadInput(code, detail, row=self.row or None, limit=limit, **place)
 
     def _open(self, opening: str, closing: str) -> bool:
-        """Pass the opening bracket; returns whether anything is inside. If not, pass the closing."""
+        """Pass the opening bracket; returns whether anything is inside, else passes the closing."""
         self._take(opening)
         self._depth += 1
         if self.peek() != closing:
