@@ -26,8 +26,8 @@ def alternatives(text: str, html: str, seed: str) -> bytes:
 
 
 def _part(text: str, kind: str) -> bytes:
-    """In the shorter of both encodings: nothing between here and the reader sees a long line, a
-    letter beyond ASCII, a dot alone or a `From ` to change."""
+    """A part in the shorter of both encodings. Neither has long lines, letters beyond ASCII, lone
+    dots or a `From ` at a line's start, which servers on the way might change."""
     readable, packed = quoted_printable(text), _base64(text)
     name, body = (
         ("quoted-printable", readable) if len(readable) <= len(packed) else ("base64", packed)

@@ -15,7 +15,7 @@ from integrations.reply import error_code, json_object, refusal
 from integrations.slack.errors import PARTLY_DONE, advice_on, kind_of
 from integrations.text import compact
 
-# A success repeats the message, and may be longer than what is read of it.
+# The answer to a success repeats the message, and may be longer than what is read of an answer.
 _BEGINNING = re.compile(rb'\s*\{"ok":\s*true,\s*"channel":\s*"(\w+)",\s*"ts":\s*"([0-9.]+)"')
 
 
@@ -29,7 +29,8 @@ class Client(AsyncWebClient):
         self._egress = egress
 
     async def _request(self, *, http_verb: str, api_url: str, req_args: Json) -> Json:
-        """Instead of slack_sdk's, which takes HTTPS_PROXY, redirects, and a body of any length."""
+        """Replaces slack_sdk's own, which obeys HTTPS_PROXY, follows redirects and reads bodies of
+        any length."""
         headers = {name.lower(): value for name, value in req_args["headers"].items()}
         given = req_args.get("json")
         content = b"" if given is None else compact(given)

@@ -51,7 +51,7 @@ def _signature(key: bytes, signed: bytes) -> str:
 
 
 def verify(keys: Iterable[bytes], headers: Mapping[str, str], body: bytes, now: float) -> bool:
-    """Whether one of the keys signed this, within five minutes of `now`; what a receiver does."""
+    """Whether one of the keys signed this, within five minutes of `now`, as receivers check it."""
     id, timestamp, given = (
         headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature")
     )
