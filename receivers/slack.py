@@ -27,8 +27,8 @@ class SlackReceiver(Receiver):
     """One workspace. `channels` are names and ids that exist (None: any does), `archived` those
     that take nothing any more, `per_second` how many messages each channel takes in a second.
 
-    `messages` is what is posted, as chat.postMessage gives it back, or as a webhook was sent it;
-    `channel` of a webhook's is its path.
+    `messages` is what was posted, as chat.postMessage gives it back, or as a webhook was sent it;
+    the `channel` of the latter is the webhook's path.
     """
 
     kind = "slack"
