@@ -23,7 +23,7 @@ def _v6(*blocks: str) -> tuple[IPv6Network, ...]:
     return tuple(IPv6Network(block) for block in blocks)
 
 
-# Addresses of no server that may be called, even if the operator lists them. Link-local holds the
+# Addresses that are never called, not even if the operator lists them. Link-local holds the
 # metadata services of AWS, GCP, Azure, Oracle and Scaleway; the single addresses are those of
 # Alibaba, Azure and Oracle.
 _V4_NEVER = _v4(
@@ -138,7 +138,7 @@ class Policy:
 
     @property
     def plain_ports(self) -> frozenset[int]:
-        """Ports where http reaches only what the operator lists, as no public server is called."""
+        """Ports where http reaches only listed servers, as no public one is called at them."""
         return self.private_ports - self.ports
 
     def lists(self, found: Address, port: int) -> bool:

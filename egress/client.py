@@ -125,7 +125,7 @@ class Egress:
                     )
                     await read_most(response, BODY_BYTES, body)
             except (aiohttp.ClientError, OSError):
-                if response is None or (whole and not _says_all(response.status)):
+                if response is None or (whole and not _status_decides(response.status)):
                     raise
             finally:
                 if response is not None:
@@ -183,7 +183,7 @@ class Egress:
         return target.host in self._resolver.private or target.listed
 
 
-def _says_all(status: int) -> bool:
+def _status_decides(status: int) -> bool:
     """Whether the status alone decides: no vendor's body makes it a success or a final refusal."""
     return status in (401, 403, 429) or 300 <= status < 400 or status >= 500
 
@@ -203,7 +203,7 @@ def frames(header: str) -> bool:
 
 
 @lru_cache(1_024)
-def _is_free(header: str) -> bool:
+def _may_be_set(header: str) -> bool:
     """Whether a caller may set this header."""
     return is_header(header) and not frames(header)
 
@@ -212,7 +212,7 @@ def _check_headers(headers: Mapping[str, str]) -> None:
     """Raises DeliveryFailed for headers that would change the frame of the request, or smuggle in
     another header."""
     for name, value in headers.items():
-        if not _is_free(name):
+        if not _may_be_set(name):
             why = f"the header {name!r} cannot be set"
         elif not (value.isascii() and value.isprintable()):
             why = f"the header {name} has line breaks or other characters that it cannot have"
@@ -268,19 +268,19 @@ async def egress(
 
 
 async def opened(allow: str, own: Iterable[str], lookup: Lookup = system_lookup) -> Policy:
-    """The policy of EGRESS_ALLOW, which excepts our own servers. Raises a ValueError that names a
+    """The policy of EGRESS_ALLOW, which excludes our own servers. Raises a ValueError that names a
     bad entry."""
-    servers = tuple(_parted(server) for server in own)
+    servers = tuple(_host_and_port(server) for server in own)
     names = frozenset((host.lower(), port) for host, port in servers)
-    return replace(Policy.parse(allow), own=await _reached(servers, lookup), own_names=names)
+    return replace(Policy.parse(allow), own=await _networks_of(servers, lookup), own_names=names)
 
 
-def _parted(server: str) -> tuple[str, int]:
+def _host_and_port(server: str) -> tuple[str, int]:
     host, _, port = server.rpartition(":")
     return host.strip("[]"), int(port)
 
 
-async def _reached(
+async def _networks_of(
     own: Iterable[tuple[str, int]], lookup: Lookup
 ) -> tuple[tuple[Network, int], ...]:
     """The networks and ports of our own servers; one whose name has no address yet has none."""

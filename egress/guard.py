@@ -56,7 +56,7 @@ def parse_target(url: str, policy: Policy) -> str:
     explicit = "" if port == DEFAULT_PORTS[scheme] else f":{port}"
     bracketed = f"[{host}]" if ":" in host else host
     canonical = f"{scheme}://{bracketed}{explicit}{path}"
-    _agree(canonical, bracketed, port)
+    _check_agreement(canonical, bracketed, port)
     return canonical
 
 
@@ -67,7 +67,7 @@ def check_server(host: str, port: int, policy: Policy) -> None:
     if is_literal(name):
         permit(name, port, policy, SMTP_PORTS)
     elif port not in SMTP_PORTS | policy.private_ports:
-        raise Refused("port_not_allowed", _unlisted(f"port {port} is not allowed"))
+        raise Refused("port_not_allowed", _with_remedy(f"port {port} is not allowed"))
 
 
 def permit(literal: str, port: int, policy: Policy, ports: frozenset[int] | None = None) -> bool:
@@ -84,9 +84,9 @@ def permit(literal: str, port: int, policy: Policy, ports: frozenset[int] | None
         return True
     if not is_public(found):
         why = f"{literal} is not a public address"
-        raise Refused("blocked_address", _unlisted(why) if is_listable(found) else why)
+        raise Refused("blocked_address", _with_remedy(why) if is_listable(found) else why)
     if port not in (policy.ports if ports is None else ports):
-        raise Refused("port_not_allowed", _unlisted(f"port {port} is not allowed"))
+        raise Refused("port_not_allowed", _with_remedy(f"port {port} is not allowed"))
     return False
 
 
@@ -110,13 +110,13 @@ def _why_never(name: str) -> str:
     if _METADATA.fullmatch(name):
         return f"{name} is a name of a metadata service, which is never called"
     such = ", such as 127.0.0.1" if _LOOPBACK.fullmatch(name) else ""
-    return _unlisted(
+    return _with_remedy(
         f"{name} cannot be called by name, since such names mean this machine or its own network;"
         f" give the host's address instead{such}"
     )
 
 
-def _unlisted(refusal: str) -> str:
+def _with_remedy(refusal: str) -> str:
     """The refusal with the way out that only the operator of this service can take."""
     return f"{refusal}; the operator of this service may list address and port in EGRESS_ALLOW"
 
@@ -227,7 +227,7 @@ def _judge_name(host: str, port: int, policy: Policy) -> None:
 def _judge(scheme: str, host: str, port: int, policy: Policy) -> None:
     _judge_name(host, port, policy)
     if port not in policy.ports | policy.private_ports | {DEFAULT_PORTS[scheme]}:
-        raise Refused("port_not_allowed", _unlisted(f"port {port} is not allowed"))
+        raise Refused("port_not_allowed", _with_remedy(f"port {port} is not allowed"))
     open_ports = policy.ports | {DEFAULT_PORTS[scheme]}
     listed = permit(host, port, policy, open_ports) if is_literal(host) else False
     plain_ports = policy.private_ports if is_local(host) else policy.plain_ports
@@ -235,7 +235,7 @@ def _judge(scheme: str, host: str, port: int, policy: Policy) -> None:
         raise Refused("scheme_not_allowed", "only https is allowed")
 
 
-def _agree(canonical: str, host: str, port: int) -> None:
+def _check_agreement(canonical: str, host: str, port: int) -> None:
     """Raises Refused unless the parsers that read the URL later agree with this reading."""
     ours, theirs = urlsplit(canonical), httpx.URL(canonical)
     default = DEFAULT_PORTS[ours.scheme]

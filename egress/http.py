@@ -66,7 +66,7 @@ class Resolver(AbstractResolver):
         listed = [permit(answer, port, self._policy, ports) for answer in answers]
         if any(listed):
             self.private.add(host)
-        # A local name leads to listed private addresses only, and no name to private and public.
+        # A local name must lead to listed private addresses only; no name may mix them with others.
         if not all(listed) and (any(listed) or is_local(host)):
             detail = f"{host} leads to addresses that EGRESS_ALLOW does not list at port {port}"
             raise Refused("blocked_address", detail)
@@ -80,7 +80,7 @@ class Resolver(AbstractResolver):
         number: int | None = None
         try:
             async with asyncio.timeout(self._seconds):
-                answers = await asyncio.shield(self._asked(host))
+                answers = await asyncio.shield(self._shared_lookup(host))
             if answers:
                 return answers
             text = "no address"
@@ -94,7 +94,7 @@ class Resolver(AbstractResolver):
         self._failed[host] = (loop.time() + _NEGATIVE_SECONDS, number, text)
         raise OSError(number, text)
 
-    def _asked(self, host: str) -> "asyncio.Future[list[str]]":
+    def _shared_lookup(self, host: str) -> "asyncio.Future[list[str]]":
         """The one look-up of the name, shared by all who ask meanwhile: a thread that hangs in it
         cannot be stopped, and a second look-up would hang as well."""
         asked = self._asking.get(host)

@@ -200,7 +200,7 @@ class Channel(Protocol[Config]):
         ...
 
     def recipients(self, outgoing: Outgoing[Config]) -> tuple[str, ...]:
-        """Who gets the message, each by their own delivery; `("",)` where nobody is addressed."""
+        """Who gets the message, each by a delivery of their own; `("",)` if nobody is addressed."""
         ...
 
     def request(self, outgoing: Outgoing[Config]) -> Json:

@@ -84,7 +84,7 @@ class Tokens:
                 kept = self._tokens.get(grant)
                 if kept is not None and self._now() < kept.until:
                     return kept
-                token = await _asked(grant, egress, self._now())
+                token = await _ask_for_token(grant, egress, self._now())
                 self._keep(grant, token)
                 return token
         finally:
@@ -103,7 +103,7 @@ class Tokens:
             self._tokens.popitem(last=False)
 
 
-async def _asked(grant: Grant, egress: Egress, now: float) -> Token:
+async def _ask_for_token(grant: Grant, egress: Egress, now: float) -> Token:
     try:
         reply = await egress.send("POST", grant.url, _HEADERS, grant.form)
     except DeliveryFailed as error:

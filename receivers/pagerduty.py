@@ -68,7 +68,7 @@ class PagerDutyReceiver(Receiver):
         return web.json_response(answer.body, status=answer.status)
 
     def open_alert(self, routing_key: str, dedup_key: str) -> Alert | None:
-        """The open alert of a key, of which there is one at most; None if it is resolved."""
+        """The open alert of a key, if there is one: a trigger opens another once it is resolved."""
         alerts = [
             alert
             for alert in self.alerts

@@ -173,7 +173,7 @@ class _Handler:
         self._receiver = receiver
 
     async def auth_XOAUTH2(self, server: _Server, args: list[str]) -> AuthResult:  # noqa: N802
-        """Google's and Microsoft's login, user and token in one; a refusal begins as a challenge."""
+        """Google's and Microsoft's login, user and token in one; a refusal is a challenge first."""
         try:
             text = base64.b64decode(args[1], validate=True) if len(args) > 1 else b""
         except ValueError:

@@ -14,8 +14,8 @@ EXAMPLE_SECRET = "whsec_c2lnbmluZy1zZWNyZXQtb2YtdGhlLWV4YW1wbGU="
 class WebhookReceiver(Receiver):
     """Answers `status` to what one of `secrets` has signed, 401 to all else.
 
-    Without `secrets`, it is the example's secret that counts. `seen` counts the messages by id, so
-    that one that comes again is known.
+    Without `secrets`, the example's secret is used. `seen` counts the messages by id, so that one
+    that comes again is known.
     """
 
     kind = "generic_webhook"

@@ -138,10 +138,11 @@ async def _send(talk: Conversation, request: Json, to: list[str]) -> str:
         passing = [each for each in refused if each.kind is FailureClass.TRANSIENT]
         raise DeliveryFailed((passing or refused)[0])
     said = await talk.hand_over(mime(request, accepted, utf8))
-    return "\n".join(filter(None, [said, *map(_words, refused), _without(reply_to, utf8=utf8)]))
+    remark = _reply_to_remark(reply_to, utf8=utf8)
+    return "\n".join(filter(None, [said, *map(_words, refused), remark]))
 
 
-def _without(reply_to: str | None, *, utf8: bool) -> str:
+def _reply_to_remark(reply_to: str | None, *, utf8: bool) -> str:
     """The remark that the Reply-To was left out, if it had to be; else empty."""
     if not reply_to or reply_to.isascii() or utf8:
         return ""
@@ -173,7 +174,7 @@ async def _rehearse(talk: Conversation) -> None:
     if not config.to:
         detail = "no usual recipients: without one, the test cannot tell whom it takes mail for"
         talk.done.append(Check("RCPT TO", True, detail))
-    if missing := _without(config.reply_to, utf8=utf8):
+    if missing := _reply_to_remark(config.reply_to, utf8=utf8):
         talk.done.append(Check("Reply-To", True, missing))
     await talk.reset()
     detail = "nothing was sent; only a real mail can prove that mails reach an inbox"

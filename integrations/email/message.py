@@ -77,9 +77,10 @@ def _begins(title: str, about: str, id: str) -> bool:
 
 
 def _thread(message: Message, sender: str) -> dict[str, str]:
-    """The id that all mails of one entity refer to, so that clients join them in a thread. No mail
-    has that id, as later mails do not know which one was the first. A mail without an entity refers
-    to none.
+    """The headers by which clients join the mails of one entity in a thread: all refer to one id.
+
+    No mail has that id, as later mails do not know which one was the first. A mail without an
+    entity refers to none.
     """
     if not message.entity_id:
         return {}

@@ -50,7 +50,8 @@ class Transfer:
         for block, self.is_whole in _blocks(content):
             self.protocol.write(block)
             async with asyncio.timeout(self.waits.block):
-                # As StreamWriter.drain() does; but a StreamWriter closes the transport with itself.
+                # As StreamWriter.drain() does; but a StreamWriter that is deleted closes its
+                # transport.
                 await self.protocol._drain_helper()
             if answer.done():
                 return

@@ -36,20 +36,20 @@ class Client(AsyncWebClient):
         content = b"" if given is None else compact(given)
         self.reply = await self._egress.send(http_verb, api_url, headers, content)
         return {
-            "data": _said(self.reply),
+            "data": _success_of(self.reply),
             "headers": self.reply.headers,
             "status_code": self.reply.status,
         }
 
 
-def _said(reply: Reply) -> Json:
-    said = json_object(reply) or _begun(reply.body)
+def _success_of(reply: Reply) -> Json:
+    said = json_object(reply) or _beginning_of(reply.body)
     if reply.status == 200 and said.get("ok") is True:
         return said
     raise _refused(reply, error_code(said.get("error")))
 
 
-def _begun(body: bytes) -> Json:
+def _beginning_of(body: bytes) -> Json:
     begun = _BEGINNING.match(body)
     return {"ok": True, "channel": begun[1].decode(), "ts": begun[2].decode()} if begun else {}
 

@@ -35,10 +35,10 @@ Element = Json
 
 def envelope(message: Message) -> Json:
     """The message as it is posted, with its card; if there is too much, the body is cut."""
-    room = CARD_BYTES - counted(_around(_card(message, "x"))) + counted("x")
+    room = CARD_BYTES - counted(_enclosed(_card(message, "x"))) + counted("x")
     # Characters beyond the limit of bytes cannot fit.
     body = _INDENT.sub(_kept, lines(message.body).strip())[:CARD_BYTES]
-    return _around(_card(message, cut(body, room, counted)))
+    return _enclosed(_card(message, cut(body, room, counted)))
 
 
 def _kept(indent: re.Match[str]) -> str:
@@ -52,7 +52,7 @@ def counted(made: Any) -> int:
     return json_bytes(compact(made).decode())
 
 
-def _around(card: Element) -> Json:
+def _enclosed(card: Element) -> Json:
     attachment = {
         "contentType": "application/vnd.microsoft.card.adaptive",
         "contentUrl": None,

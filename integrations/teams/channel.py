@@ -139,7 +139,8 @@ def _test_message() -> Message:
 
 
 async def _trigger(config: TeamsConfig, card: Json, egress: Egress) -> Reply:
-    """Raises DeliveryFailed unless the workflow answers a 2xx; an HTML page is no answer of its."""
+    """Raises DeliveryFailed unless the workflow answers a 2xx. An HTML page counts as an answer of
+    the workflow only if it comes with a run's id."""
     headers = {"content-type": "application/json"}
     url = config.webhook_url.get_secret_value()
     reply = await egress.send("POST", url, headers, compact(card))

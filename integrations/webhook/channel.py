@@ -162,7 +162,7 @@ def _event(type: str, at: datetime, content: Json) -> Json:
 
 
 def _content(message: Message) -> Json:
-    return _told(message) | _late(message)
+    return _fields_of(message) | _late(message)
 
 
 def _late(message: Message) -> Json:
@@ -180,7 +180,7 @@ def _late(message: Message) -> Json:
     return {**repeated, "late": late}
 
 
-def _told(message: Message) -> Json:
+def _fields_of(message: Message) -> Json:
     return {
         "id": message.delivery_id,
         "notificationId": message.notification_id,
@@ -233,7 +233,7 @@ async def _post(config: WebhookConfig, id: str, event: Json, egress: Egress) -> 
 def _refused(reply: Reply) -> DeliveryFailed:
     """A receiver is anybody's program behind anybody's proxy: of its statuses only 410 is final."""
     if reply.status == 410:
-        detail = "the receiver answered 410: it wants no more"
+        detail = "the receiver answered 410: it wants no more messages"
         return refusal(reply, detail, FailureClass.PERMANENT, endpoint_gone=True)
     if 300 <= reply.status < 400:
         return refusal(reply, f"the receiver answered {reply.status}: redirects are not followed")

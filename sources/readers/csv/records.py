@@ -188,9 +188,9 @@ class Records:
         widths = [*map(len, short)]
         alike = len(widths) > 2 and len(set(widths)) == 1 and widths[0] > 1
         fit_together = alike and 2 * widths[0] - 1 == self._header.width
-        if alike and (not fit_together or len({_form(cells[0]) for cells in short}) == 1):
+        if alike and (not fit_together or len({_pattern_of(cells[0]) for cells in short}) == 1):
             return
-        for number in _broken(widths, self._header.width):
+        for number in _joining(widths, self._header.width):
             if good.pop(first + number, None) is not None:
                 yield self._other_width(first + number, widths[number])
 
@@ -205,7 +205,7 @@ class Records:
         return len(fields) < self._header.width
 
     def _without_tail(self, fields: list[str]) -> list[str]:
-        """The fields without empty cells beyond the header, which a delimiter at the end makes."""
+        """The fields without the empty cells beyond the header that a closing delimiter makes."""
         width = len(self._columns)
         return fields if any(map(str.strip, fields[width:])) else fields[:width]
 
@@ -242,7 +242,7 @@ class Records:
         raise BadInput("csv_field_too_large", detail, **place)
 
 
-def _broken(widths: list[int], width: int) -> set[int]:
+def _joining(widths: list[int], width: int) -> set[int]:
     """Which of consecutive records, with so many cells each, join to one record of that width."""
     found: set[int] = set()
     for start in range(len(widths)):
@@ -255,6 +255,6 @@ def _broken(widths: list[int], width: int) -> set[int]:
     return found
 
 
-def _form(cell: str) -> str:
+def _pattern_of(cell: str) -> str:
     """The cell with each run of letters as `a` and each run of digits as `0`."""
     return _LETTERS.sub("a", _DIGITS.sub("0", cell))

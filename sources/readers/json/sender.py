@@ -22,7 +22,7 @@ _STATUS, _ERROR, _SUCCESS = "__status", "__error", "success"
 def failure_of(members: Mapping[str, Any]) -> str | None:
     """The sender's words, if the members of an envelope report a failure; else None."""
     errors = [words for name in _ERRORS for words in _texts(members.get(name))]
-    return _said(members.get("status"), errors, [members.get(name) for name in _WORDS])
+    return _failure_words(members.get("status"), errors, [members.get(name) for name in _WORDS])
 
 
 def failure_in(record: Mapping[str, Any]) -> str | None:
@@ -30,7 +30,7 @@ def failure_in(record: Mapping[str, Any]) -> str | None:
     status, error = record.get(_STATUS), record.get(_ERROR)
     if error is None and (status is None or status == _SUCCESS):  # the usual case
         return None
-    return _said(status, [*_texts(error)], [])
+    return _failure_words(status, [*_texts(error)], [])
 
 
 def has_failures(records: pl.DataFrame) -> bool:
@@ -39,7 +39,7 @@ def has_failures(records: pl.DataFrame) -> bool:
     return _ERROR in records.columns or (statuses is not None and (statuses != _SUCCESS).any())
 
 
-def _said(status: Any, errors: list[str], words: list[Any]) -> str | None:
+def _failure_words(status: Any, errors: list[str], words: list[Any]) -> str | None:
     failed = isinstance(status, str) and _FAILED.fullmatch(status.strip())
     if not errors and not failed:
         return None

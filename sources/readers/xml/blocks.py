@@ -32,7 +32,7 @@ from sources.readers.xml.stream import Document, elements, local_name, pieces_of
 BLOCK_BYTES = 2**21
 FRAGMENT_BYTES = 2**14  # enough to pay for a parser, few enough not to lose much to one odd record
 
-_PATIENCE = 64  # times FRAGMENT_BYTES without a longer run of regular records, then lxml takes over
+_PATIENCE = 64  # times FRAGMENT_BYTES; past that, regular runs are too rare, and lxml takes over
 _BEHIND = 2  # columns by which libxml2 may name a place behind a tag
 _PAD = 2**16
 _PAD_END = b"<_/>"  # ends a piece of padding, as libxml2 bounds the length of one text

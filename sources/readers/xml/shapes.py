@@ -138,7 +138,7 @@ class Shapes:
             self._seen.add(key)
 
     def read(self, text: bytes, at: int, end: int) -> Run | None:
-        """The run of regular records that begins at `at`; None if the next record is none."""
+        """The run of regular records that begins at `at`; None if the next record is irregular."""
         if not self._known:
             return None
         rows = self._compiled().findall(text, at, end)
