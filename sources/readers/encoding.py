@@ -88,8 +88,9 @@ def detect(stream: BinaryIO, declared: str) -> Encoding:
         raise BadInput("encoding_invalid", detail, offset=first, line=_line(stream, first))
     if _is_mostly_utf8(stream):
         line = _line(stream, first)
-        warning = f"the file is UTF-8 except some bytes, the first at offset {first}, line {line}"
-        return Encoding(UTF8, warning=f"{warning}; their records are rejected", damaged=True)
+        place = f"the first at offset {first} in line {line}"
+        warning = f"the file is UTF-8 except for some bytes, {place}; their records are rejected"
+        return Encoding(UTF8, warning=warning, damaged=True)
     for name in names:
         if name != UTF8 and _first_invalid(stream, Encoding(name)) is None:
             return Encoding(name)
