@@ -1,4 +1,4 @@
-"""Where a tenant's URL may lead: one strict reading of it, the same at save and at every send.
+"""Where a tenant's URL may lead: one strict reading, the same when it is saved and when it is used.
 
 Stricter than any client: whatever two parsers might read in two ways is refused. Names are judged
 here, their addresses when they are dialled (egress/http.py).

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 
-_LINE = 72  # of quoted-printable, which may have 76: a mark at its end, `=46` for an F at its start
+_LINE = 72  # of the 76 of quoted-printable: a line may end in `=`, and an F at its start be `=46`
 _ODD = re.compile(rb"[^\t -<>-~]|[\t ]$")
 _PIECE = re.compile(rb".{1,%d}(?<!=)(?<!=.)" % _LINE, re.DOTALL)  # never within an `=XX`
 

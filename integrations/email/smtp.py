@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
 _CLOSING = 421
-_UNKNOWN = (500, 502)  # what a server says to EHLO that has never heard of it (RFC 5321 4.1.4)
+_UNKNOWN = (500, 502)  # what a server that does not know EHLO answers to it (RFC 5321 4.1.4)
 
 Answer = TypeVar("Answer")
 
@@ -61,7 +61,7 @@ class Conversation:
         from aiosmtplib import SMTPException, SMTPResponseException
 
         try:
-            token = await self._token(egress)  # first: no server waits while it is asked for
+            token = await self._token(egress)  # first, so that no server has to wait for it
             async with asyncio.timeout(self.waits.before) as self._before:
                 await self._connect(egress, context)
                 if self.config.security == "starttls":

@@ -62,7 +62,7 @@ class PagerDutyConfig(ChannelConfig):
 
     severity: SeveritySetting = Field(
         Severity.INFO,
-        alias="defaultSeverity",  # as the platform has it; `severity` in what was saved before
+        alias="defaultSeverity",  # the platform's name; configs saved before have `severity`
         validation_alias=AliasChoices("defaultSeverity", "severity"),
     )
     integration_key: Annotated[SecretStr, _KEY]

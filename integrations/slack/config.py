@@ -131,7 +131,7 @@ class SlackConfig(ChannelConfig):
 
 
 class SlackOptions(ChannelOptions):
-    """`channel` gets all that the notification channel is told, whatever the event's type."""
+    """`channel` gets all messages of the notification channel, whatever the event's type."""
 
     channel: ChannelName | None = None
 

@@ -54,7 +54,7 @@ KINDS = {
     **dict.fromkeys(("ratelimited", "rate_limited"), FailureClass.THROTTLED),
 }
 ADVICE = {error: advice for advice, errors in _TO_MEND.items() for error in errors.split()}
-PARTLY_DONE = frozenset({"internal_error", "fatal_error"})  # as Slack says of them
+PARTLY_DONE = frozenset({"internal_error", "fatal_error"})  # may be so, as Slack documents
 
 
 def kind_of(error: str | None, status: int) -> FailureClass | None:

@@ -17,7 +17,7 @@ TOLERANCE_SECONDS = 300
 
 
 def new_secret() -> str:
-    """A random secret of 32 bytes, as its receiver is shown it."""
+    """A new random secret of 32 bytes, in the form that its receiver is shown."""
     return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
