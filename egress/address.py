@@ -23,8 +23,9 @@ def _v6(*blocks: str) -> tuple[IPv6Network, ...]:
     return tuple(IPv6Network(block) for block in blocks)
 
 
-# Nobody's server: not even the operator can list these. Link-local holds the metadata services of
-# AWS, GCP, Azure, Oracle and Scaleway; the single addresses are Azure's, Alibaba's and Oracle's.
+# Addresses that are never called, not even if the operator lists them. Link-local holds the
+# metadata services of AWS, GCP, Azure, Oracle and Scaleway; the single addresses are those of
+# Alibaba, Azure and Oracle.
 _V4_NEVER = _v4(
     "0.0.0.0/8",
     "100.100.100.200/32",
@@ -63,7 +64,7 @@ _SHORTEST_PREFIX = {4: 8, 6: 7}  # 10.0.0.0/8, fc00::/7
 
 
 def address(literal: str) -> Address:
-    """The address that a literal leads to: an IPv4-mapped one is IPv4. Raises ValueError."""
+    """The address that a literal leads to; an IPv4-mapped one becomes IPv4. Raises ValueError."""
     found = ip_address(literal)
     if isinstance(found, IPv6Address):
         if found.scope_id is not None:
@@ -73,7 +74,7 @@ def address(literal: str) -> Address:
 
 
 def is_public(found: Address) -> bool:
-    """Whether it can be the address of a server of the internet."""
+    """Whether it can be the address of a server on the public internet."""
     if isinstance(found, IPv4Address):
         return not _inside(found, _V4_NEVER + _V4_SPECIAL)
     return (
@@ -106,8 +107,8 @@ def _inside(found: Address, blocks: Iterable[Network]) -> bool:
 class Policy:
     """What the operator allows: private networks, each at one port, and ports of public servers.
 
-    `own` are the servers of this service, and `own_names` theirs as we call them: never called,
-    even where the operator lists them.
+    `own` are the addresses of this service's own servers, and `own_names` their names: they are
+    never called, even where the operator lists them.
     """
 
     private: tuple[tuple[Network, int], ...] = ()
@@ -117,9 +118,9 @@ class Policy:
 
     @classmethod
     def parse(cls, text: str) -> "Policy":
-        """From EGRESS_ALLOW: `10.0.0.0/8:443, [fd00::/8]:443, *:8443`, parted by commas.
+        """From EGRESS_ALLOW: `10.0.0.0/8:443, [fd00::/8]:443, *:8443`, separated by commas.
 
-        Raises ValueError that names the entry.
+        Raises a ValueError that names the bad entry.
         """
         private: list[tuple[Network, int]] = []
         ports = {443}
@@ -137,7 +138,7 @@ class Policy:
 
     @property
     def plain_ports(self) -> frozenset[int]:
-        """Where http can only reach what the operator lists: no public server is called there."""
+        """Ports where http reaches only listed servers, as no public one is called at them."""
         return self.private_ports - self.ports
 
     def lists(self, found: Address, port: int) -> bool:
@@ -154,7 +155,7 @@ def _holds(destinations: Iterable[tuple[Network, int]], found: Address, port: in
 
 
 def around(literal: str) -> tuple[Network, ...]:
-    """Where a server that listens at this address is reached from here. Raises ValueError."""
+    """The networks where a server that listens at this address is reached. Raises ValueError."""
     found = address(literal)
     if found.is_loopback or found.is_unspecified:
         return _LOOPBACK

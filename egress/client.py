@@ -33,7 +33,7 @@ TOTAL_SECONDS = 15.0
 
 _DEFAULTS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "FireLater-Integrations"}
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
-# What the connection itself decides, and what would have an answer packed.
+# Headers that the connection itself sets, and those that would have an answer compressed.
 _FRAMING = re.compile(
     r"accept-encoding|connection|content-length|expect|host|keep-alive|proxy-.*|te|trailer"
     r"|transfer-encoding|upgrade"
@@ -44,7 +44,7 @@ _FRAMING = re.compile(
 class Reply:
     """What a server answered; header names are lower case, the body is cut at BODY_BYTES.
 
-    `private`: it came from a destination of EGRESS_ALLOW, whose bodies nobody is shown.
+    `private`: it came from a private destination of EGRESS_ALLOW, so its body is not shown.
     """
 
     status: int
@@ -54,7 +54,7 @@ class Reply:
 
 
 class _Target(NamedTuple):
-    """A URL that may be called; `listed`: by its address, to a destination of EGRESS_ALLOW."""
+    """A URL that may be called; `listed`: its host is a private address of EGRESS_ALLOW."""
 
     canonical: str
     url: yarl.URL
@@ -63,10 +63,10 @@ class _Target(NamedTuple):
 
 
 class Egress:
-    """One process's way out, for all its tenants: it keeps no cookies. Made by `egress`.
+    """The way out of one process, for all its tenants, so it keeps no cookies. Made by `egress`.
 
-    `session` is for clients that make their own requests: it guards what they dial, but not how
-    they write their URLs, which is for `check`. `total` is how many seconds a call may take.
+    `session` is for clients that make their own requests: it guards the addresses that they dial,
+    but not how they write their URLs, which `check` does. A call may take `total` seconds.
     """
 
     def __init__(
@@ -78,12 +78,12 @@ class Egress:
         route: Route,
     ) -> None:
         self.session = session
-        self.trust = route.trust  # whose certificates are believed
+        self.trust = route.trust  # the certificate authorities that are trusted
         self._policy = policy
         self._resolver = resolver
         self._tunnels = Tunnels(policy, route, SMTP_PORTS)
         self._way = ", through the operator's proxy" if route.proxy else ""
-        self.total = total  # seconds that a call may take
+        self.total = total
         self._target = lru_cache(4_096)(self._parse)
 
     def check(self, url: str) -> str:
@@ -102,8 +102,8 @@ class Egress:
     ) -> Reply:
         """One request, and no redirects followed. Raises DeliveryFailed where no answer came.
 
-        `whole`: part of a body is no answer either, where bodies have a say in what it means.
-        `repeatable`: it may reach the server twice (egress.reuse).
+        `whole`: part of a body counts as no answer, unless the status alone says what it means.
+        `repeatable`: the request may reach the server twice (see egress.reuse).
         """
         _check_headers(headers)
         with translated("the URL"):
@@ -125,7 +125,7 @@ class Egress:
                     )
                     await read_most(response, BODY_BYTES, body)
             except (aiohttp.ClientError, OSError):
-                if response is None or (whole and not _says_all(response.status)):
+                if response is None or (whole and not _status_decides(response.status)):
                     raise
             finally:
                 if response is not None:
@@ -136,7 +136,7 @@ class Egress:
     async def open_socket(self, host: str, port: int) -> socket.socket:
         """A connected socket to a mail server, not blocking. Raises DeliveryFailed.
 
-        Public servers are called at the ports of SMTP only, private ones where EGRESS_ALLOW says.
+        Public servers are called at the ports of SMTP only, private ones as EGRESS_ALLOW lists.
         """
         with translated(host + self._way):
             name = parse_host(host)
@@ -144,7 +144,7 @@ class Egress:
                 async with asyncio.timeout(self.total / 3):
                     answers = await self._answers(name, port)
                     return await self._dial(answers, port)
-            except OSError as error:  # nothing was said yet, whatever it is
+            except OSError as error:  # whatever it is, nothing was sent yet
                 why = error.strerror or "not in time"
                 detail = f"{name}{self._way}: no connection: {why}"
                 is_late = isinstance(error, TimeoutError)
@@ -152,14 +152,14 @@ class Egress:
                 raise DeliveryFailed(failure) from None
 
     def lists(self, literal: str, port: int) -> bool:
-        """Whether a dialled address is a private destination of EGRESS_ALLOW; a name that the proxy
-        resolved is none."""
+        """Whether a dialled address is a private destination of EGRESS_ALLOW; never so for a name
+        that the proxy resolved."""
         return is_literal(literal) and self._policy.lists(address(literal), port)
 
     def _parse(self, url: str) -> _Target:
         canonical = parse_target(url, self._policy)
         parts = urlsplit(canonical)
-        # As it is written: Teams signs its URLs with %2F in them.
+        # Not encoded anew: Teams signs its URLs with %2F in them.
         written = yarl.URL(canonical, encoded=True)
         host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
         return _Target(canonical, written, host, self.lists(host, port))
@@ -183,8 +183,8 @@ class Egress:
         return target.host in self._resolver.private or target.listed
 
 
-def _says_all(status: int) -> bool:
-    """Whether no vendor's body makes a success of it, or something final."""
+def _status_decides(status: int) -> bool:
+    """Whether the status alone decides: no vendor's body makes it a success or a final refusal."""
     return status in (401, 403, 429) or 300 <= status < 400 or status >= 500
 
 
@@ -198,20 +198,21 @@ def is_header(name: str) -> bool:
 
 
 def frames(header: str) -> bool:
-    """Whether it is for the connection to say, not for who sends."""
+    """Whether the connection itself sets this header, so that no caller may."""
     return _FRAMING.fullmatch(header.lower()) is not None
 
 
 @lru_cache(1_024)
-def _is_free(header: str) -> bool:
-    """Whether it is for who sends to set."""
+def _may_be_set(header: str) -> bool:
+    """Whether a caller may set this header."""
     return is_header(header) and not frames(header)
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:
-    """Refuse what would change the frame of the request, or add a header of its own."""
+    """Raises DeliveryFailed for headers that would change the frame of the request, or smuggle in
+    another header."""
     for name, value in headers.items():
-        if not _is_free(name):
+        if not _may_be_set(name):
             why = f"the header {name!r} cannot be set"
         elif not (value.isascii() and value.isprintable()):
             why = f"the header {name} has line breaks or other characters that it cannot have"
@@ -221,9 +222,9 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds that the server asks to wait, as RFC 9110 §10.2.3 has it: a number or a date.
+    """Seconds that the server asks to wait (RFC 9110 §10.2.3), given as a number or a date.
 
-    None if it does not say, or nothing that can be read; from 0 to LATEST_SECONDS.
+    From 0 to LATEST_SECONDS; None if the header is missing or cannot be read.
     """
     value = headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
@@ -245,10 +246,10 @@ async def egress(
     total: float = TOTAL_SECONDS,
     lookup: Lookup = system_lookup,
 ) -> AsyncIterator[Egress]:
-    """Open the door as EGRESS_ALLOW says. `own`: `host:port` of our own servers, never called.
+    """Open the way out as EGRESS_ALLOW says. `own`: `host:port` of our own servers, never called.
 
-    A call takes `total` seconds at most, connecting a third of it. Raises ValueError that names
-    an entry of EGRESS_ALLOW that is none, or what is wrong with the route.
+    A call takes `total` seconds at most, connecting a third of it. Raises a ValueError that names
+    a bad entry of EGRESS_ALLOW.
     """
     route = route or Route()
     policy = await opened(allow, own, lookup)
@@ -267,21 +268,22 @@ async def egress(
 
 
 async def opened(allow: str, own: Iterable[str], lookup: Lookup = system_lookup) -> Policy:
-    """What EGRESS_ALLOW allows, but for our own servers. Raises ValueError that names an entry."""
-    servers = tuple(_parted(server) for server in own)
+    """The policy of EGRESS_ALLOW, which excludes our own servers. Raises a ValueError that names a
+    bad entry."""
+    servers = tuple(_host_and_port(server) for server in own)
     names = frozenset((host.lower(), port) for host, port in servers)
-    return replace(Policy.parse(allow), own=await _reached(servers, lookup), own_names=names)
+    return replace(Policy.parse(allow), own=await _networks_of(servers, lookup), own_names=names)
 
 
-def _parted(server: str) -> tuple[str, int]:
+def _host_and_port(server: str) -> tuple[str, int]:
     host, _, port = server.rpartition(":")
     return host.strip("[]"), int(port)
 
 
-async def _reached(
+async def _networks_of(
     own: Iterable[tuple[str, int]], lookup: Lookup
 ) -> tuple[tuple[Network, int], ...]:
-    """Where our own servers are reached; one without an address yet is reached nowhere."""
+    """The networks and ports of our own servers; one whose name has no address yet has none."""
     reached: list[tuple[Network, int]] = []
     for host, port in own:
         literals: Iterable[str] = [host]

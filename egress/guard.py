@@ -1,7 +1,7 @@
-"""Where a tenant's URL may lead: one strict reading of it, the same at save and at every send.
+"""Where a tenant's URL may lead: one strict reading, the same when it is saved and when it is used.
 
-Stricter than any client: whatever two parsers might read in two ways is refused (HARDENING of the
-platform, §2). Names are judged here; their addresses when they are dialled (egress/http.py).
+Stricter than any client: whatever two parsers might read in two ways is refused. Names are judged
+here, their addresses when they are dialled (egress/http.py).
 """
 
 import re
@@ -30,15 +30,15 @@ _LOCAL = re.compile(
     r"[^.]+|.*\.(corp|home|home\.arpa|internal|intranet|invalid|lan|local|localdomain|localhost"
     r"|private|svc)"
 )
-# Never, whatever EGRESS_ALLOW says: this machine itself, whose addresses an operator may list but
-# not leave to a name, and metadata services, whose addresses cannot be listed.
+# Names that are never called, whatever EGRESS_ALLOW says: those of this machine, which an operator
+# may list by address only, and those of metadata services, whose addresses cannot be listed.
 _METADATA = re.compile(r"metadata(\.google\.internal)?|instance-data(\.ec2\.internal)?")
 _LOOPBACK = re.compile(r"(.*\.)?localhost|ip6-(localhost|loopback)")
-_NOBODY = re.compile(rf"{_LOOPBACK.pattern}|(.*\.)?localdomain|{_METADATA.pattern}")
+_NEVER = re.compile(rf"{_LOOPBACK.pattern}|(.*\.)?localdomain|{_METADATA.pattern}")
 
 
 class Refused(Exception):
-    """The guard says no. `detail` names the host at most: paths and queries can be secrets."""
+    """The guard's refusal. `detail` names the host at most, as paths and queries can be secrets."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(f"{code}: {detail}")
@@ -56,24 +56,25 @@ def parse_target(url: str, policy: Policy) -> str:
     explicit = "" if port == DEFAULT_PORTS[scheme] else f":{port}"
     bracketed = f"[{host}]" if ":" in host else host
     canonical = f"{scheme}://{bracketed}{explicit}{path}"
-    _agree(canonical, bracketed, port)
+    _check_agreement(canonical, bracketed, port)
     return canonical
 
 
 def check_server(host: str, port: int, policy: Policy) -> None:
-    """A mail server that may be called, as far as its name says. Raises Refused."""
+    """Raises Refused if this mail server must not be called, as far as its name and port tell."""
     name = parse_host(host)
     _judge_name(name, port, policy)
     if is_literal(name):
         permit(name, port, policy, SMTP_PORTS)
     elif port not in SMTP_PORTS | policy.private_ports:
-        raise Refused("port_not_allowed", _unlisted(f"port {port} is not allowed"))
+        raise Refused("port_not_allowed", _with_remedy(f"port {port} is not allowed"))
 
 
 def permit(literal: str, port: int, policy: Policy, ports: frozenset[int] | None = None) -> bool:
-    """Let an address be dialled, or raise Refused. True: it is a private one that is listed.
+    """Raises Refused if the address must not be dialled. Returns whether it is a private one that
+    EGRESS_ALLOW lists.
 
-    `ports` are those of public addresses, where they are not the policy's.
+    `ports` are allowed at public addresses, instead of the policy's.
     """
     try:
         found = address(literal)
@@ -83,9 +84,9 @@ def permit(literal: str, port: int, policy: Policy, ports: frozenset[int] | None
         return True
     if not is_public(found):
         why = f"{literal} is not a public address"
-        raise Refused("blocked_address", _unlisted(why) if is_listable(found) else why)
+        raise Refused("blocked_address", _with_remedy(why) if is_listable(found) else why)
     if port not in (policy.ports if ports is None else ports):
-        raise Refused("port_not_allowed", _unlisted(f"port {port} is not allowed"))
+        raise Refused("port_not_allowed", _with_remedy(f"port {port} is not allowed"))
     return False
 
 
@@ -100,24 +101,24 @@ def parse_host(bare: str) -> str:
         return _parse_v4(host)
     if len(name) > 253 or not all(map(_is_label, labels)):
         raise Refused("url_malformed", "the host is not a domain name")
-    if _NOBODY.fullmatch(name):
-        raise Refused("local_name", _nobody(name))
+    if _NEVER.fullmatch(name):
+        raise Refused("local_name", _why_never(name))
     return name
 
 
-def _nobody(name: str) -> str:
+def _why_never(name: str) -> str:
     if _METADATA.fullmatch(name):
         return f"{name} is a name of a metadata service, which is never called"
     such = ", such as 127.0.0.1" if _LOOPBACK.fullmatch(name) else ""
-    return _unlisted(
+    return _with_remedy(
         f"{name} cannot be called by name, since such names mean this machine or its own network;"
         f" give the host's address instead{such}"
     )
 
 
-def _unlisted(refusal: str) -> str:
-    """The refusal with its way out, which only who runs this service can take."""
-    return f"{refusal}; who runs this service may list address and port in EGRESS_ALLOW"
+def _with_remedy(refusal: str) -> str:
+    """The refusal with the way out that only the operator of this service can take."""
+    return f"{refusal}; the operator of this service may list address and port in EGRESS_ALLOW"
 
 
 def is_local(host: str) -> bool:
@@ -172,9 +173,8 @@ def _to_ascii(host: str) -> str:
     if len(lower) != len(host) or any(
         low.isascii() and not char.isascii() for low, char in zip(lower, host, strict=True)
     ):
-        raise Refused(
-            "unicode_host", "the host has letters that turn into ASCII"
-        )  # the Kelvin sign
+        # As the Kelvin sign does.
+        raise Refused("unicode_host", "the host has letters that turn into ASCII")
     try:
         return idna.encode(lower, strict=True).decode()
     except idna.IDNAError:
@@ -215,7 +215,8 @@ def _parse_port(text: str | None, scheme: str) -> int:
 
 
 def _judge_name(host: str, port: int, policy: Policy) -> None:
-    """A local name may be one of a listed server, as far as can be said before it is resolved."""
+    """Raises Refused for this service's own servers, and for local names at ports that EGRESS_ALLOW
+    does not list. Other local names are judged again by their addresses."""
     if (host, port) in policy.own_names:
         raise Refused("blocked_address", f"{host} is a server of this service")
     if is_local(host) and port not in policy.private_ports:
@@ -226,7 +227,7 @@ def _judge_name(host: str, port: int, policy: Policy) -> None:
 def _judge(scheme: str, host: str, port: int, policy: Policy) -> None:
     _judge_name(host, port, policy)
     if port not in policy.ports | policy.private_ports | {DEFAULT_PORTS[scheme]}:
-        raise Refused("port_not_allowed", _unlisted(f"port {port} is not allowed"))
+        raise Refused("port_not_allowed", _with_remedy(f"port {port} is not allowed"))
     open_ports = policy.ports | {DEFAULT_PORTS[scheme]}
     listed = permit(host, port, policy, open_ports) if is_literal(host) else False
     plain_ports = policy.private_ports if is_local(host) else policy.plain_ports
@@ -234,8 +235,8 @@ def _judge(scheme: str, host: str, port: int, policy: Policy) -> None:
         raise Refused("scheme_not_allowed", "only https is allowed")
 
 
-def _agree(canonical: str, host: str, port: int) -> None:
-    """Hold the parsers that come later to this reading."""
+def _check_agreement(canonical: str, host: str, port: int) -> None:
+    """Raises Refused unless the parsers that read the URL later agree with this reading."""
     ours, theirs = urlsplit(canonical), httpx.URL(canonical)
     default = DEFAULT_PORTS[ours.scheme]
     readings = {

@@ -1,6 +1,9 @@
-"""The guarded connection: names are resolved once and all their answers judged, and so is the
-address that is dialled. aiohttp alone: httpx's own pool is ten times slower, and httpx over aiohttp
-takes a fifth of the time of a send (docs/decisions/egress.md)."""
+"""The guarded connection: a name is resolved once, and all its addresses are judged; the one that
+is dialled is judged again.
+
+aiohttp is used alone: httpx's own pool is ten times slower, and httpx over aiohttp takes a fifth of
+the time of a send (docs/decisions/egress.md).
+"""
 
 import asyncio
 import errno
@@ -29,7 +32,7 @@ def system_lookup(name: str) -> list[str]:
 
 
 class Resolver(AbstractResolver):
-    """Resolves in threads of its own; refuses a name if any of its answers is bad.
+    """Resolves names in threads of its own; refuses a name if any of its addresses is bad.
 
     `by_proxy`: public names are left as they are, for the proxy to resolve.
     """
@@ -39,7 +42,7 @@ class Resolver(AbstractResolver):
     ) -> None:
         self._policy = policy
         self._lookup = lookup
-        self._seconds = seconds  # that a name may take
+        self._seconds = seconds  # that resolving a name may take
         self._by_proxy = by_proxy
         self._threads = ThreadPoolExecutor(64, "egress-dns")
         self._asking: dict[str, asyncio.Future[list[str]]] = {}
@@ -63,7 +66,7 @@ class Resolver(AbstractResolver):
         listed = [permit(answer, port, self._policy, ports) for answer in answers]
         if any(listed):
             self.private.add(host)
-        # A name of local networks leads inside or nowhere, and no name leads to both.
+        # A local name must lead to listed private addresses only; no name may mix them with others.
         if not all(listed) and (any(listed) or is_local(host)):
             detail = f"{host} leads to addresses that EGRESS_ALLOW does not list at port {port}"
             raise Refused("blocked_address", detail)
@@ -77,12 +80,12 @@ class Resolver(AbstractResolver):
         number: int | None = None
         try:
             async with asyncio.timeout(self._seconds):
-                answers = await asyncio.shield(self._asked(host))
+                answers = await asyncio.shield(self._shared_lookup(host))
             if answers:
                 return answers
             text = "no address"
         except TimeoutError:
-            # With its number, OSError is a TimeoutError that aiohttp takes for one of a name.
+            # With this number the OSError is a TimeoutError, and aiohttp says that the name failed.
             number, text = errno.ETIMEDOUT, f"no answer in {self._seconds:g} s"
         except OSError as error:
             text = error.strerror or str(error)
@@ -91,9 +94,9 @@ class Resolver(AbstractResolver):
         self._failed[host] = (loop.time() + _NEGATIVE_SECONDS, number, text)
         raise OSError(number, text)
 
-    def _asked(self, host: str) -> "asyncio.Future[list[str]]":
-        """The name's one look-up, for all who ask meanwhile: a thread that hangs in it cannot be
-        stopped, and another would hang beside it."""
+    def _shared_lookup(self, host: str) -> "asyncio.Future[list[str]]":
+        """The one look-up of the name, shared by all who ask meanwhile: a thread that hangs in it
+        cannot be stopped, and a second look-up would hang as well."""
         asked = self._asking.get(host)
         if asked is None:
             loop = asyncio.get_running_loop()
@@ -105,7 +108,7 @@ class Resolver(AbstractResolver):
     def _end(self, host: str, ended: "asyncio.Future[list[str]]") -> None:
         del self._asking[host]
         if not ended.cancelled():
-            ended.exception()  # seen, should nobody wait for it any more
+            ended.exception()  # marked as seen, in case nobody waits for it any more
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -123,7 +126,8 @@ def _result(name: str, answer: str, port: int) -> ResolveResult:
 
 
 def guarded_socket(policy: Policy, ports: frozenset[int] | None = None) -> Callable[..., Any]:
-    """A socket factory that looks at the address to be dialled: URLs with one skip the resolver."""
+    """A socket factory that judges the address to be dialled, as a URL with an address skips the
+    resolver."""
 
     def make(info: tuple[Any, ...]) -> socket.socket:
         note_dial()
@@ -137,8 +141,8 @@ def guarded_socket(policy: Policy, ports: frozenset[int] | None = None) -> Calla
 
 
 async def read_most(response: aiohttp.ClientResponse, most: int, body: bytearray) -> None:
-    """Add the raw body to `body`, up to `most` bytes, as it comes; of a longer one no more is read,
-    its connection closed."""
+    """Add the raw body to `body` as it comes, up to `most` bytes; if it is longer, close the
+    connection."""
     async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > most:

@@ -1,4 +1,4 @@
-"""Nothing that libraries say of requests gets into logs: it would show URLs, headers, bodies."""
+"""Keep what libraries log of requests out of our logs: it would show URLs, headers and bodies."""
 
 import logging
 
@@ -6,7 +6,7 @@ _TALKATIVE = ("aiohttp", "aiosmtplib", "httpcore", "httpx", "slack_sdk")
 
 
 def quieten() -> None:
-    """The libraries that talk to vendors log from WARNING on, whatever level the rest logs at."""
+    """Let the libraries that talk to vendors log from WARNING on, whatever level the rest has."""
     for name in _TALKATIVE:
         logger = logging.getLogger(name)
         logger.setLevel(max(logger.level, logging.WARNING))

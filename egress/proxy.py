@@ -1,7 +1,7 @@
 """The operator's HTTP proxy: a tunnel through it to an address that the guard let pass.
 
-CONNECT (RFC 9110 §9.3.6) with the address instead of the name, so that nobody resolves it a second
-time; TLS, its SNI and the Host header are spoken within, by the name, as without a proxy.
+CONNECT (RFC 9110 §9.3.6) is sent with the address instead of the name, so that nobody resolves it
+a second time. Inside the tunnel, TLS, its SNI and the Host header use the name, as without a proxy.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class Tunnel(socket.socket):
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """Where it is, and what it is told about us; it alone is told that."""
+    """The proxy's address, and our credentials, which are sent to it alone."""
 
     host: str
     port: int
@@ -42,14 +42,16 @@ class Proxy:
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """From EGRESS_PROXY. Raises ValueError that does not repeat it: it may hold a password."""
+        """From EGRESS_PROXY. The ValueError raised does not quote it, as it may hold a password."""
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
         except ValueError:
             host = port = None
         if not (host and port and parts.scheme == "http") or parts.path.strip("/") or parts.query:
-            raise ValueError("EGRESS_PROXY: write http://user:password@host:port (%XX for marks)")
+            raise ValueError(
+                "EGRESS_PROXY: write http://user:password@host:port, special characters as %XX"
+            )
         if parts.username is None:
             return cls(host, port)
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
@@ -57,7 +59,7 @@ class Proxy:
 
     async def connect(self, host: str, port: int) -> Tunnel:
         """A socket, not blocking, that leads to the address (or to a name, for the proxy to
-        resolve). Raises OSError that says what the proxy did; nothing was said to the server then.
+        resolve). Raises an OSError that says what the proxy did; the server was sent nothing then.
         """
         wire = await self._reached()
         try:
@@ -79,7 +81,7 @@ class Proxy:
             wire = await aiohappyeyeballs.start_connection(
                 found, happy_eyeballs_delay=0.25, socket_factory=_tunnel
             )
-        except (OSError, UnicodeError) as error:  # the second for names that cannot be one
+        except (OSError, UnicodeError) as error:  # UnicodeError: the host cannot be a name
             why = getattr(error, "strerror", None) or error
             raise _failed(f"no connection to it: {why}") from None
         assert isinstance(wire, Tunnel), "not made here"
@@ -108,7 +110,7 @@ def _tunnel(info: tuple[Any, ...]) -> Tunnel:
 
 
 async def _head(wire: socket.socket) -> bytes:
-    """The answer to CONNECT, and not a byte of what follows: a mail server speaks first."""
+    """The answer to CONNECT, and not a byte of what follows it, as a mail server speaks first."""
     head = bytearray()
     while not head.endswith((b"\r\n\r\n", b"\n\n")):
         byte = await asyncio.get_running_loop().sock_recv(wire, 1)

@@ -1,4 +1,4 @@
-"""Requests over connections that lay ready, which the other side may be closing at that moment."""
+"""Requests over reused connections, which the server may be closing at that moment."""
 
 from contextvars import ContextVar
 from typing import Any
@@ -7,13 +7,13 @@ import aiohttp
 
 from egress.guard import Refused
 
-# The connections that a request has made. A session's tracing would tell of those that it found
-# ready, and take an eighth of a delivery's CPU time.
+# The connections that the current request has opened. aiohttp's tracing would tell of those that it
+# reuses, but takes an eighth of a delivery's CPU time.
 _dials: ContextVar[list[None] | None] = ContextVar("_dials", default=None)
 
 
 def note_dial() -> None:
-    """To be called for each connection that is made, in the context of its request."""
+    """To be called for each connection that is opened, in the context of its request."""
     made = _dials.get()
     if made is not None:
         made.append(None)
@@ -22,11 +22,14 @@ def note_dial() -> None:
 async def request(
     session: aiohttp.ClientSession, method: str, url: Any, *, repeatable: bool, **options: Any
 ) -> aiohttp.ClientResponse:
-    """One request. Where a connection breaks that lay ready, before the answer's head is whole,
-    most often the server had closed it (HTTP/1.1 lets it, at any time): a `repeatable` request, of
-    which the receiver knows a repetition, goes out again at once. Not twice, by RFC 9110 §9.2.2:
-    it may be the request that breaks them. If the repetition is not even sent, it is the first one
-    whose failure is told, as that may have arrived."""
+    """Send one request, and once more if the reused connection that it was sent on breaks.
+
+    If that happens before the answer's head is whole, the server had most often closed the
+    connection, as HTTP/1.1 allows at any time. A `repeatable` request, whose receiver recognises a
+    repetition, is then sent again at once; but only once (RFC 9110 §9.2.2), as the request itself
+    may be what breaks connections. If the repetition cannot be sent, the first failure is raised,
+    as the first request may have arrived.
+    """
     made: list[None] = []
     _dials.set(made)
     try:

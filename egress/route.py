@@ -1,4 +1,4 @@
-"""How calls leave: straight, or through the operator's proxy; and whose certificates count."""
+"""How calls leave: directly or through the operator's proxy; and which certificates are trusted."""
 
 import ssl
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ from typing import Self
 from egress.proxy import Proxy
 
 UNCHECKED = (
-    "EGRESS_PROXY_RESOLVES: the proxy resolves the names of tenants' URLs. That they do not lead to"
-    " private addresses, to metadata services or to this service's own servers is not checked here;"
-    " the proxy must refuse those"
+    "EGRESS_PROXY_RESOLVES: the proxy resolves the names of tenants' URLs. This service does not"
+    " check whether they lead to private addresses, to metadata services or to its own servers: the"
+    " proxy must refuse those"
 )
 
 
@@ -18,8 +18,8 @@ UNCHECKED = (
 class Route:
     """`resolves`: public names go to the proxy as they are, unresolved and unchecked.
 
-    `listed_direct`: the private servers of EGRESS_ALLOW are called without the proxy. `trust`:
-    whose certificates are believed.
+    `listed_direct`: the private servers of EGRESS_ALLOW are called without the proxy. `trust`
+    holds the certificate authorities that are trusted.
     """
 
     proxy: Proxy | None = None
@@ -31,7 +31,7 @@ class Route:
     def parse(
         cls, proxy: str | None, resolves: bool, listed_direct: bool, ca_file: Path | None
     ) -> Self:
-        """From the settings. Raises ValueError that names the one that cannot be."""
+        """From the settings. Raises a ValueError that names the bad one."""
         if resolves and not proxy:
             raise ValueError("EGRESS_PROXY_RESOLVES needs EGRESS_PROXY")
         return cls(

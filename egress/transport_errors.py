@@ -1,4 +1,4 @@
-"""Every way in which no answer comes, as the one failure it is."""
+"""Translate every error by which no answer comes into one classified failure."""
 
 import ssl
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from egress.guard import Refused
 def translated(host: str) -> Iterator[None]:
     """Raise as DeliveryFailed what the guard, aiohttp or the sockets raise within.
 
-    Details name the host and the reason only: the rest of a URL can be a secret. Before the
-    connection stands nothing was sent; once it does, whatever breaks may have had its effect.
+    Details name the host and the reason only: the rest of a URL can be a secret. If no connection
+    came about, nothing was sent; if one breaks, the request may have taken effect.
     """
     try:
         yield

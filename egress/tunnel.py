@@ -1,4 +1,4 @@
-"""What dials for a session and for mail: straight, or through the operator's proxy."""
+"""Dial for an HTTP session or for mail, directly or through the operator's proxy."""
 
 import asyncio
 import socket
@@ -15,14 +15,14 @@ from egress.http import Resolver, guarded_socket
 from egress.reuse import note_dial
 from egress.route import Route
 
-_PATIENCE = 1.5  # seconds, with the proxy, while there is another address
+_PATIENCE = 1.5  # seconds that the proxy has for an address, while there is another one to try
 
 
 @dataclass(frozen=True, slots=True)
 class Tunnels:
     """Sockets through the route's proxy, to what the guard lets pass.
 
-    `ports` are those of public addresses, where they are not the policy's.
+    `ports` are allowed at public addresses, instead of the policy's.
     """
 
     policy: Policy
@@ -30,17 +30,18 @@ class Tunnels:
     ports: frozenset[int] | None = None
 
     def are_for(self, host: str, port: int) -> bool:
-        """Whether the proxy is the way there."""
+        """Whether this destination is called through the proxy."""
         if self.route.proxy is None:
             return False
         inside = is_literal(host) and self.policy.lists(address(host), port)
         return not (self.route.listed_direct and inside)
 
     async def open(self, hosts: Iterable[str], port: int) -> socket.socket:
-        """To the first that the proxy reaches. Raises Refused, or OSError: what the proxy did.
+        """A socket to the first of the hosts that the proxy reaches. Raises Refused, or an OSError
+        that says what the proxy did.
 
-        IPv4 goes first, and the last alone has all the time there is: proxies often have no way
-        to IPv6, and some are silent about it.
+        IPv4 goes first, and only the last host has all the time that is left: proxies often have no
+        way to IPv6, and some do not answer then.
         """
         assert self.route.proxy is not None, "no proxy"
         note_dial()
@@ -62,7 +63,7 @@ def _countdown(hosts: list[str]) -> Iterator[tuple[int, str]]:
 
 
 def connector(policy: Policy, resolver: Resolver, route: Route) -> aiohttp.TCPConnector:
-    """What a session dials with."""
+    """The connector with which a session dials."""
     kind = aiohttp.TCPConnector if route.proxy is None else _Tunnelling
     made = kind(resolver=resolver, socket_factory=guarded_socket(policy), ssl=route.trust, limit=0)
     if isinstance(made, _Tunnelling):
@@ -71,16 +72,16 @@ def connector(policy: Policy, resolver: Resolver, route: Route) -> aiohttp.TCPCo
 
 
 class _Tunnelling(aiohttp.TCPConnector):
-    """aiohttp's own proxying gives the proxy the name to resolve, and a plain http request whole:
-    so the connection is made here, and all that is above it stays as without a proxy."""
+    """Connects through the proxy itself, as aiohttp's own proxy support hands the proxy the name to
+    resolve, and a plain http request as a whole. All layers above stay as without a proxy."""
 
     tunnels: Tunnels
 
     async def _wrap_create_connection(
         self, *args: Any, addr_infos: list[Any], req: aiohttp.ClientRequest, **more: Any
     ) -> Any:
-        """To the first of all addresses; aiohttp, which would go on to the next after a
-        ClientConnectorError, has none left then."""
+        """Connect to the first address that the proxy reaches. The others are taken out of
+        `addr_infos`, as aiohttp would try them after a ClientConnectorError."""
         hosts, port = [info[4][0] for info in addr_infos], addr_infos[0][4][1]
         if not self.tunnels.are_for(hosts[0], port):
             return await super()._wrap_create_connection(
@@ -100,7 +101,7 @@ class _Tunnelling(aiohttp.TCPConnector):
 
 
 async def _connected(wire: socket.socket, *args: Any, **tls: Any) -> Any:
-    """The socket as a transport with its protocol, TLS spoken."""
+    """The socket as a transport with its protocol, with TLS if it is asked for."""
     try:
         return await asyncio.get_running_loop().create_connection(*args, sock=wire, **tls)
     except BaseException:

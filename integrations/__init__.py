@@ -1,4 +1,4 @@
-"""Every channel by its kind. Adding one: its file, its line here, its example in examples/."""
+"""All types of integration by kind. A new one needs a folder, a line here, and an example."""
 
 from typing import Any
 

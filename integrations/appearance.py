@@ -12,7 +12,7 @@ COLOURS = {
     Severity.WARNING: "#b08800",
     Severity.INFO: "#2f6fab",
 }
-_TITLE = 200  # characters of another event's
+_TITLE = 200  # characters of a later event's title
 _TIME = "%Y-%m-%d %H:%M:%S %Z"
 
 
@@ -22,7 +22,7 @@ def entity_of(message: Message) -> str:
 
 
 def remarks_on(message: Message) -> list[str]:
-    """What to say above all else, a line each: that it comes late, or perhaps once more."""
+    """What to say above the message, one line each: that it is late, or may be a repetition."""
     return [*_late(message), *_repeated(message)]
 
 
@@ -31,7 +31,7 @@ def _late(message: Message) -> Iterator[str]:
     if latest is not None:
         when, title = latest.created_at.strftime(_TIME).strip(), cut(one_line(latest.title), _TITLE)
         yield (
-            f"Late: this was at {time_of(message)}. Told here already is"
+            f"Late: this happened at {time_of(message)}. Already sent here:"
             f" {latest.event_type} at {when}: {title}"
         )
 
@@ -42,5 +42,5 @@ def _repeated(message: Message) -> Iterator[str]:
 
 
 def time_of(message: Message) -> str:
-    """When it was, to the second."""
+    """When the event happened, to the second."""
     return message.created_at.strftime(_TIME).strip()

@@ -1,4 +1,4 @@
-"""What a channel is to the rest of the service: config in, message out, one failure class."""
+"""The interface of a type of integration: its config, its way to send, one class per failure."""
 
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -45,9 +45,9 @@ class ChannelConfig(BaseModel):
         str_strip_whitespace=True,
     )
     destinations: ClassVar[frozenset[str]] = frozenset()
-    synonyms: ClassVar[Mapping[str, str]] = {}  # second names of fields, and their first
+    synonyms: ClassVar[Mapping[str, str]] = {}  # other names of fields, and their usual ones
 
-    severity: SeveritySetting = Severity.INFO  # of events that do not say
+    severity: SeveritySetting = Severity.INFO  # of events that name none
     rate_limit: RateLimit | None = None  # instead of the vendor's
     max_in_flight: int = Field(8, ge=1, le=100)  # sends at the same time, in one worker
 
@@ -56,14 +56,14 @@ class ChannelConfig(BaseModel):
         return ()
 
     def servers(self) -> Sequence[tuple[str, int]]:
-        """Host and port of every server that it reaches otherwise: checked just so."""
+        """Host and port of every server that it would call without a URL: checked likewise."""
         return ()
 
 
 class ChannelOptions(BaseModel):
-    """What a notification channel says beside its integration: where exactly, and to whom.
+    """What a notification channel sets beside its integration: where exactly, and to whom.
 
-    Most types have no options. They hold no secrets, and are shown to whoever may read.
+    Most types have no options. They hold no secrets, and are shown to all who may read the channel.
     """
 
     model_config = ConfigDict(
@@ -76,22 +76,22 @@ class ChannelOptions(BaseModel):
     )
 
     def completing(self, config: Mapping[str, Any]) -> Json:
-        """A config of the channel's own, with what follows for it from the options."""
+        """The config that a channel has of its own, completed with what the options imply."""
         return dict(config)
 
     def idle(self, connection: Container[str]) -> dict[str, str]:
-        """Options that say nothing to an integration whose config has these members, and why."""
+        """The options without effect on an integration whose config has these members, and why."""
         return {}
 
 
 def _base(url: str) -> str:
     if "?" in url or "#" in url:
-        raise ValueError("a base URL ends with its path")
+        raise ValueError("a base URL has no query and no fragment")
     return url
 
 
 def field_errors(names: Iterable[str], why: str) -> ValidationError:
-    """What is wrong with fields (as clients write them) that do not go together, to be raised."""
+    """The error, to be raised, of fields (as clients write them) that do not go together."""
     fault = PydanticCustomError("value_error", "{why}", {"why": why})
     return ValidationError.from_exception_data(
         "config", [InitErrorDetails(type=fault, loc=(name,), input=None) for name in names]
@@ -99,7 +99,7 @@ def field_errors(names: Iterable[str], why: str) -> ValidationError:
 
 
 def matching(form: str, why: str) -> AfterValidator:
-    """Holds a secret to its form, a regular expression; `why` tells it without the secret."""
+    """Requires a secret to match a regular expression; the error says `why`, not the secret."""
     whole = re.compile(form)
 
     def check(secret: SecretStr) -> SecretStr:
@@ -119,8 +119,8 @@ def url_and_host(secret: SecretStr) -> tuple[SplitResult, str]:
         raise ValueError("not a URL") from None
 
 
-# The context of a validation for whoever writes a config now: stricter than for what was saved
-# before a rule came, which has to go on working.
+# The context of validating a config that is written now: stricter than for one that was saved
+# before a rule existed, as that one has to go on working.
 SAVING = {"saving": True}
 
 BaseUrl = Annotated[str, AfterValidator(_base), Field(max_length=2_048)]  # of a vendor's API
@@ -129,10 +129,10 @@ Config = TypeVar("Config", bound=ChannelConfig)
 
 @dataclass(frozen=True, slots=True)
 class Outgoing(Generic[Config]):
-    """A message on its way: through which integration, under which notification channel.
+    """A message to send, the integration's config, and the notification channel's options.
 
-    `options` is of the channel's model of that name: a channel may take from it where to post.
-    `recipient` is the one of the channel's recipients that this delivery is for.
+    `options` is an instance of the type's model `Channel.options`, and may say where to post.
+    `recipient` is the one of `Channel.recipients` that this delivery is for.
     """
 
     message: Message
@@ -143,12 +143,12 @@ class Outgoing(Generic[Config]):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How fast and how long: the vendor's rate per destination (None: no limit), the retries.
+    """How a type may send: its schedule of retries, its rate per destination (None: no limit).
 
     `idempotent`: the vendor recognises a delivery that comes twice, so many may be in flight. Else
-    one at a time per destination, committed before and after. `stateful`: the vendor shows the
-    state of an `alert_key`, so that an event which waits and which a later one replaces is not sent
-    at all. `slow`: one send may take many minutes, as mail servers do.
+    one is sent at a time per destination, and committed before and after. `stateful`: the vendor
+    shows the state of an `alert_key`, so a waiting event that a later one replaces is not sent at
+    all. `slow`: one send may take many minutes, as with mail servers.
     """
 
     schedule: Schedule
@@ -162,9 +162,9 @@ class Limits:
 class Signing:
     """How a type of integration signs what it sends, with a secret that is made here.
 
-    `member` is the config's member that holds the secret. `completed` gives a config the secret if
-    it has none; `rotated` gives it another, and the one before signs beside it for a while from the
-    given time on. Configs are as clients write them, secrets opened.
+    `member` is the config's member that holds the secret. `completed` gives a config a secret if it
+    has none; `rotated` gives it another, and from the given time on the previous one also signs for
+    a while. Configs are as clients write them, with the secrets in clear.
     """
 
     member: str
@@ -173,7 +173,7 @@ class Signing:
 
 
 class Channel(Protocol[Config]):
-    """One vendor's way of being told things. Stateless; any number may run at once."""
+    """A type of integration: how messages reach one vendor. Many calls may run at once."""
 
     kind: str
     title: str  # for people, as the platform lists it
@@ -183,7 +183,7 @@ class Channel(Protocol[Config]):
 
     @property
     def options(self) -> type[ChannelOptions]:
-        """The model of what its notification channels say."""
+        """The model of the options that its notification channels may set."""
         ...
 
     @property
@@ -192,23 +192,23 @@ class Channel(Protocol[Config]):
         ...
 
     def destination(self, outgoing: Outgoing[Config]) -> str:
-        """Which of the integration's destinations it goes to: what is rate-limited.
+        """Which of the integration's destinations the message goes to; each has its own rate limit.
 
-        One destination has one name, whatever people call it (`#ops`, `ops`). No secret; at most
-        200 characters; "" where an integration has one destination only.
+        One destination has one name, whatever people call it (`#ops`, `ops`). The name holds no
+        secret, has at most 200 characters, and is "" where an integration has one destination only.
         """
         ...
 
     def recipients(self, outgoing: Outgoing[Config]) -> tuple[str, ...]:
-        """Who is told, each by a delivery of their own; `("",)` where the place itself is told."""
+        """Who gets the message, each by a delivery of their own; `("",)` if nobody is addressed."""
         ...
 
     def request(self, outgoing: Outgoing[Config]) -> Json:
-        """The vendor's form of the message: pure, as JSON, without secrets, as it is recorded."""
+        """The message in the vendor's form, as JSON without secrets, which is recorded. Pure."""
         ...
 
     async def deliver(self, outgoing: Outgoing[Config], request: Json, egress: Egress) -> Receipt:
-        """Send `request`, once. Raises DeliveryFailed with the one class of what went wrong."""
+        """Send `request`, once. Raises DeliveryFailed with the class of what went wrong."""
         ...
 
     async def test(self, config: Config, egress: Egress) -> list[Check]:

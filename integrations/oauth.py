@@ -1,7 +1,7 @@
-"""Access tokens by OAuth 2.0 (RFC 6749): asked for when needed, kept until they are nearly over.
+"""Access tokens by OAuth 2.0 (RFC 6749): asked for when needed, kept until they nearly expire.
 
-Two grants, which need nobody to be there: client credentials (Microsoft 365: an application may
-send as a mailbox, SMTP.SendAsApp) and refresh token (Google; Microsoft's delegated SMTP.Send).
+The two grants that need no user to be present: client credentials (Microsoft 365: an application
+may send as a mailbox, SMTP.SendAsApp) and refresh token (Google; Microsoft's delegated SMTP.Send).
 """
 
 import asyncio
@@ -18,24 +18,24 @@ from domain.json_document import Json
 from egress.client import Egress, Reply
 from integrations.reply import error_code, json_object, refusal
 
-_KEPT = 2_000
-_MARGIN = 300.0  # seconds before its end, a token is replaced
-_UNSAID = 600.0  # seconds that a token lasts whose vendor does not say
+_KEPT = 2_000  # tokens of one process
+_MARGIN = 300.0  # seconds before a token expires, it is replaced
+_UNSAID = 600.0  # seconds that a token is taken to last if its vendor does not say
 _VENDORS_NUMBER = re.compile(r"AADSTS[0-9]{3,10}")
 _PASSING = frozenset({"temporarily_unavailable", "server_error"})
 _PASSING_STATUS = frozenset({408, 425})
 _HEADERS = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
 _ADVICE = {
-    "invalid_client": "the client id or its secret is wrong, or the secret is over: make another",
-    "invalid_grant": "the refresh token was revoked or is over: sign in again for another",
-    "invalid_scope": "the scope is not one that this vendor gives",
-    "unauthorized_client": "the application may not ask for tokens so: allow it at the vendor",
+    "invalid_client": "the client id or secret is wrong, or the secret has expired: make another",
+    "invalid_grant": "the refresh token was revoked or has expired: sign in again for another",
+    "invalid_scope": "this vendor grants no such scope",
+    "unauthorized_client": "the application may not use this grant: allow it at the vendor",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a token is given for, and where."""
+    """What a token is asked for with, and where."""
 
     url: str
     client_id: str
@@ -58,7 +58,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`until` is when another is asked for. `is_new`: it was given for this very call."""
+    """An access token. At `until` another is asked for; `is_new`: this very call asked for it."""
 
     text: str = field(repr=False)
     until: float
@@ -66,7 +66,7 @@ class Token:
 
 
 class Tokens:
-    """The tokens of one process, by what they were given for."""
+    """The access tokens of one process, by their grants."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
@@ -74,9 +74,9 @@ class Tokens:
         self._asking: dict[Grant, asyncio.Lock] = {}
 
     async def token(self, grant: Grant, egress: Egress) -> Token:
-        """One that is good for some minutes; whoever comes while it is asked for waits for it.
+        """A token that is valid for some minutes; all who need it at once share one request for it.
 
-        Raises DeliveryFailed, by which no mail was sent.
+        Raises DeliveryFailed; no mail was sent then.
         """
         lock = self._asking.setdefault(grant, asyncio.Lock())
         try:
@@ -84,7 +84,7 @@ class Tokens:
                 kept = self._tokens.get(grant)
                 if kept is not None and self._now() < kept.until:
                     return kept
-                token = await _asked(grant, egress, self._now())
+                token = await _ask_for_token(grant, egress, self._now())
                 self._keep(grant, token)
                 return token
         finally:
@@ -92,7 +92,7 @@ class Tokens:
                 self._asking.pop(grant, None)
 
     def forget(self, grant: Grant, refused: Token) -> None:
-        """One that the mail server did not take; not another that was given since."""
+        """Drop a token that the mail server refused, unless another was given since."""
         kept = self._tokens.get(grant)
         if kept is not None and kept.text == refused.text:
             del self._tokens[grant]
@@ -103,7 +103,7 @@ class Tokens:
             self._tokens.popitem(last=False)
 
 
-async def _asked(grant: Grant, egress: Egress, now: float) -> Token:
+async def _ask_for_token(grant: Grant, egress: Egress, now: float) -> Token:
     try:
         reply = await egress.send("POST", grant.url, _HEADERS, grant.form)
     except DeliveryFailed as error:
@@ -118,12 +118,12 @@ async def _asked(grant: Grant, egress: Egress, now: float) -> Token:
 
 
 def _is_token(text: str) -> bool:
-    """RFC 6750 2.1, generously: what cannot end or change the line that it is sent in."""
+    """Whether it can be sent as a token: wider than RFC 6750 2.1, but it cannot end its line."""
     return 0 < len(text) <= 16_000 and text.isascii() and text.isprintable() and " " not in text
 
 
 def _seconds(said: Any) -> float:
-    """`expires_in`, which some write as a text."""
+    """`expires_in` as a number, as some vendors write it as text."""
     try:
         return min(max(float(said), 0.0), 86_400.0)
     except (TypeError, ValueError):
@@ -131,9 +131,9 @@ def _seconds(said: Any) -> float:
 
 
 def _refused(grant: Grant, reply: Reply, said: Json) -> DeliveryFailed:
-    """With the vendor's code and what to do."""
+    """The failure, with the vendor's code and advice."""
     host = urlsplit(grant.url).hostname or ""
-    if reply.status == 200:  # nothing is kept: a token may be in it by another name
+    if reply.status == 200:  # the body is not recorded: it may hold a token by another name
         detail = f"{host} answered without an access_token: is tokenUrl its token endpoint?"
         return DeliveryFailed(Failure(FailureClass.MISCONFIGURED, detail, 200))
     code = error_code(said.get("error"))
@@ -149,7 +149,7 @@ def _refused(grant: Grant, reply: Reply, said: Json) -> DeliveryFailed:
 
 
 def _kind(status: int, code: str | None) -> FailureClass:
-    """Who refuses a token, and not only for now, refuses it until the config changes."""
+    """The class of a refusal: one that does not pass stays until the config changes."""
     if code in _PASSING or status in _PASSING_STATUS or status >= 500:
         return FailureClass.TRANSIENT
     return FailureClass.THROTTLED if status == 429 else FailureClass.MISCONFIGURED

@@ -1,4 +1,4 @@
-"""A notification channel's options as they are kept: read for sending, whatever was once saved."""
+"""Read a notification channel's stored options for sending, whatever was saved once."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -12,10 +12,10 @@ _OURS = "Value error, "  # what pydantic puts before a sentence of our own
 
 
 def read(channel: Channel[Any], kept: Mapping[str, Any]) -> tuple[ChannelOptions, str | None]:
-    """The options, and what is wrong with them if something is: then they say nothing.
+    """The options, and what is wrong with them, if anything; wrong ones are read as none.
 
-    What was saved before options were checked may be anything. A member that is no option never
-    had an effect, and has none now: its message goes where it always went.
+    Options that were saved before they were checked may be anything. A member that is no option
+    never had an effect, and is ignored: messages go where they always went.
     """
     names, nothing = _of(channel.options)
     if not kept:
@@ -34,7 +34,7 @@ def read(channel: Channel[Any], kept: Mapping[str, Any]) -> tuple[ChannelOptions
 
 @lru_cache
 def _of(options: type[ChannelOptions]) -> tuple[frozenset[str], ChannelOptions]:
-    """The names of all options, and those that say nothing; for most channels it ends there."""
+    """The names of all options of a type, and its options if nothing is set."""
     return names_of(options), options()
 
 
@@ -43,5 +43,5 @@ def _place(location: tuple[int | str, ...]) -> str:
 
 
 def misplaced(channel: Channel[Any], kept: Mapping[str, Any]) -> list[str]:
-    """The members that are no options of a channel of that type."""
+    """The members that are no options of this type of channel."""
     return sorted(kept.keys() - names_of(channel.options))

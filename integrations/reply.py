@@ -1,4 +1,4 @@
-"""What is made of a vendor's reply that is not its success, and what of it may be kept."""
+"""Classify a vendor's reply that is no success, and say what of it may be recorded."""
 
 import json
 import re
@@ -25,17 +25,17 @@ _OF_STATUS = {
 
 
 def undocumented(status: int) -> FailureClass:
-    """The class of a status of which the vendor says nothing, and of any webhook's.
+    """The class of a status that the vendor does not document, and of any status of a webhook.
 
-    It may come from whatever stands before the receiver: a proxy, an ingress during a deployment,
-    a login page. That passes; so nothing is final but what a vendor itself calls so.
+    Such a status may come from whatever stands before the receiver: a proxy, an ingress during a
+    deployment, a login page. That passes; only what a vendor itself calls final is final.
     """
     return _OF_STATUS.get(status, FailureClass.TRANSIENT)
 
 
 def of_the_content(reply: Reply) -> FailureClass:
-    """The class where a vendor's 400 and 413 are of what was sent, and final. With a page they come
-    from what stands before it, which has limits and moods of its own."""
+    """The class for vendors whose 400 and 413 blame what was sent, which is final. Those with an
+    HTML page come from a proxy before the vendor, which has limits of its own, and pass."""
     if reply.status in _OF_THE_CONTENT and not is_page(reply):
         return FailureClass.PERMANENT
     return undocumented(reply.status)
@@ -49,8 +49,8 @@ def refusal(
     endpoint_gone: bool = False,
     maybe_sent: bool = False,
 ) -> DeliveryFailed:
-    """The failure, to be raised: of class `kind` where the vendor says so, else by its status."""
-    fell_over = reply.status >= 500  # the request, nobody knows how far into it
+    """The failure, to be raised: of class `kind` if it is given, else of that of the status."""
+    fell_over = reply.status >= 500  # nobody knows how far the server had come
     failure = Failure(
         kind or undocumented(reply.status),
         detail,
@@ -64,18 +64,18 @@ def refusal(
 
 
 def body_for_record(reply: Reply) -> str:
-    """The body as text for the record; nothing of a server within the operator's network."""
+    """The body as text for the record; empty if it is of a server in the operator's network."""
     return "" if reply.private else reply.body.decode("utf-8", "replace")[:_KEPT_CHARS]
 
 
 def is_page(reply: Reply) -> bool:
-    """Whether it is a page for people, which no vendor answers: somebody else has. Only the body
-    tells: Slack calls its `ok` text/html."""
+    """Whether the body is an HTML page, which no vendor's API answers, but a proxy before it may.
+    The content type does not tell: Slack calls its `ok` text/html."""
     return _PAGE.match(reply.body) is not None
 
 
 def json_object(reply: Reply) -> Json:
-    """The object that the body is; empty if it is none, or nested as deep as no vendor's is."""
+    """The body as a JSON object; empty if it is none, or is nested too deep to be read."""
     try:
         said = json.loads(reply.body)
     except (ValueError, RecursionError):
@@ -84,5 +84,5 @@ def json_object(reply: Reply) -> Json:
 
 
 def error_code(said: Any) -> str | None:
-    """A vendor's code of an error, if it is one; anything else might quote a secret."""
+    """The vendor's error code, if it has the form of one; anything else might quote a secret."""
     return said if isinstance(said, str) and _CODE.fullmatch(said) else None

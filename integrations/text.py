@@ -1,4 +1,4 @@
-"""What is sent, as bytes, and text made to fit into a vendor's limits."""
+"""Write what is sent as bytes, and make text fit into a vendor's limits."""
 
 import re
 from bisect import bisect_right
@@ -9,7 +9,8 @@ from pydantic_core import to_json
 
 from domain.values import link as links
 
-# Would break a line, or are no text; and what turns the direction of the text around it.
+# Characters that would break a line or are no text; _UNSEEN: also those that turn the direction of
+# the text around them.
 _BREAKING = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 _ENDING = re.compile(r"\r\n?|[\u2028\u2029]")
@@ -47,7 +48,8 @@ def cut(text: str, size: int, measure: Callable[[str], int] = len) -> str:
 
 
 def _begun(text: str, end: int) -> str:
-    """Its first `end` characters and `…`. A link is left out whole: half of one leads elsewhere."""
+    """Its first `end` characters and `…`. A link that would be cut is left out, as half of it leads
+    elsewhere."""
     begun = text[:end]
     if not text[end].isspace():
         start = max(begun.rfind(space) for space in " \n\t") + 1
@@ -57,21 +59,21 @@ def _begun(text: str, end: int) -> str:
 
 
 def one_line(text: str) -> str:
-    """Untrusted text for one line: nothing in it can end the line, or turn what is around it."""
+    """Untrusted text for one line: nothing in it can end the line, or turn the text around it."""
     return _UNSEEN.sub("", _BREAKING.sub(" ", text)).strip()
 
 
 def lines(text: str) -> str:
-    """Untrusted text with its lines, which end with `\\n`; without what nobody can see."""
+    """Untrusted text with its lines, which end with `\\n`, and without invisible characters."""
     return _UNSEEN.sub("", _ENDING.sub("\n", text))
 
 
 def link(url: str | None, chars: int) -> str | None:
-    """A link as the strictest vendors take it, to whom `_` is in no host; None where it is none,
-    or longer than that.
+    """The URL, if even the strictest vendors take it as a link (not with `_` in its host), and it
+    has at most `chars` characters; else None.
 
-    Vendors refuse the whole message for it, and a URL that was cut would lead elsewhere: what is
-    left out here is to be shown as text.
+    Vendors refuse a whole message for a bad link, and a URL that was cut would lead elsewhere: show
+    a URL that is left out here as text.
     """
     made = links.link(url)
     return made if made and _LINK.fullmatch(made) and len(made) <= chars else None

@@ -1,4 +1,4 @@
-"""The vendors' endpoints on this machine: for `firelater receivers up`, the demo and tests."""
+"""Stand-ins for the vendors on this machine: for `firelater receivers up`, the demo and tests."""
 
 from receivers.pagerduty import PagerDutyReceiver
 from receivers.receiver import Receiver

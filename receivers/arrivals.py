@@ -1,4 +1,4 @@
-"""What every receiver has, whatever it speaks: what arrived, and where it is served."""
+"""The base of every receiver, whatever its protocol: what arrived, and where it is served."""
 
 import asyncio
 import time
@@ -10,14 +10,14 @@ Arrival = TypeVar("Arrival")
 
 
 class Arrivals(Generic[Arrival]):
-    """`received` is what arrived, in its order; `url` where it is served, once it is."""
+    """`received` is what arrived, in order; `url` is the receiver's address, once it is served."""
 
     kind: str
 
     def __init__(self) -> None:
         self.received: list[Arrival] = []
         self.arrived = asyncio.Event()
-        self.released = asyncio.Event()  # lets go of what hangs
+        self.released = asyncio.Event()  # ends the requests that hang
         self.url = ""
 
     def keep(self, arrival: Arrival) -> None:
@@ -42,14 +42,14 @@ class Arrivals(Generic[Arrival]):
 
 
 class Window:
-    """At most `count` in any `seconds`; None: as many as come."""
+    """A limit: at most `count` arrivals in any `seconds`, or as many as come if it is None."""
 
     def __init__(self, count: int | None, seconds: float) -> None:
         self._count, self._seconds = count, seconds
         self._taken: deque[float] = deque()
 
     def takes(self) -> bool:
-        """Whether there is room for one more, which is counted then."""
+        """Whether there is room for one more; if so, it is counted."""
         now = time.monotonic()
         while self._taken and self._taken[0] <= now - self._seconds:
             self._taken.popleft()

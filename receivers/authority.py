@@ -1,4 +1,4 @@
-"""A certificate authority of its own, for receivers that speak TLS on this machine."""
+"""A certificate authority for receivers that speak TLS on this machine."""
 
 import ipaddress
 import ssl
@@ -25,7 +25,8 @@ _SIGNS = x509.KeyUsage(
 
 
 class Authority:
-    """`pem` is the authority's certificate; `server` serves `host` under one it signed."""
+    """`pem` is the authority's certificate; `server` is the TLS context of a server at `host`, with
+    a certificate that the authority signed."""
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         key, leaf_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
@@ -74,7 +75,7 @@ def _pem(certificate: x509.Certificate) -> str:
 
 
 def _context(certificate: str, key: ec.EllipticCurvePrivateKey) -> ssl.SSLContext:
-    """Through a file, as OpenSSL takes a chain no other way."""
+    """The TLS context of a server, loaded through a file, as Python's ssl takes a chain only so."""
     form = serialization.PrivateFormat.PKCS8
     secret = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -23,7 +23,7 @@ _WINDOW_SECONDS = 60.0
 
 @dataclass(slots=True)
 class Alert:
-    """What the events of one key have made: `triggers` counts those that joined it."""
+    """An alert that events of one `dedup_key` have made; `triggers` counts its trigger events."""
 
     routing_key: str
     dedup_key: str
@@ -68,7 +68,7 @@ class PagerDutyReceiver(Receiver):
         return web.json_response(answer.body, status=answer.status)
 
     def open_alert(self, routing_key: str, dedup_key: str) -> Alert | None:
-        """At most one alert of a key is open; triggers after its resolution open another."""
+        """The open alert of a key, if there is one: a trigger opens another once it is resolved."""
         alerts = [
             alert
             for alert in self.alerts
@@ -78,7 +78,7 @@ class PagerDutyReceiver(Receiver):
         return alerts[0] if alerts else None
 
     def enqueue(self, body: bytes) -> _Answer:
-        """What the vendor answers to an event, having done what it says."""
+        """Do what an event says; returns what the vendor answers to it."""
         if len(body) > _BYTES:
             return _Answer(413, {"status": "payload too large", "message": "Over 512 KB"})
         try:
@@ -134,7 +134,7 @@ def _unauthorised(reason: str) -> _Answer:
 
 
 def _errors(event: Json) -> list[str]:
-    """What is wrong with an event, whatever keys there are."""
+    """What is wrong with an event, apart from whether its key exists."""
     errors = list(_key_form(event.get("routing_key")))
     if event.get("event_action") not in _ACTIONS:
         errors.append("'event_action' must be one of trigger, acknowledge, resolve")

@@ -39,7 +39,7 @@ class Reply:
 
 
 class Receiver(Arrivals[Received]):
-    """The base of every vendor's receiver, which overrides `answer`; by itself, it is told all.
+    """The base of every vendor's receiver, which overrides `answer`.
 
     `GET /_received` lists what arrived, as JSON, for those who only have the URL.
 
@@ -53,7 +53,7 @@ class Receiver(Arrivals[Received]):
         self.always: Reply | None = None
 
     async def answer(self, request: web.Request, body: bytes) -> web.Response:
-        """The vendor's own answer, errors included; here nobody's, who knows no path."""
+        """The vendor's own answer, errors included; this base, which has no vendor, answers 404."""
         return web.Response(status=404)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -91,7 +91,7 @@ def _readable(received: Received) -> Json:
 async def serving(
     receiver: Receiver, port: int = 0, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Receiver]:
-    """Serve it on loopback for a while; over HTTPS with the context of an Authority."""
+    """Serve the receiver on loopback within the block; over HTTPS with an Authority's context."""
     app = web.Application(client_max_size=4 * 2**20)
     app.router.add_route("*", "/{path:.*}", receiver.handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)

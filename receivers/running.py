@@ -50,7 +50,7 @@ async def _serving(port_base: int) -> AsyncIterator[list[Endpoint]]:
         for receiver in [make() for make in RECEIVERS.values()]:
             port = port_base and port_base + len(endpoints)
             endpoints.append(await stack.enter_async_context(serving(receiver, port)))
-        mail = smtp.SmtpReceiver("none")  # whoever tries it out knows no authority of ours
+        mail = smtp.SmtpReceiver("none")  # without TLS, as its users do not trust our authority
         port = port_base and port_base + len(endpoints)
         endpoints.append(await stack.enter_async_context(smtp.serving(mail, port)))
         yield endpoints
@@ -86,7 +86,7 @@ def _show(ready: Json, console: Console) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Whole or not at all: who waits for the file reads it at once."""
+    """Write the file whole or not at all, as whoever waits for it reads it at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
         file.write(text)
@@ -107,7 +107,7 @@ async def _follow(endpoint: Endpoint, console: Console) -> None:
 
 
 def line(kind: str, arrived: Received | smtp.Mail) -> str:
-    """An arrival for a terminal, so without anything that a terminal would obey."""
+    """An arrival as one line for a terminal, without characters that a terminal would obey."""
     at = time.strftime("%H:%M:%S", time.localtime(arrived.at))
     if isinstance(arrived, smtp.Mail):
         what = f"{', '.join(arrived.recipients)}: {arrived.message['Subject']}"

@@ -27,8 +27,8 @@ class SlackReceiver(Receiver):
     """One workspace. `channels` are names and ids that exist (None: any does), `archived` those
     that take nothing any more, `per_second` how many messages each channel takes in a second.
 
-    `messages` is what is posted, as chat.postMessage gives it back, or as a webhook was sent it;
-    `channel` of a webhook's is its path.
+    `messages` is what was posted, as chat.postMessage gives it back, or as a webhook was sent it;
+    the `channel` of the latter is the webhook's path.
     """
 
     kind = "slack"
@@ -56,13 +56,13 @@ class SlackReceiver(Receiver):
             return web.Response(status=404, text="<!DOCTYPE html><title>Not found</title>")
         method = request.path.removeprefix("/api/")
         if method not in ("auth.test", "chat.postMessage"):
-            return self._said({"ok": False, "error": "unknown_method", "req_method": method})
+            return self._respond({"ok": False, "error": "unknown_method", "req_method": method})
         error = self._token_fault(request.headers.get("Authorization", ""))
         if error is not None:
-            return self._said({"ok": False, "error": error}, known=False)
+            return self._respond({"ok": False, "error": error}, known=False)
         return self._auth_test() if method == "auth.test" else self._post_message(request, body)
 
-    def _said(self, said: Json, *, known: bool = True) -> web.Response:
+    def _respond(self, said: Json, *, known: bool = True) -> web.Response:
         scopes = {"X-OAuth-Scopes": ",".join(self.scopes)} if known else {}
         headers = {"X-Slack-Req-Id": hashlib.sha256(str(said).encode()).hexdigest()[:32], **scopes}
         return web.json_response(said, headers=headers)
@@ -74,7 +74,7 @@ class SlackReceiver(Receiver):
         return None if token in self.tokens else "invalid_auth"
 
     def _auth_test(self) -> web.Response:
-        return self._said(
+        return self._respond(
             {
                 "ok": True,
                 "url": "https://firelater.slack.com/",
@@ -91,21 +91,21 @@ class SlackReceiver(Receiver):
         if "chat:write" not in self.scopes:
             provided = ",".join(self.scopes)
             needed = {"needed": "chat:write", "provided": provided}
-            return self._said({"ok": False, "error": "missing_scope", **needed})
+            return self._respond({"ok": False, "error": "missing_scope", **needed})
         said = _parsed(body) if request.content_type == "application/json" else None
         if said is None:
-            return self._said({"ok": False, "error": "invalid_json"})
+            return self._respond({"ok": False, "error": "invalid_json"})
         channel = said.get("channel")
         error = self._channel_fault(channel) or fault(said)
         if error is not None:
             name, _, reason = error.partition(": ")
             why = {"errors": [reason], "response_metadata": {"messages": [f"[ERROR] {reason}"]}}
-            return self._said({"ok": False, "error": name, **(why if reason else {})})
+            return self._respond({"ok": False, "error": name, **(why if reason else {})})
         wait = self._wait(str(channel))
         if wait:
             said = {"ok": False, "error": "ratelimited"}
             return web.json_response(said, status=429, headers={"Retry-After": str(wait)})
-        return self._said(self._posted(str(channel), said))
+        return self._respond(self._posted(str(channel), said))
 
     def _channel_fault(self, channel: Any) -> str | None:
         if not channel or not isinstance(channel, str):

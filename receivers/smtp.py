@@ -1,4 +1,4 @@
-"""A mail server on this machine: real SMTP, its answers the usual ones or as it is told."""
+"""A mail server on this machine: it speaks real SMTP, and answers as usual or as it is told."""
 
 import asyncio
 import base64
@@ -26,7 +26,8 @@ GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A mail as it was taken, or was not (`reply`); `login` is who sent it, `tls` how."""
+    """A mail that arrived, and the `reply` that took or refused it; `login` is the user that sent
+    it, `tls` the version of TLS."""
 
     at: float  # time.time()
     sender: str
@@ -52,7 +53,7 @@ class SmtpReceiver(Arrivals[Mail]):
     `replies` holds answers out of the ordinary, by command ("CONNECT", "EHLO", "STARTTLS", "AUTH",
     "MAIL", "RCPT", "DATA", "." for the mail's end, "RSET"), or by command and address ("RCPT
     a@b.example"): a line of SMTP, or "hang", or "disconnect". `delays` holds the seconds that each
-    takes. Who greets with an address is refused if it `wants_names`.
+    command takes. `wants_names`: a client that greets with an address is refused.
     """
 
     kind = "email"
@@ -73,7 +74,7 @@ class SmtpReceiver(Arrivals[Mail]):
         self.replies: dict[str, str] = {}
         self.delays: dict[str, float] = {}
         self.wants_names = False
-        self.commands: list[str] = []  # as they came, logins without what they carry
+        self.commands: list[str] = []  # in order, AUTH without the credentials
         self.authority = Authority()
 
     def note(self, server: "_Server", envelope: Envelope, reply: str) -> None:
@@ -91,7 +92,8 @@ class SmtpReceiver(Arrivals[Mail]):
         self.keep(mail)
 
     def protocol(self) -> asyncio.BaseProtocol:
-        """One connection's; aiosmtpd warns of logins in the clear, which "none" is for."""
+        """The protocol of one connection. aiosmtpd's warning of logins without TLS is ignored, as
+        "none" is meant to take them."""
         with warnings.catch_warnings(action="ignore"):
             return self._server(self.security == "starttls")
 
@@ -146,7 +148,7 @@ class _Server(SMTP):
         return method
 
     async def told(self, command: str, address: str = "") -> bool:
-        """Do as the receiver was told for this command; whether it was."""
+        """Answer this command as the receiver was told, if it was; returns whether it was."""
         replies = self._receiver.replies
         await asyncio.sleep(self._receiver.delays.get(command, 0))
         reply = replies.get(f"{command} {address}") or replies.get(command)
@@ -160,7 +162,7 @@ class _Server(SMTP):
         return bool(reply)
 
     async def push(self, status: AnyStr) -> None:
-        """Here for the greeting, which is no command's answer."""
+        """Overridden for the greeting, which answers no command."""
         is_greeting, self._is_greeted = not self._is_greeted, True
         if not (is_greeting and await self.told("CONNECT")):
             await super().push(status)
@@ -171,7 +173,7 @@ class _Handler:
         self._receiver = receiver
 
     async def auth_XOAUTH2(self, server: _Server, args: list[str]) -> AuthResult:  # noqa: N802
-        """Google's and Microsoft's: user and token in one; a refusal is a challenge first."""
+        """Google's and Microsoft's login, user and token in one; a refusal is a challenge first."""
         try:
             text = base64.b64decode(args[1], validate=True) if len(args) > 1 else b""
         except ValueError:
@@ -204,7 +206,7 @@ class _Handler:
 
 
 def _text(content: bytes) -> str:
-    """All that people would read of it."""
+    """All of a mail that people would read: its subject and its text parts."""
     message = message_from_bytes(content, policy=SMTP_POLICY)
     parts = [part.get_content() for part in message.walk() if part.get_content_maintype() == "text"]
     return "\n".join([str(message["Subject"]), *parts])
@@ -212,7 +214,7 @@ def _text(content: bytes) -> str:
 
 @asynccontextmanager
 async def serving(receiver: SmtpReceiver, port: int = 0) -> AsyncIterator[SmtpReceiver]:
-    """Serve it on loopback for a while."""
+    """Serve the receiver on loopback within the block."""
     context = receiver.authority.server if receiver.security == "tls" else None
     loop = asyncio.get_running_loop()
     server = await loop.create_server(receiver.protocol, "127.0.0.1", port, ssl=context)
@@ -225,5 +227,5 @@ async def serving(receiver: SmtpReceiver, port: int = 0) -> AsyncIterator[SmtpRe
 
 
 def trusting(receiver: SmtpReceiver) -> ssl.SSLContext:
-    """The context of a client that believes the receiver's authority."""
+    """The TLS context of a client that trusts the receiver's authority."""
     return ssl.create_default_context(cadata=receiver.authority.pem)

@@ -17,12 +17,12 @@ from receivers.arrivals import Window
 from receivers.receiver import Json, Receiver
 
 EXAMPLE_SIG = "SignatureOfTheExample-0123456789_abcdefghij"
-CARD_BYTES = 28 * 1_024  # of JSON that is a string in JSON
+CARD_BYTES = 28 * 1_024  # of the request's JSON, written as a string in JSON
 _PATH = re.compile(
     r"(/powerautomate/automations/direct)?(/cu/[^/]+)?/workflows/[0-9a-f]{32}"
     r"/triggers/manual/paths/invoke"
 )
-_RUN = "%2Ftriggers%2Fmanual%2Frun"  # of the query, and signed so
+_RUN = "%2Ftriggers%2Fmanual%2Frun"  # `sp` of the query, which is signed in this form
 _ACTIONS = ("Action.OpenUrl", "Action.ShowCard", "Action.ToggleVisibility")
 _VERSIONS = tuple(f"1.{minor}" for minor in range(6))
 
@@ -37,8 +37,8 @@ class Run:
 
 
 class TeamsReceiver(Receiver):
-    """Takes what `sig` signs (None: any signature does). `per_second` limits the requests in any
-    one second, as the vendor does at 4."""
+    """Takes requests with the signature `sig` (None: with any). `per_second` limits the requests in
+    any one second, as the vendor does at 4."""
 
     kind = "teams"
 
@@ -50,7 +50,7 @@ class TeamsReceiver(Receiver):
 
     @property
     def cards(self) -> list[Json]:
-        """What is to be seen in the channel."""
+        """The cards that the channel shows."""
         return [card for run in self.runs if not run.failure for card in run.cards]
 
     async def answer(self, request: web.Request, body: bytes) -> web.Response:
@@ -78,7 +78,7 @@ class TeamsReceiver(Receiver):
         return self._run(said, body)
 
     def _is_signed(self, query: str) -> bool:
-        """As the query is written: one that was decoded and encoded anew may not be the same."""
+        """Judges the query as it is written, as decoding and encoding it anew may change it."""
         given = dict(part.partition("=")[::2] for part in query.split("&"))
         right = given.get("sig") if self.sig is None else self.sig
         return bool(right) and given.get("sig") == right and given.get("sp") == _RUN
@@ -102,7 +102,7 @@ def _error(status: int, code: str, message: str, **headers: str) -> web.Response
 
 
 def _mismatch(said: Any) -> str | None:
-    """What the trigger's schema says of a body; it asks for no attachments."""
+    """How a body breaks the trigger's schema, which does not require attachments; None if not."""
     if not isinstance(said, dict):
         return "Invalid type. Expected Object but got another."
     attachments = said.get("attachments", [])
@@ -145,7 +145,7 @@ def _card_reasons(card: Any) -> list[str]:
 
 
 def _has_text(element: Any) -> bool:
-    """Whether a text of a card has any: the others have none to miss."""
+    """Whether an element has its text; elements that are no texts need none."""
     match element:
         case {"type": "TextBlock"}:
             return isinstance(element.get("text"), str)

@@ -12,10 +12,10 @@ EXAMPLE_SECRET = "whsec_c2lnbmluZy1zZWNyZXQtb2YtdGhlLWV4YW1wbGU="
 
 
 class WebhookReceiver(Receiver):
-    """Answers 204 to what one of `secrets` has signed, 401 to all else.
+    """Answers `status` to what one of `secrets` has signed, 401 to all else.
 
-    `seen` counts the messages by id, so that one that comes again is known. No secrets: it takes
-    anything. `status` is the answer to what is signed well.
+    Without `secrets`, the example's secret is used. `seen` counts the messages by id, so that one
+    that comes again is known.
     """
 
     kind = "generic_webhook"
@@ -25,7 +25,7 @@ class WebhookReceiver(Receiver):
         self.secrets = secrets or (EXAMPLE_SECRET,)
         self.status = status
         self.seen: Counter[str] = Counter()
-        self.events: list[Json] = []  # of every id, the first
+        self.events: list[Json] = []  # the first message of every id
 
     @property
     def duplicates(self) -> int:

@@ -1,4 +1,4 @@
-"""How a source has an entity: by which columns and words, as data."""
+"""How a source system stores one entity, as data: its tables, columns and words."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,12 +14,12 @@ Names = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class EntityMap:
-    """How a source has one entity.
+    """How a source system stores one entity.
 
-    `tables` are the source's own names for it. `columns` are the names that a target field may
-    have in a file: the first that is there counts, and where it is empty, the `fallbacks` of the
-    field take its place. `statuses` and `priorities` are the source's words for ours; words that
-    everybody uses (`domain.values.vocabulary`, the entity's own statuses) need none.
+    `tables` are the source's own names for it. `columns` lists the names that each target field
+    may have in a file: the first one found is used, and where its cell is empty, the columns in
+    `fallbacks` are used. `statuses` and `priorities` map our values to the source's words for
+    them; common words (`domain.values.vocabulary`, the entity's own statuses) need no entry.
     """
 
     tables: tuple[str, ...]
@@ -29,7 +29,7 @@ class EntityMap:
     priorities: Vocabulary[int] = field(default_factory=dict)
 
     def default_mapping(self, entity: Entity, columns: Sequence[str]) -> ImportMapping:
-        """The mapping of the columns that a file really has."""
+        """The default mapping, limited to the columns that the file has."""
         return ImportMapping(
             field_mappings=tuple(self._field_mappings(entity, columns)),
             status_mappings=tuple(
@@ -43,8 +43,8 @@ class EntityMap:
         )
 
     def _field_mappings(self, entity: Entity, columns: Sequence[str]) -> Iterator[FieldMapping]:
-        """Case and the choice of space or underscore do not count, so a header `Short description`
-        is short_description; of several that are alike one has to be spelled exactly so."""
+        """Headers match without regard to case, or to space or underscore: `Short description` is
+        short_description. Where several headers match, only one spelled exactly so is used."""
         changes = {each.name: each.transformation for each in entity.fields}
         alike: defaultdict[str, list[str]] = defaultdict(list)
         for column in columns:

@@ -1,4 +1,4 @@
-"""What a source system is to the rest of the service. Cheap to import: readers load on use."""
+"""The interface of a source system. Cheap to import: readers are loaded on first use."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,15 +18,16 @@ Values = Literal["stored", "displayed", "both"]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One source system: what it exports and what its fields mean.
+    """One source system: the formats it exports, its entities, and what its values mean.
 
-    `readers` by format: each is a function that imports the Reader, so that a parser is loaded
-    where a file is read and nowhere else. `entities` are those that the source has, by name.
-    `utc_formats` hold UTC time stamps unless the user names a zone, and those in `only_utc`
-    whatever he names. `identity` is the source field that identifies a record.
+    `readers` maps each format to a function that imports its Reader, so that a parser is loaded
+    only where a file is read. `entities` maps the name of each entity that the source has to how
+    it is stored. Time stamps are UTC in `utc_formats` unless the user names a zone, and in
+    `only_utc` even then. `identity` is the source field that identifies a record.
     `labels_priorities`: a priority is displayed as a digit with a word that administrators choose.
-    `export_limit`: an export of so many records may have been cut there. `values_of` columns and
-    some records says how the file has its values, where they show it.
+    `export_limit`: the source ends an export after so many records, so it may be incomplete.
+    `values_of` tells from a file's columns and some of its records whether its values are stored
+    or displayed ones; None where they do not show it.
     """
 
     system: str
@@ -40,7 +41,7 @@ class Source:
     values_of: Callable[[Sequence[str], Iterable[Record]], Values | None] = lambda _, __: None
 
     def reader(self, format: str) -> "Reader":
-        """The Reader of a format, with its parser loaded."""
+        """Load and return the Reader of a format."""
         return self.readers[format]()
 
     def table(self, entity: str) -> str:
@@ -48,13 +49,13 @@ class Source:
         return " ".join(self._map(entity).tables)
 
     def default_mapping(self, entity: str, columns: Sequence[str]) -> ImportMapping:
-        """The mapping of the columns that a file really has."""
+        """The entity's default mapping, limited to the columns that the file has."""
         return self._map(entity).default_mapping(ENTITIES[entity], columns)
 
     def _map(self, entity: str) -> EntityMap:
         """Raises BadInput for an entity that the source does not have."""
         if entity not in self.entities:
             known = ", ".join(self.entities)
-            detail = f"{entity!r} is none of what {self.system} has: {known}"
+            detail = f"{self.system} has no entity {entity!r}; it has {known}"
             raise BadInput("entity_unsupported", detail)
         return self.entities[entity]

@@ -1,4 +1,4 @@
-"""Which readers these are: what others have made of a file is not taken for theirs."""
+"""The version of the readers: chunks that another version has parsed are not used."""
 
 from hashlib import sha256
 from importlib.metadata import version
@@ -8,7 +8,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 
 def _version() -> str:
-    """A word for the code of the readers and of what they build on: nobody forgets to raise it."""
+    """A hash of the readers' code and of their libraries, so that nobody has to raise a number."""
     code = sha256("".join(map(version, ("polars", "lxml"))).encode())
     for module in modules():
         code.update(module.read_bytes())
@@ -16,7 +16,7 @@ def _version() -> str:
 
 
 def modules() -> list[Path]:
-    """Every module of the rooms that say what becomes of a file."""
+    """Every module that may change what a file is parsed into: all of `sources` and `domain`."""
     return sorted(path for floor in ("sources", "domain") for path in (_ROOT / floor).rglob("*.py"))
 
 

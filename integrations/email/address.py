@@ -12,8 +12,8 @@ from integrations.channel import SAVING
 _ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+")
 _LITERAL = re.compile(r"\[[A-Za-z0-9:.]{2,50}\]")
 _SHOWN_CHARS = 320
-_DOTS = ".\u3002\uff0e\uff61"  # all that IDNA reads as one
-_LOCAL_BYTES, _ADDRESS_BYTES = 64, 254  # RFC 5321 4.5.3.1, of which a path loses its brackets
+_DOTS = ".\u3002\uff0e\uff61"  # all characters that IDNA reads as a dot
+_LOCAL_BYTES, _ADDRESS_BYTES = 64, 254  # RFC 5321 4.5.3.1: a path of 256, less its brackets
 
 
 def mailbox(text: str) -> str:
@@ -36,8 +36,8 @@ def mailbox(text: str) -> str:
 def meant(text: str) -> str:
     """The address that a text means; the text itself, on one line, if it means none.
 
-    Addresses of events and of rows that were saved when less was checked: what is odd about them
-    is no reason to tell nobody else.
+    For addresses in events, and in rows that were saved when less was checked: a bad address does
+    not keep the message from the other recipients.
     """
     try:
         return mailbox(text.strip().rstrip(_DOTS))
@@ -46,7 +46,7 @@ def meant(text: str) -> str:
 
 
 def _saved(text: str, info: ValidationInfo) -> str:
-    """Strict when it is written; what was saved before the rule was loses its dot."""
+    """Strict when a config is written; an address that was saved before the rule loses its dot."""
     return mailbox(text if info.context == SAVING else text.strip().rstrip(_DOTS))
 
 

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 
-_LINE = 72  # of quoted-printable, which may have 76: a mark at its end, `=46` for an F at its start
+_LINE = 72  # of the 76 of quoted-printable: a line may end in `=`, and an F at its start be `=46`
 _ODD = re.compile(rb"[^\t -<>-~]|[\t ]$")
 _PIECE = re.compile(rb".{1,%d}(?<!=)(?<!=.)" % _LINE, re.DOTALL)  # never within an `=XX`
 
@@ -26,8 +26,8 @@ def alternatives(text: str, html: str, seed: str) -> bytes:
 
 
 def _part(text: str, kind: str) -> bytes:
-    """In the shorter of both encodings: nothing between here and the reader sees a long line, a
-    letter beyond ASCII, a dot alone or a `From ` to change."""
+    """A part in the shorter of both encodings. Neither has long lines, letters beyond ASCII, lone
+    dots or a `From ` at a line's start, which servers on the way might change."""
     readable, packed = quoted_printable(text), _base64(text)
     name, body = (
         ("quoted-printable", readable) if len(readable) <= len(packed) else ("base64", packed)

@@ -35,7 +35,7 @@ class Email:
     mail to the sender, not to us.
     """
 
-    trust: Callable[[], ssl.SSLContext] | None = None  # others than those of the way out
+    trust: Callable[[], ssl.SSLContext] | None = None  # authorities in place of the egress's
     waits: Waits = field(default_factory=Waits)
     tokens: Tokens = field(default_factory=Tokens)
 
@@ -45,19 +45,19 @@ class Email:
     config = EmailConfig
     options = EmailOptions
     signing = None
-    # No vendor, no rate: a server's own limit belongs into the integration's `rateLimit`.
+    # There is no vendor's rate: a server's own limit belongs into the integration's `rateLimit`.
     limits = Limits(schedule=MAIL, idempotent=False, slow=True)
 
     def destination(self, outgoing: Outgoing[EmailConfig]) -> str:
-        """The server: it counts connections and mails, and it is what hangs if something does.
+        """The mail server, of which there is one: it counts connections and mails, and it may hang.
 
-        A dead recipient is told by it at once, and then only that delivery waits.
+        It refuses a bad recipient at once, so that only this delivery waits.
         """
         return ""
 
     def recipients(self, outgoing: Outgoing[EmailConfig]) -> tuple[str, ...]:
-        """Every address once; none if nobody is named. What is no address is among them, so that
-        a delivery says so."""
+        """Every address once; none if nobody is named. Invalid addresses are among them, so that
+        their deliveries say so."""
         found: dict[str, str] = {}
         for address in filter(None, map(meant, _named(outgoing))):
             found.setdefault(address.casefold(), address)
@@ -67,8 +67,8 @@ class Email:
         return envelope(outgoing.message, outgoing.config, self._to(outgoing))
 
     def _to(self, outgoing: Outgoing[EmailConfig]) -> tuple[str, ...]:
-        """The delivery's recipient. One without, of before there were any or of when nobody was
-        named, is for all that are named now."""
+        """The delivery's recipient. A delivery without one, from before deliveries had recipients
+        or from when nobody was named, goes to all that are named now."""
         one = outgoing.recipient
         return (one,) if one else self.recipients(outgoing)
 
@@ -86,9 +86,9 @@ class Email:
         return self.trust() if self.trust else egress.trust
 
     async def test(self, config: EmailConfig, egress: Egress) -> list[Check]:
-        """All that comes before a mail's content, then RSET: nobody gets anything.
+        """Talk to the server up to a mail's content, then send RSET: nobody gets anything.
 
-        Somebody waits for it, so it waits for no step as long as a mail does, and says so.
+        As somebody waits for the result, the test takes less time than a mail may, and says so.
         """
         talk = Conversation(config, self.tokens, self.waits)
         try:
@@ -102,8 +102,8 @@ class Email:
 
 
 def _named(outgoing: Outgoing[EmailConfig]) -> Iterator[str]:
-    """Whom the channel names, or else the integration; and the user, unless the channel says
-    otherwise."""
+    """The recipients that the notification channel names, or else the integration; and the event's
+    user, unless the notification channel excludes them."""
     options: EmailOptions = outgoing.options
     yield from outgoing.config.to if options.to is None else options.to
     if outgoing.message.recipient and options.user:
@@ -111,7 +111,7 @@ def _named(outgoing: Outgoing[EmailConfig]) -> Iterator[str]:
 
 
 def _mailboxes(addresses: list[str]) -> list[str]:
-    """Raises DeliveryFailed if there is none, or one that is no address."""
+    """The addresses as SMTP takes them. Raises DeliveryFailed if there is none or a bad one."""
     if not addresses:
         raise DeliveryFailed(Failure(FailureClass.MISCONFIGURED, _NOBODY))
     found = []
@@ -125,9 +125,9 @@ def _mailboxes(addresses: list[str]) -> list[str]:
 
 
 async def _send(talk: Conversation, request: Json, to: list[str]) -> str:
-    """What the server said, and who or what it did not take.
+    """Send the mail; returns what the server said, and who or what it did not take.
 
-    Where there are several, those that it takes get the mail, once, and the others are named.
+    Of several recipients, those that the server takes get the mail, once; the others are named.
     """
     reply_to = request["reply_to"]
     utf8 = await talk.begin(request["sender"], [*to, *filter(None, [reply_to])])
@@ -138,11 +138,12 @@ async def _send(talk: Conversation, request: Json, to: list[str]) -> str:
         passing = [each for each in refused if each.kind is FailureClass.TRANSIENT]
         raise DeliveryFailed((passing or refused)[0])
     said = await talk.hand_over(mime(request, accepted, utf8))
-    return "\n".join(filter(None, [said, *map(_words, refused), _without(reply_to, utf8=utf8)]))
+    remark = _reply_to_remark(reply_to, utf8=utf8)
+    return "\n".join(filter(None, [said, *map(_words, refused), remark]))
 
 
-def _without(reply_to: str | None, *, utf8: bool) -> str:
-    """That the Reply-To had to be left out, if so."""
+def _reply_to_remark(reply_to: str | None, *, utf8: bool) -> str:
+    """The remark that the Reply-To was left out, if it had to be; else empty."""
     if not reply_to or reply_to.isascii() or utf8:
         return ""
     return f"Reply-To {reply_to} was left out: it needs SMTPUTF8, which the server does not offer"
@@ -171,10 +172,10 @@ async def _rehearse(talk: Conversation) -> None:
         if failure := await talk.offer(one):
             talk.done.append(_failed(talk.step, failure))
     if not config.to:
-        detail = "no usual recipients: whom it takes mail for is known when there is one"
+        detail = "no usual recipients: without one, the test cannot tell whom it takes mail for"
         talk.done.append(Check("RCPT TO", True, detail))
-    if missing := _without(config.reply_to, utf8=utf8):
+    if missing := _reply_to_remark(config.reply_to, utf8=utf8):
         talk.done.append(Check("Reply-To", True, missing))
     await talk.reset()
-    detail = "nothing was sent; that its mails reach an inbox cannot be proved without one"
+    detail = "nothing was sent; only a real mail can prove that mails reach an inbox"
     talk.done.append(Check(talk.step, True, detail))

@@ -1,4 +1,4 @@
-"""What an integration of type e-mail is told: its server, its login, who writes and to whom."""
+"""The config of an integration of type e-mail: its server, its login, sender and recipients."""
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -20,7 +20,7 @@ RECIPIENTS = 50  # at most, that a config or a channel names
 
 
 def _host(text: str) -> str:
-    """As the egress guard reads it, which looks at its addresses when they are dialled."""
+    """The host as the egress guard reads it, which judges its addresses when they are dialled."""
     try:
         return parse_host(text)
     except Refused as refused:
@@ -34,7 +34,7 @@ def _unbroken(text: str) -> str:
 
 
 def _several(given: Any) -> Any:
-    """One address may stand for a list of it."""
+    """Accept a single address in place of a list."""
     return [given] if isinstance(given, str) else given
 
 
@@ -43,10 +43,10 @@ Word = Annotated[str, AfterValidator(_unbroken)]
 
 
 class EmailOptions(ChannelOptions):
-    """What a notification channel says beside its integration: whom it tells.
+    """What a notification channel sets beside its integration: who gets its mails.
 
-    `to` stands for the integration's recipients; an empty list for none of them. `user`: whether
-    the user that an event is for is told by this channel too, at their own address.
+    `to` replaces the integration's recipients; an empty list means none of them. `user`: whether
+    the user that an event is for gets a mail of this channel too, at their own address.
     """
 
     to: Annotated[tuple[SavedMailbox, ...] | None, _Several] = Field(None, max_length=RECIPIENTS)
@@ -56,10 +56,10 @@ class EmailOptions(ChannelOptions):
 class EmailConfig(ChannelConfig):
     """A mail server for submission, and the mails' sender and usual recipients.
 
-    `security` "none" sends everything readable on the wire: it is for servers within
-    EGRESS_ALLOW only, and refused elsewhere when connecting. `auth` "auto" takes XOAUTH2 with a
-    token, else PLAIN, else LOGIN, as the server offers. Tokens are asked for at `tokenUrl`, by
-    client credentials or with a `refreshToken`; an `accessToken` is for trying out: it ends.
+    `security` "none" sends everything unencrypted: it is for private servers of EGRESS_ALLOW only,
+    and refused elsewhere when connecting. `auth` "auto" takes XOAUTH2 if there is a token, else
+    PLAIN, or LOGIN if the server does not offer PLAIN. Tokens are asked for at `tokenUrl`, by
+    client credentials or with a `refreshToken`; an `accessToken` is for trying out, as it expires.
     """
 
     destinations: ClassVar[frozenset[str]] = frozenset({"host", "port", "security", "tokenUrl"})
@@ -87,7 +87,7 @@ class EmailConfig(ChannelConfig):
         ways = [self.password, self.access_token, self.token_url]
         given = [way for way in ways if way is not None]
         if len(given) > 1:
-            raise ValueError("of password, accessToken and tokenUrl, one is the login")
+            raise ValueError("only one of password, accessToken and tokenUrl can be the login")
         if (self.username is None) != (not given):
             raise ValueError("a login is a username with a password, an accessToken or a tokenUrl")
         if self.auth in ("plain", "login") and given and not self.password:
@@ -126,8 +126,8 @@ class EmailConfig(ChannelConfig):
 
     @property
     def greets_as(self) -> str:
-        """The name to say EHLO with. A worker has none that the world knows, and its address is
-        refused by servers that look (smtp-relay.gmail.com: 421)."""
+        """The name to say EHLO with. A worker has no public name, and servers that check refuse its
+        address (smtp-relay.gmail.com: 421)."""
         return self.helo_name or self.from_address.rpartition("@")[2]
 
     @property
@@ -136,13 +136,13 @@ class EmailConfig(ChannelConfig):
 
     @property
     def secret(self) -> str:
-        """The password or the access token; empty where neither is needed, or it is asked for."""
+        """The password or the access token; empty if the config has neither, as with `tokenUrl`."""
         held = self.access_token or self.password
         return held.get_secret_value() if held else ""
 
     @property
     def grant(self) -> Grant | None:
-        """What access tokens are given for, if they are asked for."""
+        """What access tokens are asked for with; None without a `tokenUrl`."""
         if self.token_url is None:
             return None
         secret, refresh = (

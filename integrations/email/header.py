@@ -1,8 +1,8 @@
 """Header fields as lines, encoded by ourselves (RFC 5322, RFC 2047). Pure.
 
 Python's email.policy folds text that needs encoding differently in every version from 3.11 on,
-and loses or glues blanks (cpython#144156). Here a text is either sent as it is, or all of it is
-encoded, its blanks too: what stands between two encoded words is not part of the text.
+and loses or glues blanks (cpython#144156). Here a text is either sent unchanged, or encoded as a
+whole, blanks included, since blanks between two encoded words are not part of the text.
 """
 
 import base64
@@ -41,7 +41,7 @@ def list_field(name: str, entries: list[str], separator: str = " ") -> str:
 
 
 def _folded(name: str, words: list[str]) -> str:
-    """The words with a blank between, on as many lines as it takes; unfolded, it is the same."""
+    """The words with a blank between, on as many lines as it takes; unfolding gives them back."""
     lines = [f"{name}:"]
     for word in words:
         is_first = lines == [f"{name}:"]
@@ -65,7 +65,7 @@ def _phrase(text: str, room: int) -> list[str]:
 def _encoded(text: str, room: int) -> Iterator[str]:
     """Encoded words that make up the text, the first of at most `room` characters.
 
-    Every character is whole in its word, and written in the shorter of both ways.
+    No character is split over two words. All words use the shorter of the encodings Q and B.
     """
     in_q = sum(map(_q_length, text)) <= len(text.encode()) * 4 / 3
     word, size, limit = "", 0, min(room, _WORD) - _ENDS

@@ -17,9 +17,8 @@ from integrations.text import cut, lines, link, one_line
 HTML_BYTES = 100_000  # Gmail clips what is longer than about 102 KB
 _SUBJECT_CHARS, _ABOUT_CHARS = 200, 100
 _NAME_CHARS, _VALUE_CHARS, _URL_CHARS = 100, 300, 2_000
-_BLOBS = re.compile(
-    r"^(\[[^\[\]]*\]\s*)+"
-)  # what RFC 5256 2.1 leaves out where it compares subjects
+# The prefixes in brackets that RFC 5256 2.1 leaves out where it compares subjects.
+_BLOBS = re.compile(r"^(\[[^\[\]]*\]\s*)+")
 _IDS = ("Message-ID", "In-Reply-To", "References")  # which are never encoded
 
 
@@ -41,7 +40,8 @@ def envelope(message: Message, config: EmailConfig, to: tuple[str, ...]) -> Json
 
 
 def _headers(message: Message, sender: str) -> dict[str, str]:
-    """The Message-ID is the delivery's, on every attempt. No machine is to answer."""
+    """The Message-ID is made of the delivery's id, so it is the same on every attempt. Two fields
+    ask machines not to answer."""
     domain = sender.rpartition("@")[2]
     urgent = {"Importance": "high"} if message.severity is Severity.CRITICAL else {}
     return {
@@ -57,10 +57,10 @@ def _headers(message: Message, sender: str) -> dict[str, str]:
 
 
 def _subject(message: Message) -> str:
-    """The title, and before it what it is about, unless the title begins with that.
+    """The title, and before it the entity, unless the title begins with the entity.
 
-    Many clients thread by subject (RFC 5256: whatever refers to a mail that is not there), and
-    leave out what stands in brackets at the beginning: there an id would tell nothing apart.
+    Many clients thread by subject (RFC 5256: mails that refer to a mail that is not there), and
+    leave out prefixes in brackets: in brackets, an id would not tell two entities apart.
     """
     title = _line(message.title, _SUBJECT_CHARS)
     about = cut(entity_of(message), _ABOUT_CHARS)
@@ -70,14 +70,17 @@ def _subject(message: Message) -> str:
 
 
 def _begins(title: str, about: str, id: str) -> bool:
-    """With the entity, or its id alone; a bare number says nothing (`7 printers are offline`)."""
+    """Whether the title begins with the entity, or with its id alone. An id that is a bare number
+    does not count, as it may mean anything (`7 printers are offline`)."""
     names = [about] if id.isdecimal() or not id else [about, id]
     return re.match(rf"({'|'.join(map(re.escape, names))})(?!\w)", title) is not None
 
 
 def _thread(message: Message, sender: str) -> dict[str, str]:
-    """What mails of one entity refer to. No mail has that id: the first of an entity is not known
-    to those that follow, and clients join what refers to the same. Alone, a mail refers to none.
+    """The headers by which clients join the mails of one entity in a thread: all refer to one id.
+
+    No mail has that id, as later mails do not know which one was the first. A mail without an
+    entity refers to none.
     """
     if not message.entity_id:
         return {}
@@ -89,8 +92,8 @@ def _thread(message: Message, sender: str) -> dict[str, str]:
 def mime(request: Json, to: list[str], utf8: bool = False) -> bytes:
     """The mail on the wire, CRLF after lines of at most 998 bytes, most of at most 76.
 
-    `utf8`: addresses may hold it (RFC 6532). Without, a Reply-To that does is left out: nothing
-    in an address can be encoded (RFC 2047 5(3)).
+    `utf8`: addresses may hold UTF-8 (RFC 6532). If not, a Reply-To that holds it is left out, as
+    nothing in an address can be encoded (RFC 2047 5(3)).
     """
     headers, reply_to = request["headers"], request["reply_to"]
     fields = [
@@ -122,7 +125,7 @@ def _text(message: Message) -> str:
 
 
 def _html(message: Message) -> str:
-    """Everything is escaped; the body is what gives way where there is too much."""
+    """The mail as HTML. Everything is escaped; if there is too much, the body is cut."""
     head = (
         '<!DOCTYPE html><html><head><meta charset="utf-8"></head>\n'
         '<body style="font-family:sans-serif;margin:16px">\n'
@@ -151,7 +154,7 @@ def _remarks(message: Message) -> str:
 
 
 def _button(message: Message) -> str:
-    """A link; what is none that mail programs open alike stands there as text."""
+    """The URL as a link, or as text if mail programs do not all take it as a link."""
     if found := link(message.url, _URL_CHARS):
         return f'<p><a href="{html.escape(found)}">Open</a></p>\n'
     url = html.escape(_line(message.url or "", _URL_CHARS))

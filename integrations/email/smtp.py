@@ -1,4 +1,4 @@
-"""One mail over SMTP: whatever the server says has one class, and how far it came is known."""
+"""Send one mail over SMTP, classify whatever the server says, and know how far the mail came."""
 
 import asyncio
 import ssl
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
 _CLOSING = 421
-_UNKNOWN = (500, 502)  # what a server says to EHLO that has never heard of it (RFC 5321 4.1.4)
+_UNKNOWN = (500, 502)  # what a server that does not know EHLO answers to it (RFC 5321 4.1.4)
 
 Answer = TypeVar("Answer")
 
@@ -37,8 +37,8 @@ Answer = TypeVar("Answer")
 class Conversation:
     """A connection to the config's server, from the greeting to the one mail that goes over it.
 
-    `step` is what is under way, `done` what was. `listed`: it leads to a destination of
-    EGRESS_ALLOW, whose words nobody is shown.
+    `step` is the step under way, `done` holds the checks of steps before it. `listed`: the server
+    is a private destination of EGRESS_ALLOW, so what it says is not shown.
     """
 
     config: EmailConfig
@@ -49,19 +49,19 @@ class Conversation:
     listed: bool = False
     _secret: str = ""
     _transfer: Transfer | None = None
-    _is_broken: bool = False  # no answer came, so none of it is in step any more
+    _is_broken: bool = False  # an answer is missing, so later ones would be taken for others
     _smtp: "SMTP | None" = None
 
     @asynccontextmanager
     async def open(self, egress: Egress, context: ssl.SSLContext) -> AsyncIterator[None]:
-        """Connected, encrypted and logged in.
+        """Connect, encrypt and log in.
 
-        Raises DeliveryFailed for everything that goes wrong, also within.
+        Raises DeliveryFailed for everything that goes wrong, also within the block.
         """
         from aiosmtplib import SMTPException, SMTPResponseException
 
         try:
-            token = await self._token(egress)  # first: no server waits while it is asked for
+            token = await self._token(egress)  # first, so that no server has to wait for it
             async with asyncio.timeout(self.waits.before) as self._before:
                 await self._connect(egress, context)
                 if self.config.security == "starttls":
@@ -89,17 +89,17 @@ class Conversation:
         self.listed = egress.lists(*wire.getpeername()[:2])
         if self.config.security == "none" and not self.listed:
             wire.close()
-            detail = "mail without TLS goes to servers within EGRESS_ALLOW only"
+            detail = "mail without TLS goes to private servers of EGRESS_ALLOW only"
             raise DeliveryFailed(Failure(FailureClass.BLOCKED, detail))
         self._smtp = SMTP(
             hostname=self.config.host,
             port=None,
             sock=wire,
             use_tls=self.config.security == "tls",
-            start_tls=False,  # by `_encrypt`, which tells a server without it apart
+            start_tls=False,  # `_encrypt` does it, and tells if a server does not offer it
             tls_context=context,
             local_hostname=self.config.greets_as,
-            timeout=None,  # by `_ask`
+            timeout=None,  # `_ask` has the timeouts
         )
         await self._ask("connect", self.waits.greeting, self._smtp.connect())
         self._passed(f"{self.config.host} answers at port {self.config.port}{self._tls()}")
@@ -120,7 +120,7 @@ class Conversation:
     async def _encrypt(self) -> None:
         self.step = "STARTTLS"
         if not self.smtp.supports_extension("starttls"):
-            raise self._misconfigured("it offers no STARTTLS, so nothing was said to it")
+            raise self._misconfigured("it offers no STARTTLS, so no login or mail was sent to it")
         encrypted = self.smtp.starttls(server_hostname=self.config.host)
         await self._ask("STARTTLS", self.waits.encryption, encrypted)
         self._passed(f"encrypted{self._tls()}")
@@ -141,7 +141,7 @@ class Conversation:
         return token
 
     async def _log_in(self, username: str, token: Token | None, egress: Egress) -> None:
-        """Of a token that was kept, the server may know better: then another is asked for, once."""
+        """Log in. If the server refuses a token that was kept, another is asked for, once."""
         from aiosmtplib import SMTPAuthenticationError
 
         self.step = "AUTH"
@@ -150,7 +150,7 @@ class Conversation:
             names = " or ".join(wanted(self.config)).upper()
             raise self._misconfigured(f"it offers no login with {names}")
         try:
-            await self._show(method, username)
+            await self._authenticate(method, username)
         except SMTPAuthenticationError as refused:
             if token is None or self.config.grant is None or refused.code < 500:
                 raise
@@ -158,16 +158,16 @@ class Conversation:
             if token.is_new:
                 raise
             self._secret = (await self.tokens.token(self.config.grant, egress)).text
-            await self._show(method, username)
+            await self._authenticate(method, username)
         self._passed(f"logged in with {method.upper()}")
 
-    async def _show(self, method: str, username: str) -> None:
+    async def _authenticate(self, method: str, username: str) -> None:
         login = log_in(self.smtp, method, username, self._secret)
         await self._ask("AUTH", self.waits.command, login)
 
     async def begin(self, sender: str, others: Sequence[str]) -> bool:
-        """Say who writes; whether SMTPUTF8 was asked for, as some address needs it (RFC 6531):
-        the sender's, or one of the others', the Reply-To among them."""
+        """Say who writes. Returns whether SMTPUTF8 (RFC 6531) was asked for, because an address
+        needs it: the sender's, or one of the others (recipients and Reply-To)."""
         self.step = "MAIL FROM"
         utf8 = not all(map(str.isascii, [sender, *others])) and self.takes_utf8
         if not sender.isascii() and not utf8:
@@ -179,7 +179,7 @@ class Conversation:
         return utf8
 
     async def offer(self, recipient: str) -> Failure | None:
-        """Name a recipient; why the server does not take mail for them, if so."""
+        """Name a recipient. Returns the failure if the server does not take mail for them."""
         from aiosmtplib import SMTPRecipientRefused
 
         self.step = "RCPT TO"
@@ -201,7 +201,7 @@ class Conversation:
         return self.smtp.supports_extension("smtputf8")
 
     async def hand_over(self, content: bytes) -> str:
-        """The mail itself, lines ended by CRLF; what the server says once it has taken it."""
+        """Send the mail itself, its lines ended by CRLF. Returns what the server says to it."""
         from aiosmtplib import SMTPDataError, SMTPServerDisconnected
 
         ready = await self._ask("DATA", self.waits.data, self.smtp.execute_command(b"DATA"))
@@ -226,9 +226,9 @@ class Conversation:
         return self._smtp
 
     def _leave(self) -> None:
-        """Say goodbye without waiting for the answer: what counts was said before.
+        """Send QUIT and close, without waiting for the answer, which changes nothing.
 
-        Amid a mail, or where an answer is missing, nothing more is to be written.
+        In the middle of a mail, or if an answer is missing, the connection is cut instead.
         """
         from aiosmtplib import SMTPException
 
@@ -258,7 +258,7 @@ class Conversation:
         return Failure(FailureClass.TRANSIENT, detail, maybe_sent=self._maybe_sent)
 
     def _refused(self, code: int, text: str, whom: str = "") -> Failure:
-        """A reply that says no: the server's own word on whether it took the mail."""
+        """The failure for a reply that refuses; the reply itself says whether it took the mail."""
         said = f"answered {code}" if is_reply(code) else "gave an answer that is not SMTP"
         detail = f"{self.config.host} {said} to {self.step} {whom}".rstrip()
         step = blamed(self.step, text)

@@ -18,18 +18,19 @@ _BLOCK_BYTES = 64 * 2**10
 
 @dataclass
 class Transfer:
-    """`is_whole`: the final dot is on its way, so the mail may be taken whatever happens now."""
+    """One mail's transfer. `is_whole`: the final dot is on its way, so the server may take the mail
+    whatever happens now."""
 
     protocol: "SMTPProtocol"
     waits: Waits
     is_whole: bool = False
 
     async def write(self, content: bytes) -> "SMTPResponse":
-        """Write it out, lines ended by CRLF; the answer, also one that comes before the end.
+        """Write the mail, its lines ended by CRLF. Returns the answer, even one before the end.
 
-        Raises SMTPException or OSError where there is none.
+        Raises SMTPException or OSError if no answer comes.
         """
-        # What came with the go-ahead is the answer to nothing; aiosmtplib would take it for ours.
+        # What came together with 354 answers nothing; aiosmtplib would take it for our answer.
         del self.protocol._buffer[:]
         answer = asyncio.create_task(self.protocol.read_response())
         await asyncio.sleep(0)  # it listens from now on
@@ -49,14 +50,15 @@ class Transfer:
         for block, self.is_whole in _blocks(content):
             self.protocol.write(block)
             async with asyncio.timeout(self.waits.block):
-                # As StreamWriter.drain() does, which would close the transport when it is gone.
+                # As StreamWriter.drain() does; but a StreamWriter that is deleted closes its
+                # transport.
                 await self.protocol._drain_helper()
             if answer.done():
                 return
 
 
 def _blocks(content: bytes) -> Iterator[tuple[bytes, bool]]:
-    """Its parts, and which of them is the last."""
+    """The content in blocks, each with whether it is the last one."""
     for start in range(0, len(content), _BLOCK_BYTES):
         end = start + _BLOCK_BYTES
         yield content[start:end], end >= len(content)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def method_of(config: EmailConfig, offered: list[str]) -> str | None:
-    """The config's way, or the best that the server offers; None if it offers none."""
+    """The first login method of the config that the server offers; None if it offers none."""
     return next((way for way in wanted(config) if way in offered), None)
 
 
@@ -22,18 +22,19 @@ def wanted(config: EmailConfig) -> list[str]:
 
 
 async def log_in(smtp: "SMTP", method: str, username: str, secret: str) -> None:
-    """Raises SMTPAuthenticationError with the server's last word, or any other of aiosmtplib."""
+    """Log in. Raises SMTPAuthenticationError with the server's last answer, or another error of
+    aiosmtplib."""
     if method == "plain":
         await smtp.auth_plain(username, secret)
     elif method == "login":
         await smtp.auth_login(username, secret)
     else:
-        await _show_token(smtp, username, secret)
+        await _log_in_with_token(smtp, username, secret)
 
 
-async def _show_token(smtp: "SMTP", username: str, token: str) -> None:
-    """XOAUTH2. A server that refuses the token says why in a challenge, and no only once that was
-    answered; aiosmtplib's own drops the reason."""
+async def _log_in_with_token(smtp: "SMTP", username: str, token: str) -> None:
+    """XOAUTH2. A server that refuses the token says why in a challenge, and refuses only once that
+    is answered; aiosmtplib's own method drops the reason."""
     from aiosmtplib import SMTPAuthenticationError
 
     login = base64.b64encode(bearer(username, token).encode())

@@ -1,4 +1,4 @@
-"""What an SMTP server's no means, and what it means if it says nothing at all."""
+"""Classify an SMTP server's refusals, and say what it means if it does not answer at all."""
 
 import base64
 import re
@@ -14,7 +14,7 @@ _CONGESTED = re.compile(r"5\.4\.5\b")
 # Client does not have permissions to send as this sender`, `554 5.2.252 SendAsDenied`, or that word
 # after `5.2.0` (learn.microsoft.com, "Fix issues with printers, scanners, and LOB applications").
 _OF_THE_SENDER = re.compile(r"5\.7\.60\b|5\.2\.252\b|5\.2\.0\b.*SendAsDenied", re.DOTALL)
-# Nothing has been said of any mail yet, so a refusal is of who we are: the config can mend it.
+# Up to these steps no recipient was named, so a refusal is about us, and the config can mend it.
 _OF_THE_INTEGRATION = frozenset({"connect", "EHLO", "HELO", "STARTTLS", "AUTH", "MAIL FROM"})
 _ADVICE = {
     "EHLO": "set heloName to a name that it takes",
@@ -26,7 +26,7 @@ _UNREADABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
 def is_reply(code: int) -> bool:
-    """Whether it is a code of RFC 5321; what is not SMTP has none."""
+    """Whether it is a code of RFC 5321; an answer that is not SMTP has none."""
     return 200 <= code <= 599
 
 
@@ -35,15 +35,15 @@ def is_refusal(code: int) -> bool:
 
 
 def blamed(step: str, text: str) -> str:
-    """The step that a refusal is of: some refuse the sender after the step that names it."""
+    """The step that a refusal is about: some servers refuse the sender in a later step."""
     return "MAIL FROM" if _OF_THE_SENDER.match(text) else step
 
 
 def class_of_reply(code: int, step: str, text: str) -> FailureClass:
-    """RFC 5321 4.2.1: a 4yz passes, a 5yz stays; before a recipient is named, until the config
-    changes. What the enhanced code in the text says goes before.
+    """The class of a refusal by RFC 5321 4.2.1: a 4yz passes; a 5yz is final, or if no recipient
+    was named yet, stays until the config changes. An enhanced code in the text goes first.
 
-    What is no SMTP, or no answer to what was asked, is taken for a server in trouble.
+    An answer that is not SMTP, or does not fit the command, is taken for a server in trouble.
     """
     if not 500 <= code <= 599:
         return FailureClass.TRANSIENT
@@ -55,7 +55,7 @@ def class_of_reply(code: int, step: str, text: str) -> FailureClass:
 
 
 def advice(kind: FailureClass, step: str) -> str:
-    """What to do about a refusal, to be said after it."""
+    """What to do about a refusal, to be added to its detail; may be empty."""
     return f": {_ADVICE[step]}" if kind is FailureClass.MISCONFIGURED and step in _ADVICE else ""
 
 
@@ -70,7 +70,7 @@ def silence(error: Exception) -> str:
 
 
 def words(text: str, username: str, secret: str) -> str:
-    """What the server said, as text; without the login, should it quote what it was told."""
+    """What the server said, as text; without the login, in case the server quotes it."""
     for form in (*_spoken(username, secret), secret) if secret else ():
         text = text.replace(form, "…")
     return _UNREADABLE.sub(" ", text)

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """Seconds, as RFC 5321 4.5.3.2 asks: who gives up on a server that works sends copies.
+    """Seconds, as RFC 5321 4.5.3.2 asks: a client that gives up on a working server sends copies.
 
-    Nothing is sent before the mail itself, so giving up there costs an attempt only: `before` is
-    what all steps up to it may take together, however many they are. `content` is what all blocks
-    of the mail may take, `taken` the answer to its final dot. `test` bounds a test of the
-    connection, which somebody is waiting for.
+    Giving up before the mail itself costs only an attempt: `before` is what all steps up to it may
+    take together, however many they are. `content` is what all blocks of the mail may take, `taken`
+    the answer to its final dot. `test` bounds a test of the connection, which somebody waits for.
     """
 
     greeting: float = 300.0

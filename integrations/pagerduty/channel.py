@@ -33,7 +33,7 @@ from integrations.reply import (
 from integrations.text import compact, cut, json_bytes, link, one_line
 
 SUMMARY_CHARS, DEDUP_KEY_CHARS = 1_024, 255
-EVENT_BYTES = 512_000  # "512 KB", with the key, in the stricter reading
+EVENT_BYTES = 512_000  # the vendor's "512 KB", key included, in the stricter reading
 _KEY_BYTES = len(',"routing_key":""') + 32
 _DETAIL_CHARS, _URL_CHARS = 500, 2_048
 _LINK = "View in FireLater"
@@ -53,8 +53,8 @@ _TOKEN = matching(r"[!-~]{1,200}", "an API key has 1 to 200 characters of ASCII,
 class PagerDutyConfig(ChannelConfig):
     """A service's integration of type "Events API v2"; `source` names us in its alerts.
 
-    `component` and `group` stand for the types of the entity and of the event. `restApiKey` is for
-    `test` alone. `baseUrl` and `restBaseUrl` stand for the region's hosts.
+    In alerts, `component` replaces the entity's type, `group` and `class` the event's type.
+    `restApiKey` is used by `test` only. `baseUrl` and `restBaseUrl` replace the region's hosts.
     """
 
     destinations: ClassVar[frozenset[str]] = frozenset({"region", "baseUrl", "restBaseUrl"})
@@ -62,7 +62,7 @@ class PagerDutyConfig(ChannelConfig):
 
     severity: SeveritySetting = Field(
         Severity.INFO,
-        alias="defaultSeverity",  # as the platform has it; `severity` in what was saved before
+        alias="defaultSeverity",  # the platform's name; configs saved before have `severity`
         validation_alias=AliasChoices("defaultSeverity", "severity"),
     )
     integration_key: Annotated[SecretStr, _KEY]
@@ -95,7 +95,7 @@ class PagerDutyConfig(ChannelConfig):
 
 
 class PagerDuty:
-    """Deliveries are events; the request as it is recorded lacks the key, which is a secret."""
+    """Sends deliveries as events; the recorded request lacks the key, which is a secret."""
 
     kind = "pagerduty"
     title = "PagerDuty"
@@ -137,7 +137,7 @@ class PagerDuty:
 
 
 def dedup_key(alert_key: str) -> str:
-    """The key itself; one that is too long keeps its beginning and stays one of its own."""
+    """The alert's key; if it is too long, its beginning and a hash, which keeps it unique."""
     if len(alert_key) <= DEDUP_KEY_CHARS:
         return alert_key
     digest = hashlib.sha256(alert_key.encode()).hexdigest()
@@ -146,7 +146,7 @@ def dedup_key(alert_key: str) -> str:
 
 def _trigger(message: Message, config: PagerDutyConfig) -> Json:
     component = config.component or one_line(message.entity_type or "")
-    url = link(message.url, _URL_CHARS)  # one that is none stays among the details
+    url = link(message.url, _URL_CHARS)  # a URL that is no link still stands in the metadata
     return {
         "payload": {
             "summary": cut(one_line(message.title) or message.event_type, SUMMARY_CHARS),
@@ -164,8 +164,8 @@ def _trigger(message: Message, config: PagerDutyConfig) -> Json:
 
 
 def _details(message: Message) -> Json:
-    """Flat, as event rules read it (`custom_details.entity_type`). The metadata is the platform's
-    last word: a name of ours in it stands for what it says there."""
+    """The custom details, flat, as event rules read them (`custom_details.entity_type`). Where the
+    event's metadata has one of our names, its value replaces ours."""
     ours = {
         "event_type": message.event_type,
         "entity_type": message.entity_type,
@@ -178,8 +178,8 @@ def _details(message: Message) -> Json:
 
 
 def _fitting(event: Json) -> Json:
-    """Only our body's text can make an event too large (all metadata has 16 KiB at most); it is
-    what gives way."""
+    """Cut the body of an event that is too large; nothing else can make it so, as all metadata has
+    16 KiB at most."""
     excess = json_bytes(event) + _KEY_BYTES - EVENT_BYTES
     details = event["payload"]["custom_details"]
     if excess > 0 and isinstance(details.get("body"), str):
@@ -202,7 +202,7 @@ async def _enqueue(config: PagerDutyConfig, event: Json, egress: Egress) -> Repl
 
 
 def _kind(reply: Reply, reasons: str) -> FailureClass:
-    """A key that is not good (any more) is for the tenant to mend; another 400 is the event's."""
+    """The class of a refusal: the tenant can mend a bad key; any other 400 blames the event."""
     if reply.status == 400 and re.search("routing.?key", reasons, re.IGNORECASE):
         return FailureClass.MISCONFIGURED
     return of_the_content(reply)
@@ -236,6 +236,7 @@ async def _check_rest_key(config: PagerDutyConfig, key: SecretStr, egress: Egres
     except DeliveryFailed as error:
         return Check.failed("REST key valid", error)
     if reply.status == 200:
-        return Check("REST key valid", True, "the REST API takes it; it is no proof of the other")
+        detail = "the REST API takes it; this proves nothing about the integration key"
+        return Check("REST key valid", True, detail)
     detail = f"the REST API answered {reply.status}"
     return Check("REST key valid", False, detail, undocumented(reply.status))

@@ -5,9 +5,9 @@ blocks together may have about 13,200 characters (slackapi/bolt-js#2509), so tex
 the strictest way, and the limits here add up to less than that.
 
 The body and the entity are mrkdwn, as the platform documents: their formatting shows. There `&`,
-`<` and `>` are escaped, without which no link hides behind a text and nobody is mentioned, and
+`<` and `>` are escaped, so that no link hides behind a text and nobody is mentioned, and
 `verbatim` keeps Slack from reading names and `@channel` into them ("Reference: text object"). The
-fallback `text` is escaped just so. All else stands in `plain_text`, where nothing is markup.
+fallback `text` is escaped likewise. All else stands in `plain_text`, where nothing is markup.
 """
 
 from domain.json_document import Json
@@ -23,11 +23,11 @@ Block = Json
 
 
 def content(message: Message) -> Json:
-    """All of it in blocks of the message's own: those of attachments are folded behind "Show more"
-    after a few lines, and may be shown less still one day (docs.slack.dev, "Secondary message
-    attachments"). A title that is too long for a header is repeated, whole, above the body."""
+    """The message in top-level blocks: Slack folds those of attachments behind "Show more" after a
+    few lines, and may show less of them one day (docs.slack.dev, "Secondary message attachments").
+    A title that is too long for a header is repeated, whole, above the body."""
     title = one_line(message.title) or message.event_type
-    body = lines(message.body).strip()[: SECTION + 1]  # of more, nothing can be shown
+    body = lines(message.body).strip()[: SECTION + 1]  # no more than this can be shown
     whole = cut(title, _TITLE, _units) if _units(title) > HEADER else ""
     remarks = remarks_on(message)
     return {
@@ -47,7 +47,7 @@ def content(message: Message) -> Json:
 
 
 def escaped(text: str) -> str:
-    """Text that mrkdwn takes as it is: no links and no mentions."""
+    """Text in which mrkdwn sees no links and no mentions."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -65,7 +65,7 @@ def _mrkdwn(text: str, size: int) -> Block:
 
 
 def _body(text: str, size: int) -> Block:
-    """As `_text`, with the formatting that it has."""
+    """As `_text`, but its formatting shows."""
     return {"type": "section", "text": _mrkdwn(text, size), "expand": True}
 
 
@@ -75,7 +75,7 @@ def _text(text: str, size: int) -> Block:
 
 
 def _facts(message: Message) -> list[Block]:
-    """A link that Slack would refuse is shown as text among them."""
+    """The message's facts; a link that Slack would refuse is shown as text among them."""
     unlinked = [("url", message.url)] if message.url and link(message.url, URL) is None else []
     facts = [*unlinked, *message.facts]
     fields = [_field(one_line(name), one_line(value)) for name, value in facts]
@@ -90,7 +90,7 @@ def _field(name: str, value: str) -> Block:
 
 
 def _context(message: Message) -> Block:
-    """What it is about first, as `incident: INC-1042`."""
+    """The line below the message, the entity first, as `incident: INC-1042`."""
     said = [message.event_type, str(message.severity), time_of(message)]
     named = [one_line(name or "") for name in (message.entity_type, message.entity_id)]
     about = ": ".join(filter(None, named))
@@ -99,7 +99,7 @@ def _context(message: Message) -> Block:
 
 
 def _button(message: Message) -> list[Block]:
-    """None for a link that is too long, or none to Slack: it would refuse the whole message."""
+    """The link as a button; no button if Slack would refuse the whole message for the link."""
     url = link(message.url, URL)
     if url is None:
         return []

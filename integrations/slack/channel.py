@@ -1,8 +1,8 @@
 """Slack: messages of an app's bot (Web API, chat.postMessage), or through an incoming webhook.
 
 Source: docs.slack.dev, "Using the Slack Web API", "Sending messages using incoming webhooks" and
-"Rate limits": about one message a second to each channel. Nothing that Slack documents makes a
-message that is sent twice appear once; `client_msg_id` names it all the same.
+"Rate limits": about one message a second to each channel. Slack documents nothing that makes a
+message that is sent twice appear once; `client_msg_id` is set all the same.
 """
 
 import re
@@ -32,11 +32,12 @@ _WEBHOOK_PROVED = (
     "Slack refused an empty message as one without text (400 no_text): the webhook is alive, and"
     " nothing was posted. Not proved: that its channel still takes messages"
 )
-_NO_TEXT = re.compile(r"^no_text$|No text specified")  # Slack's; Mattermost's, within JSON
+_NO_TEXT = re.compile(r"^no_text$|No text specified")  # Slack's answer; Mattermost's, in JSON
 
 
 class Slack:
-    """A bot posts to the channel that `options` name, else to the one of the event's type."""
+    """Posts as a bot, to the channel that `options` name, else to that of the event's type; or
+    through an incoming webhook, to its one channel."""
 
     kind = "slack"
     title = "Slack"
@@ -80,7 +81,7 @@ class Slack:
 
 
 def _channel(outgoing: Outgoing[SlackConfig]) -> str:
-    """As people write it."""
+    """The Slack channel, as people write it."""
     options: SlackOptions = outgoing.options
     return options.channel or outgoing.config.channel_of(outgoing.message.event_type)
 
@@ -145,10 +146,10 @@ async def _post(config: SlackConfig, request: Json, egress: Egress) -> Reply:
 
 
 def _check_posted(reply: Reply) -> None:
-    """Slack's webhooks answer in plain text: `ok`, or an error's code. Those of others that take
-    its messages (Mattermost, Rocket.Chat) answer any 2xx, and perhaps JSON.
+    """Raises DeliveryFailed unless the webhook has taken the message.
 
-    Raises DeliveryFailed.
+    Slack's webhooks answer in plain text: `ok`, or an error's code. Those of other products that
+    take Slack's messages (Mattermost, Rocket.Chat) answer any 2xx, and perhaps JSON.
     """
     said, words = json_object(reply), _words(reply)
     why = error_code(said.get("error")) if said else error_code(words)

@@ -15,7 +15,7 @@ from integrations.reply import error_code, json_object, refusal
 from integrations.slack.errors import PARTLY_DONE, advice_on, kind_of
 from integrations.text import compact
 
-# A success repeats the message, and may be longer than what is read of it.
+# The answer to a success repeats the message, and may be longer than what is read of an answer.
 _BEGINNING = re.compile(rb'\s*\{"ok":\s*true,\s*"channel":\s*"(\w+)",\s*"ts":\s*"([0-9.]+)"')
 
 
@@ -29,26 +29,27 @@ class Client(AsyncWebClient):
         self._egress = egress
 
     async def _request(self, *, http_verb: str, api_url: str, req_args: Json) -> Json:
-        """Instead of slack_sdk's, which takes HTTPS_PROXY, redirects, and a body of any length."""
+        """Replaces slack_sdk's own, which obeys HTTPS_PROXY, follows redirects and reads bodies of
+        any length."""
         headers = {name.lower(): value for name, value in req_args["headers"].items()}
         given = req_args.get("json")
         content = b"" if given is None else compact(given)
         self.reply = await self._egress.send(http_verb, api_url, headers, content)
         return {
-            "data": _said(self.reply),
+            "data": _success_of(self.reply),
             "headers": self.reply.headers,
             "status_code": self.reply.status,
         }
 
 
-def _said(reply: Reply) -> Json:
-    said = json_object(reply) or _begun(reply.body)
+def _success_of(reply: Reply) -> Json:
+    said = json_object(reply) or _beginning_of(reply.body)
     if reply.status == 200 and said.get("ok") is True:
         return said
     raise _refused(reply, error_code(said.get("error")))
 
 
-def _begun(body: bytes) -> Json:
+def _beginning_of(body: bytes) -> Json:
     begun = _BEGINNING.match(body)
     return {"ok": True, "channel": begun[1].decode(), "ts": begun[2].decode()} if begun else {}
 

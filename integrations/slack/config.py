@@ -1,4 +1,4 @@
-"""What an integration of type Slack is told: an app's bot and its channels, or a webhook."""
+"""The config of an integration of type Slack: an app's bot and its channels, or a webhook."""
 
 import re
 import unicodedata
@@ -24,7 +24,8 @@ _CHANNELS = 200
 
 # A name with or without `#`, or an id (C0123456789); no separators, mentions or other links.
 _CHANNEL = re.compile(r"#?[^\s\x00-\x1f\x7f#@<>&,*/:]{1,80}")
-# What "Copy link" gives of a channel, or of a message in it; and the address in a browser.
+# The link that "Copy link" gives of a channel or of a message in it, and a channel's address in a
+# browser.
 _LINK = re.compile(
     r"https://(?:[\w-]+\.(?:enterprise\.)?slack(?:-gov)?\.com/archives"
     r"|app\.slack(?:-gov)?\.com/client/[A-Z0-9]+)/(?P<id>[CDG][A-Z0-9]{2,20})(?:[/?#]\S*)?",
@@ -38,20 +39,20 @@ _WEBHOOK_HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
 
 
 def _channel(text: str) -> str:
-    """A name or an id as it is given; of a link to a channel, the id that it holds."""
+    """The channel's name or id as it is given, or the id in a link to the channel."""
     link = _LINK.fullmatch(text)
     if link is not None:
         return link["id"]
     if not _CHANNEL.fullmatch(text):
         raise ValueError(
-            "a channel is its name, as in #ops, its id, as in C0123456789, or the link to it that"
-            " Slack copies"
+            "name a channel by its name, as in #ops, by its id, as in C0123456789, or by the link"
+            " to it that Slack copies"
         )
     return text
 
 
 def canonical(channel: str) -> str:
-    """The one form of what people write for one channel: `#ops`, `ops` and `OPS` are `ops`.
+    """The one form of all that people write for one channel: `#ops`, `ops` and `OPS` are `ops`.
 
     Slack's own names are lower-case, its ids upper-case; an id stays as it is.
     """
@@ -60,18 +61,18 @@ def canonical(channel: str) -> str:
 
 
 def place(answered: str) -> str:
-    """The canonical form of the id that Slack says it posted to; "" if that is none."""
+    """The canonical form of the channel id that Slack says it posted to; "" if it is no id."""
     return canonical(answered) if _PLACE.fullmatch(answered) else ""
 
 
 def _events(text: str) -> str:
     if not _EVENTS.fullmatch(text):
-        raise ValueError("events are a type, as in incident.created, or types, as in incident.*")
+        raise ValueError("name a type of event, as incident.created, or a group, as incident.*")
     return text
 
 
 def _webhook(secret: SecretStr) -> SecretStr:
-    """Slack's own look as they do; where others may lead is for the egress guard to say."""
+    """A URL of Slack's must be one of an incoming webhook; the egress guard judges all others."""
     url, host = url_and_host(secret)
     slacks = re.search(r"(^|\.)slack(-gov)?\.com$", host) is not None
     if slacks and (host not in _WEBHOOK_HOSTS or not _WEBHOOK_PATH.fullmatch(url.path)):
@@ -91,8 +92,8 @@ class SlackConfig(ChannelConfig):
     """An app's bot, which posts where it is told to; or an incoming webhook, with its one channel.
 
     `channelMap` gives types of events, or all that begin with `prefix.` (`prefix.*`), a channel of
-    their own; `defaultChannel` gets the others. `baseUrl` stands for slack.com's Web API, as with
-    GovSlack (https://slack-gov.com/api).
+    their own; `defaultChannel` gets the others. `baseUrl` replaces the URL of slack.com's Web API,
+    as for GovSlack (https://slack-gov.com/api).
     """
 
     destinations: ClassVar[frozenset[str]] = frozenset({"baseUrl"})
@@ -124,13 +125,13 @@ class SlackConfig(ChannelConfig):
         return (self.webhook_url.get_secret_value() if self.webhook_url else self.base_url,)
 
     def channel_of(self, event_type: str) -> str:
-        """The channel of an event; of several patterns that fit, the longest says which."""
+        """The channel of an event; of several patterns that fit, the longest counts."""
         pattern = closest(self.channel_map, event_type)
         return (self.channel_map[pattern] if pattern else self.default_channel) or ""
 
 
 class SlackOptions(ChannelOptions):
-    """`channel` gets all that the notification channel is told, whatever the event's type."""
+    """`channel` gets all messages of the notification channel, whatever the event's type."""
 
     channel: ChannelName | None = None
 

@@ -1,9 +1,9 @@
 """What Slack's errors mean, by their names: whose fault they are, and what can be done. Pure.
 
 Source: docs.slack.dev, chat.postMessage ("Errors") and "Sending messages using incoming webhooks"
-("Handling errors"). Final is only what Slack documents as a fault of the message itself. What an
-administrator can mend waits for that. A name that is new may be anything, also a moment's trouble,
-so it is tried again.
+("Handling errors"). Only errors that Slack documents as faults of the message are final. Those
+that an administrator can mend wait for that. An unknown error may be a passing trouble, so it is
+tried again.
 """
 
 from domain.integration.outcome import FailureClass
@@ -54,11 +54,12 @@ KINDS = {
     **dict.fromkeys(("ratelimited", "rate_limited"), FailureClass.THROTTLED),
 }
 ADVICE = {error: advice for advice, errors in _TO_MEND.items() for error in errors.split()}
-PARTLY_DONE = frozenset({"internal_error", "fatal_error"})  # as Slack says of them
+PARTLY_DONE = frozenset({"internal_error", "fatal_error"})  # may be so, as Slack documents
 
 
 def kind_of(error: str | None, status: int) -> FailureClass | None:
-    """The class of an error; None where the status says more: what falls over names no reason."""
+    """The class of an error; None where the status decides: with 429, with 5xx, and for an error
+    that is not known, unless the status is a 2xx."""
     if error is None or status == 429 or status >= 500:
         return None
     return KINDS.get(error, FailureClass.TRANSIENT if 200 <= status < 300 else None)

@@ -21,24 +21,24 @@ from integrations.text import compact, cut, json_bytes, lines, one_line
 CARD_BYTES = 28_000  # "28 KB", in the stricter reading; with the envelope, which is less than 200
 _TITLE, _REMARK, _NAME, _VALUE, _URL = 4_000, 2_000, 80, 300, 2_048  # bytes, as they are counted
 
-_COLOURS = {  # of Adaptive Cards, which has four
+_COLOURS = {  # by their names in Adaptive Cards
     Severity.CRITICAL: "attention",
     Severity.ERROR: "attention",
     Severity.WARNING: "warning",
     Severity.INFO: "accent",
 }
 
-_INDENT = re.compile(r"^[ \t]+", re.MULTILINE)  # blanks are one to a browser
+_INDENT = re.compile(r"^[ \t]+", re.MULTILINE)  # which browsers shrink to one blank
 
 Element = Json
 
 
 def envelope(message: Message) -> Json:
-    """The card as it is posted; the body's text is what gives way where there is too much."""
-    room = CARD_BYTES - counted(_around(_card(message, "x"))) + counted("x")
-    # Of more characters than there are bytes, nothing could be kept.
+    """The message as it is posted, with its card; if there is too much, the body is cut."""
+    room = CARD_BYTES - counted(_enclosed(_card(message, "x"))) + counted("x")
+    # Characters beyond the limit of bytes cannot fit.
     body = _INDENT.sub(_kept, lines(message.body).strip())[:CARD_BYTES]
-    return _around(_card(message, cut(body, room, counted)))
+    return _enclosed(_card(message, cut(body, room, counted)))
 
 
 def _kept(indent: re.Match[str]) -> str:
@@ -46,12 +46,13 @@ def _kept(indent: re.Match[str]) -> str:
 
 
 def counted(made: Any) -> int:
-    """How long it is to Teams: the workflow hands the card on as a string of JSON within JSON, so
-    that each quote of it counts twice, and each backslash. (Hence the 21 KB that others found.)"""
+    """How many bytes Teams counts: the workflow hands the card on as a string of JSON within JSON,
+    so that each of its quotes and backslashes counts twice. (Hence the limit of 21 KB that others
+    found.)"""
     return json_bytes(compact(made).decode())
 
 
-def _around(card: Element) -> Json:
+def _enclosed(card: Element) -> Json:
     attachment = {
         "contentType": "application/vnd.microsoft.card.adaptive",
         "contentUrl": None,
@@ -93,7 +94,7 @@ def _title(message: Message) -> Element:
 
 
 def _facts(message: Message) -> list[Element]:
-    """A line each; a link that Teams would refuse is shown as text among them."""
+    """The facts, one line each; a link that Teams would refuse is shown as text among them."""
     about, is_linked = entity_of(message), not message.url or bool(_actions(message))
     ours = [
         ("Event", message.event_type),

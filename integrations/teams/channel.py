@@ -1,7 +1,7 @@
 """Microsoft Teams, through a workflow (Power Automate) "When a Teams webhook request is received".
 
 Source: support.microsoft.com, "Create incoming webhooks with Workflows for Microsoft Teams". Its
-URL is called as it is given: `sig` is a secret that signs the rest. 202 means that the flow's run
+URL is called unchanged: its `sig` is a secret that signs the rest. 202 means that the flow's run
 was accepted; whether it posted is in the flow's own history. A flow with a Response action answers
 what that says instead, once the steps before it are done. The Office 365 connectors of before, with
 URLs at webhook.office.com, were retired in May 2026.
@@ -42,8 +42,8 @@ _RETIRED = (
 _ADVICE = {  # what the tenant can mend, at the flow or in the integration
     "DirectApiAuthorizationRequired": ": the URL lacks its signature (sig), or the workflow does"
     " not let anyone trigger it",
-    "TriggerInputSchemaMismatch": ": the workflow's trigger takes another content than Teams'",
-    "MissingApiVersionParameter": ": the URL is not whole: copy it again, from the workflow",
+    "TriggerInputSchemaMismatch": ": the workflow's trigger does not take Teams' messages",
+    "MissingApiVersionParameter": ": the URL is incomplete: copy it again, from the workflow",
     "WorkflowNotFound": ": the workflow was deleted: make another, and give the URL it shows",
     "WorkflowTriggerIsNotEnabled": ": the workflow is turned off: turn it on again",
 }
@@ -81,7 +81,7 @@ class TeamsConfig(ChannelConfig):
 
 
 class Teams:
-    """Accepted is all that a delivery can be, unless the workflow itself answers (Response)."""
+    """Deliveries end as accepted, or as delivered if the workflow has a Response action."""
 
     kind = "teams"
     title = "Microsoft Teams"
@@ -110,7 +110,7 @@ class Teams:
         return Receipt(_is_confirmed(reply), reply.status, reference, body_for_record(reply))
 
     async def test(self, config: TeamsConfig, egress: Egress) -> list[Check]:
-        """Nothing but a real card proves anything."""
+        """Post a test card, as nothing less proves anything."""
         try:
             reply = await _trigger(config, envelope(_test_message()), egress)
         except DeliveryFailed as error:
@@ -119,7 +119,7 @@ class Teams:
 
 
 def _is_confirmed(reply: Reply) -> bool:
-    """202 is the trigger's own; another 2xx is a Response action's, if a run is named with it."""
+    """Whether a Response action answered: with a run's id, and not with the trigger's 202."""
     return reply.status != 202 and _RUN in reply.headers
 
 
@@ -139,7 +139,8 @@ def _test_message() -> Message:
 
 
 async def _trigger(config: TeamsConfig, card: Json, egress: Egress) -> Reply:
-    """Raises DeliveryFailed unless the workflow answers a 2xx; a page for people is none of its."""
+    """Raises DeliveryFailed unless the workflow answers a 2xx. An HTML page counts as an answer of
+    the workflow only if it comes with a run's id."""
     headers = {"content-type": "application/json"}
     url = config.webhook_url.get_secret_value()
     reply = await egress.send("POST", url, headers, compact(card))

@@ -32,7 +32,7 @@ _HEADERS, _NAME_CHARS, _VALUE_CHARS = 20, 100, 1_000
 _ROTATIONS = 4  # earlier secrets that may sign at the same time
 
 _VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
-# What says who sends a request and what, or is a signature's.
+# Headers that tell the sender, the content's type or the signature: no config can set them.
 _OURS = re.compile(r"content-encoding|content-type|user-agent|webhook-.*")
 
 _PROVED = (
@@ -42,7 +42,7 @@ _PROVED = (
 
 
 def _whsec(secret: SecretStr) -> SecretStr:
-    """Without its prefix, a receiver might take a secret for the key's bytes themselves."""
+    """Require the prefix: without it, a receiver might take the secret for the key's bytes."""
     if not secret.get_secret_value().startswith(PREFIX):
         raise ValueError(f"a signing secret is {PREFIX} and base64 of 24 to 64 bytes")
     key(secret.get_secret_value())
@@ -58,7 +58,7 @@ def _bounded(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
         if not _VALUE.fullmatch(value.get_secret_value()) or len(value) > _VALUE_CHARS:
             raise ValueError(f"the value of {name} is not 1 to 1,000 printable characters of ASCII")
     if len({name.lower() for name in headers}) < len(headers):
-        raise ValueError("a header is there twice")
+        raise ValueError("two headers have the same name")
     return headers
 
 
@@ -68,7 +68,7 @@ Secret = Annotated[SecretStr, AfterValidator(_whsec)]
 class WebhookConfig(ChannelConfig):
     """Where events go, as whom, and the secret by which the receiver knows that they are ours.
 
-    Where `secret` is left out, `completed` makes one before it is saved. `previousSecrets` are
+    If `secret` is left out, `completed` makes one before the config is saved. `previousSecrets` are
     those that were rotated out, by the time until which they sign as well. `headers` are added to
     every request, for gateways that ask for a key of their own.
     """
@@ -87,7 +87,8 @@ class WebhookConfig(ChannelConfig):
 
     @cached_property
     def keys(self) -> tuple[tuple[float, bytes], ...]:
-        """What signs, each until when (seconds since 1970), the current one first."""
+        """The keys that sign, each with the time (seconds since 1970) when it ends; the current one
+        first."""
         current = [(float("inf"), self.secret)] if self.secret else []
         previous = [(end.timestamp(), secret) for end, secret in self.previous_secrets.items()]
         return tuple((end, key(each.get_secret_value())) for end, each in current + previous)
@@ -105,9 +106,9 @@ def completed(config_values: Mapping[str, Any]) -> Json:
 
 
 def rotated(config_values: Mapping[str, Any], now: datetime) -> Json:
-    """The config with a new secret; the one before signs beside it for 24 hours more.
+    """The config with a new secret; the previous one also signs for 24 hours more.
 
-    Both are as clients write them, with the secrets opened.
+    Both configs are as clients write them, with the secrets in clear.
     """
     ends = {
         datetime.fromisoformat(end): secret
@@ -120,7 +121,7 @@ def rotated(config_values: Mapping[str, Any], now: datetime) -> Json:
 
 
 class Webhook:
-    """The delivery's id is the message's: its receiver knows one that comes twice."""
+    """Sends the delivery's id as the message's: receivers recognise by it what comes twice."""
 
     kind = "generic_webhook"
     title = "Generic Webhook"
@@ -161,11 +162,12 @@ def _event(type: str, at: datetime, content: Json) -> Json:
 
 
 def _content(message: Message) -> Json:
-    return _told(message) | _late(message)
+    return _fields_of(message) | _late(message)
 
 
 def _late(message: Message) -> Json:
-    """Of what comes after a later event of its entity, which one: the newest that was sent."""
+    """What tells that a message is repeated, or late; if it is late, with the newest event of its
+    entity that was sent before it."""
     repeated = {"repeated": True} if message.repeated else {}
     latest = message.latest
     if latest is None:
@@ -178,7 +180,7 @@ def _late(message: Message) -> Json:
     return {**repeated, "late": late}
 
 
-def _told(message: Message) -> Json:
+def _fields_of(message: Message) -> Json:
     return {
         "id": message.delivery_id,
         "notificationId": message.notification_id,
@@ -195,7 +197,8 @@ def _told(message: Message) -> Json:
 
 
 def _shortened(event: Json) -> Json:
-    """What is too long gives way in this order: the body's text, the metadata, a huge link."""
+    """Shorten an event that is too long: cut the body, and if that is not enough, leave out first
+    the metadata and then the link."""
     content = event["data"] | {"truncated": True}
     stages: tuple[Json, ...] = ({}, {"metadata": {}}, {"url": None})
     for given_up in stages:
@@ -203,7 +206,7 @@ def _shortened(event: Json) -> Json:
         rest = json_bytes(event | {"data": content | {"body": ""}})
         if rest <= BODY_BYTES:
             break
-    # An empty text has its two quotes in the rest.
+    # The rest counts the two quotes of an empty body.
     content["body"] = cut(content["body"], BODY_BYTES - rest + 2, json_bytes)
     return event | {"data": content}
 
@@ -230,7 +233,7 @@ async def _post(config: WebhookConfig, id: str, event: Json, egress: Egress) -> 
 def _refused(reply: Reply) -> DeliveryFailed:
     """A receiver is anybody's program behind anybody's proxy: of its statuses only 410 is final."""
     if reply.status == 410:
-        detail = "the receiver answered 410: it wants no more"
+        detail = "the receiver answered 410: it wants no more messages"
         return refusal(reply, detail, FailureClass.PERMANENT, endpoint_gone=True)
     if 300 <= reply.status < 400:
         return refusal(reply, f"the receiver answered {reply.status}: redirects are not followed")

@@ -17,7 +17,7 @@ TOLERANCE_SECONDS = 300
 
 
 def new_secret() -> str:
-    """A random secret of 32 bytes, as its receiver is shown it."""
+    """A new random secret of 32 bytes, in the form that its receiver is shown."""
     return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
@@ -51,7 +51,7 @@ def _signature(key: bytes, signed: bytes) -> str:
 
 
 def verify(keys: Iterable[bytes], headers: Mapping[str, str], body: bytes, now: float) -> bool:
-    """Whether one of the keys signed this, within five minutes of `now`; what a receiver does."""
+    """Whether one of the keys signed this, within five minutes of `now`, as receivers check it."""
     id, timestamp, given = (
         headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature")
     )

@@ -1,1 +1,1 @@
-"""Readers of file formats: from bytes to chunks of rows, for whatever source."""
+"""Readers of file formats: they turn bytes into chunks of rows, whatever the source."""

@@ -1,4 +1,4 @@
-"""What every format reader yields, and the bounds it keeps to."""
+"""What every format reader yields, and the limits that it enforces."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,13 +10,14 @@ from domain.failures import Rejected
 
 CHUNK_ROWS = 10_000
 CHUNK_BYTES = 16 * 2**20
-CELL_BYTES = 16  # what polars keeps of a value beside its text, of null too
+CELL_BYTES = 16  # that polars keeps for each value beside its text, also for null
 ROW = "_row"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds of one file; a file beyond one of them is refused by name, never truncated."""
+    """The limits of one file. A file beyond a limit is refused, with the limit named by the error;
+    it is never truncated."""
 
     record_bytes: int = 16 * 2**20
     field_bytes: int = 2**20
@@ -28,14 +29,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Up to CHUNK_ROWS records of a file, in file order, or as many as CHUNK_BYTES hold.
+    """Up to CHUNK_ROWS records of a file in file order, fewer where they exceed CHUNK_BYTES.
 
     `frame` holds `_row` (Int64, the record's number in the file, from 1) and one String column per
     source field; a field that a record does not have is null, an empty one is "". No name and no
     text has U+0000, which PostgreSQL does not store. `rejected` names the records that could not be
-    read: they have a row number but no row in `frame`. A batch accounts for consecutive row
+    read: they have a row number but no row in `frame`. A chunk accounts for consecutive row
     numbers, and where it ends depends on its own records alone (see sources.readers.chunking.Room),
-    so that batch n is a function of the bytes alone.
+    so chunk n is a function of the file's bytes alone.
     """
 
     frame: pl.DataFrame
@@ -54,7 +55,7 @@ class Chunk:
 
     @property
     def weight(self) -> int:
-        """About how many bytes it takes as a frame: text, cells and the rejected records."""
+        """Its approximate size in memory, in bytes: text, cells and rejected records."""
         text = total_text(self.frame)
         cells = CELL_BYTES * self.frame.height * (self.frame.width - 1)
         return text + cells + _REJECTED_BYTES * len(self.rejected)
@@ -64,16 +65,16 @@ _REJECTED_BYTES = 100
 
 
 def columns_with(frame: pl.DataFrame, start: str) -> list[pl.Series]:
-    """The columns of text of which some cell starts like that; most often there is none."""
-    # Compared as bytes, they lie between these; that takes half the time of looking at each.
+    """The text columns in which some cell begins with `start`; most often there is none."""
+    # Such cells lie between two bounds in byte order; comparing takes half the time of a search.
     texts, end = pl.selectors.string(), start[:-1] + chr(ord(start[-1]) + 1)
     found = frame.select(((texts >= start) & (texts < end)).any())
     return [frame[each.name] for each in found if each.item()]
 
 
 def total_text(frame: pl.DataFrame) -> int:
-    """The bytes of text of all records: of all columns as if they were one, which takes half as
-    long for the small frames that most formats yield."""
+    """The bytes of text of all records. All columns are measured as one, which takes half the time
+    for the small frames that most formats yield."""
     texts = [column for column in frame.get_columns() if column.dtype == pl.String]
     return int(pl.concat(texts).str.len_bytes().sum()) if texts else 0
 
@@ -88,9 +89,9 @@ def text_bytes(frame: pl.DataFrame) -> pl.Series:
 
 @dataclass(slots=True)
 class Profile:
-    """What a reader learned about the file as a whole; complete when the last batch is out.
+    """What a reader learned about the file as a whole; complete after the last chunk.
 
-    `chunks` says of each chunk how many records it accounts for and what it weighs (see Batch).
+    `chunks` holds the number of records and the weight of each chunk (see Chunk).
     """
 
     encoding: str = "utf-8"
@@ -105,7 +106,7 @@ class Profile:
 class Reader(Protocol):
     """Reads one format as a stream, in constant memory.
 
-    Raises BadInput where the file as a whole cannot be trusted; fills `profile` on the way.
+    Raises BadInput where the file as a whole cannot be trusted; fills `profile` while reading.
     `table` is the source's own name for the entity (ServiceNow: incident, sc_request), for
     formats that hold several kinds of record.
     """

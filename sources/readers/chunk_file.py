@@ -1,7 +1,7 @@
-"""A chunk as one object: an Arrow IPC stream, and behind its end the rejected records as JSON.
+"""The stored form of a chunk: an Arrow IPC stream, followed by the rejected records as JSON.
 
-Any Arrow reader stops at the stream's end, so the table can be opened with common tools; the
-JSON has no line feed of its own, so the last one of the object stands before it.
+Arrow readers stop at the stream's end, so common tools can open the table. The JSON holds no line
+feed, so the last line feed of the object separates the two parts.
 """
 
 import io
@@ -18,8 +18,8 @@ _REJECTED = TypeAdapter(tuple[Rejected, ...])
 def write_chunk(chunk: Chunk) -> bytes:
     """The chunk as bytes.
 
-    zstd makes a fifth of them for 1 µs a row (LZ4: half, for 0.8 µs), the old string layout a
-    smaller table than polars' own.
+    zstd compresses them to a fifth in 1 µs a row (LZ4: to half in 0.8 µs). Arrow's old string
+    layout takes less space than polars' own.
     """
     buffer = io.BytesIO()
     oldest = pl.CompatLevel.oldest()

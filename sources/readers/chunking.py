@@ -1,8 +1,8 @@
 """Where a chunk ends: chunks of any size, regrouped so that chunk n is a function of the records.
 
 A chunk takes the next record if it then has at most CHUNK_ROWS records, and its text and cells
-at most CHUNK_BYTES; it takes one row whatever that weighs. Counting alone once made chunks of
-gigabytes, which killed the worker that was to read them.
+at most CHUNK_BYTES; its first row always fits. A limit on rows alone once made chunks of
+gigabytes, which killed the worker that read them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,22 +23,22 @@ from sources.readers.chunk import (
 
 @dataclass(slots=True)
 class Room:
-    """What a chunk holds so far, and so what it still takes. A rejected record weighs nothing."""
+    """What a chunk holds so far, which decides what else fits. A rejected record weighs nothing."""
 
     records: int = 0
     rows: int = 0
     text: int = 0
 
     def fitting(self, text: pl.Series, columns: pl.Series | int) -> int:
-        """How many of the next rows fit by their weight: by the bytes of text of each, and by the
-        number of columns that the chunk has with it (those are never fewer further on)."""
+        """How many of the next rows fit by weight. `text` holds the bytes of text of each row,
+        `columns` how many columns the chunk has once it holds that row (never falling)."""
         rows = pl.int_range(self.rows + 1, self.rows + 1 + len(text), eager=True)
         weight = text.cum_sum() + self.text + rows * columns * CELL_BYTES
         fitting = int((weight <= CHUNK_BYTES).sum())
         return fitting if self.rows or not len(text) else max(fitting, 1)
 
     def holds(self, rows: int, text: int, columns: int) -> bool:
-        """Whether so many more rows fit by their weight."""
+        """Whether so many more rows, with so many bytes of text, fit by weight."""
         cells = (self.rows + rows) * columns
         return self.text + text + cells * CELL_BYTES <= CHUNK_BYTES
 
@@ -53,7 +53,7 @@ class Room:
 
 
 def in_chunks(pieces: Iterable[Chunk]) -> Iterator[Chunk]:
-    """The same records in chunks; pieces are in order, not empty, and have the same columns."""
+    """Regroup the records of `pieces` into chunks; pieces are in file order and not empty."""
     held, room, first = list[Chunk](), Room(), 1
     for piece in pieces:
         rest = piece
@@ -68,10 +68,10 @@ def in_chunks(pieces: Iterable[Chunk]) -> Iterator[Chunk]:
 
 
 def _last_fitting(piece: Chunk, room: Room, first: int) -> int:
-    """The last record of the piece that a chunk takes which began with record `first`."""
+    """The number of the piece's last record that fits into the chunk that began with `first`."""
     by_count = first + CHUNK_ROWS - 1
     rows, columns = piece.frame.height, piece.frame.width - 1
-    if room.holds(rows, total_text(piece.frame), columns):  # as mostly
+    if room.holds(rows, total_text(piece.frame), columns):  # the usual case
         return min(by_count, _last_row(piece))
     fitting = room.fitting(text_bytes(piece.frame), columns)
     if fitting == rows:
@@ -94,7 +94,7 @@ def _split(chunk: Chunk, last: int) -> tuple[Chunk, Chunk]:
 
 
 def _join(chunks: list[Chunk]) -> Chunk:
-    # Not every piece has every column: one without a name, or what is displayed of references, is
-    # there only where it has values.
+    # Pieces differ in columns: a column without a name, or with the display values of references,
+    # is there only where it has values.
     frame = pl.concat([chunk.frame for chunk in chunks], how="diagonal", rechunk=True)
     return Chunk(frame, tuple(each for chunk in chunks for each in chunk.rejected))

@@ -60,7 +60,7 @@ def _looks_like(head: bytes) -> str | None:
     text = _visible(head)
     if text.startswith(b"<"):
         return "xml"
-    # More than a bracket is asked for: a CSV header cell may well begin with one.
+    # A bracket alone proves nothing: the header of a CSV file may begin with one.
     return "json" if re.match(rb"[{\[]\s*[\"{\[\]}]", text) else None
 
 

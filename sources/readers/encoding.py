@@ -1,4 +1,4 @@
-"""Which encoding a text file has, and its text as UTF-8 whatever that is."""
+"""Detect the encoding of a text file, and read its text as UTF-8."""
 
 import codecs
 import re
@@ -12,7 +12,7 @@ BLOCK_BYTES = 2**21
 
 UTF8 = "utf-8"
 _WINDOWS = "windows-1252"
-# The longer marks first: that of UTF-32 begins as that of UTF-16 does.
+# Longer byte order marks first: that of UTF-32-LE begins with that of UTF-16-LE.
 _MARKS = {
     codecs.BOM_UTF8: UTF8,
     codecs.BOM_UTF32_LE: "utf-32-le",
@@ -22,19 +22,20 @@ _MARKS = {
 }
 _HEAD_BYTES = 1_024
 _WIDE = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
-# Stands for bytes that are not UTF-8 in a file that else is: a character that no text may hold.
+# Replaces invalid bytes in a file that is UTF-8 otherwise: a noncharacter, which no text holds.
 BAD = "\ufdd0"
 _ESCAPED = re.compile("[\udc80-\udcff]")
 _NOT_ASCII = re.compile("[^\x00-\x7f]")
-_WAY_OUT = "pass `charset` with the file's real one"
-_IF_NOT = f"if it is another, {_WAY_OUT}"
+_WAY_OUT = "pass `charset` with the file's real encoding"
+_IF_NOT = f"if that is wrong, {_WAY_OUT}"
 _UNSURE = (
     "Read as windows-1252 it would have words of four or more letters beyond ASCII, which is more"
-    f" likely another alphabet: {_WAY_OUT}, or charset=windows-1252 if it is that"
+    f" likely another alphabet: {_WAY_OUT}, or charset=windows-1252 if that is right"
 )
-_NO_CHANCE = 3  # valid characters of several bytes
+_NO_CHANCE = 3  # so many valid multi-byte characters do not occur by chance
 _USUAL = re.compile("[\u00a0-\u024f\u2000-\u20cf]")  # of western languages, and their punctuation
-# Windows-1252 has letters beyond ASCII amid others; whole words of them are another script.
+# Western words mix letters beyond ASCII with others; whole words of such letters are a sign that
+# the file is in another script.
 _FOREIGN = re.compile(r"[^\W\d_\x00-\x7f]{4,}")
 # What the web calls Latin-1 or ASCII is windows-1252 (WHATWG Encoding Standard, section 4.2).
 _ALIASES = {"iso8859-1": _WINDOWS, "ascii": _WINDOWS, "cp1252": _WINDOWS, "utf-16": "utf-16-le"}
@@ -49,9 +50,9 @@ _DECLARABLE = {
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How to read a file: the codec, the byte order mark's length, and what is to be said of it.
+    """How to read a file: the codec, the byte order mark's length, and a warning for the user.
 
-    `damaged`: some bytes are not valid in it; they are read as BAD.
+    `damaged`: some bytes are not valid in the encoding; they are read as BAD.
     """
 
     name: str
@@ -63,12 +64,12 @@ class Encoding:
 def detect(stream: BinaryIO, declared: str) -> Encoding:
     """The one encoding in which the WHOLE file can be read; the stream must be seekable.
 
-    A byte order mark decides, then zeros, as UTF-16 without a mark has them. UTF-8 decides where
-    every byte agrees, or more characters of several bytes do than bytes do not: no other encoding
-    looks like it by chance. Else it is the declared charset, and last windows-1252 (ServiceNow's
-    default for CSV). The file is decoded once for this, so that no record is ever yielded in an
-    encoding that a later byte refutes (measured: 0.1 s per GiB of ASCII). Raises BadInput
-    `encoding_invalid` with the offset and line of the first byte that refutes it.
+    The first of these decides: a byte order mark; zero bytes, as UTF-16 without a mark has them;
+    UTF-8, if all bytes are valid (but see _utf8) or valid multi-byte characters outnumber invalid
+    bytes, as no other encoding looks so by chance; the declared charset; windows-1252
+    (ServiceNow's default for CSV). The whole file is decoded once for this, so that no record is
+    ever yielded in an encoding that a later byte refutes (measured: 0.1 s per GiB of ASCII).
+    Raises BadInput `encoding_invalid` with the offset and line of the first byte that refutes it.
     """
     stream.seek(0)
     head = stream.read(_HEAD_BYTES)
@@ -87,8 +88,9 @@ def detect(stream: BinaryIO, declared: str) -> Encoding:
         raise BadInput("encoding_invalid", detail, offset=first, line=_line(stream, first))
     if _is_mostly_utf8(stream):
         line = _line(stream, first)
-        warning = f"the file is UTF-8, but for some bytes, first at offset {first} in line {line}"
-        return Encoding(UTF8, warning=f"{warning}; their records are rejected", damaged=True)
+        place = f"the first at offset {first} in line {line}"
+        warning = f"the file is UTF-8 except for some bytes, {place}; their records are rejected"
+        return Encoding(UTF8, warning=warning, damaged=True)
     for name in names:
         if name != UTF8 and _first_invalid(stream, Encoding(name)) is None:
             return Encoding(name)
@@ -96,15 +98,15 @@ def detect(stream: BinaryIO, declared: str) -> Encoding:
 
 
 def check_charset(name: str) -> str:
-    """The name, if text of that charset can be read. Raises ValueError."""
+    """Return the name if it is a supported charset. Raises ValueError if not."""
     if not [*_declared(name)]:
         known = ", ".join(sorted(_DECLARABLE))
-        raise ValueError(f"{name!r} is no charset that is read here; these are: {known}")
+        raise ValueError(f"{name!r} is not a supported charset; these are: {known}")
     return name
 
 
 def utf8_blocks(stream: BinaryIO, encoding: Encoding) -> Iterator[bytes]:
-    """The file's text without byte order mark, as blocks of UTF-8 of some MiB."""
+    """The file's text as UTF-8, without byte order mark, in blocks of some MiB."""
     stream.seek(encoding.mark)
     if encoding.name == UTF8 and not encoding.damaged:
         yield from iter(lambda: stream.read(BLOCK_BYTES), b"")
@@ -117,8 +119,8 @@ def utf8_blocks(stream: BinaryIO, encoding: Encoding) -> Iterator[bytes]:
 
 
 def _is_cut(stream: BinaryIO, first: int) -> bool:
-    """Whether the first byte that is not UTF-8 begins a character that the file's end cuts off,
-    after others that were whole."""
+    """Whether the file ends inside a UTF-8 character that begins at offset `first`, and holds whole
+    multi-byte characters before it."""
     stream.seek(first)
     rest = stream.read(4)
     try:
@@ -129,7 +131,7 @@ def _is_cut(stream: BinaryIO, first: int) -> bool:
 
 
 def _is_wide(head: bytes, name: str) -> bool:
-    """Whether text of that many bytes a character begins so, most of it ASCII."""
+    """Whether the file begins like mostly ASCII text in this encoding (UTF-16 or UTF-32)."""
     width = 2 if "16" in name else 4
     usable = len(head) - len(head) % width
     if usable < 2 * width:
@@ -141,9 +143,9 @@ def _is_wide(head: bytes, name: str) -> bool:
 
 
 def _utf8(stream: BinaryIO, declared: list[str]) -> Encoding:
-    """A file that is valid UTF-8, and may all the same be what was declared: so few characters make
-    it valid that they may be so by chance (`ß` and a quotation mark are one of an African script).
-    """
+    """The encoding of a file that is valid UTF-8. It is the declared one if the file has so few
+    multi-byte characters that they may be valid by chance (`ß` and a quotation mark of
+    windows-1252 are one character of an African script in UTF-8)."""
     found = [] if UTF8 in declared else _first_wide(stream)
     if not declared or not found:
         return Encoding(UTF8)
@@ -180,7 +182,7 @@ def _has_wide(stream: BinaryIO, end: int) -> bool:
 
 
 def _until(stream: BinaryIO, end: int) -> Iterator[bytes]:
-    """The blocks before the end; -1 for that of the file."""
+    """The blocks before offset `end`; -1 means the end of the file."""
     stream.seek(0)
     while block := stream.read(BLOCK_BYTES if end < 0 else min(BLOCK_BYTES, end)):
         yield block
@@ -193,7 +195,7 @@ def _line(stream: BinaryIO, offset: int) -> int:
 
 
 def _assumed(stream: BinaryIO, first: int, declared: list[str]) -> Encoding:
-    """Windows-1252, if the file can be that."""
+    """Windows-1252 with a warning, if the file is valid and plausible in it. Raises BadInput."""
     line = _line(stream, first)
     not_utf8 = f"the file is not UTF-8 (the byte at offset {first}, line {line})"
     if any(name != UTF8 for name in declared):
@@ -206,7 +208,7 @@ def _assumed(stream: BinaryIO, first: int, declared: list[str]) -> Encoding:
 
 
 def _is_foreign(stream: BinaryIO) -> bool:
-    """Whether windows-1252 makes words of what is another alphabet."""
+    """Whether the file, read as windows-1252, has words that suggest another alphabet."""
     return any(_FOREIGN.search(block.decode(_WINDOWS)) for block in _until(stream, -1))
 
 
@@ -224,7 +226,7 @@ def _proven(stream: BinaryIO, encoding: Encoding) -> Encoding:
     offset = _first_invalid(stream, encoding)
     if offset is None:
         return encoding
-    detail = f"the byte at offset {offset} is not valid in {encoding.name}, as which it begins"
+    detail = f"the file begins as {encoding.name}, but its byte at offset {offset} is not valid"
     raise BadInput("encoding_invalid", detail, offset=offset)
 
 
@@ -233,7 +235,7 @@ def _first_invalid(stream: BinaryIO, encoding: Encoding) -> int | None:
     decoder = codecs.getincrementaldecoder(encoding.name)()
     offset = stream.seek(encoding.mark)
     block = b"\n"
-    is_ascii = encoding.name == UTF8  # as most are, which is told ten times faster
+    is_ascii = encoding.name == UTF8  # so far; testing that is ten times faster than decoding
     while block:
         block = stream.read(BLOCK_BYTES)
         if is_ascii and block.isascii():

@@ -1,4 +1,4 @@
-"""Records that arrive one by one as dicts of text, or many at once as columns, in chunks."""
+"""Gather records into chunks, whether they come one by one as dicts or many at once as frames."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
@@ -22,8 +22,8 @@ def chunks(
     """Number the records from 1 in their order and gather them; fills `profile` on the way.
 
     A frame holds many records: a String column per field, null where a record has no such field.
-    A Rejected takes the number of the record it stands for. Raises BadInput: `oversize` for a
-    field beyond the limit, `too_many_columns`, `column_name_invalid`.
+    A Rejected takes the number of the record it stands for. Raises BadInput with code `oversize`
+    for a field beyond the limit, `too_many_columns` or `column_name_invalid`.
     """
     gathered = _Gathered(profile, limits)
     for record in records:
@@ -51,7 +51,7 @@ class _Gathered:
         self._rejected: list[Rejected] = []
 
     def take(self, record: Row | Rejected | pl.DataFrame) -> Row | Rejected | pl.DataFrame | None:
-        """Take a record, or as many of a frame as have room; what has none is given back."""
+        """Take a record, or as many rows of a frame as fit; returns what did not fit, or None."""
         number = self._profile.records + 1
         if isinstance(record, pl.DataFrame):
             return self._take_frame(record, number)
@@ -61,7 +61,7 @@ class _Gathered:
             return None
         text = _size("".join(filter(None, record.values())))
         columns = self._profile.columns
-        # A field without any value is none, here as where many records are read at once.
+        # A field without a value makes no column, just as in a frame of many records.
         known = record.keys() <= columns.keys()
         new = [] if known else [n for n in record if n not in columns and record[n] is not None]
         if not self.room.takes(text, len(columns) + len(new)):
@@ -78,7 +78,7 @@ class _Gathered:
         part, text = self._fitting(frame.head(CHUNK_ROWS - self.room.records))
         if part.height:
             self._add_new_columns(part, number)
-            # As columns: a field may be named "*", which is a pattern to polars.
+            # As columns, not by name: polars would take the name "*" as a pattern.
             present = [each for each in part if each.name in self._profile.columns]
             numbers = pl.int_range(number, number + part.height, dtype=pl.Int64, eager=True)
             self._frames.append(
@@ -90,9 +90,9 @@ class _Gathered:
         return rest if rest.height else None
 
     def _fitting(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-        """As many of its rows as fit by their weight, and their bytes of text."""
+        """The frame's first rows, as many as fit by weight, and their bytes of text."""
         columns, text = len(self._profile.columns.keys() | set(frame.columns)), total_text(frame)
-        if self.room.holds(frame.height, text, columns):  # as mostly
+        if self.room.holds(frame.height, text, columns):  # the usual case
             return frame, text
         part = frame.head(self.room.fitting(text_bytes(frame), self._columns_with(frame)))
         return part, total_text(part)
@@ -103,7 +103,7 @@ class _Gathered:
         self.full = self.room.records == CHUNK_ROWS
 
     def _columns_with(self, frame: pl.DataFrame) -> pl.Series | int:
-        """How many columns there are with each row of the frame."""
+        """How many columns the chunk has once it holds each row of the frame."""
         known = len(self._profile.columns)
         firsts = self._firsts(frame)
         if not firsts:
@@ -121,7 +121,7 @@ class _Gathered:
         }
 
     def _add_new_columns(self, frame: pl.DataFrame, number: int) -> None:
-        """Add those that have a value, in the order in which their first records do."""
+        """Add the new columns that have a value, in the order of the records that have it first."""
         firsts = self._firsts(frame)
         for first, names in groupby(sorted(firsts, key=firsts.__getitem__), firsts.__getitem__):
             _add_columns(names, number + first, self._profile, self._limits)

@@ -1,1 +1,1 @@
-"""The confined process that reads what strangers upload."""
+"""The confined process that reads uploaded files, which are not trusted."""

@@ -1,7 +1,7 @@
-"""The process that reads a stranger's file: `python -m sources.sandbox.child ORDER` with the file
-as input.
+"""The process that reads an uploaded file: `python -m sources.sandbox.child ORDER` with the file
+as standard input.
 
-It answers with one JSON line a chunk on standard output, and a last one with the profile or the
+It writes one JSON line for each chunk to standard output, and a last one with the profile or the
 failure. Whatever happens to it, the worker that started it lives on (see
 sources/sandbox/parent.py).
 """
@@ -37,13 +37,13 @@ def main(order: Order) -> None:
     except BadInput as error:
         _answer(Refused(failure=error.problem))
     except (MemoryError, PanicException, RuntimeError) as error:
-        if not _is_for_want_of_memory(error):
+        if not _is_out_of_memory(error):
             raise
         _answer(Refused(failure=Problem(code="resource_limit", detail=TOO_MUCH)))
 
 
-def _is_for_want_of_memory(error: BaseException) -> bool:
-    """polars panics, and a thread's stack is memory, too."""
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out: polars panics then, and no memory is left for a thread's stack."""
     words = "can't start new thread" if isinstance(error, RuntimeError) else "memory"
     return isinstance(error, MemoryError) or words in str(error)
 
@@ -57,14 +57,14 @@ def _chunks(spec: ParseSpec, profile: Profile) -> Iterator[Chunk]:
 
 
 def _listed(chunks: Iterator[Chunk], profile: Profile) -> Iterator[Chunk]:
-    """The chunks, each of them noted in the profile's list of chunks."""
+    """Pass on the chunks, and note each in the profile's list of chunks."""
     for chunk in chunks:
         profile.chunks.append((chunk.records, chunk.weight))
         yield chunk
 
 
 def _write_all(order: Order, chunks: Iterator[Chunk]) -> None:
-    """Write each chunk in a second thread while the next one is read: compression holds no lock."""
+    """Write each chunk in a second thread while the next is read: compression releases the GIL."""
     with ThreadPoolExecutor(1) as beside:
         writing: Future[None] | None = None
         for number, chunk in enumerate(chunks):

@@ -1,4 +1,4 @@
-"""What a process may use that reads a stranger's file, and whom it must not outlive."""
+"""The limits of a process that reads an uploaded file, and its end together with its parent."""
 
 import ctypes
 import os
@@ -15,10 +15,11 @@ _NICENESS = 5  # the worker's own loop comes first
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a process may use; None does not bound it.
+    """What a process may use; None means no limit.
 
-    `data_bytes` is what it really takes, give or take some threads' stacks (RLIMIT_DATA counts
-    private writable pages); `address_bytes` counts what libraries only reserve as well.
+    `data_bytes` bounds the memory that it really takes, give or take some threads' stacks
+    (RLIMIT_DATA counts private writable pages); `address_bytes` (RLIMIT_AS) also counts address
+    space that libraries only reserve.
     """
 
     data_bytes: int
@@ -27,8 +28,8 @@ class Bounds:
 
 
 def confine(bounds: Bounds) -> None:
-    """Bound this process for good: memory, CPU time, no core dump, lower priority. Where memory
-    runs out in spite of that, the kernel is to end this process and not the worker."""
+    """Limit this process for good: memory, CPU time, no core dump, lower priority. If the machine
+    runs out of memory all the same, the kernel ends this process first, and not the worker."""
     for kind, limit in (
         (resource.RLIMIT_DATA, bounds.data_bytes),
         (resource.RLIMIT_AS, bounds.address_bytes),
@@ -38,7 +39,7 @@ def confine(bounds: Bounds) -> None:
         if limit is not None:
             _, hard = resource.getrlimit(kind)
             bound = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-            # SIGXCPU at the soft limit says what it was; the hard one sends SIGKILL, as others do.
+            # The soft limit sends SIGXCPU, which tells the cause; the hard one only SIGKILL.
             soft = max(1, bound - 1) if kind == resource.RLIMIT_CPU else bound
             resource.setrlimit(kind, (soft, bound))
     os.nice(_NICENESS)

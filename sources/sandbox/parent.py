@@ -1,4 +1,4 @@
-"""Parsing in a process of its own, so that a hostile file takes nothing down but its own job."""
+"""Parse a file in a process of its own, so that a hostile file can fail only its own job."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ class ParseCrashed(RuntimeError):
 @dataclass(frozen=True, slots=True)
 class ChunkFile:
     """A chunk as a local file (see sources.readers.chunk_file.read_chunk); `rows` counts rejected
-    ones too.
+    records too.
 
     It may be moved away, and is deleted when the next event is asked for.
     """
@@ -59,12 +59,12 @@ async def parsing(
         async with parsing(spec, feed) as events:
             async for event in events: ...
 
-    The events are the chunks in order (but for `spec.skip_chunks`) and last the Profile. Raises
-    while iterating: BadInput for what the reader refuses, and `resource_limit` where the child
-    died of its bounds; Died where it was killed; what `feed` raises; ParseCrashed. Chunks of a
-    file that is refused in the end are void. Start it in the main thread: on Linux the child dies
-    with the thread it came from, which ends it with the worker. The temporary directory needs
-    room for the file and its chunks.
+    The events are the chunks in order (without `spec.skip_chunks`), then the Profile. Raises while
+    iterating: BadInput for what the reader refuses, and with code `resource_limit` if the child
+    died of its limits; Died if it was killed; what `feed` raises; ParseCrashed. Chunks of a file
+    that is refused in the end are void. Start it in the main thread: on Linux the child dies with
+    the thread that started it, so that it ends with the worker. The temporary directory needs room
+    for the file and its chunks.
     """
     with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-") as directory:
         out_dir = Path(directory)
@@ -80,7 +80,7 @@ async def parsing(
 
 
 def remove_abandoned() -> None:
-    """Delete what parsers of workers that were killed have left in the temporary directory."""
+    """Delete the temporary files of parsers whose workers were killed."""
     for directory in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         owner = directory.name.removeprefix(_PREFIX).partition("-")[0]
         if owner.isdecimal() and not Path(f"/proc/{owner}").exists():
@@ -114,7 +114,8 @@ async def _start(spec: ParseSpec, feed: Feed, out_dir: Path, errors: BinaryIO) -
 
 
 async def _feed(child: Process, feed: Feed) -> None:
-    """Hand on the file; if it breaks off, the child must not take that for the file's end."""
+    """Hand the file to the child. If the feed fails, kill the child, lest it take that for the end
+    of the file."""
     if child.stdin is None or isinstance(feed, Path):
         return
     try:
@@ -122,7 +123,7 @@ async def _feed(child: Process, feed: Feed) -> None:
             child.stdin.write(block)
             await child.stdin.drain()
     except (BrokenPipeError, ConnectionResetError):
-        return  # the child knows enough; why, it says on its output
+        return  # the child has stopped reading, and says on its output why
     except BaseException:
         with suppress(ProcessLookupError):
             child.kill()
@@ -170,14 +171,14 @@ def _refusal(failure: Problem, at: _Place) -> BadInput:
 
 
 def _post_mortem(code: int, errors: BinaryIO, at: _Place) -> Exception:
-    if code == -signal.SIGKILL:  # by whom, nobody can tell: memory ran out, or it was an operator
+    if code == -signal.SIGKILL:  # by the kernel, as memory ran out, or by an operator
         return Died("was killed (SIGKILL)", at.chunk, at.row)
     if code < 0:
         detail = f"{TOO_MUCH} ({_signal(-code)})"
         return _refusal(Problem(code="resource_limit", detail=detail), at)
     errors.seek(0)
     return ParseCrashed(
-        f"the child ended with {code}: {errors.read()[-4000:].decode('utf-8', 'replace')}"
+        f"the child exited with {code}: {errors.read()[-4000:].decode('utf-8', 'replace')}"
     )
 
 

@@ -1,4 +1,4 @@
-"""What a parse is asked, and the lines in which the child answers."""
+"""The messages between a worker and its parsing child: the order, and the lines of the answer."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ from domain.failures import Problem
 from sources.readers.chunk import Profile
 from sources.sandbox.confinement import Bounds
 
-TOO_MUCH = "reading the file took more memory or time than it may"
+TOO_MUCH = "reading the file took more memory or time than is allowed"
 
 
 class ParseSpec(BaseModel):
     """One file to parse: a format of a source, for one of its tables.
 
     `charset` and `delimiter` are what the uploader declared. Chunks in `skip_chunks` are stored
-    already; they are read over and not announced. `memory_bytes` bounds the address space, of
+    already: they are parsed, but not written again. `memory_bytes` bounds the address space, of
     which libraries reserve half a gigabyte, `data_bytes` the memory that is really taken,
     `cpu_seconds` the CPU time.
     """

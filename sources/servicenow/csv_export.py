@@ -1,4 +1,4 @@
-"""ServiceNow's CSV: lists that hold one table or several, with escapes against formulas.
+"""ServiceNow's CSV exports: lists of one table or several, with escapes against formulas.
 
 See the vendor's "Exporting CSV data" and "Escape formulas in exports".
 """

@@ -8,7 +8,7 @@ from sources.entity_map import EntityMap
 
 
 def _shown(*fields: str) -> tuple[str, ...]:
-    """A reference by its display value where the file has one, else as it is: a sys_id or name."""
+    """The columns of a reference: its display value first, else its own column (sys_id or name)."""
     suffixes = (".display_value", ".name", "")
     return tuple(f"{field}{suffix}" for field in fields for suffix in suffixes)
 
@@ -33,7 +33,7 @@ _TASK_FALLBACKS = {
     # description.
     "title": ("cat_item.display_value", "number"),
     "status": ("state",),
-    # Some records of a file may have a name where others have a reference with what it displays.
+    # In one file, a field may hold a plain name in some records, and a reference in others.
     "assigned_to": ("assigned_to",),
     "assigned_group": ("assignment_group",),
 }
@@ -48,7 +48,8 @@ _INCIDENT = EntityMap(
     tables=("incident",),
     columns=_TASK
     | {
-        # Some instances keep the states of all tasks in the one, an incident's own in the other.
+        # Some instances keep the states of all tasks in `state`, those of incidents alone in
+        # `incident_state`.
         "status": ("incident_state", "state"),
         "impact": ("impact",),
         "urgency": ("urgency",),

@@ -1,6 +1,7 @@
 """ServiceNow's JSON: exports, and replies of its Table API.
 
-See the vendor's "Exporting JSON data" and "Table API"; json_envelope has the shapes.
+See the vendor's "Exporting JSON data" and "Table API"; sources/readers/json/envelope.py lists the
+shapes of such files.
 """
 
 import json
@@ -28,9 +29,9 @@ def read_json(stream: BinaryIO, profile: Profile, table: str, limits: Limits) ->
     name another one are counted in `profile.ignored`.
 
     Values become text: numbers as written, booleans `true` and `false`, arrays as JSON. A
-    reference `{link, value, display_value}`, also one that a script made text of, fills `field` and
-    `field.display_value`; other objects are flattened with dots. A record in whose place the
-    sender tells of a failure is rejected. Raises BadInput with line, column and offset.
+    reference `{link, value, display_value}`, also one that a script wrote as text, fills `field`
+    and `field.display_value`; other objects are flattened with dots. A failure that the sender
+    reports in place of a record is rejected. Raises BadInput with line, column and offset.
     """
     text = JsonText(stream, limits)
     profile.encoding = text.encoding
@@ -44,7 +45,7 @@ def read_json(stream: BinaryIO, profile: Profile, table: str, limits: Limits) ->
 def _records(
     text: JsonText, runs: Iterator[list[Any]], tables: Tables
 ) -> Iterator[Row | Rejected | pl.DataFrame]:
-    left_out = 0  # they have no number
+    left_out = 0  # records of other tables, which get no number
     for run in runs:
         frame = _frame(run) if len(run) > 1 else None
         if frame is not None:

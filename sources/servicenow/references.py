@@ -9,8 +9,8 @@ import polars as pl
 
 from sources.readers.chunk import Chunk, Profile, columns_with
 
-# Of these an empty object or array says that there is none, and an object with a value alone is a
-# reference; of other fields that may be a text that somebody pasted.
+# Fields that hold references: in them, an empty object or array means that there is none, and an
+# object with only a value is a reference. In other fields, somebody may have pasted such a text.
 REFERENCES = frozenset(
     (
         *("assigned_to", "assignment_group", "caller_id", "requested_for", "opened_by"),
@@ -26,12 +26,12 @@ _SHAPES = (
     {"display_value", "link"},  # as of sysparm_display_value=true
 )
 _NONE = ("{}", "[]")
-_LONGEST = 2_000  # characters of a reference; a text that begins with a brace may be any
+_LONGEST = 2_000  # characters of a reference; a longer text is none, though it begins with a brace
 
 
 def with_references(chunk: Chunk, profile: Profile) -> Chunk:
-    """The batch with the `value` of such cells in their place, and what is displayed of them in
-    `field.display_value`, as references in JSON are read."""
+    """The chunk with each such cell replaced by its `value`, and its display value in the column
+    `field.display_value`, just as references in JSON are read."""
     columns: dict[str, pl.Series] = {}
     for column in columns_with(chunk.frame, "{"):
         columns |= _read(column, chunk.frame, profile)
@@ -43,8 +43,8 @@ def with_references(chunk: Chunk, profile: Profile) -> Chunk:
 
 
 def _read(texts: pl.Series, frame: pl.DataFrame, profile: Profile) -> dict[str, pl.Series]:
-    """The column with the values of its references, and those of what they display, and of the
-    links of those without a value, if there are any."""
+    """The column with its references replaced by their values; beside it, if there are any, columns
+    of their display values, and of the links of references without a value."""
     cells = texts.filter(texts.str.starts_with("{")).unique()
     found = {
         text: each
@@ -79,7 +79,7 @@ class _Reference(NamedTuple):
 
 
 def _reference(text: str) -> _Reference | None:
-    """What the text is as a reference; None if it is none."""
+    """The reference that the text holds; None if it holds none."""
     if len(text) > _LONGEST or not text.rstrip().endswith("}"):
         return None
     read = _as_json(text)
@@ -89,7 +89,7 @@ def _reference(text: str) -> _Reference | None:
     value = "" if value is None else value
     if not isinstance(value, str) or not all(isinstance(e, str | None) for e in (shown, link)):
         return None
-    if any("\0" in (each or "") for each in (value, shown, link)):  # written out, it can be stored
+    if any("\0" in (each or "") for each in (value, shown, link)):  # storable only while escaped
         return None
     return _Reference(value, shown, link)
 

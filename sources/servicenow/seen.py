@@ -1,4 +1,4 @@
-"""The identities of the records that were read, as eight bytes each."""
+"""Remember the identities of the records that were read, in eight bytes each."""
 
 import polars as pl
 
@@ -7,7 +7,7 @@ _AT_ONCE = 10_000
 
 
 class Seen:
-    """Answers whether a record came before. Two identities have the same hash once in 2**64."""
+    """Tells whether a record was read before, by hashes that two identities share once in 2**64."""
 
     def __init__(self) -> None:
         self._hashes: list[pl.Series] = []

@@ -34,7 +34,7 @@ SERVICENOW = Source(
     entities=ENTITY_MAPS,
     identity="sys_id",
     labels_priorities=True,
-    export_limit=10_000,  # glide.csv.export.limit and its like, as delivered
+    export_limit=10_000,  # the default of glide.csv.export.limit and its like
     # Vendor documentation: XML and JSON exports hold the stored UTC values; CSV and XLSX those
     # displayed to the exporting user, as does JSON of the Table API if it is asked for them.
     utc_formats=frozenset({"json", "xml"}),

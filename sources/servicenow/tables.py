@@ -1,8 +1,8 @@
-"""Records of other tables in an export that holds several: left out, and counted by their table.
+"""Leave out the records of other tables in an export of several, and count them by table.
 
 ServiceNow's JSON and CSV name a record's table in `sys_class_name`, by its name or, where display
-values are exported, by its label; a list of tasks holds incidents, changes and problems alike, and
-the state codes of one mean something else in another.
+values are exported, by its label. A list of tasks holds incidents, changes and problems alike, and
+the state codes of one table mean something else in another.
 """
 
 from collections import Counter
@@ -17,12 +17,12 @@ from sources.readers.rows import Row
 
 COLUMNS = ("sys_class_name", "sys_class_name.display_value", "Task type", "Task Type")
 _COLUMNS = frozenset(COLUMNS)
-# Labels of the vendor's own tables, where they are not the name in other letters.
+# Labels of the vendor's tables that differ from the table's name in more than case and spaces.
 _LABELS = {"sc_request": "request", "sc_req_item": "requested_item"}
 
 
 class Tables:
-    """The tables that are wanted: names separated by spaces; of none, every record is."""
+    """The wanted tables: names separated by spaces. If there are none, every record is wanted."""
 
     def __init__(self, wanted: str, profile: Profile) -> None:
         names = wanted.split()
@@ -37,8 +37,8 @@ class Tables:
         return next(name for name in COLUMNS if name in names)
 
     def takes(self, record: Row) -> bool:
-        """Whether the record is wanted; counts it if not. Without a table, it is."""
-        if record.get(COLUMNS[0]) in self._wanted:  # as mostly
+        """Whether the record is wanted; counts it if not. One that names no table is wanted."""
+        if record.get(COLUMNS[0]) in self._wanted:  # the usual case
             return True
         column = self.column(record)
         return column is None or self._take(record[column], 1)
@@ -68,14 +68,14 @@ class Tables:
 
 
 def others_alone(wanted: Collection[str], others: Counter[str]) -> BadInput:
-    """The refusal of a file that holds records of other tables alone."""
+    """The refusal of a file that holds only records of other tables."""
     found = ", ".join(f"{count:,} {name}" for name, count in others.most_common(10))
     detail = f"the file has no {' or '.join(sorted(wanted))} records, but {found}"
     return BadInput("no_records_found", detail)
 
 
 def only(chunks: Iterator[Chunk], tables: Tables, profile: Profile) -> Iterator[Chunk]:
-    """The chunks without records of other tables, the others numbered anew."""
+    """The chunks without records of other tables; the remaining records are numbered anew."""
     for chunk in chunks:
         frame = tables.kept(chunk.frame)
         dropped = chunk.frame.height - frame.height

@@ -2,7 +2,7 @@
 
 Stored time stamps are UTC; displayed ones are in the zone and the format of the exporting user. The
 Table API gives the former, the latter (`sysparm_display_value=true`) or both (`all`: `value` is as
-stored). Nothing in a file says which; its values do.
+stored). No field of a file says which it has; the values themselves show it.
 """
 
 import re
@@ -14,7 +14,7 @@ from sources.source import Record, Values
 _NUMBERED = ("state", "incident_state", "priority", "impact", "urgency")
 _STAMPS = ("opened_at", "sys_created_on", "sys_updated_on", "resolved_at", "closed_at", "due_date")
 _NUMBER = re.compile(r"-?\d+")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")  # what a script made of it may go on with a T
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")  # scripts may write T between date and time
 _SHOWN = ".display_value"
 
 

@@ -37,7 +37,7 @@ def read_xml(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> 
 
 
 class _Records:
-    """The records of some tables among the elements of a file, and the others counted."""
+    """Reads the records of the wanted tables from the elements of a file, and counts the others."""
 
     def __init__(self, tables: frozenset[str], profile: Profile, limits: Limits) -> None:
         self._tables, self._profile, self._limits = tables, profile, limits
@@ -71,7 +71,7 @@ class _Records:
             yield _record(element, self._row, self._limits)
 
     def _leaves_out(self, element: etree._Element) -> bool:
-        """Whether the record is of another table or deleted; it is counted then."""
+        """Whether the record is of another table, or is deleted; if so, it is counted."""
         name = local_name(element.tag)
         if name not in self._tables:
             self._ignored[name] += 1
@@ -100,7 +100,7 @@ class _Records:
         )
 
     def _refusal(self, stuck: Stuck) -> BadInput:
-        """The refusal of the file, with the number of the record at which nothing goes on."""
+        """The refusal of the file, with the number or the table of the record where it broke."""
         told = stuck.problem.model_dump(exclude_none=True)
         if stuck.tag in self._tables:
             told["row"] = self._row + 1
@@ -109,16 +109,16 @@ class _Records:
         return BadInput(**told)
 
     def _check_deletion(self, element: etree._Element) -> None:
-        """Raises BadInput where a record is deleted that has been read: a file is a sequence of
-        changes, and after this one the record is gone, but its chunk may be stored."""
+        """Raises BadInput if the file deletes a record that was read before: it should not be
+        imported then, but its chunk may be stored already."""
         deleted = element.findtext(IDENTITY)
         if deleted and deleted in self._seen:
             what = f"the record with {IDENTITY} {deleted}"
         elif element.get("query") is not None and self._row:
-            what = f"what meets {element.get('query')!r}, perhaps records that came before"
+            what = f"all that matches {element.get('query')!r}, perhaps records that came before"
         else:
             return
-        detail = f"after record {self._row} the file deletes {what}; take out what is deleted"
+        detail = f"after record {self._row} the file deletes {what}; remove them from the file"
         raise BadInput("record_deleted", detail, row=self._row)
 
 

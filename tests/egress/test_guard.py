@@ -81,8 +81,8 @@ class TestUrls:
             parse_target("https://mail.localdomain/", INSIDE)
         assert refused.value.detail == (
             "mail.localdomain cannot be called by name, since such names mean this machine or its"
-            " own network; give the host's address instead; who runs this service may list address"
-            " and port in EGRESS_ALLOW"
+            " own network; give the host's address instead; the operator of this service may list"
+            " address and port in EGRESS_ALLOW"
         )
 
     @pytest.mark.parametrize(

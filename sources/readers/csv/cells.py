@@ -1,4 +1,4 @@
-"""What exporters add to cells so that a spreadsheet leaves them alone; taken off by columns."""
+"""Remove from cells what exporters add to keep spreadsheets from interpreting them."""
 
 from collections import Counter
 
@@ -8,17 +8,18 @@ from sources.readers.chunk import Chunk, Profile, columns_with
 
 _FORMULA = '^="((?:[^"]|"")*)"$'  # ="00042" is how Excel is told that a number is text
 _ESCAPED = "^'([-=+@])"
-_NAMED = 10  # columns in a warning
+_NAMED = 10  # columns that a warning names
 
 
 def without_formulas(chunk: Chunk) -> Chunk:
-    """Cells that are a formula of nothing but a text, as that text."""
+    """Replace each cell that is a formula of one text, such as ="00042", with that text."""
     return _replaced(chunk, columns_with(chunk.frame, '="'), _FORMULA, '""')
 
 
 class Escapes:
-    """The apostrophe that ServiceNow writes before `=`, `+`, `-` and `@`, as delivered. An instance
-    can have that off, and no cell shows whether it has, so it is said where one was taken off."""
+    """Takes off the apostrophe that ServiceNow writes before `=`, `+`, `-` and `@` by default. An
+    instance can switch that off, and no cell shows whether it did, so a warning names the columns.
+    """
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
@@ -31,7 +32,7 @@ class Escapes:
         return _replaced(chunk, columns, _ESCAPED)
 
     def tell(self) -> None:
-        """Say of the whole file where there was one."""
+        """Add a warning to the profile that names the columns where an apostrophe was taken off."""
         found = [f"{name} ({count:,})" for name, count in self._cells.most_common() if count]
         if len(found) > _NAMED:
             found[_NAMED:] = [f"{len(found) - _NAMED} more"]
@@ -39,14 +40,14 @@ class Escapes:
             self._profile.warnings.append(
                 "an apostrophe before =, +, - or @ was taken for ServiceNow's escape"
                 f" (glide.export.escape_formulas) and left out of {self._cells.total():,} cells;"
-                f" if that was off, it is the text's own: {', '.join(found)}"
+                f" if that was off, it belongs to the text: {', '.join(found)}"
             )
 
 
 def _replaced(
     chunk: Chunk, columns: list[pl.Series], pattern: str, doubled: str | None = None
 ) -> Chunk:
-    """The cells that match with what their group holds; in it, what is doubled stands for one."""
+    """Replace each cell that matches by the pattern's group, where a `doubled` becomes single."""
     if not columns:
         return chunk
     changed = [_without(each, pattern, doubled) for each in columns]

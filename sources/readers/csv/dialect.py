@@ -11,7 +11,7 @@ DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_BYTES = 2**16
 SAMPLE_RECORDS = 50
 
-# Excel writes and obeys such a first line; it is no RFC.
+# Excel writes and obeys such a first line, though no standard defines it.
 _DECLARED = re.compile(rb'"?sep=([^\r\n"])"?(?:\r\n?|\n)', re.IGNORECASE)
 
 
@@ -23,7 +23,7 @@ class _Sample:
         self._is_whole = window.ended and len(window.buffer) <= SAMPLE_BYTES
 
     def rows(self, delimiter: str, spaced: bool = False) -> list[list[str]]:
-        """Its first records, without one that its end has cut; none if this is no CSV."""
+        """The sample's first records, without one that its end may cut; none if it is no CSV."""
         text = io.StringIO(self.text, newline="")
         reader = csv.reader(text, delimiter=delimiter, skipinitialspace=spaced)
         try:
@@ -35,11 +35,11 @@ class _Sample:
 
 
 def take_delimiter(window: Window, told: str | None = None) -> str:
-    """The delimiter of the file: the one that the user told, or that a first line declares
-    (`sep=;`), which is consumed.
+    """The delimiter of the file: the one that the user told, or the one that the first line
+    declares (`sep=;`; that line is consumed).
 
-    Otherwise the one that cuts the header into most fields in whose number the first records
-    agree; a comma where nothing speaks for another.
+    Otherwise the one that cuts the header into the most fields, weighed by the share of the first
+    records with as many fields; a comma where no other does better.
     """
     window.fill(SAMPLE_BYTES)
     if declared := _DECLARED.match(window.buffer):
@@ -56,8 +56,8 @@ def take_delimiter(window: Window, told: str | None = None) -> str:
 
 
 def titles(window: Window, delimiter: str) -> int:
-    """How many records before the header are none: of one cell, before a header of three and more
-    and at least two records that are all as wide."""
+    """How many lines before the header are titles: lines with at most one filled cell, followed by
+    a header with at least three and by two or more records, all as wide as the header."""
     rows = _Sample(window).rows(delimiter)
     count = len([*takewhile(lambda row: _filled(row) <= 1, rows)])
     header, *records = rows[count:] or [[]]
@@ -66,8 +66,8 @@ def titles(window: Window, delimiter: str) -> int:
 
 
 def is_spaced(window: Window, delimiter: str) -> bool:
-    """Whether blanks stand between delimiters and quotes (`a, "b, c"`), by the first records: some
-    fields begin so, and without the blanks all records have one width."""
+    """Whether blanks stand between delimiters and quotes (`a, "b, c"`): some fields of the first
+    records begin so, and all these records have one width if the blanks are skipped."""
     sample, mark = _Sample(window), re.escape(delimiter)
     if not re.search(rf'{mark} +"', sample.text):
         return False
@@ -76,7 +76,8 @@ def is_spaced(window: Window, delimiter: str) -> bool:
 
 
 def _quotes_begin(text: str, mark: str) -> bool:
-    """Whether every quote that follows a blank behind a delimiter is closed before one."""
+    """Whether every quote after a delimiter and blanks is closed before the next delimiter or line
+    end."""
     opened = re.findall(rf'{mark} +"', text)
     closed = re.findall(rf'{mark} +"[^"]*(?:""[^"]*)*" *(?={mark}|[\r\n]|\Z)', text)
     return len(opened) == len(closed)

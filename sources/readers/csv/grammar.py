@@ -4,7 +4,7 @@ import re
 
 from sources.readers.encoding import BAD
 
-# A mark at the begin of a line may be that of a file that was joined to the one before.
+# A byte order mark at the start of a line may be that of a file that was appended to another.
 _MARKS = tuple(f"{end}\ufeff".encode() for end in "\r\n")
 _QUOTED = r'"[^"]*+(?:""[^"]*+)*+"'
 
@@ -14,8 +14,9 @@ class Grammar:
 
     A quoted field opens at its start, closes before a delimiter or the line's end and doubles
     the quotes inside; an unquoted one has no quote at all; the line ends with LF or CR LF.
-    Whatever is outside (which is not to say wrong) is left to the strict reader.
-    Possessive throughout, so the time is linear (measured: 455 MB/s with 22 quoted fields).
+    A record that does not match is not thereby wrong: it is left to the strict reader.
+    The expression is possessive throughout, so it takes linear time (measured: 455 MB/s with 22
+    quoted fields).
     """
 
     def __init__(self, delimiter: str, width: int) -> None:
@@ -30,18 +31,18 @@ class Grammar:
     def regular_end(self, text: bytes, start: int, damaged: bool = False) -> int:
         """Where the run of regular records that begins at `start` ends; `start` if there is none.
 
-        A record with a NUL is not regular: no database can store it. Nor is one with a byte that
-        its encoding does not have, where the file is `damaged` so.
+        A record with a NUL is not regular: PostgreSQL cannot store it. Nor is, in a `damaged`
+        file, a record with bytes that are not valid in the encoding.
         """
         odd = [b"\0"]
-        if not text.isascii():  # which takes a twentieth of the time of looking for them
+        if not text.isascii():  # testing that takes a twentieth of the time of the searches
             odd += [*_MARKS, BAD.encode()] if damaged else _MARKS
         found = [place for each in odd if (place := text.find(each, start)) >= 0]
         match = self._regular.match(text, start, min(found, default=len(text) - 1) + 1)
         return match.end() if match else start
 
     def is_backslash_escaped(self, record: str) -> bool:
-        r"""Whether the record was plainly written with `\"` for a quote, which moves its columns.
+        r"""Whether the record writes a quote as `\"`, which shifts its columns.
 
         `"say \", again",2` reads as a field that ends in a backslash and one with a stray quote;
         either alone is sound (a Windows path, a size in inches), both together never are.
@@ -56,6 +57,6 @@ class Grammar:
 
 
 def opening_quote(record: str) -> int:
-    """Where the quote stands that an unfinished record does not close."""
+    """The position of the quote that an unfinished record opens and does not close."""
     match = re.match(rf'(?:[^"]*+{_QUOTED})*+[^"]*+"', record)
     return match.end() - 1 if match else 0

@@ -1,4 +1,4 @@
-"""The header of a CSV file: the names of its columns, those that have none among them."""
+"""The header of a CSV file: the names of its columns, made up for those without one."""
 
 import re
 from collections.abc import Sequence
@@ -16,9 +16,11 @@ _FORMULA = re.compile(r'^="([^"]*)"$')
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """`cells` as they stand in the file, and the `names` of all columns, in file order. Those in
-    `unnamed` are called `column N` and kept only where they hold values: many tools end each line
-    with a delimiter."""
+    """The `cells` of the header as they stand in the file, and the `names` of all columns.
+
+    The cells of columns in `unnamed` are blank: these columns are called `column N`, and kept only
+    where they hold values, as many tools end each line with a delimiter.
+    """
 
     cells: tuple[str, ...]
     names: tuple[str, ...]
@@ -26,27 +28,27 @@ class Header:
 
     @property
     def width(self) -> int:
-        """How many cells a record has at least: up to the last column with a name."""
+        """How many cells a complete record has at least: up to the last column with a name."""
         named = (place for place, name in enumerate(self.names, 1) if name not in self.unnamed)
         return max(named)
 
     @property
     def mark(self) -> tuple[int, str]:
-        """The place and the name of the first column with one: what a repeated header shows."""
+        """The place (from 0) and name of the first named column, by which repeated headers show."""
         place = next(n for n, name in enumerate(self.names) if name not in self.unnamed)
         return place, self.names[place]
 
     def is_repeated(self, fields: Sequence[str]) -> bool:
-        """Whether a record is the header once more, as where exports were joined; one word alone
-        may be a value as well."""
+        """Whether a record repeats the header, as where exports were joined. A record of one cell
+        never counts as a repetition: the word may be a value."""
         return len(fields) > 1 and [_plain(each) for each in fields] == [
             _plain(each) for each in self.cells
         ]
 
 
 def read_header(fields: list[str] | None, limits: Limits) -> Header:
-    """The header of the first record. Raises BadInput: `file_empty`, `csv_header_invalid`,
-    `csv_duplicate_header`, `too_many_columns`."""
+    """Make the header from the fields of the first record. Raises BadInput: `file_empty`,
+    `csv_header_invalid`, `csv_duplicate_header`, `too_many_columns`."""
     if fields is None:
         raise BadInput("file_empty", "the file has no header and no records")
     given = [_FORMULA.sub(r"\1", _plain(name)) for name in fields]
@@ -73,7 +75,7 @@ def _check_distinct(given: Sequence[str]) -> None:
     repeated = {name: each for name, each in places.items() if name and len(each) > 1}
     if repeated:
         said = [f"{name!r} (columns {_listed(each)})" for name, each in repeated.items()]
-        detail = f"the header names columns alike: {_listed(said)}; rename them in the header"
+        detail = f"columns have the same name: {_listed(said)}; rename them in the header"
         raise BadInput("csv_duplicate_header", detail, column=next(iter(repeated)))
 
 
@@ -83,12 +85,12 @@ def _listed(items: Sequence[object]) -> str:
 
 
 def _plain(cell: str) -> str:
-    """A cell without blanks and without the byte order mark of the file that it began."""
+    """A cell without a leading byte order mark and without blanks around it."""
     return cell.removeprefix("\ufeff").strip()
 
 
 def _free(position: int, taken: set[str]) -> str:
-    """A name for the column at the position that no other has."""
+    """A name for the unnamed column at the position, unlike all names in `taken`."""
     name = f"column {position}"
     while name in taken:
         name += "'"

@@ -15,24 +15,24 @@ from sources.readers.csv.records import Records, Shape
 from sources.readers.csv.strict import StrictReader
 from sources.readers.csv.window import Window
 
-_SHOWN = 100  # characters of a title
+_SHOWN = 100  # characters of a title that a warning shows
 
 
 def read_csv(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> Iterator[Chunk]:
-    """Read a CSV file with a header; see sources.readers.chunk.Reader. It holds one table.
+    """Read a CSV file with a header; see sources.readers.chunk.Reader. `table` is not used.
 
-    `profile.encoding` and `profile.delimiter` are on entry what was declared, and then what is
-    used. Header names are stripped of white space, values are kept as they are. Raises BadInput:
-    `encoding_invalid`, what `read_header` and StrictReader refuse. Records of more fields than the
-    header has (`column_count_mismatch`), with a NUL (`nul_not_storable`) or bytes that are not of
-    the encoding (`encoding_invalid`) are rejected. A stream that cannot be read twice is copied to
-    a temporary file first.
+    On entry, `profile.encoding` and `profile.delimiter` hold what was declared; they are set to
+    what is used. Header names are stripped of white space, values are kept as they are. Raises
+    BadInput: `encoding_invalid`, and what read_header and StrictReader raise. Records are rejected
+    if their fields do not fit the header (`column_count_mismatch`), hold a NUL
+    (`nul_not_storable`) or bytes that are not valid in the encoding (`encoding_invalid`). A stream
+    that cannot be read twice is copied to a temporary file first.
     """
     yield from in_chunks(read_rows(stream, profile, limits))
 
 
 def read_rows(stream: BinaryIO, profile: Profile, limits: Limits) -> Iterator[Chunk]:
-    """The same in chunks of any size."""
+    """Read as read_csv does, but yield chunks of any size."""
     if stream.seekable():
         yield from _read(stream, profile, limits)
         return
@@ -57,5 +57,5 @@ def _read(stream: BinaryIO, profile: Profile, limits: Limits) -> Iterator[Chunk]
     profile.columns = dict.fromkeys(name for name in header.names if name not in header.unnamed)
     shape = Shape(header, chosen.damaged, spaced)
     for chunk in Records(window, strict, profile, limits, shape).chunks():
-        if chunk.records:  # of a chunk of repeated headers nothing is left
+        if chunk.records:  # none are left where all were repeated headers
             yield without_formulas(chunk)

@@ -1,9 +1,8 @@
-"""CSV of any dialect: RFC 4180 at the speed of columns, everything else record by record.
+"""The records of a CSV file of any dialect: regular ones in bulk, all others one by one.
 
 A regular expression proves how far the next records mean the same to every CSV reader; polars
 reads those. The first record beyond goes to the standard library's strict reader, which accepts
-it or names what is wrong. Both ways give the same records, so which one was taken shows only
-in the time.
+it or names what is wrong. Both ways give the same records and differ only in speed.
 """
 
 import re
@@ -22,11 +21,12 @@ from sources.readers.csv.strict import StrictReader
 from sources.readers.csv.window import Window
 from sources.readers.encoding import BAD, BLOCK_BYTES
 
-# Enough to pay for going back to the fast way, few enough not to lose much to one odd record.
+# Records read one by one before bulk reading is tried again: enough to pay for the attempt, few
+# enough not to lose much time to one odd record.
 _STRICT_RUN = 1_000
 _BYTE_ORDER_MARK = "\ufeff".encode()
 _REPEATED = "repeated header"
-_LINES = 20
+_LINES = 20  # records with invalid bytes whose line is told
 _LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"\d+")
 
 
@@ -41,7 +41,7 @@ class Shape:
 
 
 class Records:
-    """The records of a window that stands behind the header, numbered from 1."""
+    """Reads the records after the header from a window, and numbers them from 1."""
 
     def __init__(
         self, window: Window, strict: StrictReader, profile: Profile, limits: Limits, shape: Shape
@@ -78,14 +78,15 @@ class Records:
                 yield self._numbered(last)
         if self._short:
             self._profile.warnings.append(
-                f"{self._short:,} records have fewer cells than the header; what they lack at their"
-                " end was read as empty"
+                f"{self._short:,} records have fewer cells than the header; the cells missing at"
+                " their end were read as empty"
             )
 
     def _regular_block(self) -> bytes:
-        """The regular records next in the window; empty if the next one is not (or is cut)."""
+        """The run of regular records that comes next; empty if the next record is not regular, or
+        is cut off by the window's end."""
         window = self._window
-        if self._shape.spaced or not self._delimiter.isascii():  # polars wants it in one byte
+        if self._shape.spaced or not self._delimiter.isascii():  # polars takes one byte only
             return b""
         start, damaged = window.start, self._shape.damaged
         end = self._grammar.regular_end(window.buffer, start, damaged)
@@ -120,7 +121,7 @@ class Records:
     def _without_headers(self, frame: pl.DataFrame) -> pl.DataFrame:
         place, name = self._header.mark
         cells = frame.to_series(place)
-        if not cells.str.contains(name, literal=True).any():  # half as long as stripping them
+        if not cells.str.contains(name, literal=True).any():  # half the time of stripping them
             return frame
         rows = (cells.str.strip_prefix("\ufeff").str.strip_chars() == name).arg_true()
         repeated = [row for row in rows if self._header.is_repeated(frame.row(row))]
@@ -133,7 +134,7 @@ class Records:
             ignored[_REPEATED] = ignored.get(_REPEATED, 0) + times
 
     def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The frame without columns that have neither a name nor, here, a value."""
+        """The frame without those unnamed columns that hold no value in it."""
         for name in self._header.unnamed:
             if (frame[name].str.strip_chars() == "").all():
                 frame = frame.drop(name)
@@ -177,16 +178,19 @@ class Records:
     def _pieces(
         self, short: list[list[str]], first: int, good: dict[int, list[str]]
     ) -> Iterator[Rejected]:
-        """Take out of `good` those of a run of short records that are pieces of one: a line break
-        that nothing quotes has split it. Three of one length are what Excel makes of records that
-        are empty at their end; where two of them are just as long as one record, that is so if all
-        begin alike, as with an id."""
+        """Reject those of a run of short records that are pieces of one record, split by a line
+        break without quotes, and take them out of `good`.
+
+        Three or more records of one length are no pieces: Excel shortens records that are empty at
+        their end so. But where two of them together are just as long as one record, they are no
+        pieces only if all begin alike, as with an id.
+        """
         widths = [*map(len, short)]
         alike = len(widths) > 2 and len(set(widths)) == 1 and widths[0] > 1
         fit_together = alike and 2 * widths[0] - 1 == self._header.width
-        if alike and (not fit_together or len({_form(cells[0]) for cells in short}) == 1):
+        if alike and (not fit_together or len({_pattern_of(cells[0]) for cells in short}) == 1):
             return
-        for number in _broken(widths, self._header.width):
+        for number in _joining(widths, self._header.width):
             if good.pop(first + number, None) is not None:
                 yield self._other_width(first + number, widths[number])
 
@@ -201,7 +205,7 @@ class Records:
         return len(fields) < self._header.width
 
     def _without_tail(self, fields: list[str]) -> list[str]:
-        """Without empty cells beyond the header: a line that ends in a delimiter has one."""
+        """The fields without the empty cells beyond the header that a closing delimiter makes."""
         width = len(self._columns)
         return fields if any(map(str.strip, fields[width:])) else fields[:width]
 
@@ -221,7 +225,7 @@ class Records:
         return None
 
     def _undecodable(self, number: int, name: str) -> Rejected:
-        # To count lines the file is read again, so only the first ones have theirs.
+        # Counting lines means reading the file again, so only the first rejections tell theirs.
         self._lines_left -= 1
         place = f" (line {self._strict.line})" if self._lines_left >= 0 else ""
         detail = f"{name!r} holds bytes that are not UTF-8{place}"
@@ -238,8 +242,8 @@ class Records:
         raise BadInput("csv_field_too_large", detail, **place)
 
 
-def _broken(widths: list[int], width: int) -> set[int]:
-    """Which of neighbours with so many cells add up to a record of that width, with others."""
+def _joining(widths: list[int], width: int) -> set[int]:
+    """Which of consecutive records, with so many cells each, join to one record of that width."""
     found: set[int] = set()
     for start in range(len(widths)):
         total = widths[start]
@@ -251,6 +255,6 @@ def _broken(widths: list[int], width: int) -> set[int]:
     return found
 
 
-def _form(cell: str) -> str:
-    """What kinds of characters a cell has, in which order."""
+def _pattern_of(cell: str) -> str:
+    """The cell with each run of letters as `a` and each run of digits as `0`."""
     return _LETTERS.sub("a", _DIGITS.sub("0", cell))

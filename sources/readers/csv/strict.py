@@ -1,4 +1,4 @@
-"""One CSV record after the other with the standard library's strict reader, and errors by name."""
+"""Read CSV records one by one with the standard library's strict reader, and name each fault."""
 
 import csv
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ class StrictReader:
     def __init__(
         self, window: Window, delimiter: str, limits: Limits, spaced: bool = False
     ) -> None:
-        # Process-wide, and 131,072 characters unless told otherwise.
+        # The limit is process-wide; its default is 131,072 characters.
         csv.field_size_limit(limits.record_bytes)
         self._window = window
         self._delimiter = delimiter
@@ -31,7 +31,7 @@ class StrictReader:
 
     @property
     def line(self) -> int:
-        """The line, from 1, where the last record begins; reads the file again, so for errors."""
+        """The line, from 1, where the last record begins. Slow, as it reads the file again."""
         return self._window.line_number(self._begin)
 
     @property
@@ -67,7 +67,7 @@ class StrictReader:
         while line := self._window.line(self._limits.record_bytes):
             size = len(line) if not self._record else size + len(line)
             text = line.decode(errors="replace")
-            # Of the file that was joined to the one before.
+            # A file that was appended to another may begin with its byte order mark.
             self._record.append(text if self._record else text.removeprefix("\ufeff"))
             if size > self._limits.record_bytes:
                 raise _TooLong
@@ -77,7 +77,7 @@ class StrictReader:
     def _check_escapes(self, number: int) -> None:
         text = "".join(self._record)
         if '\\"' in text and self._grammar.is_backslash_escaped(text):
-            detail = r"quotes are written as \" here, not doubled, which moves the columns"
+            detail = r"quotes are written as \" here, not doubled, which shifts the columns"
             self._refuse("csv_malformed_quote", detail, number)
 
     def _refuse_quote(self, number: int) -> NoReturn:

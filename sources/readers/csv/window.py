@@ -46,7 +46,7 @@ class Window:
     def line(self, limit: int) -> bytes:
         """Consume one line with its end (LF, CR LF or CR); empty at the end of the file.
 
-        Of a line longer than `limit` bytes the first part comes, also longer than `limit`.
+        A line longer than `limit` bytes comes in parts, the first of them longer than `limit`.
         """
         while True:
             end = self._line_end()
@@ -58,10 +58,8 @@ class Window:
             self.fill(self.unread + 1)
 
     def line_number(self, position: int) -> int:
-        """The line, from 1, of the byte at this position; reads the file again, so for errors.
-
-        Counting along would cost a quarter of the time of reading.
-        """
+        """The line, from 1, of the byte at this position. Reads the file again, as only errors need
+        it: counting along would cost a quarter of the time of reading."""
         number, last, left = 1, b"", position
         for block in self._open_blocks():
             part = block[:left]

@@ -15,15 +15,15 @@ from sources.readers.json.sender import failure_of
 from sources.readers.json.text import JsonText
 
 RECORDS = ("records", "result")
-_MOST_FAILURES = 10  # of different words that are told
-_OF_TICKETS = {"number", "sys_id"}  # what tells of a failure and has none of these is no ticket
+_MOST_FAILURES = 10  # different failures that warnings tell
+_OF_TICKETS = {"number", "sys_id"}  # an object with one of these is a ticket, not a failure
 
 
 class Envelopes:
-    """The values of a file one after another, and the records in them.
+    """Reads the values of a file one after another, and yields the records in them.
 
-    What the sender says of a failure becomes a warning in the profile, or the refusal of a file
-    without records.
+    A failure that the sender reports becomes a warning in the profile, or part of the refusal of a
+    file without records.
     """
 
     def __init__(self, text: JsonText, profile: Profile, limits: Limits) -> None:
@@ -31,7 +31,7 @@ class Envelopes:
         self._failures = list[str]()
 
     def runs(self) -> Iterator[list[Any]]:
-        """The records, many at once where nothing is odd; `text.row` is the number of the last."""
+        """The records, many at once where they are regular; `text.row` is the last one's number."""
         kind = self._text.begin()
         if not kind:
             raise self._text.error("file_empty", "the file is empty")
@@ -47,7 +47,7 @@ class Envelopes:
             raise self._none("the file holds no records")
 
     def _object(self, is_first: bool) -> Iterator[list[Any]]:
-        """The records of an envelope, or those that stand one on a line."""
+        """The records of an envelope, or of lines that hold one record each."""
         others: Json = {}
         found, repeated, size = False, None, 0
         for key in self._text.members():
@@ -72,7 +72,8 @@ class Envelopes:
             yield [value]
 
     def _note_failure(self, members: Json, surely: bool = False) -> bool:
-        """Warn if the members tell of a failure, and are `surely` those of no ticket."""
+        """Warn if the members tell of a failure; returns whether they do. Those of a ticket do not,
+        unless it is known that they are `surely` not a ticket's."""
         words = failure_of(members) if surely or not _OF_TICKETS & members.keys() else None
         if words and words not in self._failures and len(self._failures) < _MOST_FAILURES:
             self._failures.append(words)
@@ -80,7 +81,8 @@ class Envelopes:
         return bool(words)
 
     def _check_line(self, members: Json, is_first: bool) -> None:
-        """Raises BadInput if the object that holds no records is not the first of several."""
+        """Raises BadInput unless this object, which holds no records, is the first of several lines
+        that are records."""
         if not is_first or self._text.peek() != "{":
             names = ", ".join([*members][:10])
             where = "the file has" if is_first else "after others there is an object with"
@@ -98,9 +100,9 @@ class Envelopes:
                 self._text.row += 1
                 yield [value]
         if self._text.peek():
-            raise self._text.error("json_malformed", "a line is no object, though the first are")
+            raise self._text.error("json_malformed", "a line is no object, unlike those before it")
 
     def _none(self, detail: str) -> BadInput:
-        """The refusal of a file without records, in the sender's words if there are any."""
+        """The refusal of a file without records, with the first failure that the sender reports."""
         said = "".join(f"; the sender says: {each}" for each in self._failures[:1])
         return self._text.error("no_records_found", detail + said)

@@ -1,4 +1,4 @@
-"""What the sender of records says of a failure: beside them, or in place of one.
+"""Failures that the sender reports, beside the records or in place of a record.
 
 ServiceNow's Table API answers 200 with records and `error` where a query was stopped on the way
 (sndml3 issue 38, servicenow.itsm issue 76); its JSON web service puts `__status` and `__error` into
@@ -20,26 +20,26 @@ _STATUS, _ERROR, _SUCCESS = "__status", "__error", "success"
 
 
 def failure_of(members: Mapping[str, Any]) -> str | None:
-    """The words for it, if the members of an envelope say that something failed."""
+    """The sender's words, if the members of an envelope report a failure; else None."""
     errors = [words for name in _ERRORS for words in _texts(members.get(name))]
-    return _said(members.get("status"), errors, [members.get(name) for name in _WORDS])
+    return _failure_words(members.get("status"), errors, [members.get(name) for name in _WORDS])
 
 
 def failure_in(record: Mapping[str, Any]) -> str | None:
-    """The words for it, if a record is none, but tells why."""
+    """The sender's words, if an object reports why there is no record in its place; else None."""
     status, error = record.get(_STATUS), record.get(_ERROR)
-    if error is None and (status is None or status == _SUCCESS):  # as mostly
+    if error is None and (status is None or status == _SUCCESS):  # the usual case
         return None
-    return _said(status, [*_texts(error)], [])
+    return _failure_words(status, [*_texts(error)], [])
 
 
 def has_failures(records: pl.DataFrame) -> bool:
-    """Whether any of the records may be none."""
+    """Whether any of the records may report a failure in its place."""
     statuses = records[_STATUS] if _STATUS in records.columns else None
     return _ERROR in records.columns or (statuses is not None and (statuses != _SUCCESS).any())
 
 
-def _said(status: Any, errors: list[str], words: list[Any]) -> str | None:
+def _failure_words(status: Any, errors: list[str], words: list[Any]) -> str | None:
     failed = isinstance(status, str) and _FAILED.fullmatch(status.strip())
     if not errors and not failed:
         return None
@@ -48,7 +48,7 @@ def _said(status: Any, errors: list[str], words: list[Any]) -> str | None:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text in a value, whatever its shape, that says something."""
+    """Every text in a value of any shape, except those that mean nothing (empty, "0", "none" …)."""
     if isinstance(value, dict):
         value = [*value.values()]
     if isinstance(value, list):

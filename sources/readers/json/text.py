@@ -1,7 +1,7 @@
 """JSON read as a stream: one value at a time is in memory, however long its line is.
 
 The standard library's decoder does the decoding, on a growing window of the text. What it
-lets pass against RFC 8259 (NaN, repeated keys, lone surrogates, any depth) is found here.
+accepts against RFC 8259 (NaN, repeated keys, lone surrogates, any depth) is detected here.
 """
 
 import json
@@ -24,7 +24,7 @@ _VISIBLE = re.compile(r"[^ \t\n\r]")
 _BETWEEN_OBJECTS = re.compile(r"\}([ \t\n\r]*,[ \t\n\r]*)(?=\{)")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _ESCAPE = len(r"\uXXXX")
-# What the decoder leaves unread when nothing but the rest of a token is missing.
+# What the decoder leaves unread where the text ends inside a token.
 _CUT_TOKEN = re.compile(
     r"\s*|-|\.|[eE][-+]?|t(ru?)?|f(a(ls?)?)?|n(ul?)?|Na?|-?I(n(f(i(n(it?)?)?)?)?)?"
 )
@@ -41,8 +41,8 @@ class JsonText:
 
     `row` counts the array elements begun so far; `repeated` is a key that stands twice in one
     object of the value read last; `quotes_braces` says that a string read so far may begin with a
-    brace. Every method raises BadInput, with line, column and byte
-    offset, where the text is not JSON or beyond the limits.
+    brace. Every method raises BadInput, with line, column and byte offset, where the text is not
+    JSON or exceeds the limits.
     """
 
     def __init__(self, stream: BinaryIO, limits: Limits) -> None:
@@ -68,7 +68,7 @@ class JsonText:
         return self._window.encoding
 
     def begin(self) -> str:
-        """Pass the byte order mark with which each of joined files may begin; see `peek`."""
+        """Skip byte order marks, as each of several joined files may begin with one, and `peek`."""
         while (found := self.peek()) == "\ufeff":
             self._window.at += 1
         return found
@@ -85,7 +85,7 @@ class JsonText:
         return found[0]
 
     def elements(self) -> Iterator[list[Any]]:
-        """The values of the array that begins here, many at once where nothing is odd."""
+        """The values of the array that begins here, many at once where they are regular."""
         more = self._open("[", "]")
         while more:
             if run := self._run():
@@ -132,7 +132,7 @@ class JsonText:
         return BadInput(code, detail, row=self.row or None, limit=limit, **place)
 
     def _open(self, opening: str, closing: str) -> bool:
-        """Whether anything is inside."""
+        """Pass the opening bracket; returns whether anything is inside, else passes the closing."""
         self._take(opening)
         self._depth += 1
         if self.peek() != closing:
@@ -154,14 +154,15 @@ class JsonText:
         return self.error("json_malformed", f"{found!r} stands where {expected} should")
 
     def _run(self) -> list[Any]:
-        """The objects that lie whole in the window, read at once, but for the last; leaves the
-        cursor after their comma.
+        """All objects that lie whole in the window except the last one, decoded at once; leaves the
+        cursor behind the comma after them.
 
-        Where a guess at the last one's end decodes, it was right: JSON reads one way only. Where
-        anything is odd, the answer is [] and `value` says what it is, one by one.
+        Where they end is guessed: if the text up to there decodes, the guess was right, as JSON can
+        be read in one way only. If anything is irregular, the result is [], and `value` reads the
+        objects one by one and names the fault.
         """
         window = self._window
-        if self._tried is window.text:  # each window once, or odd files would take squares
+        if self._tried is window.text:  # each window once, else odd files take quadratic time
             return []
         self._tried = window.text
         found = deque(_BETWEEN_OBJECTS.finditer(window.text, window.at), maxlen=1)
@@ -175,7 +176,7 @@ class JsonText:
         return values
 
     def _decoded(self, text: str) -> list[Any]:
-        """The objects of an array in which nothing is beyond what records may be, or []."""
+        """The objects of an array, or [] if any of them is invalid or may exceed a limit."""
         self._bad_number, self.repeated, self._objects = None, None, 0
         if 4 * len(text) > self._limits.record_bytes or _may_hold_half_a_pair(text):
             return []
@@ -225,7 +226,7 @@ class JsonText:
         self.quotes_braces = self.quotes_braces or text.find('"{', start, end) >= 0
 
     def _size(self, end: int) -> int:
-        """The bytes up to `end`, exact where it can matter."""
+        """The bytes from the cursor to `end`; exact only near the limit, where it matters."""
         characters = end - self._window.at
         if 4 * characters <= self._limits.record_bytes:
             return characters

@@ -1,4 +1,4 @@
-"""The part of a stream that is being read, as text: UTF-8, or what else its first bytes show."""
+"""A moving window over a stream, as text in UTF-8 or the encoding that its first bytes show."""
 
 import codecs
 import re

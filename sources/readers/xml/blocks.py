@@ -1,18 +1,18 @@
-"""The records of an XML export: at the speed of columns while they are regular.
+"""The records of an XML export: in bulk while they are regular, else one by one.
 
-Four readers take turns, and each gives what the last one would:
+Four ways of reading are tried in turn, each with the same result as the last, slowest one:
 
 1. regular expressions (sources/readers/xml/shapes.py) read runs of records of known shape;
-2. the next records beyond go to lxml, alone in the file's own prolog and root. If that is a
-   well-formed document then they are whole records: nothing they opened is left open;
-3. a record alone that is no document for a character or reference in it is Broken, and the next
-   one is read (sources/readers/xml/defects.py);
-4. otherwise lxml reads all the rest of the file, and names what is wrong. What has been read
-   before stands there as white space, so that lines and columns are the file's.
+2. lxml reads the next few records, placed between the file's own prolog and the end of its root.
+   If that is a well-formed document, they are whole records, as nothing in them is left open;
+3. a single record that is not well-formed only for a character or reference in it becomes Broken,
+   and reading goes on with the next one (sources/readers/xml/defects.py);
+4. otherwise lxml reads all the rest of the file, and names what is wrong. White space stands for
+   what was read before, so that lines and columns are those of the file.
 
 The first three begin and end directly below the root, where what stands before has no influence
-on what follows: there are no entities (a DOCTYPE is refused) and no namespaces (or lxml gets the
-whole file, as it does if the file is not in UTF-8).
+on what follows: there are no entities (a DOCTYPE is refused) and no namespaces (a file that has
+some, or is not in UTF-8, goes to lxml as a whole).
 """
 
 import re
@@ -39,10 +39,10 @@ from sources.readers.xml.stream import (
 BLOCK_BYTES = 2**21
 FRAGMENT_BYTES = 2**14  # enough to pay for a parser, few enough not to lose much to one odd record
 
-_PATIENCE = 64
+_PATIENCE = 64  # times FRAGMENT_BYTES; past that, regular runs are too rare, and lxml takes over
 _BEHIND = 2  # columns by which libxml2 may name a place behind a tag
 _PAD = 2**16
-_PAD_END = b"<_/>"  # libxml2 bounds the length of one text
+_PAD_END = b"<_/>"  # ends a piece of padding, as libxml2 bounds the length of one text
 _PROLOG = re.compile(
     rb"(?:\xef\xbb\xbf)?"
     rb"""(?:<\?xml version=["']1.0["'](?: encoding=["'](?i:utf-8)["'])?"""
@@ -61,8 +61,8 @@ def contents(
 ) -> Iterator[Content]:
     """The children of the root in their order, or the root itself if `tables` names it.
 
-    What is not well-formed XML within the limits is Broken where it is one record's fault; else
-    raises BadInput with line and column.
+    A single record that is not well-formed comes as Broken. Where nothing can be read from some
+    place on, Stuck comes last, or BadInput is raised with line and column.
     """
     pieces = pieces_of(stream)
     root_tag, head = read_prolog(pieces, limits)
@@ -75,7 +75,7 @@ def contents(
 
 
 class _Blocks:
-    """The bytes `text[at:]` are read, but not yet consumed; they begin directly below the root."""
+    """The bytes `_text[_at:]` are read, but not consumed; they begin directly below the root."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class _Blocks:
         yield from self._rest()
 
     def _read(self, end: int) -> Iterable[Content] | None:
-        """The records up to there, or the first of them; none where only the rest can tell."""
+        """The records up to `end`, or the first of them; None if lxml must read all the rest."""
         try:
             records = self._alone(self._text[self._at : end] + self._end_tag)
         except BadInput:
@@ -123,7 +123,8 @@ class _Blocks:
         return None if records is None else self._learned(records, end)
 
     def _fewer(self, end: int) -> Iterable[Content] | None:
-        """The first of records of which one is no XML."""
+        """The first of some records of which one is not well-formed; None if lxml must read all the
+        rest."""
         self._fragment_bytes = FRAGMENT_BYTES
         first = self._record_end()
         if first < end:
@@ -164,7 +165,7 @@ class _Blocks:
             blocks.append(block)
             have += len(block)
         text = b"".join(blocks)
-        # As XML has it, before anything else; a CR whose LF is yet to be read is not consumed.
+        # XML normalises line ends first of all; a CR whose LF is yet to be read is not consumed.
         self._text = text.replace(b"\r\n", b"\n") if b"\r" in text else text
         self._at = 0
         self._sound = _sound_end(self._text)
@@ -178,7 +179,7 @@ class _Blocks:
         self._at = end
 
     def _fragment_end(self) -> int:
-        """Where the next few records may end; 0 if there is no telling."""
+        """Where the next few records may end; 0 if that cannot be told."""
         name = _NAME.search(self._text, self._at)
         if name is None:
             return 0
@@ -187,7 +188,7 @@ class _Blocks:
         return end + len(tag) if end >= 0 else self._record_end()
 
     def _record_end(self) -> int:
-        """Where the next record ends, if no other one is in it; 0 if there is no telling."""
+        """Where the next record ends, if it holds no other one; 0 if that cannot be told."""
         name = _NAME.search(self._text, self._at)
         if name is None:
             return 0
@@ -207,9 +208,9 @@ class _Blocks:
         return 1 + self._prolog.count(b"\n") + lines, column
 
     def _alone(self, text: bytes) -> etree._Element | None:
-        """The root with this text in it; none if it has elements in fields or too many attributes,
-        which are for the reader that knows where it is in the file. Raises BadInput if that is no
-        document."""
+        """The root with `text` in it, which is parsed behind the file's prolog. None if it has
+        elements in fields or too many attributes: these are left to the reader that knows its place
+        in the file. Raises BadInput if it is not well-formed."""
         document = Document(self._root_tag)
         document.feed(self._prolog + text)
         root = document.close()
@@ -235,7 +236,7 @@ class _Blocks:
             yield self._stuck(error.problem)
 
     def _stuck(self, problem: Problem) -> Stuck:
-        """Where the first record of the rest is to blame, it is named."""
+        """The Stuck of this problem; it names the next record if that one is to blame."""
         text, end = self._text[self._at :], self._record_end() - self._at
         name = _NAME.match(text.lstrip())
         examined = examine(text[:end] if end > 0 else text)
@@ -250,9 +251,9 @@ def _place_of(problem: Problem) -> tuple[int, int]:
 
 
 def _sound_end(text: bytes, start: int = 0) -> int:
-    """How far the text is UTF-8 from `start` on, without what no shape can exclude."""
+    """Up to where the text from `start` on is UTF-8, and free of what shapes cannot exclude."""
     ends: list[int] = []
-    if b"]" in text and b"]]" in text:  # measured: in steps many times faster than at once
+    if b"]" in text and b"]]" in text:  # measured: many times faster than one search for `]]>`
         ends.append(text.find(b"]]>", start))
     if not text.isascii():
         ends += [text.find(each, start) for each in _NO_CHARACTERS]
@@ -264,7 +265,7 @@ def _sound_end(text: bytes, start: int = 0) -> int:
 
 
 def _padding(lines: int, column: int) -> list[bytes]:
-    """White space that ends so many lines and columns further."""
+    """White space at whose end a parser has advanced by so many lines and columns."""
     long_lines, long_columns = max(lines - 1, 0) // _PAD, max(column - 1, 0) // _PAD
     return [
         *[b"\n" * _PAD + _PAD_END] * long_lines,

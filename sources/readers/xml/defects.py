@@ -1,10 +1,9 @@
 """What is wrong with one record of an XML export, and whether the others can be read all the same.
 
 A character that XML forbids, a reference to nothing, a byte that is not UTF-8: none of these
-changes where markup begins and ends. With a harmless character in its place the record shows
-whether all else in it is sound; if so, it alone is lost. libxml2's recover mode is no way to that:
-it goes on after any fault, and drops text without a word. Where tags themselves do not fit, nobody
-knows where the record ends.
+changes where markup begins and ends. Each is replaced by a harmless character; if the record can
+then be parsed, it alone is lost. libxml2's recover mode does not serve: it goes on after any
+fault, and drops text silently. Where the tags themselves do not fit, the record's end is unknown.
 """
 
 import re
@@ -27,8 +26,8 @@ _IN_TEXT = re.compile(_CONTROL + rb"|\]\]>|&(?:[^\s<>&;]{1,50};)?")
 _IN_TAG = re.compile(_CONTROL + rb"|&(?:[^\s<>&;]{1,50};)?")
 _KNOWN = {b"&amp;", b"&lt;", b"&gt;", b"&quot;", b"&apos;"}
 _NUMBER = re.compile(r"[0-9]+|x[0-9a-fA-F]+")
-_LONGEST = 9_000_000  # libxml2 reads no text of 10,000,000
-_SHOWN = 40
+_LONGEST = 9_000_000  # bytes of one text; libxml2 reads none of 10,000,000
+_SHOWN = 40  # bytes shown before and after a defect
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class Defect:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A record that is no XML, with its defects replaced; `line` is where the first of them is."""
+    """A record that was not well-formed, with its defects replaced; `line` is that of the first."""
 
     record: etree._Element
     defects: list[Defect]
@@ -53,7 +52,7 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """Nothing can be read from here on; `tag` is the record's, if one is to blame."""
+    """The file cannot be read from here on; `tag` is that of the record to blame, if one is."""
 
     problem: Problem
     tag: str = ""
@@ -73,7 +72,7 @@ class Examined:
         return b"".join(self.pieces)
 
     def told(self, problem: Problem) -> Problem:
-        """The problem of a file that ends or breaks here, in words for this place."""
+        """The problem of a file that ends or breaks here, with the detail that fits this place."""
         detail = problem.detail
         if problem.code == "xml_malformed":
             detail = f"{self.wrong}; export it again, or as JSON or CSV"
@@ -114,7 +113,7 @@ def _named(open_tags: list[bytes]) -> str | None:
 
 
 def _replace(token: re.Match[bytes], found: Examined) -> None:
-    """Take over a token with `?` in place of each defect."""
+    """Add a token to what was found, with `?` in place of each defect."""
     text = token[0]
     allowed = _IN_SECTION if token["section"] else _IN_TEXT if token["text"] else _IN_TAG
     if len(text) > _LONGEST and not token["start"]:
@@ -161,7 +160,7 @@ def _fault(found: bytes) -> tuple[str, str] | None:
 
 
 def _is_character(number: str) -> bool:
-    """Whether a reference to that number is one to a character of XML 1.0 (section 2.2)."""
+    """Whether a character reference with this number is a character of XML 1.0 (section 2.2)."""
     if not _NUMBER.fullmatch(number):
         return False
     code = int(number[1:], 16) if number[0] == "x" else int(number)

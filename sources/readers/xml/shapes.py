@@ -11,7 +11,7 @@ white space between them, so what it captures are the very values an XML parser 
   not even a tab or line feed. That rules out sections, comments and processing instructions.
 
 What is left for the caller to prove is that the text is UTF-8 without `]]>`, U+FFFE and U+FFFF.
-All of it is possessive where it repeats, so the time is linear.
+Every repetition is possessive, so the time is linear.
 """
 
 import re
@@ -36,12 +36,12 @@ REFERENCES = {
     "&#xA;": "\n",
     "&#xD;": "\r",
 }
-SHOWN = ("display_value", "name")  # what users see of a reference, the first that is not empty
-_SHAPES = 16  # a file with more is no regular one
-_SEEN = 1_000
-_ATTRIBUTES = 4
+SHOWN = ("display_value", "name")  # what users see of a reference: the first that is not empty
+_SHAPES = 16  # that are learned; a file with more is not regular
+_SEEN = 1_000  # kinds of record remembered, as a shape is learned when its kind comes again
+_ATTRIBUTES = 4  # of one field
 _NAME = re.compile(r"(?!xml)[A-Za-z_][A-Za-z0-9_.-]*")
-_PLACE = ""  # no field is called so
+_PLACE = ""  # the column of a record's place in its run; no field has this name
 _SPACE = r"[ \t\n]*+"
 
 
@@ -58,7 +58,7 @@ _ATTRIBUTE = _value(r'"\x00-\x1f')
 class Shape:
     """One kind of record: the attributes that each of its fields may have, in their order.
 
-    Records of a `kept` shape are read, others are counted.
+    Records of a `kept` shape are read, others are only counted.
     """
 
     tag: str
@@ -92,7 +92,7 @@ class Shape:
         return f"<{tag}{attributes}(?:>{group}{_TEXT})</{tag}>| ?/>)"
 
     def frame(self, values: Iterable[Sequence[bytes]]) -> pl.DataFrame:
-        """The records' columns from the values of each group; null where nothing is shown."""
+        """The records' columns from the values of each group; a display value may be null."""
         raw = (pl.Series(*each, pl.Binary) for each in zip(self.captures, values, strict=True))
         columns: list[pl.Expr] = []
         for name, attributes in self.fields.items():
@@ -123,8 +123,8 @@ class Shapes:
         self._expression: re.Pattern[bytes] | None = None
 
     def learn(self, record: etree._Element) -> None:
-        """Take in the shape of a record that was read, if it is simple and came before. What is
-        deleted has none: its reader wants to know which record it is."""
+        """Learn the shape of a record that lxml read, if it is simple and was seen before. Those of
+        deletions are not learned, as their reader needs to see which record is deleted."""
         names = tuple(each.tag for each in record)
         if not _is_simple(record, names) or is_deletion(record):
             return
@@ -138,7 +138,7 @@ class Shapes:
             self._seen.add(key)
 
     def read(self, text: bytes, at: int, end: int) -> Run | None:
-        """The regular records from `at` on, as far as they go; none if the next one is not."""
+        """The run of regular records that begins at `at`; None if the next record is irregular."""
         if not self._known:
             return None
         rows = self._compiled().findall(text, at, end)
@@ -178,7 +178,7 @@ class Shapes:
 
 
 def is_deletion(record: etree._Element) -> bool:
-    """Whether it says that a record is gone: DELETE, or delete_multiple of update sets."""
+    """Whether the element deletes a record: by DELETE, or by delete_multiple of update sets."""
     return record.get("action", "").lower().startswith("delete")
 
 
@@ -197,7 +197,7 @@ def _is_simple(record: etree._Element, names: tuple[str, ...]) -> bool:
 
 
 def _widen(shape: Shape, record: etree._Element) -> bool:
-    """Let the fields have the attributes that those of the record have; whether that is new."""
+    """Let the shape's fields have the attributes of the record's; returns whether any is new."""
     wider = False
     for each in record:
         known = shape.fields[each.tag]

@@ -31,7 +31,7 @@ _CODES = {
     _TYPES.ERR_INVALID_CHAR: "xml_char_invalid",
     _TYPES.ERR_RESOURCE_LIMIT: "xml_text_too_large",
 }
-# In place of libxml2's sentences, which nobody can act on who has not programmed with it.
+# Used in place of libxml2's messages, which help only those who have programmed with it.
 _WORDS = {
     "encoding_invalid": "a byte is not valid in the encoding that the file declares",
     "xml_char_invalid": "a character stands here that XML forbids, mostly a control character from"
@@ -116,7 +116,7 @@ def too_many_attributes(name: str, count: int, limits: Limits, **place: Any) -> 
 
 
 def read_prolog(pieces: Iterator[bytes], limits: Limits) -> tuple[str, list[bytes]]:
-    """The tag of the root, and what had to be read to know it."""
+    """The tag of the root, and the pieces that had to be read to find it."""
     prolog = _Prolog()
     parser = etree.XMLParser(**_OPTIONS, target=cast(Any, prolog))
     head: list[bytes] = []
@@ -144,7 +144,7 @@ def _without_root(head: list[bytes]) -> BadInput:
 
 
 class Document:
-    """A tree that is taken apart while it grows."""
+    """An XML tree that is built piece by piece, and whose complete elements are taken out of it."""
 
     def __init__(self, root_tag: str) -> None:
         # Events cost a fifth of the speed, so only the root has one.
@@ -177,7 +177,7 @@ class Document:
         try:
             root: etree._Element = self._parser.close()
         except etree.XMLSyntaxError as error:
-            # libxml2 waits for the end of the file with some errors that are not about its end.
+            # libxml2 reports some errors only at the end of the file that are not about its end.
             whole = self._closed.search(self._tail.replace(b"\0", b"").decode(errors="replace"))
             raise _refusal(self._parser, error, None if whole else "xml_truncated") from None
         self.encoding = (root.getroottree().docinfo.encoding or "").lower()
@@ -190,7 +190,7 @@ class Document:
 
 
 def _fed(parser: etree.XMLParser, piece: bytes) -> BadInput | None:
-    """Feed the parser; what is wrong, if anything is."""
+    """Feed the parser; returns the refusal of the file, if something is wrong."""
     try:
         parser.feed(piece)
     except etree.XMLSyntaxError as error:

@@ -178,13 +178,13 @@ def test_what_comes_late_or_perhaps_again_says_so_first() -> None:
     _, late, repeated, body, *_ = content(said)["blocks"]
     assert late["text"] == {
         "type": "plain_text",
-        "text": "Late: this was at 2026-11-23 10:00:00 UTC. Told here already is incident.resolved"
-        " at 2026-11-23 11:00:00 UTC: All is <well>",
+        "text": "Late: this happened at 2026-11-23 10:00:00 UTC. Already sent here:"
+        " incident.resolved at 2026-11-23 11:00:00 UTC: All is <well>",
         "emoji": False,
     }
     assert repeated["text"]["text"].startswith("Perhaps a repetition")
     assert body["text"]["text"].startswith("Queries")
-    assert "Told here already is incident.resolved" in content(said)["text"]
+    assert "Already sent here: incident.resolved" in content(said)["text"]
     assert "Late" not in json.dumps(content(message()))
 
 

@@ -112,7 +112,7 @@ def test_what_comes_late_or_perhaps_again_says_so_first() -> None:
     latest = Latest("incident.closed", "All\nis *well*", datetime(2026, 11, 23, 11, tzinfo=UTC))
     [_, [late], [again], [body], *_] = runs(card(message(latest=latest, repeated=True)))
     assert late == (
-        "Late: this was at 2026-11-23 10:00:00 UTC. Told here already is incident.closed"
+        "Late: this happened at 2026-11-23 10:00:00 UTC. Already sent here: incident.closed"
         " at 2026-11-23 11:00:00 UTC: All is *well*"
     )
     assert again.startswith("Perhaps a repetition")

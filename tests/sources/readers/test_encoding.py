@@ -117,7 +117,7 @@ class TestEvidence:
     def test_the_warning_of_a_guess_names_the_byte_and_the_way_out(self) -> None:
         [warning] = read("a,b\nx,y\nBüro,z\n".encode("windows-1252")).profile.warnings
         assert "offset 9, line 3" in warning
-        assert "if it is another, pass `charset`" in warning
+        assert "if that is wrong, pass `charset`" in warning
 
     def test_what_is_refused_is_not_said_to_be_what_nobody_claimed(self) -> None:
         with pytest.raises(BadInput) as refusal:
@@ -144,8 +144,8 @@ class TestEvidence:
         assert detail == (
             "the file is not UTF-8 (the byte at offset 4, line 2). Read as windows-1252 it would"
             " have words of four or more letters beyond ASCII, which is more likely another"
-            " alphabet: pass `charset` with the file's real one, or charset=windows-1252 if it is"
-            " that"
+            " alphabet: pass `charset` with the file's real encoding, or charset=windows-1252 if"
+            " that is right"
         )
         assert read(content, "windows-1252").rows == [("äöüß", "x")]
 

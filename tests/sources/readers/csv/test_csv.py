@@ -123,7 +123,7 @@ class TestRefused:
 
     def test_columns_of_the_same_name_are_all_named_with_their_places(self) -> None:
         assert problem(b"a,Labels,b,Labels,a\n1,2,3,4,5\n").detail == (
-            "the header names columns alike: 'a' (columns 1, 5), 'Labels' (columns 2, 4);"
+            "columns have the same name: 'a' (columns 1, 5), 'Labels' (columns 2, 4);"
             " rename them in the header"
         )
         many = problem(b",".join([b"x"] * 12) + b"\n").detail
