@@ -1,4 +1,5 @@
-"""The version in which an import left a record: with another one, somebody has edited it since."""
+"""`imported_version`: the version that an import left a record in. A record with another version
+was edited since."""
 
 from storage.postgres.ddl import run_script
 
