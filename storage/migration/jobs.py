@@ -180,7 +180,7 @@ async def advance(
     times.
 
     Changes that come too late, from an activity that hung, are ignored: an import that has begun
-    never returns to an earlier phase, a job that is being taken back only goes on to its end, and a
+    never returns to an earlier phase, a job that is being undone only goes on to its end, and a
     final status stays, except that a completed job may become `rolled_back`.
     """
     at: dict[str, object] = {}
