@@ -68,8 +68,8 @@ async def undo_batch(
 
 
 async def _unreferenced(connection: AsyncConnection, table: str) -> str:
-    """An SQL condition: no row of another table refers to row `t` by a foreign key. This includes
-    keys that would cascade or be set to null, as a deletion would then change other data."""
+    """An SQL condition: no other row refers to row `t` by a foreign key. This includes keys that
+    would cascade or be set to null, as a deletion would then change other data."""
     found = await connection.execute(text(_FOREIGN_KEYS), {"table": table})
     conditions = (
         f" and not exists (select from {child} c where {' and '.join(pairs)})"
