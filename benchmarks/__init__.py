@@ -1,1 +1,2 @@
-"""Speed and memory of imports, beside a floor and a peer (docs/benchmarks.md)."""
+"""Measures speed and memory of imports and notifications, and compares them with a floor and with
+other tools; campaigns that disturb the service and judge the outcome (docs/benchmarks.md)."""

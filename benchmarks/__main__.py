@@ -28,7 +28,7 @@ BENCHMARKS: dict[str, Callable[[Plan], Line]] = {
 
 
 def main() -> None:
-    """Run what was asked for, one after the other."""
+    """Run the benchmarks that were asked for, one after another."""
     asked = _arguments()
     plan = Plan(cache=asked.cache, rows=asked.rows, repeat=asked.repeat)
     lines: list[Line] = []
@@ -46,8 +46,8 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
-    parser.add_argument("--rows", type=int, help="instead of each benchmark's own number")
-    parser.add_argument("--repeat", type=int, default=3, help="runs of each; medians count")
+    parser.add_argument("--rows", type=int, help="rows or notifications of each run")
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each; the median counts")
     parser.add_argument(
         "--cache",
         type=Path,

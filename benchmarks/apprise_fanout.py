@@ -1,4 +1,5 @@
-"""Run by Apprise's own Python: tell N events to URLs, print the seconds: `FILE N URL …`."""
+"""Run by the Python that has Apprise, as `apprise_fanout.py N URL …`: sends N events to all URLs
+and prints the seconds."""
 
 import sys
 import time
@@ -13,7 +14,7 @@ def main() -> None:
         told.add(url)
     started = time.perf_counter()
     for number in range(count):
-        # One call tells all URLs at once, each in a thread.
+        # One call sends to all URLs at once, each in a thread.
         body = "92 % of /var is used; it was 85 % an hour ago. Rotate the logs or add space."
         assert told.notify(title=f"Disk of host {number} is nearly full", body=body)
     print(time.perf_counter() - started)

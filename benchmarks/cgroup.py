@@ -1,4 +1,5 @@
-"""A memory limit for a worker and all that it starts, as a container has: a control group."""
+"""A memory limit for a worker and the processes that it starts, by a control group as containers
+have."""
 
 import os
 import threading
@@ -17,7 +18,7 @@ _EVERY_SECONDS = 0.01
 
 @dataclass(slots=True)
 class Confined:
-    """What was seen of the workers: each one's process id, and the most they took together."""
+    """The workers in the control group: their process ids, and their peak memory together."""
 
     version: int
     group: Path
@@ -26,11 +27,12 @@ class Confined:
 
     @property
     def deaths(self) -> int:
-        """How many workers had to be replaced."""
+        """How many workers died and were replaced."""
         return max(0, len(self.pids) - 1)
 
     def take_in(self, supervisor: psutil.Process) -> None:
-        """Put new workers into the group; they stay there with everything they start."""
+        """Put new workers of the supervisor into the group; processes that they start are in it
+        too."""
         for child in supervisor.children():
             with suppress(psutil.Error, OSError):
                 if child.pid not in self.pids and "worker" in child.cmdline():
@@ -38,7 +40,8 @@ class Confined:
                     self.pids.add(child.pid)
 
     def sample(self) -> None:
-        """Anonymous memory: files that the kernel keeps in memory give way when it is needed."""
+        """Note the anonymous memory. Cached files do not count: the kernel drops them when memory
+        is needed."""
         stat = (self.group / "memory.stat").read_text().split()
         name = "total_rss" if self.version == 1 else "anon"
         now = int(stat[stat.index(name) + 1])
@@ -47,7 +50,8 @@ class Confined:
 
 @contextmanager
 def confined(supervisor_pid: int, limit: int) -> Iterator[Confined]:
-    """Limit the workers that this process starts. Raises LeftOut where that is not allowed."""
+    """Limit the workers that the supervisor starts to `limit` bytes together. Raises LeftOut if
+    control groups are not allowed here."""
     found = _new_group(limit)
     supervisor, over = psutil.Process(supervisor_pid), threading.Event()
 
@@ -67,7 +71,7 @@ def confined(supervisor_pid: int, limit: int) -> Iterator[Confined]:
 
 
 def remove(found: Confined) -> None:
-    """Drop the group, once nothing lives in it."""
+    """Remove the control group, which must be empty."""
     found.group.rmdir()
 
 

@@ -1,6 +1,7 @@
-"""The peer's side of benchmarks/peer.py, run by the Python that has dlt: `dlt_pipeline.py FILE`.
+"""Run by the Python that has dlt, as `dlt_pipeline.py FILE`: loads the file into PostgreSQL and
+prints rows and seconds, for benchmarks/peer.py.
 
-Arrow tables and CSV files are what dlt's documentation recommends for speed with PostgreSQL
+dlt's documentation recommends Arrow tables and CSV files for speed with PostgreSQL
 (dlthub.com/docs: "Arrow table / Pandas", "CSV file format").
 """
 

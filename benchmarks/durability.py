@@ -1,9 +1,11 @@
-"""`python -m benchmarks.durability [--kills N] [--seed N]`: what PostgreSQL's crashes cost.
+"""`python -m benchmarks.durability [--kills N] [--seed N]`: whether imports lose rows when
+PostgreSQL crashes.
 
-Small imports of many batches stand still again and again, since the object store, the worker or
-both are stopped, and PostgreSQL is killed meanwhile (SIGKILL of all its processes) or stopped at
-once. What a job then says must be what its ledger and its table hold. One JSON line for each kill
-and each import, and a summary. Ends with 1 if a job lost anything without saying so.
+During small imports of many batches, PostgreSQL is killed (SIGKILL of all its processes) or told to
+shut down immediately; often the object store, the worker or both are stopped before, so that the
+import stands still. Afterwards a job's numbers must agree with its ledger and its table. Prints one
+JSON line for each kill and each import, and a summary. The exit code is 1 if a job lost rows
+without saying so.
 """
 
 import argparse
@@ -35,9 +37,9 @@ from tests.service import Tenant
 
 ROWS, BATCH = 4 * CHUNK_ROWS, 1_000
 BATCHES, _PER_CHUNK = ROWS // BATCH, CHUNK_ROWS // BATCH
-_KILLS = 3  # of an import at most: a crash that is noticed mends what one before it took
+_KILLS = 3  # at most in one import: noticing a crash also repairs what an earlier one took back
 _GAPS: tuple[tuple[Name, ...], ...] = ((), ("s3",), ("worker",), ("s3", "worker"))
-_STEADY = 10.5  # seconds of life after which its supervisor starts PostgreSQL again at once
+_STEADY = 10.5  # if PostgreSQL ran for so many seconds, its supervisor restarts it at once
 _HOWS: tuple[How, ...] = ("kill", "immediate")
 _LONGEST_GAP = 0.25  # seconds
 _UNAVAILABLE = 60.0  # seconds
@@ -45,7 +47,8 @@ _UNAVAILABLE = 60.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A file and how it is imported; where ids come again, the order of batches decides."""
+    """A file and the options of its import. If ids repeat in the file, the order of batches decides
+    which record remains."""
 
     name: str
     content: bytes
@@ -63,8 +66,11 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """One crash: after how many batches, by what, while whom it had to do without; how many
-    committed batches it took back (None: nobody could tell, as the worker went on)."""
+    """One crash of PostgreSQL: after how many batches, how, and which services were `stopped`.
+
+    `forgotten`: how many committed batches the crash took back; None if it could not be counted, as
+    the worker went on importing.
+    """
 
     import_no: int
     after_batch: int
@@ -77,7 +83,7 @@ class Kill:
 
 @dataclass(slots=True)
 class Outcome:
-    """All kills, and what became of the imports."""
+    """All kills, and how the imports ended."""
 
     kills: list[Kill] = field(default_factory=list)
     ends: Counter[str] = field(default_factory=Counter)
@@ -113,7 +119,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A running service, and the chance by which it is disturbed."""
+    """A running service, and the random numbers that decide how it is disturbed."""
 
     stack: Stack
     chance: random.Random
@@ -146,7 +152,8 @@ class Campaign:
         return tenant, job_id
 
     async def _execute(self, tenant: Tenant, job_id: str, options: dict[str, Any]) -> None:
-        """As a client does: again where the service is not there, which may have taken it."""
+        """Execute the job as a client would: repeat the request while the service is unavailable. A
+        409 means that an earlier request has been accepted."""
         until, path = time.monotonic() + _UNAVAILABLE, f"/v1/migration/{job_id}/execute"
         while (response := await tenant.post(path, options)).status_code == 503:
             assert time.monotonic() < until, response.text
@@ -155,8 +162,8 @@ class Campaign:
             response.raise_for_status()
 
     async def _disturbed(self, kind: Kind, number: int, most: int) -> Verdict:
-        """Import while PostgreSQL is crashed after drawn numbers of batches; the last draw may
-        fall behind the last batch, where the job is cleaned up and closed."""
+        """Import, while PostgreSQL is crashed after random numbers of batches; the last crash may
+        come after the last batch, when the job is cleaned up and closed."""
         tenant, job_id = await self._start(kind)
         often = min(self.chance.randint(1, _KILLS), most)
         for after, stopped in sorted(self._drawn() for _ in range(often)):
@@ -167,7 +174,8 @@ class Campaign:
         return await verdict(tenant, await ended(tenant, job_id))
 
     def _drawn(self) -> tuple[int, tuple[Name, ...]]:
-        """After which batch, and who stands still; the store only while it has chunks to give."""
+        """After which batch to kill, and which services to stop before. The object store is stopped
+        only while the import still has chunks to read from it."""
         stopped = self.chance.choice(_GAPS)
         last = BATCHES - 2 * _PER_CHUNK if "s3" in stopped else BATCHES
         return self.chance.randint(1, last), stopped
@@ -190,7 +198,7 @@ class Campaign:
 
 
 async def run(kills: int, seed: int) -> bool:
-    """One campaign on a service of its own; whether nothing was lost."""
+    """Run one campaign on a new service; returns whether nothing was lost."""
     with tempfile.TemporaryDirectory(prefix="firelater-durability-") as home:
         async with running(Path(home), storage="s3") as stack:
             await forget_longer(stack)
@@ -206,7 +214,7 @@ async def run(kills: int, seed: int) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.durability", description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1, help="of when to kill, how and meanwhile")
+    parser.add_argument("--seed", type=int, default=1, help="of the random kills")
     asked = parser.parse_args()
     sys.exit(not asyncio.run(run(asked.kills, asked.seed)))
 

@@ -1,4 +1,5 @@
-"""One request of 1,000 notifications to three signed webhooks, beside a loop that only sends."""
+"""One request of 1,000 notifications to three signed webhooks, compared with a loop that only signs
+and sends."""
 
 import asyncio
 import base64
@@ -20,14 +21,15 @@ from benchmarks.stack import Tenant
 
 _NOTIFICATIONS = 1_000
 _PATHS = ("a", "b", "c")
-_AT_ONCE = 8  # per webhook, as many as the service has in flight by default
+_AT_ONCE = 8  # for each webhook; the service has as many in flight by default
 _APPRISE = "apprise==2.3.0"
 _PEER = Path(__file__).with_name("apprise_fanout.py")
 _KEY = base64.b64decode(SECRET.removeprefix("whsec_"))
 
 
 def fanout(plan: Plan) -> Line:
-    """From POST to the moment the API shows every delivery delivered; ours and bare in turns."""
+    """Seconds from the POST until the API shows all deliveries as delivered, and those of the bare
+    loop; both take turns."""
     count = plan.rows or _NOTIFICATIONS
     ours: list[float] = []
     bare: list[float] = []
@@ -35,7 +37,7 @@ def fanout(plan: Plan) -> Line:
         for _ in range(plan.repeat + 1):
             ours.append(_ours(running.new_tenant(), sink, count))
             bare.append(asyncio.run(_bare(sink, count)))
-    # The first run of each warms connections and caches up.
+    # The first run of each only warms connections and caches.
     ours, bare = ours[1:], bare[1:]
     rate = count * len(_PATHS) / median(ours)
     figures = [
@@ -47,7 +49,8 @@ def fanout(plan: Plan) -> Line:
 
 
 def peer_apprise(plan: Plan) -> Line:
-    """The same with Apprise, which records and retries nothing. Raises LeftOut without it."""
+    """The same events sent by Apprise, which records and retries nothing. Raises LeftOut if Apprise
+    cannot be installed."""
     python, count = installed(plan.cache / "apprise", _APPRISE), plan.rows or _NOTIFICATIONS
     ours, theirs = [], []
     with sunk() as (running, sink):
@@ -84,7 +87,7 @@ def _ours(tenant: Tenant, sink: Sink, count: int) -> float:
 
 
 def _is_over(tenant: Tenant, query: dict[str, object]) -> bool:
-    """Whether the API shows no delivery that is open, nor an event without any."""
+    """Whether the API shows delivered deliveries of the request, and no open ones."""
     return all(
         not tenant.api.get("/v1/notifications", **query | {"status": status, "limit": 1})["data"]
         for status in ("pending", "sending", "retrying")
@@ -94,7 +97,7 @@ def _is_over(tenant: Tenant, query: dict[str, object]) -> bool:
 
 
 async def _bare(sink: Sink, count: int) -> float:
-    """Sign and send the same events with aiohttp, and forget them."""
+    """Sign and send the same events with aiohttp, without any record; seconds."""
     events = iter([(path, event(number)) for number in range(count) for path in _PATHS])
 
     async def one_after_another(session: aiohttp.ClientSession) -> None:

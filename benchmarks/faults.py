@@ -1,7 +1,8 @@
-"""`python -m benchmarks.faults [FAULT …] [--rows N] [--seed N]`: what imports lose in crashes.
+"""`python -m benchmarks.faults [FAULT …] [--rows N] [--seed N]`: whether imports lose or repeat
+rows when processes are killed.
 
-Imports are disturbed again and again, each time after a ledger chunk drawn from the seed, and
-compared with one that nothing disturbed. One JSON line a kill, and at the end a summary by fault.
+Processes are killed during imports, after random numbers of chunks, and the result is compared with
+that of an undisturbed import. Prints one JSON line for each kill, and a summary by fault.
 """
 
 import argparse
@@ -31,7 +32,7 @@ Count: TypeAlias = Callable[[], Awaitable[int]]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is killed and how: so often in each of so many imports."""
+    """What is killed, in which phase and by which signal: `kills` times in each of `imports`."""
 
     victim: Name
     phase: str
@@ -54,11 +55,11 @@ FAULTS = (
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """One kill: after how many chunks, when there was one more, and what was done again.
+    """One kill: after how many chunks, the seconds until one more chunk was done, and what was done
+    again.
 
-    `redone` counts chunks that were begun a second time (None for a parse, which keeps no ledger),
-    `forgotten` those that were committed and that a crash of PostgreSQL took with it, together
-    with their ledger rows.
+    `redone`: chunks that were begun a second time; None for a parse, which has no ledger.
+    `forgotten`: committed chunks that a crash of PostgreSQL undid, together with their ledger rows.
     """
 
     after_chunk: int
@@ -69,7 +70,7 @@ class Kill:
 
 @dataclass(slots=True)
 class Outcome:
-    """A fault's kills, and what became of the imports."""
+    """The kills of one fault, and how the imports ended."""
 
     kills: list[Kill] = field(default_factory=list)
     completed: int = 0
@@ -99,7 +100,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A running service, the file that is imported over and over, and what it must give."""
+    """A running service, the file that is imported again and again, its number of chunks, and the
+    random numbers that decide when to kill."""
 
     stack: Stack
     file: Path
@@ -124,7 +126,7 @@ class Campaign:
         response.raise_for_status()
 
     async def undisturbed(self) -> Rows:
-        """What the import gives when nothing goes wrong."""
+        """The rows that an import without any fault writes."""
         tenant = await self.stack.tenant()
         job_id = await self.upload(tenant, wait=0)
         await self.execute(tenant, job_id)
@@ -132,7 +134,7 @@ class Campaign:
         return await rows(tenant)
 
     async def disturb(self, fault: Fault, expected: Rows) -> Outcome:
-        """Import with the fault; prints a line for each kill."""
+        """Run the imports of the fault; prints a line for each kill."""
         outcome = Outcome()
         for _ in range(fault.imports):
             tenant = await self.stack.tenant()
@@ -148,7 +150,7 @@ class Campaign:
         return outcome
 
     async def kill(self, fault: Fault, progress: Count, redone: Count | None = None) -> list[Kill]:
-        """Kill after as many drawn numbers of chunks, each time waiting for one chunk more."""
+        """Kill after random numbers of chunks; after each kill, wait for one more chunk."""
         kills = []
         for after in sorted(self.chance.sample(range(1, self.chunks - 3), fault.kills)):
             before = await _reaches(progress, after)
@@ -163,7 +165,8 @@ class Campaign:
                 forgotten=max(0, before - lowest),
             )
             kills.append(kill)
-            # An import goes on without Temporal for a while: the next kill must find it back.
+            # An import goes on without Temporal for a while: before the next kill, the process that
+            # was killed must have been replaced.
             await self.stack.replaced(fault.victim, pid)
             print(json.dumps({"fault": fault.name, **asdict(kill)}), flush=True)
         return kills
@@ -178,7 +181,7 @@ async def _reaches(progress: Count, wanted: int) -> int:
 
 
 async def _recovers(progress: Count, before: int) -> int:
-    """Wait for more than there was `before`; the least that was seen meanwhile."""
+    """Wait until the progress is beyond `before`; returns the lowest progress seen meanwhile."""
     lowest = before
     async with asyncio.timeout(300):
         while True:
@@ -203,7 +206,7 @@ async def _redone(tenant: Tenant, job_id: str) -> int:
 
 
 async def run(faults: list[Fault], file: Path, count: int, seed: int) -> None:
-    """One campaign on a service of its own; prints the summary."""
+    """Run one campaign on a new service; prints the summary."""
     with tempfile.TemporaryDirectory(prefix="firelater-faults-") as home:
         async with running(Path(home)) as stack:
             campaign = Campaign(stack, file, -(-count // CHUNK_ROWS), random.Random(seed))
@@ -219,8 +222,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
     names = {fault.name: fault for fault in FAULTS}
     parser.add_argument("faults", nargs="*", metavar="FAULT", help=", ".join(names))
-    parser.add_argument("--rows", type=int, default=500_000, help="of each import")
-    parser.add_argument("--seed", type=int, default=1, help="of when to kill")
+    parser.add_argument("--rows", type=int, default=500_000, help="rows of each import")
+    parser.add_argument("--seed", type=int, default=1, help="of the random moments of kills")
     cache = Path(tempfile.gettempdir()) / "firelater-benchmarks"
     parser.add_argument("--cache", type=Path, default=cache, help="where exports are kept")
     asked = parser.parse_args()

@@ -1,4 +1,4 @@
-"""The floor of an import: what PostgreSQL itself needs for rows that are mapped already."""
+"""The floor of an import: the time that PostgreSQL alone needs to load rows already mapped."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ _TWIN = "floor_incidents"
 
 
 def unload(stack: Stack, schema: str, file: Path) -> None:
-    """Write a tenant's imported incidents as the CSV that the floor loads."""
+    """Write a tenant's imported incidents to a CSV file, which `floor` loads."""
     asyncio.run(_unload(stack.postgres, schema, file))
 
 
@@ -24,7 +24,8 @@ def floor(stack: Stack, schema: str, file: Path) -> float:
 
 
 def settle(stack: Stack, schema: str) -> None:
-    """Drop a tenant's records and write out what is pending, so that the next run starts fresh."""
+    """Delete a tenant's records and run a checkpoint, so that the next run does not pay for
+    them."""
     asyncio.run(_settle(stack.postgres, schema))
 
 

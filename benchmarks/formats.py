@@ -1,4 +1,4 @@
-"""Imports of the same records as CSV, beside the floor, and as JSON and XML."""
+"""Imports of the same records as CSV (compared with the floor), JSON and XML."""
 
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _ROWS = 500_000
 
 
 def import_csv(plan: Plan) -> Line:
-    """CSV against the floor: imports and floor runs take turns in one database."""
+    """CSV compared with the floor: imports and floor runs take turns in one database."""
     rows = plan.rows or _ROWS
     file = export(plan.cache, "csv", rows)
     with stack() as running:
@@ -37,7 +37,7 @@ def import_json(plan: Plan) -> Line:
 
 
 def import_xml(plan: Plan) -> Line:
-    """The same records as an XML unload."""
+    """The same records as a ServiceNow XML unload."""
     return _format(plan, "xml")
 
 

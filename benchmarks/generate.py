@@ -1,6 +1,6 @@
-"""ServiceNow incident exports of any size, 22 columns and about 460 bytes a CSV row, invented.
+"""Generates ServiceNow incident exports of any size: 22 columns, about 460 bytes a CSV row.
 
-A row depends on its number alone, so every format and every size holds the same records.
+A record depends on its number only, so all formats and sizes have the same records.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,12 +21,12 @@ _WORDS = [
     *("disk", "memory"),
 ]
 _PHRASES = [" ".join(Random(7 * n).choices(_WORDS, k=3)) for n in range(1_000)]
-# A list with display values names the record it refers to by its sys_id, and shows its name.
+# Reference fields: an XML unload holds the sys_id of the record, and its name as `display_value`.
 _REFERENCES = ("assigned_to", "assignment_group", "caller_id")
 
 
 def export(cache: Path, format: Format, rows: int) -> Path:
-    """The export as a file in `cache`, written there the first time it is asked for."""
+    """The path of an export in `cache`; generated the first time."""
     path = cache / f"incidents-{rows}.{format}"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
@@ -78,7 +78,8 @@ def _sys_id(key: pl.Expr) -> pl.Expr:
 
 
 def _random(what: str, below: int) -> pl.Expr:
-    """A number that looks random and is the same on every machine and in every version."""
+    """A number from 0 to `below` - 1 that looks random, and is the same on every machine and in
+    every version of polars."""
     text = pl.concat_str(pl.lit(what), pl.col("n"))
     number = plh.NonCryptographicHashingNameSpace(text).xxh3_64(seed=7) % below
     return number.cast(pl.Int64)

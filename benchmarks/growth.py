@@ -1,4 +1,4 @@
-"""How the time of an import grows with the number of rows: t = a + b·n, by least squares."""
+"""How the time of an import grows with its number of rows: a line t = a + b·n by least squares."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,8 @@ _SIZES = (100_000, 300_000, 1_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """`a` seconds at zero rows, `b` seconds a row; how far each size is off the line, in %."""
+    """A fitted line: `a` seconds at zero rows, `b` seconds for each row. `residuals`: by number of
+    rows, how far the measured time is off the line, in percent."""
 
     a: float
     b: float
@@ -28,7 +29,7 @@ class Fit:
 
 
 def growth(plan: Plan) -> Line:
-    """Imports of three sizes, taking turns; `--rows` sets the largest of them."""
+    """Imports of three sizes take turns; `--rows` sets the largest size."""
     sizes = [size * (plan.rows or _SIZES[-1]) // _SIZES[-1] for size in _SIZES]
     files = {size: export(plan.cache, "csv", size) for size in sizes}
     runs: dict[int, list[Import]] = {size: [] for size in sizes}
@@ -49,7 +50,7 @@ def growth(plan: Plan) -> Line:
 
 
 def fit(seconds: Mapping[int, float]) -> Fit:
-    """The line through seconds by number of rows."""
+    """Fit the line to the seconds by number of rows."""
     b, a = linear_regression(list(seconds), list(seconds.values()))
     residuals = {n: round(100 * (t - a - b * n) / t, 1) for n, t in seconds.items()}
     return Fit(a, b, residuals)

@@ -1,8 +1,9 @@
-"""`python -m benchmarks.heavy`: heavy files beside normal imports, in a worker of 2 GiB.
+"""`python -m benchmarks.heavy`: imports files that need much memory beside normal ones, with 2 GiB
+for the worker.
 
-The worker and all that it starts live in a control group with that limit, which kills as a
-container does. Normal imports must complete; heavy ones complete, or fail with their reason and
-leave no row. Prints a line for each job, and one for the worker.
+The worker and the processes that it starts are in a control group with that limit, where the kernel
+kills them as in a container. Normal imports must complete. Heavy ones must complete, or fail with
+`resource_limit` and leave no row. Prints a line for each job, and one for the worker.
 """
 
 import argparse
@@ -45,14 +46,15 @@ class Outcome:
 
     @property
     def in_order(self) -> bool:
-        """Complete, or failed for its memory with nothing left behind."""
+        """Whether the job completed with all rows, or failed with `resource_limit` and left
+        none."""
         if self.status == "completed":
             return self.rows == self.records
         return self.status == "failed" and self.code == "resource_limit" and self.rows == 0
 
 
 def _migrated(tenant: Tenant, file: Path, postgres: str) -> Outcome:
-    """Import the file, whatever becomes of the worker meanwhile."""
+    """Import the file; the job goes on even if the worker dies meanwhile."""
     begin = time.monotonic()
     fields = {"sourceSystem": "servicenow", "entityType": "incident", "wait": "0"}
     job_id = tenant.api.upload(file, fields)["job"]["id"]
@@ -88,7 +90,8 @@ def _confined_stack(limit: int, **settings: str) -> Iterator[tuple[Stack, Confin
     with stack(1, **settings) as running:
         supervisor = psutil.Process(running.worker_pid).ppid()
         with confined(supervisor, limit) as group:
-            # The first worker measured its memory before it was in the group: a new one does not.
+            # The first worker read its memory limit before it was in the group. It is replaced by
+            # one that finds the group's limit.
             psutil.Process(running.worker_pid).terminate()
             _until_replaced(group, running.worker_pid)
             yield running, group
@@ -102,7 +105,7 @@ def _until_replaced(group: Confined, pid: int) -> None:
 
 
 def run(cache: Path, names: list[str], limit: int, normal: int) -> bool:
-    """The campaign; whether every job ended as it must."""
+    """Run the campaign; returns whether every job ended as it must."""
     heavy = [HEAVY[name](cache / name) for name in names]
     usual = [export(cache, "csv", 100_000)] * normal
     with _confined_stack(limit, IMPORT_SLOTS="4") as (running, group):
@@ -136,8 +139,8 @@ def run(cache: Path, names: list[str], limit: int, normal: int) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.heavy", description=__doc__)
     parser.add_argument("files", nargs="*", metavar="FILE", help=", ".join(HEAVY))
-    parser.add_argument("--limit", type=int, default=2 * 2**30, help="bytes of the worker")
-    parser.add_argument("--normal", type=int, default=3, help="normal imports beside them")
+    parser.add_argument("--limit", type=int, default=2 * 2**30, help="the worker's bytes")
+    parser.add_argument("--normal", type=int, default=3, help="number of normal imports beside")
     cache = Path(tempfile.gettempdir()) / "firelater-benchmarks"
     parser.add_argument("--cache", type=Path, default=cache, help="where files are kept")
     asked = parser.parse_args()

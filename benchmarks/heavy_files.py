@@ -1,11 +1,11 @@
-"""Files that are small for a disk and large for a worker; each is written once."""
+"""Files whose import needs much memory; each is generated once."""
 
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _HEADER = ("number", "short_description", "state", "priority", "sys_id", "opened_at")
-_FIELD = 2**20 - 100  # just below the longest field that is taken
+_FIELD = 2**20 - 100  # just below the longest field that is accepted, 1 MiB
 
 
 def _base(number: int) -> dict[str, str]:
@@ -62,12 +62,12 @@ def _limit(_: int) -> dict[str, str]:
 
 
 def _control(_: int) -> dict[str, str]:
-    """Six times as long as JSON, and what is in a CSV record beside it is irregular."""
+    """Control characters: as JSON they are six times as long (`\\u0001`)."""
     return {"u_notes": "\x01" * 50_000}
 
 
 def _largest(_: int) -> dict[str, str]:
-    """A record at its limit of 16 MiB."""
+    """A record just below the limit of 16 MiB."""
     return {f"u_{name}": "y" * _FIELD for name in range(15)}
 
 

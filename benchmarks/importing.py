@@ -1,4 +1,4 @@
-"""One import as a client sees it."""
+"""Measures one import as a client of the API sees it."""
 
 import time
 from dataclasses import dataclass
@@ -10,26 +10,26 @@ from benchmarks.stack import Stack, Tenant
 
 PARTS = ("preview", "execute", "total")
 
-# Asking costs the API some 6 ms of CPU: every 20 ms, that alone took a sixth of two cores.
+# A poll costs the API some 6 ms of CPU: one every 20 ms took a sixth of two cores.
 _POLL_SECONDS = 0.1
 _FIELDS = {"sourceSystem": "servicenow", "entityType": "incident", "wait": "0"}
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """Seconds of an import: upload → preview, execute → completed."""
+    """Seconds of an import: from upload to preview, and from execute to completed."""
 
     preview: float
     execute: float
 
     @property
     def total(self) -> float:
-        """Upload → completed, for a client that executes as soon as it may."""
+        """From upload to completed, for a client that executes as soon as the preview is there."""
         return self.preview + self.execute
 
 
 def timed_import(tenant: Tenant, export: Path, rows: int) -> Import:
-    """Import all of an export of this many rows. Raises RuntimeError unless all of them arrive."""
+    """Import an export of `rows` rows. Raises RuntimeError unless all of them are imported."""
     begin = time.perf_counter()
     job = tenant.api.upload(export, _FIELDS)["job"]
     job = _settled(tenant, job["id"], "preview")
@@ -43,7 +43,7 @@ def timed_import(tenant: Tenant, export: Path, rows: int) -> Import:
 
 
 def import_once(running: Stack, file: Path, rows: int) -> Import:
-    """One import into a new tenant, whose records are dropped again."""
+    """Measure one import into a new tenant, whose records are deleted afterwards."""
     tenant = running.new_tenant()
     imported = timed_import(tenant, file, rows)
     settle(running, tenant.schema)

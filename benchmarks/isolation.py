@@ -1,4 +1,5 @@
-"""A tenant whose endpoint hangs with 20,000 deliveries queued, and another one beside it."""
+"""Whether one tenant's hanging endpoint, with 20,000 queued deliveries, slows another tenant's
+notifications."""
 
 import time
 
@@ -13,7 +14,8 @@ _HEALING_SECONDS = 600
 
 
 def isolation(plan: Plan) -> Line:
-    """The p95 of the other tenant, alone and beside the hanging one; then the endpoint heals."""
+    """The other tenant's p95 latency, alone and beside the hanging endpoint. Then the endpoint
+    answers again, and all that was queued must arrive."""
     queued = plan.rows or _QUEUED
     with sunk() as (running, sink):
         ill, well = running.new_tenant(), running.new_tenant()

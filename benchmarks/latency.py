@@ -1,4 +1,4 @@
-"""Single notifications to three webhooks: from the POST to the receiver."""
+"""Latency of single notifications to three webhooks, from the POST to the receiver."""
 
 from benchmarks.openloop import Load, latencies, percentile
 from benchmarks.plan import Plan
@@ -11,7 +11,8 @@ _BUSY = Load(rate=40, seconds=60, channels=len(_PATHS))
 
 
 def latency(plan: Plan) -> Line:
-    """At 10 and at 40 a second, on a constant clock: who is late delays nobody's start."""
+    """At 10 and at 40 notifications a second. They are posted at a constant rate: a late answer
+    delays no later post."""
     with sunk() as (running, sink):
         tenant = running.new_tenant()
         connect(tenant, sink, *_PATHS)

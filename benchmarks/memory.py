@@ -1,4 +1,4 @@
-"""Peak memory of the worker, with the processes it starts, and of the API during an import."""
+"""Peak memory of the worker (with the processes that it starts) and of the API, in an import."""
 
 import threading
 from collections.abc import Iterator
@@ -21,10 +21,10 @@ _MB = 10**6
 
 @dataclass(slots=True)
 class Peak:
-    """The most that a process tree held at one time, in MB.
+    """The peak memory of a process and its descendants, in MB.
 
-    `rss` counts a page of a shared library once a process; `pss` divides it among those that
-    share it, and so is what the tree really takes.
+    `rss` counts a page of a shared library in every process that has it. `pss` divides the page
+    among these processes, and so is the memory that the tree really takes.
     """
 
     rss: float = 0
@@ -36,13 +36,13 @@ class Peak:
             try:
                 used = process.memory_full_info()
             except psutil.Error:
-                continue  # it has ended meanwhile
+                continue  # the process has ended meanwhile
             rss, pss = rss + used.rss, pss + used.pss
         self.rss, self.pss = max(self.rss, rss / _MB), max(self.pss, pss / _MB)
 
 
 def memory(plan: Plan) -> Line:
-    """Imports of 200,000 and 1,000,000 rows, each on a service of its own."""
+    """Imports of 200,000 and 1,000,000 rows, each on a new service."""
     rows = plan.rows or _ROWS
     small, _ = _peaks(plan, rows // _SHARE)
     large, api = _peaks(plan, rows)
@@ -67,7 +67,7 @@ def _peaks(plan: Plan, rows: int) -> tuple[Peak, Peak]:
 
 @contextmanager
 def _sampled(pid: int) -> Iterator[Peak]:
-    """The peak of a process and its descendants while the body runs."""
+    """The peak of a process and its descendants during the block."""
     peak, root, over = Peak(), psutil.Process(pid), threading.Event()
 
     def watch() -> None:

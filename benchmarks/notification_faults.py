@@ -1,9 +1,9 @@
-"""`python -m benchmarks.notification_faults [--notifications N] [--kills N] [--seed N]`: what
-notifications lose in crashes.
+"""`python -m benchmarks.notification_faults [--notifications N] [--kills N] [--seed N]`: whether
+notifications are lost or repeated when processes are killed.
 
-Events go to PagerDuty, a signed webhook and Slack while workers, API, PostgreSQL and Temporal are
-killed at moments drawn from the seed. One JSON line a kill, and at the end a summary: what arrived
-compared with what was accepted and what is on record.
+Events are sent to PagerDuty, a signed webhook and Slack, while workers, the API, PostgreSQL and
+Temporal are killed at random moments. Prints one JSON line for each kill, and a summary that
+compares what arrived with what was accepted and what is on record.
 """
 
 import argparse
@@ -35,11 +35,11 @@ _CLIENTS = 4
 _LONGEST_LIST = 40
 _LATENCY = (0.02, 0.25)  # seconds
 _UNTIL_KILL, _BETWEEN = (0.0, 2.0), (1.0, 6.0)  # seconds
-_PATIENCE = 300.0  # seconds until what is not over then never will be
+_PATIENCE = 300.0  # seconds; deliveries that are open after them count as stuck
 
 
 class _Unhurried(Late):
-    """A vendor that takes its time, so that much is on its way whenever something dies."""
+    """A vendor that answers slowly, so that many sends are under way whenever a process dies."""
 
     async def waiting(self) -> None:
         await asyncio.sleep(random.uniform(*_LATENCY))
@@ -56,7 +56,8 @@ class _Webhook(_Unhurried, WebhookReceiver): ...
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """`recovered`: seconds until an event that was posted after the kill had arrived everywhere."""
+    """A kill of `victim`. `recovered`: seconds until an event that was posted after the kill had
+    arrived everywhere."""
 
     victim: Name
     at: float  # time.time()
@@ -65,7 +66,7 @@ class Kill:
 
 @dataclass(slots=True)
 class Campaign:
-    """A running service, its receivers, and the events that are posted while it is disturbed."""
+    """A running service, its receivers, and the events to post while processes are killed."""
 
     stack: Stack
     vendors: Vendors
@@ -75,7 +76,8 @@ class Campaign:
     kills: list[Kill] = field(default_factory=list)
 
     async def disturb(self, kills: int) -> None:
-        """In so many shares, each with a kill while it is posted and delivered."""
+        """Post the events in as many parts as there are kills; during each part something is
+        killed."""
         victims = [_VICTIMS[each % len(_VICTIMS)] for each in range(kills)]
         self.chance.shuffle(victims)
         share = len(self.numbers) // kills
@@ -91,7 +93,7 @@ class Campaign:
 
     async def _kill(self, victim: Name) -> Kill:
         which = self.chance.randrange(len(self.stack.pids(victim)))
-        # PostgreSQL is told to stop at once, which is as good as a crash and takes its children.
+        # SIGQUIT makes PostgreSQL stop immediately, as in a crash, together with its children.
         by = signal.SIGQUIT if victim == "postgres" else signal.SIGKILL
         at, pid = time.time(), self.stack.send(victim, by, which)
         await self._arrives(await self.client.notify(self.numbers.pop()))
@@ -101,7 +103,7 @@ class Campaign:
         return kill
 
     async def _post(self, numbers: list[int]) -> None:
-        """Singly and in lists, by several clients at once."""
+        """Post events singly and in lists, by several clients at once."""
         requests = []
         while numbers:
             size = self.chance.choice([1, 1, 1, self.chance.randint(2, _LONGEST_LIST)])
@@ -115,7 +117,8 @@ class Campaign:
         await asyncio.gather(*(one_after_another() for _ in range(_CLIENTS)))
 
     async def _arrives(self, ids: list[str]) -> None:
-        """Slack is told of a delivery, the others of the notification."""
+        """Wait until the event has arrived everywhere. Slack's messages name the delivery's id, the
+        others the notification's."""
         [id] = ids
         pagerduty, webhook = self.vendors.pagerduty, self.vendors.webhook
         assert pagerduty is not None
@@ -173,7 +176,7 @@ async def _campaign(home: Path, notifications: int, seed: int) -> AsyncIterator[
 
 
 async def run(home: Path, notifications: int, kills: int, seed: int) -> bool:
-    """One campaign on a service of its own; prints its lines. Whether all is as it must be."""
+    """Run one campaign on a new service; prints its lines. Returns whether all is as it must be."""
     async with _campaign(home, notifications, seed) as campaign:
         began = time.monotonic()
         await campaign.disturb(kills)
@@ -191,7 +194,7 @@ def main() -> None:
     )
     parser.add_argument("--notifications", type=int, default=2_000)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=1, help="of what is killed, and when")
+    parser.add_argument("--seed", type=int, default=1, help="of the random kills")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="firelater-faults-") as home:
         good = asyncio.run(run(Path(home), asked.notifications, asked.kills, asked.seed))

@@ -1,15 +1,16 @@
 """`python -m benchmarks.notification_weather [--events N] [--entities N] [--seed N]`:
-what becomes of events in bad weather.
+whether notifications hold while vendors answer with errors (bad weather).
 
-Events of few entities go to two Slack channels, Teams, PagerDuty, a signed webhook and two
-mailboxes, whose servers answer 401, 403, 404, 429 (Retry-After 0, a date, a day), 5xx, 4yz, 5yz and
-421 at random, or slowly, while integrations are switched off and on, their credentials broken and
-mended, and channels deleted. For a while all of that is in real time. Then waits of hours are made
-short from outside (benchmarks/weather_clock.py); the service itself runs as it always does.
-Prints one JSON line. `good`: nothing lost or stuck; the last word about each entity in each place
-names its newest event; attempts are bounded; none comes before its back-off unless somebody asked,
-and none later than 15 s of real time; whoever got nothing has the reason; and changes, tests,
-successes and switching on wake what waits within 10 s (benchmarks/weather_waking.py).
+Events of a few entities are sent to two Slack channels, Teams, PagerDuty, a signed webhook and two
+mailboxes. The servers answer 401, 403, 404, 429 (Retry-After 0, a date, a day), 5xx, 4yz, 5yz and
+421 at random, or slowly. Meanwhile integrations are switched off and on, their credentials broken
+and mended, and channels deleted. The first part is in real time. Then waits of hours are shortened
+from outside (weather_clock.py); the service itself runs unchanged.
+Prints one JSON line. `good` means: nothing is lost or stuck; the last message about each entity in
+each place names its newest event; attempts are bounded; none comes before its back-off unless a
+person asked, and none more than 15 s late in real time; every delivery that was not sent has a
+reason; and a change, a test, a success and switching on wake what waits within 10 s
+(weather_waking.py).
 """
 
 import argparse
@@ -49,7 +50,7 @@ _BETTER = 0.05
 
 @dataclass(slots=True)
 class Scene:
-    """A tenant whose events go out into the weather."""
+    """A tenant whose events are sent to vendors that answer with errors."""
 
     tenant: Tenant
     vendors: Vendors
@@ -81,7 +82,7 @@ class Scene:
         self.asked.names[made] = name
 
     async def post(self, events: int, entities: int) -> None:
-        """Post all, a few at a time; each entity's last event resolves it."""
+        """Post all events, a few at a time; the last event of each entity resolves it."""
         numbers = [number % entities for number in range(events)]
         self.chance.shuffle(numbers)
         left, pause = Counter(numbers), 6.5 * _POSTING_SECONDS / events
@@ -107,7 +108,7 @@ class Scene:
             self.asked.done["integration deleted"] += 1
 
     async def disturb(self) -> None:
-        """Switch integrations off and on, break them and mend them, change and test them."""
+        """Until cancelled: switch integrations off and on, break and mend, change and test them."""
         acts = (self._switch, self._break, self._change, self._test)
         while True:
             await asyncio.sleep(self.chance.uniform(1, 4))
@@ -140,13 +141,14 @@ class Scene:
         self.asked.acts.append((id, began, time.time()))
 
     async def mend(self) -> None:
-        """Whatever a disturbance that was cut short has left."""
+        """Switch all integrations on and give them the right config, in case a disturbance was cut
+        short."""
         for kind in self.integrations:
             right = {"config": self.vendors.right(kind)} if kind != "away" else {}
             await self._patch(kind, {"is_active": True} | right)
 
     async def resend(self) -> None:
-        """Whatever was not sent because its integration was switched off that moment."""
+        """Resend the deliveries that were not sent because their integration was switched off."""
         rows = await self.tenant.sql(
             "select id::text as id from notification_deliveries where reason = 'integration_off'"
         )
@@ -186,7 +188,7 @@ async def _scene(stack: Stack, vendors: Vendors, seed: int) -> AsyncIterator[Sce
 
 
 async def _storm(scene: Scene, asked: argparse.Namespace) -> None:
-    """The weather as it goes, until all is over or has taken too long."""
+    """Post and disturb, then shorten waits, until all deliveries have ended or patience is over."""
     watch = scene.watch
     disturbing = asyncio.create_task(scene.disturb())
     await scene.post(asked.events, asked.entities)
@@ -208,7 +210,7 @@ async def _storm(scene: Scene, asked: argparse.Namespace) -> None:
 
 
 async def run(home: Path, asked: argparse.Namespace) -> bool:
-    """One campaign on a service of its own; prints its line. Whether all is as it must be."""
+    """Run one campaign on a new service; prints its line. Returns whether all is as it must be."""
     began, vendors = time.monotonic(), Vendors(Weather(random.Random(asked.seed + 1)))
     hook = WebhookReceiver(n.SECRET)
     async with vendors.serving(), serving(hook):
@@ -235,7 +237,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--real", type=float, default=60, help="seconds in real time after posting")
     parser.add_argument(
-        "--patience", type=float, default=900, help="seconds for each part after it"
+        "--patience", type=float, default=900, help="seconds at most for each later part"
     )
     asked = parser.parse_args()
     logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd's, of logins in the clear

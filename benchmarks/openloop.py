@@ -1,4 +1,5 @@
-"""Events posted at a constant rate, whatever becomes of those before, and when they arrive."""
+"""Posts events at a constant rate, without waiting for earlier answers (an open loop), and measures
+when they arrive."""
 
 import asyncio
 import time
@@ -12,7 +13,7 @@ from benchmarks.stack import Tenant
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """So many single notifications a second, for so long, to so many webhooks."""
+    """`rate` single notifications a second, for `seconds`, each to `channels` webhooks."""
 
     rate: float
     seconds: float
@@ -24,8 +25,8 @@ class Load:
 
 
 def latencies(tenant: Tenant, sink: Sink, load: Load, name: str) -> list[float]:
-    """Seconds from the POST of each event to each of its arrivals, sorted. Raises RuntimeError if
-    one has not arrived after a minute."""
+    """Post the load; the seconds from each POST to each arrival of its event, sorted. Raises
+    RuntimeError if a delivery has not arrived after a minute."""
     before = len(sink.arrivals())
     posted = asyncio.run(_post(tenant, load, name))
     deadline = time.monotonic() + 60
@@ -38,12 +39,12 @@ def latencies(tenant: Tenant, sink: Sink, load: Load, name: str) -> list[float]:
 
 
 def percentile(ordered: list[float], share: float) -> float:
-    """In milliseconds."""
+    """The percentile (`share` is 0.99 for p99) of sorted seconds, in milliseconds."""
     return 1_000 * ordered[min(int(len(ordered) * share), len(ordered) - 1)]
 
 
 async def _post(tenant: Tenant, load: Load, name: str) -> dict[str, float]:
-    """When each entity's event was posted (time.time()), by the plan."""
+    """Post the load; the time (time.time()) at which the event of each entity was posted."""
     posted: dict[str, float] = {}
     headers = {"Authorization": f"Bearer {tenant.key}"}
     began = time.perf_counter()

@@ -1,8 +1,9 @@
-"""`python -m benchmarks.operator [--phase TEXT …] [--act TEXT …]`: what operators can break.
+"""`python -m benchmarks.operator [--phase TEXT …] [--act TEXT …]`: whether operators can break
+something by Temporal's means.
 
-Every act that the Temporal UI and its command line offer is done to an import and to a request of
-notifications in every phase: see tests/operating/. One JSON line for each trial in which something
-is wrong, one for each phase, and at the end how many there were.
+Every act that the Temporal UI and its command line offer is done to an import, and to a request of
+notifications, in every phase (tests/operating/). Prints one JSON line for each trial that went
+wrong, one for each phase, and a summary.
 """
 
 import argparse
@@ -46,7 +47,7 @@ async def _world(home: Path) -> AsyncIterator[World]:
 
 
 async def _plan(world: World, phase: str) -> list[tuple[str, Try]]:
-    """Every act of the phase, and how to try it."""
+    """The acts to try in the phase: a name, and what to call for the trial."""
     if phase.startswith(_OF_REQUESTS):
         return list(_plan_of_request(world, phase))
     found = [act for act in acts() if not (act.of_activity and phase in imports.AT_REST)]
@@ -76,12 +77,12 @@ async def _judged(phase: str, act: str, do: Try, room: asyncio.Semaphore) -> tup
             trial = await do()
         except Exception as error:
             trial = Trial(phase, act, "", [f"{type(error).__name__}: {error}"])
-    if trial.problems:  # at once: a campaign is long
+    if trial.problems:  # printed at once, as a campaign is long
         print(json.dumps(asdict(trial)), flush=True)
     return trial, time.monotonic() - began
 
 
-def _told(trials: list[Trial], **more: Any) -> None:
+def _print_summary(trials: list[Trial], **more: Any) -> None:
     wrong, ends = sum(bool(each.problems) for each in trials), Counter(t.status for t in trials)
     print(json.dumps({"trials": len(trials), "wrong": wrong, "ends": ends, **more}), flush=True)
 
@@ -104,7 +105,7 @@ async def _phase(
     trials = [trial for trial, _ in done]
     slowest = max(((round(s, 1), trial.act) for trial, s in done), default=None)
     seconds = round(time.monotonic() - began)
-    _told(trials, phase=phase, seconds=seconds, slowest=slowest)
+    _print_summary(trials, phase=phase, seconds=seconds, slowest=slowest)
     return trials
 
 
@@ -119,7 +120,8 @@ async def main(phases: list[str], wanted: list[str]) -> None:
     with tempfile.TemporaryDirectory() as home:
         async with _world(Path(home)) as made:
             done = await asyncio.gather(*(_phase(made, each, wanted, room) for each in chosen))
-    _told(list(chain(*done)), phases=len(chosen), seconds=round(time.monotonic() - began))
+    seconds = round(time.monotonic() - began)
+    _print_summary(list(chain(*done)), phases=len(chosen), seconds=seconds)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""dlt beside us: the same CSV merged into the same PostgreSQL by sys_id."""
+"""Compares our import with dlt, which merges the same CSV into the same PostgreSQL by sys_id."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ _PIPELINE = Path(__file__).with_name("dlt_pipeline.py")
 
 
 def peer_dlt(plan: Plan) -> Line:
-    """dlt and our import, taking turns. Raises LeftOut if dlt cannot be installed."""
+    """dlt and our import take turns. Raises LeftOut if dlt cannot be installed."""
     python, rows = installed(plan.cache / "dlt", *_PACKAGES), plan.rows or _ROWS
     file = export(plan.cache, "csv", rows)
     ours, theirs = [], []
@@ -40,7 +40,7 @@ def peer_dlt(plan: Plan) -> Line:
 
 
 def _load(python: Path, running: Stack, file: Path, rows: int) -> float:
-    """Seconds of one run of the pipeline, into tables of its own that are dropped again."""
+    """Seconds of one run of dlt's pipeline, into tables that are dropped afterwards."""
     environment = os.environ | {
         "DESTINATION__POSTGRES__CREDENTIALS": running.postgres,
         "RUNTIME__DLTHUB_TELEMETRY": "false",

@@ -1,4 +1,5 @@
-"""An environment of its own for a peer, so that its packages do not meet ours."""
+"""A virtual environment for a tool that we compare with, so that its packages do not mix with
+ours."""
 
 import subprocess
 import sys
@@ -9,9 +10,10 @@ from benchmarks.report import LeftOut
 
 
 def installed(home: Path, *packages: str) -> Path:
-    """The Python of an environment that has the packages, made the first time.
+    """The Python of the virtual environment in `home`, which has the packages; created the first
+    time.
 
-    Raises LeftOut if they cannot be installed.
+    Raises LeftOut if the packages cannot be installed.
     """
     python = home / "bin" / "python"
     made = home / "-".join(name.replace("==", "-") for name in packages)

@@ -1,4 +1,4 @@
-"""What every benchmark is told."""
+"""The options of a run, which every benchmark gets."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where generated files are kept, how many rows instead of a benchmark's own number, and how
-    often each measurement is repeated."""
+    """`cache`: the folder of generated files. `rows`: how many rows or notifications; None for the
+    benchmark's own number. `repeat`: how often each measurement is repeated."""
 
     cache: Path
     rows: int | None

@@ -1,10 +1,13 @@
-"""Rates and Retry-After, against receivers that hold to them to the letter.
+"""Whether rates and Retry-After are kept, measured by receivers that allow no exception.
 
 `slack`: 300 notifications at once for a channel that takes one message a second and answers 429 to
-all that comes sooner, and in the middle one that is critical; as 300 requests, then as one.
-`retry_after`: 1,000 deliveries over 100 webhooks, each answered 429 at first, with a time to wait.
+any that comes sooner, and a critical one after half the time; first as 300 requests, then as one.
+`retry_after`: 1,000 deliveries to 100 webhooks; the first attempt of each is answered 429, with a
+time to wait.
 
-Prints one JSON line a run. `ok` says whether it is what issue B promises.
+Prints one JSON line for each run. `ok` of `slack`: at least 280 of 300 messages arrive within
+300 s, none is answered 429, and the critical one arrives within 7 s. `ok` of `retry_after`: no send
+comes too early, and each retry begins within 2 s after the destination is free.
 """
 
 import argparse
@@ -31,33 +34,33 @@ from receivers.receiver import Received, Receiver, serving
 from receivers.slack import EXAMPLE_TOKEN, SlackReceiver
 
 _WORKERS = 4
-_LATENESS = 2.0  # seconds after its time by which a retry has begun
+_LATENESS = 2.0  # seconds by which a retry may begin late
 _CRITICAL = "All disks are full"
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A tenant of a running service that may send to a receiver in this process."""
+    """A tenant of a running service, which may send to a receiver in this process."""
 
     running: Stack
     tenant: Tenant
     http: httpx.AsyncClient
 
     def connect(self, type: str, config: dict[str, Any]) -> None:
-        """An integration and its default channel."""
+        """Create an integration with a default channel."""
         body: dict[str, Any] = {"name": f"{type} {config.get('url', '')}", "type": type}
         made = self.tenant.api.post("/v1/integrations", body | {"config": config})["data"]["id"]
         channel = {"integration_id": made, "is_default": True}
         self.tenant.api.post("/v1/notification-channels", body | channel)
 
     async def post(self, body: Any) -> str:
-        """Post an event or several; the workflow's id."""
+        """Post one event or a list; returns the workflow's id."""
         answer = await self.http.post("/v1/notifications", json=body)
         workflow_id: str = answer.raise_for_status().json()["workflowId"]
         return workflow_id
 
     async def rounds(self, workflow_ids: list[str]) -> int:
-        """How many activities the workflows have begun so far."""
+        """How many activities the workflows have scheduled so far."""
         client = await Client.connect(self.running.temporal)
         total = 0
         for workflow_id in workflow_ids:
@@ -67,7 +70,7 @@ class Scene:
         return total
 
     async def attempts(self) -> dict[str, int]:
-        """Attempts on record by class; those that went well are `ok`."""
+        """The number of recorded attempts by class; successful ones are `ok`, unfinished `open`."""
         connection = await asyncpg.connect(self.running.postgres)
         try:
             found = await connection.fetch(
@@ -97,7 +100,7 @@ class _Sent(NamedTuple):
 
 
 def _accepted(received: list[Received], receiver: SlackReceiver) -> list[_Sent]:
-    """What the channel took, in its order."""
+    """The messages that the channel has accepted, in order."""
     taken = [each.at for each in received if each.status == 200]
     return [_Sent(at, json.dumps(said)) for at, said in zip(taken, receiver.messages, strict=True)]
 
@@ -124,7 +127,7 @@ async def _together(scene: Scene, count: int) -> list[str]:
 async def _slack(
     name: str, seconds: int, post: Callable[[Scene, int], Awaitable[list[str]]]
 ) -> None:
-    """One notification for each second, at the start."""
+    """Post as many notifications at the start as the run has seconds; `post` says how."""
     receiver = SlackReceiver(per_second=1)
     async with _scene(receiver) as scene:
         config = {"botToken": EXAMPLE_TOKEN, "defaultChannel": "#operations"}
@@ -207,7 +210,7 @@ def main() -> None:
     runs = {"slack": slack, "retry_after": retry_after}
     parser.add_argument("runs", nargs="*", metavar="RUN", help=", ".join(runs))
     parser.add_argument("--seconds", type=int, default=300, help="of each run of `slack`")
-    parser.add_argument("--seed", type=int, default=1, help="of the times to wait")
+    parser.add_argument("--seed", type=int, default=1, help="of the random times to wait")
     asked = parser.parse_args()
     if unknown := set(asked.runs) - runs.keys():
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(runs)}")

@@ -1,4 +1,4 @@
-"""What a benchmark says: one JSON line for programs, and one table for people at the end."""
+"""The output of benchmarks: a JSON line for each, and a table of all figures at the end."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,8 @@ class LeftOut(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure that counts, and where it has one its bound: `at_most` or `at_least` this much."""
+    """A measured figure, with its bound if it has one: the value must be `at_most` or `at_least`
+    the bound."""
 
     name: str
     value: float
@@ -25,7 +26,7 @@ class Figure:
 
     @property
     def holds(self) -> bool | None:
-        """Whether the figure keeps to its bound; None without one."""
+        """Whether the value keeps the bound; None without a bound."""
         if self.bound is None:
             return None
         return self.value <= self.bound if self.kind == "at_most" else self.value >= self.bound
@@ -33,7 +34,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One benchmark's outcome: the figures that count, and what they were made of."""
+    """The outcome of a benchmark: its figures, and details of how they came about."""
 
     name: str
     figures: Sequence[Figure]
@@ -45,13 +46,13 @@ class Line:
 
 
 def spread(seconds: Iterable[float]) -> dict[str, float]:
-    """The median of some runs, with the fastest and the slowest, for a noisy machine."""
+    """Median, minimum and maximum of several runs, which show how noisy the machine is."""
     runs = [round(each, 4) for each in seconds]
     return {"median": median(runs), "min": min(runs), "max": max(runs)}
 
 
 def show(lines: Iterable[Line], console: Console) -> None:
-    """All figures in one table."""
+    """Print all figures in one table."""
     table = Table(title="Benchmarks", title_justify="left")
     table.add_column("benchmark")
     table.add_column("figure")

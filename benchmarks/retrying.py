@@ -1,4 +1,4 @@
-"""Webhook endpoints that answer every message 429 at first, each time with a time to wait."""
+"""Webhook endpoints that answer the first attempt of every message with 429 and a time to wait."""
 
 import asyncio
 import math
@@ -11,18 +11,19 @@ from aiohttp import web
 
 from receivers.webhook import WebhookReceiver
 
-PATHS = tuple(f"/hook/{number}" for number in range(100))  # each a destination of its own
+PATHS = tuple(f"/hook/{number}" for number in range(100))  # each path is a destination
 _SOONEST, _LATEST = 1, 5  # seconds to wait
-_THOUGHT = 0.25  # before it answers: what was sent before an answer has arrived before it
+# Seconds before a 429. Requests that were sent before this answer then arrive before it, and do not
+# count as too early.
+_THOUGHT = 0.25
 
 
 class RetryingReceiver(WebhookReceiver):
-    """Answers 204 to what comes again.
+    """Answers repeated messages with 204.
 
-    `early` counts requests, first ones and others, that came before the time that an answer to
-    any request at the same path had asked for, by so much as a millisecond. `late` has, of each
-    message that came again, by how much that was after the time from which the path was free.
-    `asked` counts the answers by how they gave the time.
+    `early` counts requests that came before the time that an earlier answer at the same path had
+    asked for. `late`: for each repeated message, by how many seconds it came after that time.
+    `asked` counts the 429s by how they gave the time (`date` or `seconds`).
     """
 
     def __init__(self, secret: str, chance: random.Random) -> None:
@@ -46,7 +47,7 @@ class RetryingReceiver(WebhookReceiver):
         return self._wait(request.path)
 
     def _wait(self, path: str) -> web.Response:
-        """Half of them say how long, half until when: a date, in whole seconds."""
+        """A 429. Half of them give the seconds to wait, half a date (in whole seconds)."""
         now, wait = time.time(), self._chance.randint(_SOONEST, _LATEST)
         dated = self._chance.random() < 0.5
         free_at = math.ceil(now) + wait - 1 if dated else now + wait

@@ -1,8 +1,8 @@
-"""Somebody's webhook endpoint, as fast as it gets: `python -m benchmarks.sink PORT`.
+"""A webhook endpoint that answers as fast as possible: `python -m benchmarks.sink PORT`.
 
-`POST /<anything>` takes a delivery. `GET /arrivals?from=N` lists what came from number N on, as
-[path, webhook-id, entityId, time.time()]. `PUT /hang/<path>` makes a path hang, `DELETE` lets it
-go.
+`POST /<anything>` accepts a delivery. `GET /arrivals?from=N` lists deliveries from number N on, as
+[path, webhook-id, entityId, time.time()]. `PUT /hang/<path>` makes a path hang, and `DELETE
+/hang/<path>` ends that: what hung is answered 503.
 """
 
 import asyncio

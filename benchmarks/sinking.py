@@ -1,4 +1,5 @@
-"""A sink process beside a service whose guard lets it be reached, and tenants connected to it."""
+"""Runs a service with a sink (benchmarks/sink.py) that it may send to, and connects tenants to
+it."""
 
 import socket
 import subprocess
@@ -17,7 +18,7 @@ SECRET = "whsec_c2lnbmluZy1zZWNyZXQtb2YtdGhlLWV4YW1wbGU="
 
 
 class Arrival(NamedTuple):
-    """A delivery at the sink; `at` is when its first byte was there (time.time())."""
+    """A delivery that arrived at the sink; `at`: when its headers were there (time.time())."""
 
     path: str
     id: str
@@ -27,7 +28,8 @@ class Arrival(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """What arrives, and when; its clock is this machine's, as ours."""
+    """A client of the sink process. Its times are of this machine's clock, so they compare with
+    ours."""
 
     url: str
     http: httpx.Client
@@ -45,7 +47,7 @@ class Sink:
 
 @contextmanager
 def sunk() -> Iterator[tuple[Stack, Sink]]:
-    """A running service and a sink that it may send to."""
+    """A running service with two workers, and a sink that it may send to."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = subprocess.Popen([sys.executable, "-m", "benchmarks.sink", str(port)])
@@ -83,7 +85,7 @@ def connect(tenant: Tenant, sink: Sink, *paths: str) -> None:
 
 
 def event(number: int, **changed: Any) -> dict[str, Any]:
-    """An ordinary event."""
+    """An ordinary event; `changed` replaces fields."""
     return {
         "eventType": "incident.created",
         "title": f"Disk of host {number} is nearly full",

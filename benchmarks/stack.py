@@ -1,4 +1,4 @@
-"""`firelater up` on data of its own, for as long as a benchmark takes."""
+"""Runs `firelater up` on a new data directory for as long as a benchmark takes."""
 
 import json
 import os
@@ -23,7 +23,7 @@ _slugs = count(1)
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A new customer: its session with the API, and its schema in the database."""
+    """A new tenant: a client of the API with its key, and its schema in the database."""
 
     api: Api
     schema: str
@@ -33,7 +33,8 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A running service: PostgreSQL, Temporal, local storage, the API and one worker."""
+    """A running service: PostgreSQL, Temporal, local storage, the API and workers. `worker_pid` is
+    the first worker's."""
 
     api: str
     postgres: str
@@ -53,9 +54,9 @@ class Stack:
 
 @contextmanager
 def stack(workers: int = 1, **settings: str) -> Iterator[Stack]:
-    """Start the service on empty data and free ports; stop it and drop the data afterwards.
+    """Start the service with empty data on free ports; stop it and delete the data afterwards.
 
-    `settings` are more environment variables. Raises RuntimeError if it does not start.
+    `settings` are further environment variables. Raises RuntimeError if it does not start.
     """
     with TemporaryDirectory(prefix="firelater-bench-") as home:
         ready_file = Path(home) / "ready.json"
@@ -81,7 +82,7 @@ def stack(workers: int = 1, **settings: str) -> Iterator[Stack]:
 
 
 def _environment() -> dict[str, str]:
-    """Ours without the service's settings: what somebody else runs is not to be measured."""
+    """Our environment without settings of the service, which could lead to other servers."""
     ours = {name.upper() for name in Settings.model_fields}
     return {name: value for name, value in os.environ.items() if name not in ours}
 

@@ -1,8 +1,8 @@
-"""Time made short from outside, and how long things stand still in it.
+"""Shortens waits from outside, and measures how long deliveries stand still.
 
-While nothing is left to do now, the times on record of what waits are moved towards now, up to the
-next one or a little more: as if that time had passed. A workflow's timer does not know of it. Where
-its time has come so, its workflow is woken as the timer would have done; nobody else is.
+When there is nothing to do now, all times of waiting deliveries in the database are moved back, so
+that the next is due: as if that time had passed (a leap). Timers of workflows do not know of it. A
+workflow whose timer would have fired by then is woken by a signal; no other workflow is.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ from temporalio.client import Client, WorkflowHandle
 from storage.notification.order import BLOCKED, BLOCKED_BY_STATE
 
 _EVERY = 0.5
-_LEAST = 20.0  # seconds that a leap takes away at least
+_LEAST = 20.0  # the shortest leap, in seconds
 _AT_ONCE = 10
-_BUSY = {"routing", "rate", "ready", "sending"}  # there is something to do now
+_BUSY = {"routing", "rate", "ready", "sending"}  # states in which there is something to do now
 
 _STATES = f"""
 select d.id::text as id, d.attempts, d.request_id::text as request_id,
@@ -59,7 +59,7 @@ _LEAPS = (
 
 
 def _nexts(rows: list[Any]) -> list[float]:
-    """Seconds until each that waits for its time."""
+    """Seconds until each waiting delivery is due; those that are switched off are left out."""
     return [row["next"] for row in rows if row["state"] != "off" and row["next"] is not None]
 
 
@@ -69,7 +69,10 @@ def _seconds() -> defaultdict[Any, float]:
 
 @dataclass(slots=True)
 class Clock:
-    """The leaps: when each was, and how much time they took away in all until then."""
+    """The leaps: `at` is the time of each, `taken` the seconds that all leaps until then skipped.
+
+    Shortened time is real time plus the seconds that were skipped until then.
+    """
 
     at: list[float] = field(default_factory=list)
     taken: list[float] = field(default_factory=list)
@@ -83,12 +86,12 @@ class Clock:
         self.taken.append(self.total + seconds)
 
     def passed(self, real: float) -> float:
-        """The time it was then, with all that was taken away."""
+        """The shortened time at a real time."""
         place = bisect_right(self.at, real)
         return real + (self.taken[place - 1] if place else 0.0)
 
     def real(self, passed: float) -> float:
-        """When it was so late first."""
+        """The first real time at which the shortened time was `passed`."""
         for at, taken, before in zip(self.at, self.taken, [0.0, *self.taken], strict=False):
             if passed <= at + before:
                 return passed - before
@@ -99,29 +102,29 @@ class Clock:
 
 @dataclass(slots=True)
 class Watch:
-    """Looks twice a second at all that is open.
+    """Looks at all open deliveries twice a second.
 
-    `excused`: seconds that a delivery, before its next attempt, was due and could not be sent, for
-    reasons that are on record; `idle`: for how long a destination stood still beside work.
+    `excused`: by delivery and number of attempts, the seconds in which it could not be sent for a
+    recorded reason, such as a rest. `longest`: by state, the longest time of one delivery in it, in
+    seconds. `idle`: the longest time for which the destination `idlest` had a delivery ready and
+    sent nothing.
     """
 
     connection: asyncpg.Connection
     timers: "Timers"
     clock: Clock = field(default_factory=Clock)
     excused: dict[tuple[str, int], float] = field(default_factory=_seconds)
-    longest: dict[str, float] = field(
-        default_factory=_seconds
-    )  # by state, of one delivery at a time
+    longest: dict[str, float] = field(default_factory=_seconds)
     idle: float = 0.0
-    idlest: str = ""  # the destination
-    leaps: bool = False
+    idlest: str = ""
+    leaps: bool = False  # whether to leap
     _held: dict[str, tuple[str, float]] = field(default_factory=dict)
     _still: dict[str, float] = field(default_factory=_seconds)
     _sent: dict[str, int] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """Look, and leap where nothing is left to do now; never while the timers of the last leap
-        are still being rung, which takes seconds and is looked at as all else is."""
+        """Look, and leap when there is nothing to do now. There is no leap while workflows are
+        still being woken for the last one, which takes seconds."""
         loop, quiet, ringing = asyncio.get_running_loop(), 0, asyncio.create_task(asyncio.sleep(0))
         before = loop.time()
         try:
@@ -151,7 +154,8 @@ class Watch:
             sent[row["place"]] += row["attempts"]
         working = {row["place"] for row in rows if row["state"] == "sending"}
         ready = {row["place"] for row in rows if row["state"] == "ready"}
-        # What ended since is counted no more: any difference says that the place is at work.
+        # Deliveries that ended are no longer counted, so any difference means that the destination
+        # has sent something.
         working |= {place for place, number in sent.items() if self._sent.get(place) != number}
         self._sent = dict(sent)
         for place in self._still.keys() - (ready - working):
@@ -174,7 +178,7 @@ class Watch:
         self.longest[state] = max(self.longest[state], held)
 
     async def _leap(self, seconds: float) -> float:
-        """Take that time away; when that was."""
+        """Move all times back by so many seconds; returns the real time of the leap."""
         async with self.connection.transaction():
             await self.connection.execute(_LOCK)
             now = "select extract(epoch from clock_timestamp())::float8"
@@ -187,13 +191,15 @@ class Watch:
 
 @dataclass(slots=True)
 class Timers:
-    """The timers of workflows, as their histories have them; `rung` counts those that were."""
+    """The timers of workflows, read from their histories; `rung` counts workflows that were
+    woken."""
 
     client: Client
     rung: int = 0
 
     async def ring(self, clock: Clock, at: float, requests: set[str]) -> None:
-        """Wake the workflows that have a timer whose time has come by the leaps."""
+        """Wake the workflows of requests that have a timer which would have fired by the leap at
+        `at`."""
         some = asyncio.Semaphore(_AT_ONCE)
 
         async def one(request: str) -> None:
@@ -209,7 +215,8 @@ class Timers:
 
 
 async def _timers(handle: WorkflowHandle[Any, Any]) -> list[tuple[float, float]]:
-    """When each that still runs was started (seconds since 1970), and what it lasts."""
+    """The running timers of a workflow: when each was started (seconds since 1970), and how many
+    seconds it lasts."""
     running: dict[str, tuple[float, float]] = {}
     async for event in handle.fetch_history_events():
         if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED:

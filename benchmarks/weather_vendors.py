@@ -1,6 +1,6 @@
-"""Vendors on this machine that answer out of the ordinary, and what people can read at each.
+"""Vendors on this machine that often answer with errors, and what people can read at each.
 
-`Weather` decides; whatever it does not answer, the vendor's own receiver does.
+`Weather` decides which requests get an error; the vendor's own receiver answers the others.
 """
 
 import json
@@ -27,7 +27,7 @@ _KEY = "R0UT1NGKEY0FTHEWEATHER0000000001"
 _FREELY = {"count": 20, "seconds": 1}
 _TRIGGER = f"/workflows/{'0' * 32}/triggers/manual/paths/invoke?api-version=2016-06-01"
 _SIGNED = f"{_TRIGGER}&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig="
-# Status, Retry-After ("date": a date soon), and how often each comes.
+# Status, Retry-After ("date": a date 40 s ahead), and the weight of each answer.
 _ANSWERS: list[tuple[int, str, float]] = [
     *((status, "", 1.0) for status in (401, 403)),
     *((status, "", 2.0) for status in (404, 500, 503)),
@@ -46,8 +46,8 @@ _MAIL_ANSWERS = {
 
 @dataclass(slots=True)
 class Weather:
-    """How often a vendor answers out of the ordinary (`share`), and how often a mail server is
-    slow (`slow`); `fell` counts what came of it."""
+    """How often a vendor answers with an error (`share`), and how often a mail server is slow
+    (`slow`), as probabilities; `fell` counts the answers by kind."""
 
     chance: random.Random
     share: float = 0.3
@@ -65,7 +65,8 @@ class Weather:
         return web.Response(status=status, headers={"Retry-After": after} if after else {})
 
     def said(self, command: str) -> str | None:
-        """What a mail server says to a command of a mail's seven, if not the usual."""
+        """The error that a mail server answers to a command; None for the usual answer. A mail has
+        seven commands, so each gets a seventh of `share`."""
         answers = _MAIL_ANSWERS.get(command)
         if answers is None or self.chance.random() >= self.share / len(_MAIL_ANSWERS):
             return None
@@ -84,7 +85,7 @@ class Weather:
 
 
 class _Replies(dict[str, str]):
-    """Stands for a mail server's usual `replies`."""
+    """Takes the place of a mail server's `replies`, which are looked up by command."""
 
     def __init__(self, weather: Weather) -> None:
         super().__init__()
@@ -104,7 +105,7 @@ class _Delays(dict[str, float]):
 
 
 class Exposed(Receiver):
-    """Before a vendor's receiver: the weather answers first."""
+    """A receiver whose requests the weather may answer first."""
 
     weather: Weather
 
@@ -127,7 +128,7 @@ class _Teams(Exposed, TeamsReceiver): ...
 
 @dataclass(slots=True)
 class Vendors:
-    """One of each kind. `read` is what arrived, place by place, in its order."""
+    """One vendor of each kind."""
 
     weather: Weather
     slack: _Slack = field(default_factory=_Slack)
@@ -155,7 +156,8 @@ class Vendors:
             yield self
 
     def configs(self) -> dict[str, dict[str, Any]]:
-        """Of an integration of each kind; those whose rate would take an hour go faster."""
+        """The config of an integration of each kind; slow rates are raised, so that a campaign does
+        not take hours."""
         urls = {"baseUrl": self.pagerduty.url, "restBaseUrl": self.pagerduty.url}
         login = {"username": self.mail.username, "password": self.mail.password}
         server = {"host": "127.0.0.1", "port": self.mail.port, "security": "none"} | login
@@ -172,7 +174,7 @@ class Vendors:
         return f"{self.teams.url}{_SIGNED}{sig}"
 
     def wrong(self, kind: str) -> dict[str, Any]:
-        """What somebody gets wrong in an integration of the kind: its credentials."""
+        """Wrong credentials for an integration of the kind, as fields of its config."""
         wrong: dict[str, dict[str, Any]] = {
             "slack": {"botToken": "xoxb-000000000000-0000000000000-AnotherBotToken0000000"},
             "teams": {"webhookUrl": self.flow("AnotherSignature-0123456789_abcdefghijklmno")},
@@ -187,7 +189,8 @@ class Vendors:
         return {name: whole[name] for name in self.wrong(kind)}
 
     def read(self) -> Iterator[tuple[str, str]]:
-        """Where (a channel's name and a recipient) and what, of all but PagerDuty."""
+        """What arrived, in order, at all vendors but PagerDuty: the place (a channel's name and a
+        recipient) and the text."""
         for posted in self.slack.messages:
             yield f"slack {posted['channel'].removeprefix('#')}", json.dumps(posted["message"])
         for run in self.teams.runs:
@@ -196,11 +199,11 @@ class Vendors:
             if taken.status == 204:
                 yield f"webhook {taken.path}", taken.body.decode()
         for mail in self.mail.received:
-            if mail.status in (0, 250):  # 0: it was taken, and nobody was told so
+            if mail.status in (0, 250):  # 0: accepted, but the answer did not reach the sender
                 yield f"email {mail.recipients[0]}", _text(mail)
 
     def told_pagerduty(self) -> Iterator[tuple[str, str]]:
-        """The key of an alert and the action, as they were taken."""
+        """The alert key and action of each accepted event, in order."""
         for taken in self.pagerduty.received:
             if taken.status == 202:
                 event = json.loads(taken.body)

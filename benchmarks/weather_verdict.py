@@ -1,4 +1,5 @@
-"""What the weather left: the record and what arrived, compared with what was asked for."""
+"""Judges a campaign of benchmarks/notification_weather.py: compares the database and what arrived
+with what was asked for."""
 
 import re
 from collections import Counter
@@ -11,8 +12,8 @@ from domain.integration.pace import MAIL, PERSISTENT, PROMPT
 from domain.notification.backoff import most_attempts
 from tests.service import Tenant
 
-LATE_SECONDS = 15.0  # of real time, in which what is due is sent
-_EARLY_SECONDS = 1.0  # clocks of two processes, and what a transaction takes
+LATE_SECONDS = 15.0  # a due delivery must be sent within so many seconds of real time
+_EARLY_SECONDS = 1.0  # tolerance for the clocks of two processes and the time of a transaction
 _NAMED = re.compile(r"entity (\d+), (\d+) to come")
 _SCHEDULES = {"email": MAIL, "generic_webhook": PERSISTENT}
 _TOLD = {"accepted", "delivered"}
@@ -32,14 +33,16 @@ from delivery_attempts order by delivery_id, no
 """
 
 Key = tuple[str, int]  # a place and an entity
-Early = tuple[str, int, str, float]  # an attempt: its delivery and number, after what, by how much
+# An attempt that came too early: delivery, number, class of the attempt before, and seconds.
+Early = tuple[str, int, str, float]
 
 
 @dataclass(slots=True)
 class Asked:
-    """What was done to the service. `names` are the channels' by id, `whole` those of them that
-    were there from the first event to the last; `acts` which integration somebody changed or
-    tested, from when to when, and `resent` which delivery somebody sent anew, and when."""
+    """What was done to the service. `accepted`: the ids of notifications. `names`: the channels'
+    names by id. `whole`: the names of channels that existed all the time. `acts`: each change or
+    test of an integration, with its begin and end. `resent`: each resent delivery, with the time.
+    `done`: how often each kind of act was done."""
 
     accepted: list[str] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
@@ -49,6 +52,8 @@ class Asked:
     done: Counter[str] = field(default_factory=Counter)
 
     def woke(self, integration: str | None, since: float, until: float) -> bool:
+        """Whether a change or test of the integration, which wakes what waits, fell into the
+        time."""
         return any(
             each == integration and began <= until and ended >= since
             for each, began, ended in self.acts
@@ -56,8 +61,8 @@ class Asked:
 
 
 class Resend(NamedTuple):
-    """A delivery that was sent anew, which ends the rest of its destination: from when it was asked
-    for until its first attempt since, or until it was over without one."""
+    """A delivery that somebody resent, which ends the rest of its destination: from the request
+    until its next attempt, or until the delivery ended without one."""
 
     delivery: str
     place: tuple[str, str]  # integration and destination
@@ -65,7 +70,8 @@ class Resend(NamedTuple):
     ended: float
 
     def excuses(self, attempt: Any, place: tuple[str, str], waited_since: float) -> bool:
-        """Whether it is why this attempt came early: of the delivery itself the first one alone."""
+        """Whether the resend explains that an attempt came early: the first attempt of the delivery
+        itself, or one at the same destination meanwhile."""
         if attempt["id"] == self.delivery:
             return bool(attempt["started"] == self.ended)
         overlaps = self.began <= attempt["started"] and waited_since <= self.ended
@@ -74,6 +80,8 @@ class Resend(NamedTuple):
 
 @dataclass(slots=True)
 class Verdict:
+    """What was asked for, what arrived at the vendors, and the rows of deliveries and attempts."""
+
     asked: Asked
     vendors: Vendors
     watch: Watch
@@ -86,7 +94,7 @@ class Verdict:
         return cls(asked, vendors, watch, record, attempts)
 
     def summary(self) -> dict[str, Any]:
-        """All figures; those of `wrong` are 0 where all is as it must be."""
+        """All figures of the campaign. Those of `wrong` must all be 0."""
         late, early = self._lateness()
         wrong = {
             "lost": self._unrouted() + self._never_came(),
@@ -110,7 +118,7 @@ class Verdict:
             "bounds": {kind: most_attempts(each) for kind, each in _SCHEDULES.items()}
             | {"others": most_attempts(PROMPT)},
             "early": early[:5],
-            # The last event of an entity that a channel was not told, by what became of it.
+            # How often a channel did not get the last event of an entity, by type and status.
             "last_not_told": Counter(
                 f"{row['channel_type']} {row['status']}"
                 for row in self.record
@@ -133,7 +141,7 @@ class Verdict:
         return f"{name} {row['recipient']}".strip()
 
     def _unrouted(self) -> int:
-        """Of each event and each channel that was always there, the records that are missing."""
+        """How many deliveries are missing, for all events and all channels that always existed."""
         found = {
             (row["notification_id"], self.asked.names.get(row["channel_id"])) for row in self.record
         }
@@ -142,7 +150,7 @@ class Verdict:
         )
 
     def _never_came(self) -> int:
-        """What is on record as told, and no one could read."""
+        """How many deliveries are recorded as sent, but did not arrive at the vendor."""
         came = {(place, *max(_named(text))) for place, text in self._read()}
         told = [row for row in self.record if row["status"] in _TOLD]
         told = [row for row in told if row["channel_type"] != "pagerduty"]
@@ -156,7 +164,8 @@ class Verdict:
         return [(place, text) for place, text in self.vendors.read() if _NAMED.search(text)]
 
     def _newest(self) -> dict[Key, int]:
-        """Of each entity in each place, the newest event that is on record as told."""
+        """For each entity in each place, its newest event that is recorded as sent, as the number
+        of events that follow it."""
         newest: dict[Key, int] = {}
         for row in self.record:
             if row["status"] in _TOLD:
@@ -166,7 +175,7 @@ class Verdict:
         return newest
 
     def _stale(self) -> list[Key]:
-        """Where the last that could be read about an entity does not name its newest event."""
+        """The places and entities where the last message does not name the newest event sent."""
         last: dict[Key, int] = {}
         for place, text in self._read():
             entity, left = min(_named(text))
@@ -175,7 +184,7 @@ class Verdict:
         return [key for key in last.keys() & newest.keys() if last[key] > newest[key]]
 
     def _open_alerts(self) -> set[str]:
-        """Alerts that are not as the newest told event has them."""
+        """Alerts whose state at PagerDuty is not that of their newest event sent."""
         any_state = {"triggered", "acknowledged", "resolved"}
         states = {"trigger": {"triggered"}, "acknowledge": any_state}
         actions: dict[str, str] = {}
@@ -192,8 +201,8 @@ class Verdict:
         return wrong
 
     def _lateness(self) -> tuple[list[float], list[Early]]:
-        """Seconds of real time by which each repetition came after it was due, without what is
-        excused on record; and those that came before, though nobody had asked for them."""
+        """By how many seconds of real time each repeated attempt came late, without excused times;
+        and the attempts that came early although nobody had asked for them."""
         clock, late, early = self.watch.clock, list[float](), list[Early]()
         of = {row["id"]: _destination(row) for row in self.record}
         resends = self._resends()

@@ -1,7 +1,7 @@
-"""Whether what waits is woken by the service itself, in real time: nobody leaps, nobody signals.
+"""Whether the service itself wakes waiting deliveries, in real time and without signals from here.
 
-Each time a delivery waits for something that its record says comes in an hour. Then something
-happens that is a reason to send it at once; the figure is how many seconds that takes.
+Each time a delivery waits for an hour, by its row in the database. Then something happens that is a
+reason to send it at once; the figure is the number of seconds until it has been sent.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from tests.api.notification import notifying as n
 from tests.service import Tenant
 
 WOKEN_SECONDS = 10.0
-_SETTLED = 8.0  # the first wait, after which the workflow sleeps for an hour
+_SETTLED = 8.0  # seconds; the workflow's first wait is over then, and it sleeps for an hour
 _HOUR_OFF = (
     "update notification_deliveries set next_attempt_at = now() + interval '1 hour'"
     " where completed_at is null",
@@ -24,13 +24,13 @@ _HOUR_OFF = (
 
 
 class Waiting:
-    """A tenant with one webhook, whose receiver is told what to answer."""
+    """A tenant with one webhook, whose receiver answers as it is told here."""
 
     def __init__(self, tenant: Tenant, receiver: WebhookReceiver, path: str) -> None:
         self.tenant, self.receiver, self.path = tenant, receiver, path
 
     async def refused(self) -> str:
-        """An event that was refused, and is to be tried in an hour; its id."""
+        """Post an event that is refused, and set its next attempt to an hour from now; its id."""
         self.receiver.always = Reply(403)
         [id] = await n.notify(self.tenant)
         await n.deliveries(self.tenant, id, lambda found: any(e["attempts"] for e in found))
@@ -41,7 +41,7 @@ class Waiting:
         return id
 
     async def seconds(self, id: str, act: Callable[[], Awaitable[Any]]) -> float:
-        """From the act until the delivery is over; a minute is too long."""
+        """Seconds from the act until the delivery has ended; 60 if it takes too long."""
         began = time.monotonic()
         await act()
         try:
@@ -62,7 +62,7 @@ class Waiting:
 
 
 async def woken(tenant: Tenant, receiver: WebhookReceiver) -> dict[str, float]:
-    """Seconds that each reason takes to have something sent."""
+    """For each reason to send, the seconds until a waiting delivery has been sent."""
     made = await n.webhook(tenant, receiver)
     waiting = Waiting(tenant, receiver, f"/v1/integrations/{made}")
     took = {"change": await waiting.seconds(await waiting.refused(), waiting.change)}
@@ -76,9 +76,10 @@ async def woken(tenant: Tenant, receiver: WebhookReceiver) -> dict[str, float]:
 
 
 async def _by_success(waiting: Waiting) -> float:
-    """One waits only for the probe of its destination; another that is resent is that probe."""
+    """Seconds until a success wakes a delivery: one delivery waits for its destination's probe, and
+    another is resent, which is that probe."""
     first = await waiting.refused()
-    [second] = await n.notify(waiting.tenant)  # in doubt, its destination gets nothing
+    [second] = await n.notify(waiting.tenant)  # not sent, as its destination is in doubt
     await waiting.tenant.sql(
         "update notification_deliveries set next_attempt_at = now()"
         " where completed_at is null and notification_id = $1::uuid",

@@ -1,5 +1,6 @@
-"""The servers of one machine as child processes: PostgreSQL, Temporal, S3, the API and workers."""
+"""`firelater up`: runs PostgreSQL, Temporal, an S3 server, the API and workers as child processes
+on one machine."""
 
 
 class CannotStart(RuntimeError):
-    """Something the person who started us can put right; the message says what."""
+    """Something that the person who ran the command can mend; the message says what."""

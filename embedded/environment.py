@@ -1,20 +1,22 @@
-"""What children see of our environment: settings come on purpose, surprises do not."""
+"""The environment variables of child processes: only those that are meant for them."""
 
 import os
 from pathlib import Path
 
 
 def of_server(home: Path) -> dict[str, str]:
-    """For the servers: their home and nothing of ours, so that no PG* or MINIO_* leaks in."""
-    # Temporal's server asks its maker for newer versions unless told not to.
+    """The environment of a server: its home and none of our variables, so that no PG* or MINIO_*
+    changes its behaviour."""
+    # Otherwise Temporal's server asks its maker over the internet for newer versions.
     quiet = {"TEMPORAL_VERSION_CHECK_DISABLED": "1"}
     return {"PATH": os.defpath, "HOME": str(home), "LANG": "C", "TZ": "UTC", **quiet}
 
 
 def of_service() -> dict[str, str]:
-    """For the API and the workers: ours, except that no proxy gets between them and servers.
+    """The environment of the API and the workers: ours without proxies, which would stand between
+    them and the servers of this machine.
 
-    What they call for tenants has a proxy of its own, EGRESS_PROXY.
+    Calls to vendors use a proxy of their own, EGRESS_PROXY.
     """
     return {name: value for name, value in os.environ.items() if not _is_proxy(name)}
 

@@ -1,4 +1,4 @@
-"""Small private files of the data directory, and the claim on it."""
+"""Secrets in files of the data directory, and the lock on that directory."""
 
 import base64
 import contextlib
@@ -13,14 +13,14 @@ from storage.private_file import write_private
 
 
 def kept_secret(path: Path) -> str:
-    """The secret kept in a file: 32 hexadecimal digits, made up on first use."""
+    """The secret in the file, 32 hexadecimal digits; made and stored the first time."""
     if not path.exists():
         write_private(path, secrets.token_hex(16))
     return path.read_text()
 
 
 def kept_keyring(path: Path) -> Path:
-    """The file with the keys that seal stored credentials (`kid: base64`), made on first use."""
+    """The path of the key ring, a file with lines `id: base64`; made the first time."""
     if not path.exists():
         write_private(path, f"k1: {base64.b64encode(secrets.token_bytes(32)).decode()}\n")
     return path
@@ -28,10 +28,10 @@ def kept_keyring(path: Path) -> Path:
 
 @contextlib.contextmanager
 def claimed(data_dir: Path, patience: float = 5) -> Iterator[int]:
-    """Hold the data directory, created if need be; yields the descriptor of its lock.
+    """Lock the data directory, which is created if it is missing; yields the lock's descriptor.
 
-    Children inherit the descriptor, so that the claim ends with the last of them: after a crash
-    the next start waits (up to `patience` seconds) for servers that are still on their way out.
+    Children inherit the descriptor, so the lock is held until the last of them has ended. After a
+    crash the next start waits, up to `patience` seconds, for servers that are still stopping.
     Raises CannotStart.
     """
     try:

@@ -1,4 +1,4 @@
-"""What has to run for a given wish and environment, and what the service is told of it."""
+"""Decides which servers to start, and makes the environment of the API and the workers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What `firelater up` was asked for."""
+    """The options of `firelater up`."""
 
     data_dir: Path
     ready_file: Path
@@ -35,16 +35,18 @@ class Server(Protocol):
     """One of the servers that the service needs."""
 
     async def program(self) -> Program:
-        """What to run. Raises CannotStart."""
+        """The program to run. Raises CannotStart."""
         ...
 
     def settings(self) -> dict[str, str]:
-        """What the service has to be told, once `program` has been called."""
+        """Environment variables that lead the service to this server; valid once `program` was
+        called."""
         ...
 
 
 def own_servers(options: Options, settings: Settings, ports: Ports) -> dict[str, Server]:
-    """The servers to start, by name: those that the environment does not give us already."""
+    """The servers to start, by name: those whose address the settings do not name; an S3 server
+    only with the storage `s3`."""
     servers: dict[str, Server] = {}
     if settings.database_url is None:
         port = ports.take("postgres", postgres.USUAL_PORT)
@@ -59,7 +61,8 @@ def own_servers(options: Options, settings: Settings, ports: Ports) -> dict[str,
 def service_environment(
     options: Options, settings: Settings, ports: Ports, servers: Mapping[str, Server]
 ) -> dict[str, str]:
-    """The environment of the API and the workers: ours, completed with what we started."""
+    """The environment of the API and the workers: ours, completed with what leads to the servers
+    that we started."""
     given = of_service()
     if options.storage == "local":
         given = {name: value for name, value in given.items() if not name.startswith("S3_")}

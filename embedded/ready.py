@@ -1,4 +1,4 @@
-"""Says that all is up, to people (a table) and to programs (the ready file)."""
+"""Announces that everything runs: to people by a table, to programs by the ready file (JSON)."""
 
 import contextlib
 import json
@@ -18,9 +18,9 @@ from storage.private_file import write_private
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What runs where.
+    """What runs, and where.
 
-    `environment` is that of the API and the workers; `servers` are those we started, by name.
+    `environment` is that of the API and the workers; `servers` are those that we started, by name.
     """
 
     options: Options
@@ -31,7 +31,8 @@ class Ready:
 
     @contextlib.contextmanager
     def announced(self) -> Iterator[None]:
-        """Tell everybody; the ready file stays true while this lasts, and is gone afterwards."""
+        """Write the ready file and print the table. During the block the file is rewritten after
+        each restart of a child; at its end the file is removed."""
         children = (*self.servers.values(), self.api, *self.workers)
         for child in children:
             child.on_restart = self._write
@@ -48,12 +49,12 @@ class Ready:
         write_private(self.options.ready_file, json.dumps(self._content(), indent=2) + "\n")
 
     def _show(self) -> None:
-        # The passwords stay in the ready file.
+        # Addresses with passwords are in the ready file only.
         table = Table(show_header=False, box=None)
         for name in ("api", "console", "temporal", "temporal_ui", "s3", "admin_key_file"):
             table.add_row(name.replace("_", " "), str(self._content()[name] or "-"))
         table.add_row("api docs", f"{api_url(self.environment)}/docs")
-        table.add_row("all of it", str(self.options.ready_file))
+        table.add_row("ready file", str(self.options.ready_file))
         Console(soft_wrap=True).print(table, "Ready. Ctrl-C stops everything and keeps the data.")
 
     def _content(self) -> dict[str, object]:
@@ -78,10 +79,12 @@ class Ready:
 
 
 def forget(file: Path) -> None:
-    """Remove the ready file of an earlier run. Raises CannotStart if ours could not be written."""
+    """Remove the ready file of an earlier run. Raises CannotStart if a new one cannot be
+    written."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        # Not the file itself, not even for a moment: whoever waits for it would find it empty.
+        # The attempt writes another file: a program that waits for the ready file would find an
+        # empty one.
         probe = file.with_name(f".{file.name}.probe")
         write_private(probe, "")
         probe.unlink()

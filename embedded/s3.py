@@ -1,4 +1,5 @@
-"""An S3 server over local files: JuiceFS's gateway (MinIO's S3 API), metadata in SQLite."""
+"""An S3 server over local files: the gateway of JuiceFS (MinIO's S3 API), with its metadata in
+SQLite."""
 
 from pathlib import Path
 
@@ -35,7 +36,8 @@ class S3:
         return f"http://127.0.0.1:{self._port}"
 
     def settings(self) -> dict[str, str]:
-        """What the service has to be told, once `program` has been called."""
+        """Environment variables that lead the service to this server; valid once `program` was
+        called."""
         return {
             "S3_ENDPOINT": self.endpoint,
             "S3_REGION": REGION,
@@ -46,7 +48,7 @@ class S3:
         }
 
     async def program(self) -> Program:
-        """The gateway, its volume created if need be. Raises CannotStart."""
+        """The gateway's program; creates its volume the first time. Raises CannotStart."""
         self._home.mkdir(mode=0o700, exist_ok=True)
         self.secret_key = kept_secret(self._home / "secret")
         juicefs = program_path("juicefs")

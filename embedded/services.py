@@ -1,4 +1,4 @@
-"""The API and the workers as child programs, configured by environment variables alone."""
+"""The API and the workers as child programs, configured by environment variables only."""
 
 import sys
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ from temporalio.client import Client
 from embedded.child import Program
 
 _QUEUE = "orchestrate"
-_PATIENCE = 40  # both end what they are doing first, for up to 30 s
-# Halves a worker's peak memory on large imports at the same speed: the allocators of Python and
-# of polars give freed memory back at once.
+_PATIENCE = 40  # seconds to stop: API and workers first end what they are doing, for up to 30 s
+# Makes the allocators of Python and of polars return freed memory at once. This halves a worker's
+# peak memory on large imports, at the same speed.
 _FRUGAL = {
     "MALLOC_ARENA_MAX": "1",
     "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0,narenas:1",
@@ -23,7 +23,7 @@ _FRUGAL = {
 
 
 def api(environment: Mapping[str, str], logs: Path) -> Program:
-    """The HTTP API; usable when it says so."""
+    """The HTTP API; it is usable when `/readyz` answers 200."""
     url = api_url(environment)
 
     async def usable(_pid: int) -> None:
@@ -35,7 +35,7 @@ def api(environment: Mapping[str, str], logs: Path) -> Program:
 
 
 def worker(number: int, environment: Mapping[str, str], logs: Path) -> Program:
-    """One worker; usable when Temporal sees it poll."""
+    """One worker; it is usable when Temporal sees it poll its task queue."""
     name = f"worker-{number}"
 
     async def usable(pid: int) -> None:
@@ -48,7 +48,7 @@ def worker(number: int, environment: Mapping[str, str], logs: Path) -> Program:
 
 
 def api_url(environment: Mapping[str, str]) -> str:
-    """Where this machine reaches the API."""
+    """The URL at which this machine reaches the API."""
     host = environment["API_HOST"]
     everywhere = host in ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
     return f"http://{'127.0.0.1' if everywhere else host}:{environment['API_PORT']}"
@@ -68,5 +68,6 @@ async def _polling(environment: Mapping[str, str]) -> set[str]:
 
 
 def _module(name: str) -> tuple[str, ...]:
-    # -P: a folder named `storage` or `api` where we happen to be is not our package.
+    # -P: Python does not look for packages in the current directory, which may have a folder named
+    # `storage` or `api` that is not ours.
     return (sys.executable, "-P", "-m", name)

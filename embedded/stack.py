@@ -1,4 +1,4 @@
-"""The whole service on one machine: what starts when, until somebody stops it."""
+"""Runs the whole service on one machine: starts everything in order, until a signal stops it."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,8 @@ async def _until_stopped(work: Awaitable[None]) -> None:
     task = asyncio.current_task()
 
     def stop() -> None:
-        # A second signal finds the default handler: we die at once, and the children with us.
+        # A second signal meets the default handler: this process dies at once, and its children
+        # with it (tether.py).
         for each in _STOPPING:
             loop.remove_signal_handler(each)
         if task is not None:
@@ -63,7 +64,7 @@ def _child(program: Program, lock: int) -> Child:
 
 
 async def _prepare(database_url: str, admin_key_file: Path) -> None:
-    # Brings SQLAlchemy and Alembic, which only this command needs in this process.
+    # Imported here, as it loads SQLAlchemy and Alembic, which no other command of the CLI needs.
     from storage.tenancy.provisioning import prepare
 
     try:

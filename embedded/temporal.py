@@ -14,25 +14,27 @@ from embedded.environment import of_server
 
 USUAL_PORT, USUAL_UI_PORT = 7233, 8233
 SEARCH_ATTRIBUTES = ("TenantId", "JobKind", "Phase")
-_RETENTION = timedelta(days=30)  # the server's default, one day, is too short to ask what happened
+# How long ended workflows can be looked at. The server's default of one day is too short to find
+# out what happened.
+_RETENTION = timedelta(days=30)
 _PRAGMAS = {"journal_mode": "WAL", "synchronous": "NORMAL"}
 _DYNAMIC_CONFIG = {
     "matching.enableFairness": "true",
-    # Priority and fairness are exact on one partition only; the default is four.
+    # Priority and fairness are exact on a single partition only; the default is four.
     "matching.numTaskqueueReadPartitions": "1",
     "matching.numTaskqueueWritePartitions": "1",
-    # This server has one shard, whose queues are read 20 times a second by default: every step of
-    # a workflow then waits for the next 50 ms to begin (measured: 110 ms instead of 12 for a
-    # workflow's first activity at 20 workflows a second).
+    # This server has one shard, and reads its queues 20 times a second by default. Every step of a
+    # workflow would then wait up to 50 ms for the next read (measured at 20 workflows a second: a
+    # workflow's first activity starts after 110 ms instead of 12).
     "history.transferProcessorMaxPollRPS": "2000",
     "history.timerProcessorMaxPollRPS": "2000",
 }
 
 
 class Temporal:
-    """One server under `data_dir`, with one namespace.
+    """One Temporal server under `data_dir`, with one namespace.
 
-    `codec` is the URL that the Web UI asks to decrypt payloads.
+    `codec`: the URL of the service that decrypts payloads for the Web UI.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class Temporal:
         return f"127.0.0.1:{self._port}"
 
     def settings(self) -> dict[str, str]:
-        """What the service has to be told."""
+        """Environment variables that lead the service to this server."""
         return {
             "TEMPORAL_ADDRESS": self.address,
             "TEMPORAL_NAMESPACE": self._namespace,
@@ -62,7 +64,7 @@ class Temporal:
         }
 
     async def program(self) -> Program:
-        """The server. Raises CannotStart."""
+        """The server's program. Raises CannotStart."""
         self._home.mkdir(mode=0o700, exist_ok=True)
         return Program(
             name="temporal",

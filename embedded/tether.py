@@ -1,8 +1,9 @@
 """Runs a command that cannot outlive its parent: `tether.py SIGNAL PARENT COMMAND…`.
 
-The kernel sends SIGNAL when the parent ends, however it ends (PR_SET_PDEATHSIG, prctl(2)). A
-program of its own rather than a `preexec_fn`, which may deadlock in a parent with threads. Linux
-only; elsewhere the command runs untethered. The process id stays the same.
+The kernel sends SIGNAL to the command when the parent ends, however it ends (PR_SET_PDEATHSIG,
+prctl(2)). This is a program of its own, as a `preexec_fn` may deadlock in a parent with threads. It
+replaces itself by the command, which so keeps the process id. On systems other than Linux the
+command may outlive its parent.
 """
 
 import ctypes
@@ -27,7 +28,7 @@ def main() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(death_signal))
     if os.getppid() != int(parent):
         sys.exit("the parent ended first")
-    # Python ignores SIGPIPE, and what is ignored stays ignored after exec.
+    # Python ignores SIGPIPE, and an ignored signal stays ignored after exec.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         os.execvp(command[0], command)  # noqa: S606  # a shell is what we do not want

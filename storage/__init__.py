@@ -1,1 +1,1 @@
-"""PostgreSQL and object storage: tables, ledgers, secrets at rest; every query of the service."""
+"""All access to PostgreSQL and object storage: every table and query, and secrets at rest."""

@@ -1,4 +1,5 @@
-"""Files that survive a power cut once they count as written, and leave nothing if they do not."""
+"""Writes files durably: a file that counts as written survives a power cut; an unfinished one is
+removed."""
 
 import os
 from collections.abc import Iterator
@@ -11,18 +12,18 @@ _MOVE_ATTEMPTS = 10
 
 
 def new_draft(folder: Path) -> BinaryIO:
-    """A new empty file in the folder, which is made if need be."""
+    """Create an empty temporary file in the folder, and the folder if it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     return cast(BinaryIO, NamedTemporaryFile(dir=folder, delete=False))
 
 
 @contextmanager
 def discarded(draft: BinaryIO) -> Iterator[BinaryIO]:
-    """At the end the draft is closed and gone, unless it was moved away meanwhile."""
+    """Close the draft at the end of the block, and delete it unless it was moved away."""
     try:
         yield draft
     finally:
-        # What mattered was flushed before; on a full disk, closing would only fail once more.
+        # A draft that is kept was flushed before. On a full disk, closing would fail again.
         with suppress(OSError):
             draft.close()
         Path(draft.name).unlink(missing_ok=True)
@@ -35,14 +36,15 @@ def flush_to_disk(file: BinaryIO) -> None:
 
 
 def move_durably(source: Path, target: Path, root: Path) -> None:
-    """Rename a file that is on disk; its new name, and new folders below `root`, are too."""
+    """Rename a flushed file; returns once its new name, and new folders below `root`, are on
+    disk."""
     for attempt in range(1, _MOVE_ATTEMPTS + 1):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             source.replace(target)
             break
         except (FileNotFoundError, FileExistsError):
-            # `remove_empty_folders` may have taken a folder that was just made, or just seen.
+            # `remove_empty_folders` may have removed a folder that was just made or found.
             if attempt == _MOVE_ATTEMPTS:
                 raise
     for folder in target.parents:
@@ -52,7 +54,7 @@ def move_durably(source: Path, target: Path, root: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Return once the names in the folder are on disk: a file's own flush does not see to that."""
+    """Return once the names in the folder are on disk; fsync of a file does not ensure that."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -61,7 +63,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def remove_empty_folders(folder: Path, top: Path) -> None:
-    """Remove the folder and those above it, below `top`, as far as they are empty."""
+    """Remove the folder, and its parents below `top`, as long as they are empty."""
     with suppress(OSError):
         while folder != top:
             folder.rmdir()

@@ -7,7 +7,7 @@ from storage.files import sync_folder
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file at once and durably, readable by its owner only."""
+    """Replace a file atomically and durably; only its owner can read it."""
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -1,4 +1,5 @@
-"""Runs one scope's migrations (shared or tenant) in the schema and connection it is given."""
+"""Run by Alembic: applies the migrations of one scope (shared or tenant) on the connection and in
+the schema that storage/tenancy/provisioning.py passes."""
 
 from alembic import context
 

@@ -1,1 +1,2 @@
-"""Queries of integrations: rows, drafts under test, rotation of the keys of their secrets."""
+"""Queries of integrations: their rows and logs, drafts under test, and rotation of the keys that
+their secrets are sealed with."""

@@ -1,4 +1,4 @@
-"""Drafts: integrations that are tested before they are saved. They live as long as their test."""
+"""Drafts: integrations that are tested before they are saved; removed when the test has ended."""
 
 from datetime import datetime
 from typing import TypedDict
@@ -31,7 +31,7 @@ _FORGOTTEN = text("created_at < now() - interval '1 hour'")
 
 
 async def create(connection: AsyncConnection, draft: NewDraft) -> None:
-    """Keep it for its test; what a test that never ran has left behind is removed."""
+    """Store a draft for its test. Drafts older than an hour, whose test never ran, are removed."""
     await connection.execute(delete(drafts).where(_FORGOTTEN))
     await connection.execute(insert(drafts).values(draft))
 

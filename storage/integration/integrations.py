@@ -1,7 +1,7 @@
-"""Integrations: a tenant's connections to vendors, and what was done to them.
+"""Integrations: a tenant's connections to vendors, and the log of each.
 
-The config and the secrets are apart: `credentials` holds the secrets sealed by the vault, and
-`credential_hints` what may be shown of them.
+Secrets are kept apart from the config: `credentials` holds them, sealed by the vault, and
+`credential_hints` the parts that may be shown.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,8 @@ from storage.postgres.rows import (
 
 
 class Integration(TypedDict):
-    """A row of integrations. One with a `channel_id` is that notification channel's own."""
+    """A row of integrations. One with a `channel_id` is used by that notification channel only.
+    `places`: the vendor's own names of destinations, by the names in our config."""
 
     id: UUID
     name: str
@@ -55,7 +56,8 @@ class Integration(TypedDict):
 
 
 class LogEntry(TypedDict):
-    """What is said of an integration; who did it, where somebody did."""
+    """An entry to write to an integration's log. `actor`: who did it; absent for what was only
+    observed."""
 
     level: str
     action: str
@@ -78,14 +80,14 @@ class Log(TypedDict):
 
 
 class Listed(TypedDict):
-    """Which integrations to list; None asks for nothing."""
+    """Filters of a list of integrations; None does not filter."""
 
     type: str | None
     is_active: bool | None
 
 
 class Logged(TypedDict):
-    """Which entries of a log to list; None asks for nothing."""
+    """Filters of a list of log entries; None does not filter."""
 
     level: str | None
     action: str | None
@@ -93,18 +95,19 @@ class Logged(TypedDict):
 
 
 async def new_id(connection: AsyncConnection) -> UUID:
-    """An id for a row that cannot be written before its id is known: secrets are bound to it."""
+    """A new id, for a row that is written later: its secrets are sealed with the id before."""
     id: UUID = (await connection.execute(select(func.uuidv7()))).scalar_one()
     return id
 
 
 async def create(connection: AsyncConnection, values: Values) -> Integration:
-    """Raises IntegrityError if the tenant has an integration of that name."""
+    """Create an integration. Raises IntegrityError if the tenant has one of that name."""
     return await create_row(connection, Integration, integrations, values)
 
 
 async def change(connection: AsyncConnection, id: UUID, values: Values) -> Integration:
-    """A new version of it. Raises IntegrityError if another integration has that name."""
+    """Change columns and raise the version of an integration, which the caller has locked. Raises
+    IntegrityError if another integration has that name."""
     changed = await connection.execute(
         update(integrations)
         .where(integrations.c.id == id)
@@ -112,14 +115,15 @@ async def change(connection: AsyncConnection, id: UUID, values: Values) -> Integ
         .returning(integrations)
     )
     row = row_of(Integration, changed)
-    assert row is not None, "its caller holds it"
+    assert row is not None, "the caller has locked the row"
     return row
 
 
 async def note_connection(
     connection: AsyncConnection, id: UUID, version: int, status: str, error: str | None
 ) -> bool:
-    """What a test of that version found; False if it is another version by now, or none."""
+    """Write the result of testing this version to the integration's row. False, and nothing is
+    written, if it has another version by now or was deleted."""
     done = await connection.execute(
         update(integrations)
         .where(integrations.c.id == id, integrations.c.version == version)
@@ -134,7 +138,8 @@ async def find(connection: AsyncConnection, id: UUID, *, lock: bool = False) -> 
 
 
 async def page(connection: AsyncConnection, wanted: Listed, span: Span) -> Listing[Integration]:
-    """Those that are listed: a notification channel's own is seen through its channel."""
+    """One page of integrations. One that only a notification channel uses is left out: the API
+    shows it with its channel."""
     query = select(integrations).where(integrations.c.channel_id.is_(None))
     found = _only(query, integrations, wanted)
     return await listing(connection, Integration, found, integrations.c.id, span)
@@ -145,12 +150,12 @@ async def remove(connection: AsyncConnection, id: UUID) -> bool:
 
 
 async def log(connection: AsyncConnection, id: UUID, entry: LogEntry) -> None:
-    """Write an entry of the integration's log."""
+    """Write an entry to the integration's log."""
     await connection.execute(insert(logs).values(integration_id=id, **entry))
 
 
 async def logged(connection: AsyncConnection, id: UUID, wanted: Logged, span: Span) -> Listing[Log]:
-    """The integration's log, newest first."""
+    """One page of the integration's log, newest first."""
     equal = {"level": wanted["level"], "action": wanted["action"]}
     query = _only(select(logs).where(logs.c.integration_id == id), logs, equal)
     if wanted["since"] is not None:
@@ -159,7 +164,7 @@ async def logged(connection: AsyncConnection, id: UUID, wanted: Logged, span: Sp
 
 
 def _only(query: Select[Any], table: Table, wanted: Mapping[str, object]) -> Select[Any]:
-    """What has these values; None asks for nothing."""
+    """The query, filtered by column values; None does not filter."""
     for name, value in wanted.items():
         if value is not None:
             query = query.where(table.c[name] == value)

@@ -1,8 +1,8 @@
-"""Changing the keys that secrets are sealed with, while the service runs.
+"""Rotates the keys that secrets are sealed with, while the service runs.
 
-Rotation only wraps the secrets' own keys anew. A row is replaced if it still is what was read, so
-a change that somebody makes meanwhile is never lost; whatever was not done when it was killed is
-found by the next run.
+Every secret has a key of its own, and only these keys are encrypted again (vault.py). A row is
+replaced only if it is still as it was read, so no concurrent change is lost. A run that was killed
+is completed by the next one.
 """
 
 from collections import Counter
@@ -31,12 +31,13 @@ Say = Callable[[str], None]
 
 
 class Refused(Exception):
-    """What was asked for would lose something; the text says what to do first."""
+    """The request is refused, as secrets would be lost or a setting is missing; the message says
+    what to do first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row with secrets, as it was read."""
+    """A row with sealed secrets, as it was read; `subject` is its id."""
 
     tenant_id: TenantId
     table: Table
@@ -50,7 +51,8 @@ class Row:
 
 @dataclass(slots=True)
 class Progress:
-    """Counts rows. `overtaken`: changed or removed by somebody else meanwhile."""
+    """Counts of rows. `overtaken`: changed or removed by others after they were read. `shut`: a
+    sentence for each row whose secrets could not be opened."""
 
     rewrapped: int = 0
     overtaken: int = 0
@@ -59,7 +61,8 @@ class Progress:
 
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[tuple[Database, KeyFile]]:
-    """The database and the key ring that the settings name. Raises BadKeyFile, Refused."""
+    """Open the database and the key ring that the settings name. Raises BadKeyFile, or Refused
+    without DATABASE_URL."""
     if settings.database_url is None:
         raise Refused("DATABASE_URL is not set")
     file = key_check.key_file(settings.secrets_keyring_file)
@@ -71,7 +74,7 @@ async def connected(settings: Settings) -> AsyncIterator[tuple[Database, KeyFile
 
 
 async def add_key(database: Database, file: KeyFile) -> str:
-    """Put a new active key into the ring; its id. Raises BadKeyFile."""
+    """Add a new key to the ring and make it active; returns its id. Raises BadKeyFile."""
     await key_check.check(database, file.current())
     kid = f"k{datetime.now(UTC):%Y%m%d%H%M%S}"
     file.change(lambda text: with_first(text, kid, new_key()))
@@ -79,7 +82,8 @@ async def add_key(database: Database, file: KeyFile) -> str:
 
 
 async def rotate(database: Database, file: KeyFile, say: Say) -> bool:
-    """Bring every secret under the active key; whether nothing remains. Raises BadKeyFile."""
+    """Seal every secret with the active key; returns whether none is left under another key and
+    all could be opened. Raises BadKeyFile."""
     await key_check.check(database, file.current())
     vault = Vault(file.current())
     active = vault.keyring.active
@@ -109,7 +113,7 @@ async def _pass(database: Database, vault: Vault, say: Say) -> Progress:
 
 
 def _rewrapped(vault: Vault, batch: list[Row], progress: Progress) -> Iterable[tuple[Row, str]]:
-    """The rows that are not under the active key, with what they become."""
+    """The rows of the batch that are not sealed with the active key, each with its new text."""
     for row in batch:
         try:
             if {*key_ids(row.sealed)} - {vault.keyring.active}:
@@ -119,7 +123,7 @@ def _rewrapped(vault: Vault, batch: list[Row], progress: Progress) -> Iterable[t
 
 
 async def _replace(database: Database, changes: list[tuple[Row, str]]) -> int:
-    """How many of them still were what was read. All of one tenant."""
+    """Replace rows of one tenant; returns how many were still as they had been read."""
     replaced = 0
     async with database.tenant(changes[0][0].tenant_id) as connection:
         for row, sealed in changes:
@@ -132,7 +136,8 @@ async def _replace(database: Database, changes: list[tuple[Row, str]]) -> int:
 
 
 async def verify(database: Database, file: KeyFile, say: Say) -> bool:
-    """Open every secret; whether all did. Raises BadKeyFile if the ring is not this database's."""
+    """Open every secret; returns whether all could be opened. Raises BadKeyFile if the key ring
+    does not belong to this database."""
     await key_check.check(database, file.current())
     vault = Vault(file.current())
     opened: Counter[str] = Counter(dict.fromkeys(vault.keyring.keys, 0))
@@ -155,7 +160,8 @@ async def verify(database: Database, file: KeyFile, say: Say) -> bool:
 
 
 async def retire(database: Database, file: KeyFile, kid: str) -> None:
-    """Remove a key that nothing needs from the ring. Raises Refused, or BadKeyFile."""
+    """Remove a key from the ring. Raises Refused if it is active, unknown or still needed, and
+    BadKeyFile."""
     ring = file.current()
     if kid == ring.active:
         raise Refused(f"{kid} is the active key: `firelater secrets rotate --new-key` first")
@@ -165,24 +171,24 @@ async def retire(database: Database, file: KeyFile, kid: str) -> None:
         raise Refused(f"{used} secrets need {kid}: `firelater secrets rotate` first")
     if kid in ring.keys:
         file.change(lambda text: without(text, kid))
-    # Last: if this does not happen, doing it all again does it.
+    # This comes last: if the process dies before it, `retire` can simply be repeated.
     await key_check.forget(database, kid)
 
 
 async def usage(database: Database) -> Counter[str]:
-    """How many secrets need which key."""
+    """How many secrets need each key, by its id."""
     used: Counter[str] = Counter()
     async for batch in _batches(database):
         for row in batch:
             try:
                 used.update(key_ids(row.sealed))
             except CannotOpen:
-                continue  # needs none; `verify` tells of it
+                continue  # a row that cannot be read needs no key; `verify` reports it
     return used
 
 
 async def _batches(database: Database) -> AsyncIterator[list[Row]]:
-    """All rows with secrets; each batch is of one table of one tenant."""
+    """All rows with secrets, in batches; a batch has rows of one table of one tenant."""
     for tenant in await tenants.every(database):
         for table in _TABLES:
             after: UUID | None = None

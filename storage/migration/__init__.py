@@ -1,1 +1,2 @@
-"""Queries of migration jobs: the ledger, the batches, matching, undo, the report."""
+"""Queries of migration jobs: the jobs themselves, the ledger of their batches, writing and matching
+records, undo, and the report."""

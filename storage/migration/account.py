@@ -1,5 +1,5 @@
-"""What the ledgers of jobs say: a job's account, in one look with what its file holds, and the
-progress of many."""
+"""Sums of the ledger (import_chunks): a job's account, read in one statement with the number of
+records of its file, and the progress of several jobs."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -13,7 +13,7 @@ from storage.migration.tables import import_before_images, import_chunks, migrat
 
 
 async def account_of(connection: AsyncConnection, job_id: UUID) -> Account:
-    """As it stands; whoever decides by it holds the job's lock (`migration.lock`)."""
+    """The job's account now. A caller that decides by it holds the job's lock (`jobs.lock`)."""
     chunk, job = import_chunks.c, migration_jobs.c
     stays = chunk.undone_at.is_(None)
     sums = [func.coalesce(func.sum(chunk[name]).filter(stays), 0).label(name) for name in OUTCOMES]
@@ -35,7 +35,7 @@ async def account_of(connection: AsyncConnection, job_id: UUID) -> Account:
 
 
 async def written_by(connection: AsyncConnection, job_id: UUID) -> int:
-    """How many rows the job had inserted or replaced in all that was taken back of it."""
+    """How many rows the job's undone batches had inserted or replaced."""
     chunk, image = import_chunks.c, import_before_images.c
     inserted = select(func.coalesce(func.sum(chunk.inserted), 0)).where(
         chunk.job_id == job_id, chunk.undone_at.is_not(None)
@@ -46,14 +46,15 @@ async def written_by(connection: AsyncConnection, job_id: UUID) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What the ledger says: the counts, and over which span of seconds they were written."""
+    """The counts of a job's batches, and the seconds from its start to the last of them."""
 
     counts: Counts
     seconds: float
 
 
 async def progress_of(connection: AsyncConnection, job_ids: list[UUID]) -> dict[UUID, Progress]:
-    """The progress of each job: the sum of its committed chunks that were not undone."""
+    """The progress of each job: the sum of its committed batches that were not undone. Jobs without
+    any are left out."""
     chunk = import_chunks.c
     outcomes = [func.sum(chunk[name]) for name in OUTCOMES]
     span = func.max(chunk.committed_at) - func.min(migration_jobs.c.started_at)

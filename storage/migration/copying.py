@@ -1,7 +1,7 @@
-"""Mapped rows as COPY text.
+"""Writes mapped rows to tables by COPY, as CSV.
 
-CSV rather than binary: polars writes it from whole columns, and PostgreSQL tells an unquoted
-empty field (null) from a quoted one (the empty string).
+CSV rather than COPY's binary format: polars writes it from whole columns, and PostgreSQL
+distinguishes an unquoted empty field (null) from a quoted one (the empty string).
 """
 
 import asyncio
@@ -24,14 +24,14 @@ def to_csv(rows: pl.DataFrame) -> bytes:
     """The rows as CSV for `COPY … (FORMAT csv)`: no header, UTC time stamps, null unquoted."""
     text = io.BytesIO()
     times = (column for column in rows if column.dtype == pl.Datetime)
-    # Formatting is half the work here, and a fraction, which few exports have, a quarter of that.
+    # Formatting is half of the time here, and a fraction a quarter of that; few exports have any.
     fraction = "%.6f" if any(time.dt.microsecond().max() for time in times) else ""
     rows.write_csv(text, include_header=False, datetime_format=f"%Y-%m-%d %H:%M:%S{fraction}+00")
     return text.getvalue()
 
 
 def in_schema(rows: pl.DataFrame, constants: dict[str, str]) -> pl.DataFrame:
-    """The mapped rows with the columns that are the same for the whole import."""
+    """The mapped rows, with the `constants` that are the same for the whole import as columns."""
     return rows.with_columns(
         pl.col("custom").fill_null("{}"),
         **{name: pl.lit(value) for name, value in constants.items()},
@@ -44,10 +44,11 @@ async def copy_rows(
     columns: Sequence[str],
     csv: bytes,
 ) -> None:
-    """COPY the text into a table (schema and name). Raises ConnectionError if the server goes.
+    """COPY the text into a table (schema and name). Raises ConnectionError if the connection is
+    lost.
 
-    asyncpg alone would wait for ever then: its copy_in awaits room in the buffer of the lost
-    connection (`writing_allowed`), which nothing makes.
+    asyncpg alone would then wait for ever: its copy_in waits for room in the buffer of the lost
+    connection (`writing_allowed`), and nothing empties that buffer.
     """
     lost = asyncio.get_running_loop().create_future()
     schema, name = table

@@ -15,7 +15,7 @@ _ROWS = 1000  # per statement; PostgreSQL takes 65,535 parameters
 async def replace_errors(
     connection: AsyncConnection, job_id: UUID, revision: int, rejected: Sequence[Rejected]
 ) -> None:
-    """The findings of a validation take the place of those of the validation before."""
+    """Replace the findings of the job's previous validation by those of a new one."""
     await connection.execute(delete(import_errors).where(import_errors.c.job_id == job_id))
     await _insert(connection, job_id, revision, rejected)
 
@@ -23,7 +23,8 @@ async def replace_errors(
 async def add_duplicates(
     connection: AsyncConnection, job_id: UUID, revision: int, rejected: Sequence[Rejected]
 ) -> None:
-    """What came up since the validation is added, as far as the list has room."""
+    """Add records that turned out to be duplicates after the validation, as long as the job's list
+    has fewer than LISTED_ERRORS records."""
     of_job = import_errors.c.job_id == job_id
     listed = {*await connection.scalars(select(import_errors.c.source_row).where(of_job))}
     new = [each for each in rejected if each.row not in listed]

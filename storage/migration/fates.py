@@ -1,4 +1,5 @@
-"""What becomes of the records of a batch, as if they came one after another. Nothing is written.
+"""Decides what happens to each record of a batch, as if they came one after another. Writes
+nothing.
 
 Imports polars: not for workflows or the API.
 """
@@ -9,13 +10,13 @@ from domain.migration.job import Skip
 from storage.migration.run import Run
 
 INSERTED, UPDATED, REFUSED = "inserted", "updated", "refused"
-OPEN = "open"  # an update, if the record differs from the tenant's when its turn has come
+OPEN = "open"  # updated if it differs from the tenant's record when its turn comes, else skipped
 
 
 def fates(run: Run, rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """The rows' `_row` and `source_id`, their `turn` (1 for the first row of an id) and `fate`: one
-    of the above, or why it is skipped. `known` is as of
-    `storage.migration.known_records.known_records`."""
+    """For each row its `_row`, `source_id`, `turn` (1 for the first row of an id, 2 for the next)
+    and `fate`: a constant of this module or a `Skip`. `known` comes from `known_records`
+    (storage/migration/known_records.py)."""
     repeated = rows.select(
         *("_row", "source_id", "content_hash"),
         turn=pl.col("source_id").cum_count().over("source_id"),
@@ -28,7 +29,7 @@ def fates(run: Run, rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
 
 
 def _fate_of_met(run: Run) -> pl.Expr:
-    """Of a row whose id the tenant, or an earlier row, has."""
+    """The fate of a row whose id the tenant, or an earlier row of the batch, has already."""
     if run.duplicates == "refuse":
         return pl.lit(REFUSED)
     if run.duplicates == "skip":
@@ -40,7 +41,7 @@ def _fate_of_met(run: Run) -> pl.Expr:
         )
     how, edited = run.replacing, pl.col("edited").fill_null(False)
     like_record = (pl.col("content_hash") == pl.col("known_hash")) & ~edited
-    # What says the same as the row before it changes nothing, and takes no turn.
+    # A row with the same content as the row of its id before it changes nothing.
     like_before = pl.col("content_hash") == pl.col("before")
     of_first = like_record & (not how.empty_overwrites)
     is_like = pl.when(pl.col("turn") > 1).then(like_before).otherwise(of_first)

@@ -1,6 +1,6 @@
-"""Migration jobs as rows: created by the API, moved on by activities, read by both.
+"""The rows of migration jobs: created by the API, moved on by activities, read by both.
 
-`advance` is the only way a job's status changes, and only activities call it.
+Only `advance` changes the status of a job, and only activities call it.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from storage.postgres.rows import create_row, find_row, rows_of
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """What is known of a job once its file is stored."""
+    """The columns of a new job, known once its file is stored; `object_size` in bytes."""
 
     source_system: str
     source_instance: str
@@ -86,7 +86,8 @@ _UNFINISHED = or_(
 )
 
 _BEFORE_IMPORT = (Phase.UPLOADING, Phase.PARSING, Phase.AWAITING_EXECUTE, Phase.VALIDATING)
-# One that is taken back stays completed in its row until that is done.
+# A completed job that is being rolled back keeps the status `completed` in its row until the end;
+# lists show it as `processing`.
 _shown_status = case(
     (migration_jobs.c.phase == Phase.UNDOING, Status.PROCESSING), else_=migration_jobs.c.status
 )
@@ -95,7 +96,11 @@ _shown_status = case(
 async def create(
     connection: AsyncConnection, tenant_id: str, new: NewJob, mapping: ImportMapping | None
 ) -> Job:
-    """Record a stored upload as a pending job, with revision 1 of its mapping if one was given."""
+    """Create a pending job for a stored upload, with revision 1 of its mapping if one was given.
+
+    The source instance gets the spelling that the tenant has used before, if it differs only in
+    spelling.
+    """
     values = {name: getattr(new, name) for name in new.__slots__} | {"tenant_id": tenant_id}
     known = await _instances(connection, new.source_system)
     values["source_instance"] = spelled_as_before(new.source_instance, known)
@@ -106,8 +111,8 @@ async def create(
 
 
 async def _instances(connection: AsyncConnection, source_system: str) -> list[str]:
-    """The names of the source system's installations of which the tenant has uploaded files,
-    whatever became of those."""
+    """The names of the source system's installations that the tenant has uploaded files of, the
+    oldest first."""
     jobs = migration_jobs.c
     query = select(jobs.source_instance).where(jobs.source_system == source_system)
     named = query.group_by(jobs.source_instance).order_by(func.min(jobs.created_at))
@@ -119,14 +124,15 @@ async def find(connection: AsyncConnection, job_id: UUID) -> Job | None:
 
 
 async def lock(connection: AsyncConnection, job_id: UUID) -> Job | None:
-    """The job; nobody else changes it, or imports for it, until this transaction ends."""
+    """The job, locked: nobody else changes it or imports for it until this transaction ends."""
     return await find_row(connection, Job, migration_jobs, job_id, lock=True)
 
 
 async def page(
     connection: AsyncConnection, limit: int, before: UUID | None, status: Status | None = None
 ) -> list[Job]:
-    """The tenant's jobs, newest first (ids are in time order); those shown in that status."""
+    """One page of the tenant's jobs, newest first (ids are in time order), older than `before`;
+    with `status`, those that are shown in that status."""
     query = select(migration_jobs).order_by(migration_jobs.c.id.desc()).limit(limit)
     if status is not None:
         query = query.where(_shown_status == status)
@@ -136,7 +142,7 @@ async def page(
 
 
 async def unfinished(connection: AsyncConnection) -> list[Job]:
-    """The tenant's jobs that have not ended, or are being rolled back, for sweepers."""
+    """The tenant's jobs that have not ended or are being rolled back, for the reaper."""
     query = select(migration_jobs).where(_UNFINISHED)
     return rows_of(Job, await connection.execute(query))
 
@@ -148,7 +154,8 @@ async def statuses_of_files(connection: AsyncConnection) -> dict[str, Status]:
 
 
 async def hold_room(connection: AsyncConnection, tenant_id: str) -> None:
-    """Until the transaction ends, be the only one that records an upload of the tenant's."""
+    """Lock the tenant's storage quota: until the transaction ends, nobody else records an upload of
+    the tenant."""
     name = func.hashtextextended(f"{tenant_id}/uploads", 0)
     await connection.execute(select(func.pg_advisory_xact_lock(name)))
 
@@ -160,7 +167,7 @@ async def stored_bytes(connection: AsyncConnection) -> int:
 
 
 def summary(job: Job) -> str:
-    """The job in a few words, for the Temporal UI; nothing of the file's content."""
+    """The job in a few words, for the Temporal UI; it quotes nothing from the file."""
     slug = job["object_key"].partition("/")[0]
     file = f"{job['format'].upper()}, {job['object_size']:,} bytes"
     return f"{slug} · {job['source_system']} {job['entity_type']} · {file}"
@@ -169,9 +176,13 @@ def summary(job: Job) -> str:
 async def advance(
     connection: AsyncConnection, job_id: UUID, status: Status, phase: Phase, **changes: Any
 ) -> None:
-    """Move a job on. Its start and end are stamped on the way; whatever a straggler says, an import
-    that has begun is not before its beginning again, a job that is being taken back goes on to its
-    end, and only a completed one leaves a final status, by rollback."""
+    """Move a job to a status and phase, with further `changes` of columns; sets its start and end
+    times.
+
+    Changes that come too late, from an activity that hung, are ignored: an import that has begun
+    never returns to an earlier phase, a job that is being undone only goes on to its end, and a
+    final status stays, except that a completed job may become `rolled_back`.
+    """
     at: dict[str, object] = {}
     if status in (Status.COMPLETED, Status.FAILED, Status.CANCELLED):
         at["completed_at"] = func.coalesce(migration_jobs.c.completed_at, func.now())
@@ -190,7 +201,8 @@ async def advance(
 
 
 async def next_epoch(connection: AsyncConnection, job_id: UUID, **changes: Any) -> int:
-    """Begin another run of the job: from now on nothing is written for any earlier one."""
+    """Begin another run of the job, and return its epoch. Nothing is written for earlier runs from
+    now on."""
     epoch: int = await connection.scalar(
         update(migration_jobs)
         .where(migration_jobs.c.id == job_id)
@@ -201,14 +213,14 @@ async def next_epoch(connection: AsyncConnection, job_id: UUID, **changes: Any) 
 
 
 async def note(connection: AsyncConnection, job_id: UUID, **changes: Any) -> None:
-    """Keep what an activity found out about a job, without moving it on."""
+    """Change columns of a job without changing its status."""
     await connection.execute(
         update(migration_jobs).where(migration_jobs.c.id == job_id).values(**changes)
     )
 
 
 async def warn(connection: AsyncConnection, job_id: UUID, warning: str) -> None:
-    """Add a sentence to the job's warnings, once."""
+    """Add a sentence to the job's warnings, unless it is there already."""
     await connection.execute(
         text(
             "update public.migration_jobs set warnings = warnings || to_jsonb(cast(:w as text))"
@@ -221,7 +233,7 @@ async def warn(connection: AsyncConnection, job_id: UUID, warning: str) -> None:
 async def add_mapping(
     connection: AsyncConnection, tenant_id: str, job_id: UUID, mapping: ImportMapping
 ) -> int:
-    """Keep a further revision of the job's mapping; its number."""
+    """Store a further revision of the job's mapping; returns its number."""
     newest = (
         select(func.coalesce(func.max(migration_job_mappings.c.revision), 0) + 1)
         .where(migration_job_mappings.c.job_id == job_id)
@@ -243,7 +255,8 @@ async def add_mapping(
 async def settle_mapping(
     connection: AsyncConnection, job_id: UUID, revision: int, mapping: ImportMapping
 ) -> None:
-    """Complete a revision by what the file itself settled (the order of its dates)."""
+    """Complete a revision of the mapping by what the file has settled, such as the order of day and
+    month in its dates."""
     await connection.execute(
         update(migration_job_mappings)
         .where(
@@ -257,7 +270,7 @@ async def settle_mapping(
 async def mapping_of(
     connection: AsyncConnection, job_id: UUID, revision: int
 ) -> ImportMapping | None:
-    """One revision of a job's mapping."""
+    """One revision of a job's mapping; None if there is no such revision."""
     found = await connection.scalar(
         select(migration_job_mappings.c.mapping).where(
             migration_job_mappings.c.job_id == job_id,

@@ -1,4 +1,5 @@
-"""Which of these records a tenant has already. Imports polars: not for workflows or the API."""
+"""Finds which records of a file a tenant has already. Imports polars: not for workflows or the
+API."""
 
 from typing import Any, TypeAlias
 
@@ -10,7 +11,7 @@ from storage.migration.run import Run
 
 Driver: TypeAlias = "asyncpg.Connection[Any]"
 
-# A record that was never imported has no hash; it counts as different from anything (0).
+# A record without a content hash gets the hash 0, so that it counts as different from any row.
 _KNOWN = """
 select source_id, external_id as number, coalesce(content_hash, 0) as known_hash,
     row_version <> coalesce(imported_version, 1) as edited,
@@ -33,8 +34,8 @@ NOTHING_KNOWN = pl.DataFrame(schema=_SCHEMA)
 
 
 async def has_records(driver: Driver, run: Run) -> bool:
-    """Whether the tenant has any record of the run's source that is not of this very job, or had
-    one before the job took it over."""
+    """Whether the tenant has, or had before this job, any record of the run's source: one that
+    another job wrote, or one that this job has replaced."""
     query = (
         f"select from {run.target} where source_system = $1 and source_instance = $2"
         " and migration_job_id is distinct from $3"
@@ -46,7 +47,8 @@ async def has_records(driver: Driver, run: Run) -> bool:
 
 
 async def known_elsewhere(driver: Driver, run: Run, ids: pl.Series) -> Elsewhere | None:
-    """The other source, of which the tenant has most of these ids; None if it has none of them."""
+    """The other source whose records have most of these ids, with their number; None if no other
+    source has any of them."""
     row = await driver.fetchrow(
         _ELSEWHERE.format(target=run.target), ids.to_list(), run.source_system, run.source_instance
     )
@@ -61,10 +63,9 @@ _LOCKED = f"{_KNOWN} order by source_id for no key update"
 async def known_records(
     driver: Driver, run: Run, ids: pl.Series, *, hold: bool = False
 ) -> pl.DataFrame:
-    """The ids among these that the tenant has: `source_id`, `number`, `known_hash` (of the content
-    that was imported last), whether somebody has `edited` the record since, and whether it is
-    `mine`: what an earlier batch of the same job has written. `hold`: nobody edits them until the
-    transaction ends."""
+    """The tenant's records with these ids: `source_id`, `number`, `known_hash` (of the content that
+    was imported last), `edited` (somebody changed the record since), and `mine` (an earlier batch
+    of the same job wrote it). With `hold` nobody edits them until the transaction ends."""
     if ids.is_empty():
         return NOTHING_KNOWN
     source = run.source_system, run.source_instance

@@ -1,6 +1,8 @@
-"""The import ledger: a batch's rows and its ledger row commit together, exactly once.
+"""The import ledger: the rows of a batch and its ledger row are committed together, exactly once.
 
-One transaction: fence, claim, tell new from known, COPY the new, update the known, count.
+The transaction checks that the job is still in this run (the fence), claims the ledger row, COPYs
+new records, updates known ones, and writes the counts to the ledger row. The ledger is the table
+`import_chunks`, named when batches were called chunks.
 """
 
 from enum import Enum, auto
@@ -28,25 +30,25 @@ from storage.postgres.database import Database, raw
 
 
 class Superseded(Exception):
-    """The job is no longer in the run this import belongs to; nothing may be written for it."""
+    """The job has left the run that this import belongs to: nothing may be written for that run."""
 
 
 class Written(Enum):
-    """How a batch went."""
+    """The result of writing a batch."""
 
-    PAUSED = auto()  # not at all: the job is paused
-    GAP = auto()  # not at all: the batch before it is not in
-    NEW = auto()  # it is in, and the tenant knew none of its ids
-    KNOWN = auto()  # it is in, and the tenant knew some of its ids
+    PAUSED = auto()  # not written: the job is paused
+    GAP = auto()  # not written: the batch before it is not committed
+    NEW = auto()  # committed; the tenant had none of its ids
+    KNOWN = auto()  # committed; the tenant had some of its ids
 
 
 async def write_batch(database: Database, run: Run, batch: Batch, expected: Written) -> Written:
-    """Import one chunk, unless it is in already.
+    """Import one batch, unless it is committed already.
 
-    `expected` is NEW or KNOWN, and costs time only if it is wrong. The commit is not flushed (see
-    `proven_account`). Chunks come in in order, since the order decides which of two records with
-    one id wins: where a crash took back the one before, this one waits (GAP). Raises Superseded
-    if the job was stopped or restarted meanwhile.
+    `expected` is NEW or KNOWN; a wrong guess only costs time. The commit is not flushed (see
+    `proven_account`). Batches are committed in order, since the order decides which of two records
+    with one id wins: if a crash undid the batch before, this one is not written (GAP). Raises
+    Superseded if the job was stopped or restarted meanwhile.
     """
     await _note_attempt(database, run, batch.number)
     async with database.tenant(run.tenant_id, flush=False) as connection:
@@ -60,18 +62,19 @@ async def write_batch(database: Database, run: Run, batch: Batch, expected: Writ
 
 
 async def proven_account(database: Database, run: Run) -> Account:
-    """The job's account, all of which is on disk when this returns.
+    """The job's account; everything that it counts is on disk when this returns.
 
-    The ledger is read in the transaction whose commit flushes the log. A transaction lives within
-    one life of the server, so what it read was in the log before its commit. A flush alone proves
-    nothing: the server may have restarted before it, without the chunks that were not flushed.
-    Raises Superseded if the job was stopped or restarted meanwhile.
+    The ledger is read in the transaction whose commit flushes the server's log (WAL). No restart of
+    the server can lie between that read and that commit, so all batches that were read are in the
+    flushed log. A flush by another transaction would prove nothing: the server may have restarted
+    in between, and lost batches that were not flushed. Raises Superseded if the job was stopped or
+    restarted meanwhile.
     """
     async with database.tenant(run.tenant_id) as connection:
         locked = await connection.execute(
             migration_jobs.update()
             .where(migration_jobs.c.id == run.job_id, migration_jobs.c.epoch == run.epoch)
-            .values(epoch=migration_jobs.c.epoch)  # a commit that writes nothing flushes nothing
+            .values(epoch=migration_jobs.c.epoch)  # without a write, the commit would not flush
             .returning(migration_jobs.c.id)
         )
         if locked.one_or_none() is None:
@@ -91,7 +94,8 @@ async def _note_attempt(database: Database, run: Run, number: int) -> None:
 
 
 async def _fence(connection: AsyncConnection, run: Run) -> Status:
-    # NO KEY UPDATE, not SHARE: shared locks of batch after batch starved a pause for 10 s.
+    # FOR NO KEY UPDATE, not FOR SHARE: with the shared locks of one batch after another, a pause
+    # waited for 10 s.
     row = (
         await connection.execute(
             select(migration_jobs.c.status, migration_jobs.c.epoch)
@@ -110,9 +114,8 @@ def _superseded(run: Run) -> Superseded:
 
 
 async def one_writer(connection: AsyncConnection, tenant_id: TenantId, table: str) -> None:
-    """Until the transaction ends, be the only one that imports into the table, or takes back.
-
-    Without it two jobs with the same ids met deadlocks.
+    """Lock the tenant's table: until the transaction ends, no other batch is imported into it or
+    undone in it. Without this, two jobs with the same ids deadlocked.
     """
     await connection.execute(
         text("select pg_advisory_xact_lock(hashtextextended(:name, 0))"),
@@ -121,7 +124,7 @@ async def one_writer(connection: AsyncConnection, tenant_id: TenantId, table: st
 
 
 async def _claim(connection: AsyncConnection, run: Run, number: int) -> bool:
-    """False if it is in already, or if the batch before it is not."""
+    """Mark the batch as committed; False if it is already, or if the batch before it is not."""
     before = import_chunks.alias("before")
     is_next = exists().where(
         before.c.job_id == run.job_id,
@@ -164,7 +167,7 @@ async def _write_rows(
 
 
 async def _matched(driver: Driver, run: Run, batch: Batch) -> Batch:
-    """The batch with the ids that the tenant has for tickets that are known by their number."""
+    """The batch, in which rows that match a record by its number have got that record's id."""
     if run.match == "never":
         return batch
     ids = await matched_ids(driver, run, batch.rows)
@@ -175,14 +178,15 @@ async def _matched(driver: Driver, run: Run, batch: Batch) -> Batch:
 
 
 def _as_given(left_out: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
-    """Records under the ids of the file, which its owner can find there."""
+    """The left out records with the ids of the file (before matching), so that the user finds them
+    there."""
     ids = given.select("_row", "source_id")
     return left_out.select("_row", "fate").join(ids, on="_row", how="left", maintain_order="left")
 
 
 async def _note_refused(connection: AsyncConnection, run: Run, refused: pl.DataFrame) -> None:
-    """List the records whose ids came to the tenant since the file was validated. Raises BadInput
-    if the user wants all of them or none."""
+    """List records whose ids the tenant has got since the file was validated. Raises BadInput if
+    the user wants all records imported or none."""
     if refused.is_empty():
         return
     found = [duplicate(row, id) for row, id in refused.select("_row", "source_id").iter_rows()]
@@ -192,7 +196,7 @@ async def _note_refused(connection: AsyncConnection, run: Run, refused: pl.DataF
 
 
 async def _note_skipped(driver: Driver, run: Run, skipped: pl.DataFrame) -> None:
-    """Put on record which records were left as they were, and why."""
+    """Record which of the file's records were skipped, and why."""
     if skipped.is_empty():
         return
     noted = skipped.select(

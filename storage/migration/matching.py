@@ -1,7 +1,7 @@
 """Finds tickets that the tenant has under another id: one export has ids, another only numbers.
 
-`domain.migration.matching` decides, from what the tenant has; a batch at a time, as earlier batches
-are in.
+This module reads what the tenant has, and domain/migration/matching.py decides. Each batch is
+matched after the batches before it were written, so that it finds their records.
 """
 
 from uuid import UUID
@@ -32,20 +32,21 @@ _FORGET_TAKEN = "delete from {schema}.import_aliases where job_id = $1"
 
 
 async def met_records(driver: Driver, run: Run, rows: pl.DataFrame) -> pl.DataFrame:
-    """What the tenant has of the ids and numbers of mapped rows, as `known_records` tells it."""
+    """The tenant's records that have an id or a number of the mapped rows, as `known_records`
+    returns them."""
     named = ids_and_numbers(rows)
     holders = await _holders(driver, run, named)
     return await known_records(driver, run, pl.concat([named["id"], holders["id"]]).unique())
 
 
 def held(run: Run, known: pl.DataFrame) -> pl.DataFrame:
-    """Known records as `domain.migration.matching` takes them."""
+    """Known records in the form that domain/migration/matching.py takes."""
     kept = pl.col("edited") & (not run.replacing.overwrite_edits)
     return known.select("number", id="source_id", kept=kept).select(NOTHING_HELD.columns)
 
 
 async def matched_ids(driver: Driver, run: Run, rows: pl.DataFrame) -> pl.Series:
-    """The id of the record that each mapped row of the next batch is of."""
+    """For each mapped row of the next batch, the id of the record that it belongs to."""
     named = ids_and_numbers(rows)
     if run.repeats:
         named = await _as_taken(driver, run, named)
@@ -65,13 +66,13 @@ async def matched_ids(driver: Driver, run: Run, rows: pl.DataFrame) -> pl.Series
 
 
 def ids_and_numbers(rows: pl.DataFrame) -> pl.DataFrame:
-    """Of mapped rows what `domain.migration.matching` goes by."""
+    """The ids and numbers of mapped rows; without a mapped number, numbers are null."""
     number = "external_id" if "external_id" in rows.columns else pl.lit(None, pl.String)
     return rows.select(id="source_id", number=number)
 
 
 async def _holders(driver: Driver, run: Run, named: pl.DataFrame) -> pl.DataFrame:
-    """The records that the tenant has of these numbers."""
+    """Id and number of the tenant's records that have a number of these rows."""
     numbers = named["number"].drop_nulls().to_list()
     query = _HOLDERS.format(target=run.target)
     found = await driver.fetch(query, numbers, run.source_system, run.source_instance)
@@ -79,7 +80,7 @@ async def _holders(driver: Driver, run: Run, named: pl.DataFrame) -> pl.DataFram
 
 
 async def _as_taken(driver: Driver, run: Run, named: pl.DataFrame) -> pl.DataFrame:
-    """The rows, with the ids of the records that earlier batches took theirs for."""
+    """The rows; where an earlier batch matched a row's id to a record, with that record's id."""
     query = _TAKEN.format(schema=run.tenant_id.schema)
     found = await driver.fetch(query, run.job_id, named["id"].to_list())
     if not found:
@@ -89,7 +90,8 @@ async def _as_taken(driver: Driver, run: Run, named: pl.DataFrame) -> pl.DataFra
 
 
 async def _note_taken(driver: Driver, run: Run, named: pl.DataFrame) -> None:
-    """Later rows of an id are of the same record, also if they have no number, or another."""
+    """Remember to which records ids were matched, so that later rows with these ids belong to the
+    same records, even without a number or with another one."""
     taken = named.filter(pl.col("id") != pl.col("taken_for")).unique("id", maintain_order=True)
     if not taken.is_empty():
         query = _NOTE_TAKEN.format(schema=run.tenant_id.schema)
@@ -98,5 +100,5 @@ async def _note_taken(driver: Driver, run: Run, named: pl.DataFrame) -> None:
 
 
 async def forget_taken(driver: Driver, tenant_id: TenantId, job_id: UUID) -> None:
-    """The job has ended: no more rows will come."""
+    """Delete what `matched_ids` has remembered for the job, which has ended."""
     await driver.execute(_FORGET_TAKEN.format(schema=tenant_id.schema), job_id)

@@ -1,4 +1,4 @@
-"""Reading back what was imported."""
+"""Reads imported records, and the lists of rejected and skipped ones."""
 
 from datetime import datetime
 from typing import TypedDict
@@ -12,7 +12,7 @@ from storage.postgres.rows import Span, Values, find_page, find_row
 
 
 class Record(TypedDict):
-    """What the rows of all entities have in common; the entity's own columns come beside."""
+    """The columns that the tables of all entities have; a row also has the entity's own columns."""
 
     id: UUID
     source_system: str | None
@@ -58,7 +58,8 @@ async def page(
     limit: int,
     after: UUID | None,
 ) -> list[Record]:
-    """Records in id order, which is the order of import; `filters` are column values."""
+    """One page of records in id order, which is the order of import. `filters`: the values that
+    columns must have."""
     table = records[entity_type]
     wanted = [table.c[column] == value for column, value in filters.items()]
     return await find_page(connection, Record, table, Span(limit, after), *wanted)
@@ -71,7 +72,8 @@ async def find(connection: AsyncConnection, entity_type: str, record_id: UUID) -
 async def errors(
     connection: AsyncConnection, job_id: UUID, limit: int, after: UUID | None
 ) -> list[Fault]:
-    """The records of a job that were rejected or kept, in the order they were found."""
+    """One page of a job's records that were rejected, or kept by an undo, in the order in which
+    they were found."""
     of_job = import_errors.c.job_id == job_id
     return await find_page(connection, Fault, import_errors, Span(limit, after), of_job)
 
@@ -79,6 +81,6 @@ async def errors(
 async def skips(
     connection: AsyncConnection, job_id: UUID, limit: int, after: UUID | None
 ) -> list[Skip]:
-    """The records of a job that were left as they were, in the order of the file."""
+    """One page of a job's skipped records, in the order of the file."""
     of_job = import_skips.c.job_id == job_id
     return await find_page(connection, Skip, import_skips, Span(limit, after), of_job)

@@ -1,8 +1,8 @@
-"""Replaces records that a tenant has by those of a file, as far as the file says anything of them.
+"""Updates records that a tenant has with the values of a file.
 
-A column that the file does not have changes nothing, `custom` is merged by key, and what
-`storage.migration.run.Replacing` says decides the rest. A record is compared with the row as it is,
-not with what was imported last.
+A column that the file does not have changes nothing, `custom` is merged by key, and `Replacing`
+(storage/migration/run.py) decides the rest. A record is compared with the tenant's row as it is
+now, not with what was imported last.
 """
 
 from typing import Any
@@ -37,8 +37,8 @@ _ALWAYS = {name: f"i.{name}" for name in ("migration_job_id", "content_hash", "s
 
 
 async def judge(driver: Driver, run: Run, rows: pl.DataFrame, known: pl.DataFrame) -> pl.Series:
-    """Whether a row changes the known record: the first of its id, and null for all others. Writes
-    nothing."""
+    """For the first row of each known id, whether it would change the record; null for all other
+    rows. Changes no record."""
     first = rows.unique("source_id", keep="first", maintain_order=True)
     open = fates(run, first, known).filter(pl.col("fate") == OPEN).select("_row")
     changed = await _changed(driver, run, first.join(open, on="_row", how="semi"))
@@ -49,8 +49,8 @@ async def judge(driver: Driver, run: Run, rows: pl.DataFrame, known: pl.DataFram
 
 
 async def replace_known(driver: Driver, run: Run, rows: pl.DataFrame, chunk: int) -> list[str]:
-    """Replace what the tenant has by these rows, one for each id, where that changes anything, and
-    keep what it was; the ids of what was changed."""
+    """Update the tenant's records with these rows (one row for each id), where that changes
+    anything, and keep before-images. Returns the ids of the changed records."""
     changed = await _changed(driver, run, rows)
     if not changed:
         return []
@@ -71,10 +71,10 @@ def _replacement(run: Run) -> str:
 
 
 async def _changed(driver: Driver, run: Run, rows: pl.DataFrame) -> list[str]:
-    """The ids of the rows that would change what the tenant has; they are in `incoming` then."""
+    """The ids of the rows that would change the tenant's records. Leaves the rows in `incoming`."""
     if rows.is_empty():
         return []
-    await _bring(driver, run, rows)
+    await _fill_incoming(driver, run, rows)
     values = _values(run.replacing, "$1")
     old, new = ", ".join(f't."{name}"' for name in values), ", ".join(values.values())
     query = _CHANGED.format(target=run.target, old=old, new=new)
@@ -82,9 +82,10 @@ async def _changed(driver: Driver, run: Run, rows: pl.DataFrame) -> list[str]:
     return [row["source_id"] for row in found]
 
 
-async def _bring(driver: Driver, run: Run, rows: pl.DataFrame) -> None:
-    """Have the rows, and no others, as the table `incoming`. It is made once in a transaction, all
-    of whose rows have the same columns: a table for each turn would take locks that add up."""
+async def _fill_incoming(driver: Driver, run: Run, rows: pl.DataFrame) -> None:
+    """Put the rows, and no others, into the temporary table `incoming`. The table is made once in a
+    transaction, in which all rows have the same columns: a new table for each turn would add
+    further locks each time."""
     columns = copy_columns(rows)
     named = ", ".join(f'"{name}"' for name in columns)
     await driver.execute(
@@ -96,8 +97,8 @@ async def _bring(driver: Driver, run: Run, rows: pl.DataFrame) -> None:
 
 
 def _values(how: Replacing, columns: str) -> dict[str, str]:
-    """The SQL of each column's value after the replacement of row `t` by `i`; `columns` is the
-    parameter that has the names of those in `custom`."""
+    """For each column, the SQL of its value after row `t` was updated with row `i`. `columns` is
+    the SQL parameter with the names of the file's columns that go into `custom`."""
     kept = f"t.custom - {columns}::text[]" if how.empty_overwrites else "t.custom"
     fields = {
         name: f'i."{name}"' if how.empty_overwrites else f'coalesce(i."{name}", t."{name}")'

@@ -1,4 +1,4 @@
-"""One execution of a migration job, as what it writes goes by."""
+"""One execution of a migration job: what all of its batches need to know."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -10,11 +10,11 @@ from domain.tenant import TenantId
 
 @dataclass(frozen=True, slots=True)
 class Replacing:
-    """What a file may say about a record that the tenant has: `fields` are the mapped ones, and
-    `columns` those of the file's columns that go into `custom`.
+    """How a file updates records that the tenant has.
 
-    An empty value leaves what is there unless `empty_overwrites`, and a record that somebody has
-    edited since its import stays unless `overwrite_edits`.
+    `fields` are the mapped fields, and `columns` the file's columns that go into `custom`. An empty
+    value changes nothing, unless `empty_overwrites`. A record that somebody has edited since its
+    import is not changed, unless `overwrite_edits`.
     """
 
     fields: tuple[str, ...] = ()
@@ -25,10 +25,12 @@ class Replacing:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What stays the same over all chunks of one execution of a job; `revision` is that of its
-    mapping, `match` says which records are found by their number, `repeats` whether the file may
-    have an id more than once. Unless `all_or_nothing`, records that cannot be imported are left
-    out."""
+    """What is the same for all batches of one execution of a job.
+
+    `epoch` is the number of the execution, and `revision` that of its mapping. `match` says which
+    records are found by their number; `repeats`, whether the file may have an id more than once.
+    Unless `all_or_nothing`, records that cannot be imported are left out.
+    """
 
     tenant_id: TenantId
     job_id: UUID
@@ -54,9 +56,10 @@ class Run:
 
     @property
     def target(self) -> str:
-        """The tenant's table, as SQL names it."""
+        """The tenant's table with its schema, as SQL."""
         return f"{self.tenant_id.schema}.{self.table}"
 
     @property
     def matching(self) -> Matching:
+        """The rules for domain/migration/matching.py."""
         return Matching(self.match, self.duplicates, self.replacing.empty_overwrites)

@@ -1,5 +1,5 @@
-"""How a job's work was started, kept from one start to the next; the rules are
-domain.migration.starts."""
+"""Stores how a job's work was started, from one start to the next; the rules are in
+domain/migration/starts.py."""
 
 from collections.abc import Callable
 from dataclasses import asdict, fields
@@ -19,7 +19,8 @@ _COLUMNS = [work_starts.c[field.name] for field in fields(Starts)]
 async def change_starts(
     database: Database, tenant_id: TenantId, job_id: UUID, change: Callable[[Starts], Starts]
 ) -> Starts:
-    """What is remembered of the job's starts, changed and on disk when this returns."""
+    """Apply `change` to what is stored of the job's starts; returns the result, which is on disk
+    then."""
     async with database.tenant(tenant_id) as connection:
         row = (
             await connection.execute(

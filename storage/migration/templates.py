@@ -1,4 +1,4 @@
-"""Mapping templates: named mappings that a tenant uses again."""
+"""Mapping templates: named mappings that a tenant can reuse."""
 
 from datetime import datetime
 from typing import TypedDict
@@ -36,14 +36,14 @@ class Template(TypedDict):
 
 
 async def create(connection: AsyncConnection, tenant_id: str, values: Values) -> Template:
-    """Raises IntegrityError if the tenant has a template of that name."""
+    """Create a template. Raises IntegrityError if the tenant has one of that name."""
     return await create_row(connection, Template, templates, {**values, "tenant_id": tenant_id})
 
 
 async def replace(
     connection: AsyncConnection, template_id: UUID, values: Values
 ) -> Template | None:
-    """Raises IntegrityError if another template has that name."""
+    """Change a template; None if there is none. Raises IntegrityError if another has that name."""
     replaced = await connection.execute(
         update(templates)
         .where(templates.c.id == template_id)

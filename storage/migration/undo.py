@@ -1,9 +1,9 @@
-"""Takes back what a job wrote, batch by batch, newest first: insertions are deleted, updates are
-restored from their before-images. Rows that somebody edited since, or that something else in the
-database refers to, stay and are listed.
+"""Undoes what a job wrote, batch by batch, newest first: inserted rows are deleted, updated rows
+are restored from their before-images. Rows that somebody edited since, or that other rows in the
+database refer to, are kept and listed.
 
-What was undone is added to the job's report in the batch's own transaction, so that an undo which
-is interrupted and started again still says everything.
+Each batch is undone in one transaction, which also adds its numbers to the job's report. So the
+report is complete even if the undo is interrupted and started again.
 """
 
 from uuid import UUID
@@ -23,7 +23,7 @@ KEPT, REFERENCED = "kept_edited", "kept_referenced"
 
 
 async def undoable(connection: AsyncConnection, job_id: UUID) -> list[int]:
-    """The batches of the job that are in, in the order in which they must be taken back."""
+    """The committed batches of the job that are not undone, in the order in which they must be."""
     found = await connection.scalars(
         select(import_chunks.c.chunk)
         .where(
@@ -39,7 +39,7 @@ async def undoable(connection: AsyncConnection, job_id: UUID) -> list[int]:
 async def undo_batch(
     database: Database, tenant_id: TenantId, entity: Entity, job_id: UUID, batch: int
 ) -> None:
-    """Take one batch back, once, and add what was undone to the job's report."""
+    """Undo one batch, unless it is undone already, and add the numbers to the job's report."""
     async with database.tenant(tenant_id) as connection:
         await one_writer(connection, tenant_id, entity.table)
         claimed = await connection.execute(
@@ -68,21 +68,22 @@ async def undo_batch(
 
 
 async def _unreferenced(connection: AsyncConnection, table: str) -> str:
-    """The condition that no foreign key leads to a row, whatever becomes of what refers to it if
-    the row is deleted: a comment would go with it, or forget what it was about."""
+    """An SQL condition: no other row refers to row `t` by a foreign key. This includes keys that
+    would cascade or be set to null, as a deletion would then change other data."""
     found = await connection.execute(text(_FOREIGN_KEYS), {"table": table})
     conditions = (
         f" and not exists (select from {child} c where {' and '.join(pairs)})"
         for child, pairs in found
     )
-    return "".join(conditions).replace(":", "\\:")  # which begins a parameter elsewhere
+    return "".join(conditions).replace(":", "\\:")  # SQLAlchemy takes `:name` for a parameter
 
 
 async def _delete(
     connection: AsyncConnection, names: dict[str, str], values: dict[str, object]
 ) -> int:
-    """Delete the batch's insertions, at once where nothing refers to them."""
-    await connection.execute(text("set constraints all immediate"))  # not first at the commit
+    """Delete the rows that the batch inserted; all in one statement if no constraint forbids it."""
+    # So that deferred constraints fail here, and not at the commit.
+    await connection.execute(text("set constraints all immediate"))
     deleted = await _unless_referenced(connection, _DELETE.format(**names), values)
     if deleted is not None:
         return deleted
@@ -95,7 +96,8 @@ async def _delete(
 async def _delete_free(
     connection: AsyncConnection, sql: str, values: dict[str, object], ids: list[UUID]
 ) -> int:
-    """Delete those that nothing refers to: of many that do not all go, each half is tried."""
+    """Delete the rows that no constraint protects: if a deletion of all fails, each half is tried
+    alone. Returns the number of deleted rows."""
     deleted = await _unless_referenced(connection, sql, {**values, "ids": ids})
     if deleted is not None or len(ids) == 1:
         return deleted or 0
@@ -107,8 +109,8 @@ async def _delete_free(
 async def _unless_referenced(
     connection: AsyncConnection, sql: str, values: dict[str, object]
 ) -> int | None:
-    """How many the statement deleted; None, and none of them, if a constraint forbids it. Whichever
-    one that is: of a deletion only what refers to the row can be in the way."""
+    """How many rows the statement deleted; None if a constraint forbids it, and then no row is
+    deleted. Only references to a row can forbid its deletion, so any constraint means that."""
     try:
         async with connection.begin_nested():
             return await _count(connection, sql, values)
@@ -128,7 +130,8 @@ update public.migration_jobs set report = report || jsonb_build_object('undone',
 where id = :job
 """
 
-# Those that lead to the table from tables that may be read; else the key's own rule decides.
+# Foreign keys that refer to the table, from tables that we may read. For other tables only the
+# key's own rule (restrict, cascade …) protects their rows.
 _FOREIGN_KEYS = """
 select cast(cast(k.conrelid as regclass) as text),
     array_agg('c.' || quote_ident(child.attname) || ' = t.' || quote_ident(parent.attname))
@@ -139,15 +142,15 @@ where k.contype = 'f' and k.confrelid = to_regclass(:table)
     and has_table_privilege(k.conrelid, 'select')
 group by k.oid, k.conrelid
 """
-# Ids are uuidv7, so the range of a batch's ids finds its rows without an index on the job.
+# Ids are uuidv7 and so in time order: a batch's rows are found by the range of their ids, without
+# an index on the job.
 _MINE = "t.id between :first and :last and t.migration_job_id = :job and t.row_version = 1{free}"
 _DELETE = f"delete from {{table}} t where {_MINE}"
 _INSERTED = f"select t.id from {{table}} t where {_MINE}"
 
-# What is still there after deleting and restoring: rows whose version, or last import, is not
-# the one this job had left, and insertions as this job had left them, which something refers to.
-# Each half begins with few rows; as one condition it would look at every before-image for every
-# record of the table.
+# Lists what is left after deleting and restoring: rows that were edited or imported again since
+# this job, and unchanged insertions that something refers to. Each half of the union starts from
+# few rows; a single condition would read every before-image for every record of the table.
 _REFERENCED = "t.migration_job_id is not distinct from :job and t.row_version = 1"
 _KEEP = f"""
 insert into {{schema}}.import_errors (job_id, revision, source_row, source_id, code, detail)

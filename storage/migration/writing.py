@@ -1,7 +1,8 @@
-"""Writes the records of a batch as if they came one after another.
+"""Writes the records of a batch, with the same result as if they were written one after another.
 
-The first record of each id is inserted, or meets the record that the tenant has. Where an update is
-wanted, the next ones of an id follow in turns, so that the borders of batches make no difference.
+The first record of each id is inserted, if the tenant has none of that id. If the user wants
+updates, all others update the record that is there, in turns: first rows, second rows … So the
+result does not depend on where the file is cut into batches.
 """
 
 import asyncio
@@ -24,12 +25,12 @@ NOTHING_LEFT_OUT = pl.DataFrame(schema=_LEFT_OUT)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Mapped records ready to be written: a batch of an import, which is less than a chunk of the
-    parsed file (sources.readers.chunk) where the user wants batches that small.
+    """Mapped records that are ready to be written in one transaction. A batch is a chunk of the
+    parsed file (sources/readers/chunk.py), or a part of one if the user wants smaller batches.
 
-    `rows` are the columns of `domain.mapping.columns` plus nothing else, and `told` the same
-    without what only a default value fills. `first` is the first row of each id, and `csv` its COPY
-    text, if that was made beforehand.
+    `rows` have the columns of domain/mapping/columns.py; `told` are the same rows, with null where
+    `rows` have a default value. `first` has the first row of each id, and `csv` the COPY text of
+    `first`, if it was made beforehand. `failed` counts records that could not be read or mapped.
     """
 
     number: int
@@ -43,7 +44,8 @@ class Batch:
     def of(
         cls, number: int, rows: pl.DataFrame, told: pl.DataFrame, failed: int, *, is_new: bool
     ) -> Self:
-        """`is_new`: all of it will be copied, probably."""
+        """A batch; with `is_new` (the tenant probably has none of its ids) its COPY text is made
+        now."""
         first = rows
         if rows["source_id"].n_unique() < rows.height:
             first = rows.unique("source_id", keep="first", maintain_order=True)
@@ -52,8 +54,8 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What became of a batch: `left_out` has `_row`, `source_id` and `fate` (a Skip or REFUSED) of
-    the records that changed nothing; `met` says that the tenant had some of the ids."""
+    """The result of writing a batch. `left_out` has `_row`, `source_id` and `fate` (a Skip or
+    REFUSED) of the records that changed nothing. `met`: the tenant had some of the ids."""
 
     counts: Counts
     left_out: pl.DataFrame
@@ -61,8 +63,8 @@ class BatchResult:
 
 
 async def write_records(driver: Driver, run: Run, batch: Batch, *, is_new: bool) -> BatchResult:
-    """Write all records. `is_new`: the tenant probably has none of their ids, which is then tried
-    first: asking costs a sixth of copying."""
+    """Write all records. With `is_new` (the tenant probably has none of their ids) a plain COPY is
+    tried first: a query for known ids costs a sixth of the COPY."""
     if is_new and await _copied_as_new(driver, run, batch):
         known = NOTHING_KNOWN
     else:
@@ -92,8 +94,8 @@ def _result(found: pl.DataFrame, failed: int, *, met: bool) -> BatchResult:
 
 
 async def _insert_new(driver: Driver, run: Run, batch: Batch) -> pl.DataFrame:
-    """Insert the first row of each id that the tenant does not have; which ids it has."""
-    # Held, so that an update overwrites no edit that it has not seen.
+    """Insert the first row of each id that the tenant does not have; returns the known records."""
+    # Locked for updates, so that an update overwrites no edit that it has not seen.
     hold = run.duplicates == "update"
     known = await known_records(driver, run, batch.first["source_id"], hold=hold)
     if known.is_empty():
@@ -105,7 +107,8 @@ async def _insert_new(driver: Driver, run: Run, batch: Batch) -> pl.DataFrame:
 
 
 async def _take_turns(driver: Driver, run: Run, batch: Batch, open: pl.DataFrame) -> list[int]:
-    """Update record after record, at once those whose ids differ; which rows changed theirs."""
+    """Update the records, turn by turn: all first rows of an id together, then all second rows …
+    Returns the numbers (`_row`) of the rows that changed a record."""
     changed: list[int] = []
     for _, turn in open.sort("turn", "_row").group_by("turn", maintain_order=True):
         told = batch.told.join(turn.select("_row"), on="_row", how="semi", maintain_order="left")
@@ -115,7 +118,7 @@ async def _take_turns(driver: Driver, run: Run, batch: Batch, open: pl.DataFrame
 
 
 async def _copied_as_new(driver: Driver, run: Run, batch: Batch) -> bool:
-    """Whether all ids are new, and so are in: the unique index is the judge."""
+    """Copy all first rows; False, and nothing is copied, if the unique index finds a known id."""
     try:
         async with driver.transaction():
             await _copy(driver, run, batch.first, batch.csv)

@@ -1,4 +1,4 @@
-"""What became of attempts: the record of each, and with it its delivery's next state."""
+"""Records how attempts ended, and moves their deliveries to the state that follows from it."""
 
 import time
 from collections.abc import Sequence
@@ -17,11 +17,12 @@ from storage.postgres.statement import Statements, as_json
 
 
 class Outcome(NamedTuple):
-    """How attempt `no` ended, and when (time.monotonic()). Texts hold no secrets.
+    """How attempt `no` of a delivery ended, at `ended` (time.monotonic()). Texts hold no secrets.
 
-    `wait`: seconds from then until the next one, if the delivery goes on. Seconds from then for
-    which the destination is to get nothing at all: `pause` for the sake of its rate, `rest` as it
-    asked, which may be 0. `doubts_destination`: it refused us, or asks for more than is waited for.
+    `wait`, `pause` and `rest` are seconds after `ended`. `wait`: until the next attempt; None if
+    the delivery is finished. `pause`: nothing is sent to the destination, to keep its rate.
+    `rest`: nothing is sent to it because the vendor asked for that (0 if it named no time).
+    `doubts_destination`: it refused our credentials or config, or asked for more than an hour.
     """
 
     delivery_id: UUID
@@ -43,8 +44,8 @@ class Outcome(NamedTuple):
     doubts_destination: bool = False
     jitter: float = 1.0  # a factor
     destination: str = ""
-    place: str = ""  # what the vendor calls the destination
-    endpoint_gone: bool = False  # the vendor wants no more at all
+    place: str = ""  # the vendor's own name of the destination
+    endpoint_gone: bool = False  # the vendor asked us to send nothing more, ever
 
     @property
     def arrived(self) -> bool:
@@ -52,14 +53,14 @@ class Outcome(NamedTuple):
 
     @property
     def discourages(self) -> bool:
-        """Whether what is to be sent beside it would hardly fare better."""
+        """Whether other sends to the same integration would probably fail in the same way."""
         return self.endpoint_gone or self.kind in (
             FailureClass.THROTTLED,
             FailureClass.MISCONFIGURED,
         )
 
     def left(self, seconds: float) -> float:
-        """Of so many seconds from its end, those that are still to come."""
+        """How many of the `seconds` after the attempt's end have not passed yet."""
         return max(self.ended + seconds - time.monotonic(), 0.0)
 
 
@@ -82,9 +83,9 @@ _FIELDS = {
     "wait": "float8",
     "rest": "float8",
 }
-# The attempt first: if it is closed already, its delivery is somebody else's by now. A delivery
-# that was cancelled meanwhile stays so, with the attempt on record; one that is sent again since is
-# the later attempt's.
+# The attempt is closed first: if it is closed already, another worker has taken the delivery over.
+# A delivery that was cancelled meanwhile stays cancelled, and only its attempt is recorded. If a
+# later attempt of the delivery has begun, that attempt decides the delivery's state.
 _COMPLETE = f"""
 with done as (
     select * from jsonb_to_recordset($1)
@@ -112,9 +113,9 @@ with done as (
 )
 select array_agg(id) as ids from completed
 """
-# Whoever sent it was taken for lost, and lives to tell that it arrived: if nobody has begun to send
-# it again, it is being sent still, and so can be completed.
-_FIND = """
+# A worker that was thought dead reports that its delivery arrived. If no later attempt has begun,
+# the delivery and its attempt are opened again, so that _COMPLETE can close them as delivered.
+_REOPEN = """
 with found as (
     update tenant.notification_deliveries d set status = 'sending'
     from unnest($1::uuid[], $2::int[]) as told (id, no)
@@ -125,20 +126,21 @@ with found as (
 update tenant.delivery_attempts a set completed_at = null
 from found where a.delivery_id = found.id and a.no = found.no
 """
-# A change of the integration that is under way has woken what waits already: an answer to the
-# version before it must not put that back to sleep. What arrived puts nothing to sleep, and waits
-# for nobody.
+# A change of the integration makes all waiting deliveries due. An answer to the version before the
+# change must not delay them again, so a failure locks the integration's row and compares versions.
+# A success delays nothing, and takes no lock.
 _VERSION = "select version from tenant.integrations where id = $1"
 _HELD_VERSION = f"{_VERSION} for share"
-# A change of the integration wakes what waits; what was on its way meanwhile was not waiting yet.
-_AGAIN = """
+# A delivery that was being sent while its integration changed was not waiting then: it becomes due
+# here, as the change has made the waiting ones due.
+_RETRY_NOW = """
 update tenant.notification_deliveries d set next_attempt_at = now()
 from tenant.integrations i
 where i.id = $1 and i.version <> $2 and d.id = any($3) and d.status = 'retrying'
 """
-# A change of a channel has what it had refused routed anew, likewise
-# (storage/notification/channels.py).
-_ANEW = """
+# A change of a channel has its refused deliveries routed again (storage/notification/channels.py).
+# A delivery that was being sent during the change, and was refused, is marked for routing here.
+_MARK_FOR_ROUTING = """
 update tenant.notification_deliveries d set next_attempt_at = null
 from tenant.notification_channels c
 where d.id = any($1) and d.status = 'retrying' and d.last_class = 'misconfigured'
@@ -151,9 +153,9 @@ returning d.request_id
 async def complete(
     sql: Statements, integration: SendingIntegration, outcomes: Sequence[Outcome]
 ) -> None:
-    """Record how attempts through that version of an integration ended, and what their
-    destinations are therefore due: to be left alone, to be doubted, or to be trusted again. What an
-    earlier version of the integration was answered says nothing of where the present one leads."""
+    """Record how attempts that used this version of an integration ended, and update the state of
+    their destinations: at rest, in doubt, or trusted again. If the integration has changed since,
+    the destinations stay as they are: the new version may send elsewhere."""
     id, version = integration["id"], integration["version"]
     is_news = any(each.kind is not None for each in outcomes)
     is_due = is_news or integration["in_doubt"]
@@ -162,31 +164,33 @@ async def complete(
     if is_present:
         await _conclude(sql, integration, outcomes)
     if failed := [each.delivery_id for each in outcomes if each.wait is not None]:
-        await sql.run(_AGAIN, id, version, failed)
+        await sql.run(_RETRY_NOW, id, version, failed)
     if refused := [e.delivery_id for e in outcomes if e.kind is FailureClass.MISCONFIGURED]:
-        await note_wakes(sql, set(await sql.column(_ANEW, refused)))
+        await note_wakes(sql, set(await sql.column(_MARK_FOR_ROUTING, refused)))
     if lost := [e.delivery_id for e in outcomes if e.status is DeliveryStatus.FAILED]:
         await order.restore(sql, lost)
 
 
 async def _close(sql: Statements, outcomes: Sequence[Outcome]) -> None:
-    """Those that failed may be taken for lost as well as not: it is what arrived that counts."""
+    """Close the attempts. If others have closed an attempt as lost meanwhile, a success is still
+    recorded; a failure is not, since the delivery is due again anyway."""
     closed = await _completed(sql, outcomes)
     late = [each for each in outcomes if each.arrived and each.delivery_id not in closed]
     if late:
-        await sql.run(_FIND, [each.delivery_id for each in late], [each.no for each in late])
+        await sql.run(_REOPEN, [each.delivery_id for each in late], [each.no for each in late])
         await _completed(sql, late)
 
 
 async def _completed(sql: Statements, outcomes: Sequence[Outcome]) -> set[UUID]:
-    """Whose state it is now that they ended so. In and out as one value each: asyncpg takes twice
-    as long for arrays and rows as for JSON."""
+    """Close the attempts; the ids of the deliveries whose state was set. Input and result are one
+    value each: asyncpg takes twice as long for arrays and rows as for JSON."""
     ids = await sql.value(_COMPLETE, as_json([_values(outcome) for outcome in outcomes]))
     return set(ids or ())
 
 
 async def _is_present(sql: Statements, integration: SendingIntegration, *, hold: bool) -> bool:
-    """Whether the integration still is that version; if held, until the transaction ends."""
+    """Whether the integration still has the same version. With `hold` nobody changes it before the
+    transaction ends."""
     version = await sql.value(_HELD_VERSION if hold else _VERSION, integration["id"])
     return bool(version == integration["version"])
 
@@ -194,10 +198,10 @@ async def _is_present(sql: Statements, integration: SendingIntegration, *, hold:
 async def _conclude(
     sql: Statements, integration: SendingIntegration, outcomes: Sequence[Outcome]
 ) -> None:
-    """What the outcomes say of the destinations that they were sent to."""
+    """Update the state of the destinations by what the outcomes tell of them."""
     id, places = integration["id"], {each.destination for each in outcomes}
     trusted = {each.destination for each in outcomes if each.arrived}
-    # What arrived beside them says that these are refused for what they are.
+    # If something arrived at the same destination, it works: the refused events are to blame.
     doubted = {
         each.destination: each
         for each in outcomes
@@ -221,7 +225,8 @@ async def _conclude(
 
 
 def _longest(outcomes: Sequence[Outcome], what: Literal["pause", "rest"]) -> dict[str, float]:
-    """By destination, the most that is left of it; in one order for everybody."""
+    """By destination, the longest `pause` or `rest` that is left, in seconds. Sorted by name, as
+    all transactions lock destinations in this order."""
     found: dict[str, float] = {}
     for each in outcomes:
         if left := each.left(getattr(each, what)):
@@ -230,7 +235,7 @@ def _longest(outcomes: Sequence[Outcome], what: Literal["pause", "rest"]) -> dic
 
 
 def _values(outcome: Outcome) -> dict[str, object]:
-    """An outcome as _COMPLETE takes it: by the names of _FIELDS."""
+    """An outcome as _COMPLETE reads it: values by the names in _FIELDS."""
     counts = outcome.failures
     values = {name: getattr(outcome, name) for name in _FIELDS if name not in _COUNTS}
     values |= dict(zip(_COUNTS, (counts.certain, counts.throttled, counts.doubtful), strict=True))
@@ -260,8 +265,8 @@ values ($1, $2, $3, $4, $5)
 async def note_state(
     sql: Statements, integration: SendingIntegration, status: str, error: str | None, gone: bool
 ) -> None:
-    """Say how that version of an integration fares, in its row and, where that changed, in its
-    log. Of a later one it says nothing: a URL that is gone may be why there is another."""
+    """Write the connection status of this version of an integration to its row and, if the status
+    changed, to its log. A later version is left alone: it may have been made to mend the error."""
     id, version = integration["id"], integration["version"]
     before: str | None = await sql.value(_STATE, id, status, error, gone, version)
     if before not in (None, status):

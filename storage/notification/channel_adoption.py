@@ -1,4 +1,5 @@
-"""Finds channels whose config holds more than options, and takes copies of that back."""
+"""Finds channels whose config holds more than options (secrets, from earlier versions), and
+removes the copies of these values elsewhere in the database."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,7 +17,7 @@ from storage.tenancy.tables import idempotency_keys as keys
 async def with_more(
     connection: AsyncConnection, options: Mapping[str, Sequence[str]]
 ) -> list[UUID]:
-    """The channels with a member that is none of their type's `options`."""
+    """The channels whose config has a field that is not among the `options` of their type."""
     found: list[UUID] = []
     for type, names in options.items():
         member = func.jsonb_object_keys(channels.c.config).table_valued("name").alias("member")
@@ -29,8 +30,8 @@ async def with_more(
 async def forget(
     connection: AsyncConnection, tenant_id: str, id: UUID, names: Sequence[str]
 ) -> None:
-    """Remove members of a channel's config from where they were copied to: its deliveries, and
-    the answer that is kept for the Idempotency-Key it was made with."""
+    """Remove fields of a channel's config from their copies: the options of its deliveries, and the
+    response that is stored under the Idempotency-Key of the request that created the channel."""
     of_channel = deliveries.c.options.has_any(_texts(names)), deliveries.c.channel_id == id
     rest = _without(deliveries.c.options, names)
     await connection.execute(update(deliveries).where(*of_channel).values(options=rest))

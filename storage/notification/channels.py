@@ -1,4 +1,5 @@
-"""Notification channels: places that a tenant is told things in, each through an integration."""
+"""Notification channels: the places where a tenant gets notifications, each through an
+integration."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -20,7 +21,7 @@ from storage.postgres.rows import Listing, Span, Values, create_row, find_row, l
 
 
 class NotificationChannel(TypedDict):
-    """A row of notification_channels; nothing is sent through one without an integration."""
+    """A row of notification_channels. A channel without an integration sends nothing."""
 
     id: UUID
     name: str
@@ -33,7 +34,11 @@ class NotificationChannel(TypedDict):
 
 
 class SeenChannel(NotificationChannel):
-    """A channel with how its integration fares, and what the config is of one of its own."""
+    """A channel with the state of its integration.
+
+    `own_config` and `own_hints` (what may be shown of the secrets) belong to an integration that
+    only this channel uses; they are None for a shared integration.
+    """
 
     connection_status: str | None
     last_error: str | None
@@ -58,23 +63,23 @@ def _seen() -> Select[Any]:
 
 
 async def create(connection: AsyncConnection, values: Values) -> NotificationChannel:
-    """Raises IntegrityError if the tenant has a channel of that name."""
+    """Create a channel. Raises IntegrityError if the tenant has a channel of that name."""
     return await create_row(connection, NotificationChannel, channels, values)
 
 
 async def replace(connection: AsyncConnection, row: NotificationChannel) -> None:
-    """Raises IntegrityError if another channel has that name."""
+    """Write all columns of the row. Raises IntegrityError if another channel has that name."""
     await connection.execute(update(channels).where(channels.c.id == row["id"]).values(**row))
 
 
 async def connect(connection: AsyncConnection, id: UUID, integration_id: UUID) -> None:
-    """Have the channel lead through that integration."""
+    """Have the channel send through the integration."""
     lead = update(channels).where(channels.c.id == id).values(integration_id=integration_id)
     await connection.execute(lead)
 
 
 async def find(connection: AsyncConnection, id: UUID) -> NotificationChannel | None:
-    """The row of the channel alone; nobody else changes it before this transaction ends."""
+    """The channel's row, locked: nobody else changes it before this transaction ends."""
     return await find_row(connection, NotificationChannel, channels, id, lock=True)
 
 
@@ -84,31 +89,33 @@ async def see(connection: AsyncConnection, id: UUID) -> SeenChannel | None:
 
 
 async def page(connection: AsyncConnection, type: str | None, span: Span) -> Listing[SeenChannel]:
-    """As `see`, those of the type, or of any."""
+    """One page of channels with their integrations' state; `type` None lists all types."""
     query = _seen() if type is None else _seen().where(channels.c.type == type)
     return await listing(connection, SeenChannel, query, channels.c.id, span)
 
 
 async def remove(connection: AsyncConnection, id: UUID) -> UUID | None:
-    """Its integration, if it had one; one of its own goes with it."""
+    """Delete the channel; the id of its integration, None if it had none. An integration that only
+    this channel used is deleted with it (a foreign key cascades)."""
     gone = delete(channels).where(channels.c.id == id).returning(channels.c.integration_id)
     integration_id: UUID | None = await connection.scalar(gone)
     return integration_id
 
 
 async def known(connection: AsyncConnection, ids: Iterable[UUID]) -> set[UUID]:
-    """Those of the ids that are a channel's, and stay so until this transaction ends."""
+    """The ids among these that channels have; no such channel can be deleted before this
+    transaction ends."""
     query = select(channels.c.id).where(channels.c.id.in_(ids)).order_by(channels.c.id)
     rows = await connection.execute(query.with_for_update(read=True, key_share=True))
     return set(rows.scalars())
 
 
 async def route_refused_anew(connection: AsyncConnection, id: UUID) -> set[UUID]:
-    """Have what waited for the channel to change routed anew (see
-    storage.notification.deliveries.resend): what was refused, and what stands behind that. The
-    requests that will be woken for it.
+    """Mark the channel's refused deliveries, and those that wait at a destination in doubt, to be
+    routed again, since the channel has changed. Returns the requests that will be woken for it.
 
-    What is being sent is routed anew if it is refused, too (storage/notification/attempts.py).
+    A delivery that is being sent now is marked later, if it is refused
+    (storage/notification/attempts.py).
     """
     c = deliveries.c
     waits = (c.completed_at.is_(None), c.status != DeliveryStatus.SENDING)
@@ -127,7 +134,7 @@ async def route_refused_anew(connection: AsyncConnection, id: UUID) -> set[UUID]
 
 
 async def defaults_through(connection: AsyncConnection, integration_id: UUID) -> list[str]:
-    """The names of the default channels in use that lead through an integration."""
+    """The names of the active default channels that send through the integration."""
     c = channels.c
     query = (
         select(c.name)

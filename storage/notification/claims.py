@@ -1,7 +1,7 @@
-"""Who may send what, now: most urgent first, within the rates, each attempt written before it.
+"""Claims due deliveries for a worker: most urgent first, within the rates of their destinations.
 
-An attempt's row is the permission to send: only rows that the claim returned are sent, so a
-worker that was thought dead and comes back sends nothing that another has claimed since.
+A claim writes a row for each attempt before it is sent. That row is the permission to send: a
+worker that was thought dead and comes back sends nothing that another worker has claimed since.
 """
 
 import time
@@ -20,14 +20,16 @@ from storage.notification.deliveries import LEASE_END, LEASE_SECONDS, maybe_sent
 from storage.notification.order import BLOCKED, BLOCKED_BY_STATE, LATEST, latest, supersede
 from storage.postgres.statement import Statements
 
-AHEAD_SECONDS = 5.0  # how far ahead slots are given away; a page overtakes all but those
+AHEAD_SECONDS = 5.0  # how far ahead slots are given; an urgent event overtakes all but those
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimPolicy:
-    """An integration as claims see it: `interval` is that between two sends to one destination.
+    """How deliveries of an integration may be claimed.
 
-    `stateful`: the vendor shows a state, so that what a later event replaces is not sent.
+    `idempotent`: the vendor recognises a repeated delivery. `interval`: seconds between two sends
+    to one destination; None without a rate. `stateful`: the vendor shows the state of an alert, so
+    that an event which a later one replaces is not sent.
     """
 
     integration_id: UUID
@@ -38,11 +40,12 @@ class ClaimPolicy:
 
 
 class Claimed(NamedTuple):
-    """Attempt `no` of a delivery, to be sent at `at` (time.monotonic()), and not sooner; on record
-    it `began` with its claim.
+    """Attempt `no` of a delivery, claimed at `began`, to be sent at `at` (time.monotonic()) or
+    later.
 
-    `failures`, `throttles` and `doubts` count how earlier ones ended; `repeated`: one of them may
-    have arrived. `latest`: the newest event of the entity that the channel has been told, if later.
+    `failures`, `throttles` and `doubts` count how earlier attempts ended. `repeated`: an earlier
+    attempt may have arrived. `latest`: the newest event of the entity that the channel was told,
+    if it is later than this one.
     """
 
     delivery_id: UUID
@@ -62,9 +65,10 @@ class Claimed(NamedTuple):
     latest: Latest | None = None
 
 
-# A claim may wait for locks after its transaction began: now() would be when it began to wait.
-# What was said of the few that need it is asked for apart (`_claimed`), as planning it takes long.
-# `is true` has PostgreSQL look up the attempts in a hash: it takes them for one, and joins as such.
+# clock_timestamp(), as a claim may wait for locks after its transaction began, when now() is set.
+# The texts of later events, which few deliveries need, are queried in `_claimed`: in this statement
+# they would cost every claim planning time. `is true` makes PostgreSQL look attempts up in a hash:
+# it expects a single row of them, and would join by a nested loop otherwise.
 _BEGAN = f"begun.lease_until - interval '{LEASE_SECONDS} s'"
 _CLAIM = f"""
 with due as (
@@ -93,12 +97,13 @@ from begun join tenant.notifications n on n.id = begun.notification_id
 where (begun.id in (select delivery_id from tried)) is true
 order by begun.rank, begun.id
 """
-# A destination that asked us to wait, whose rate is used up, or that is in doubt is left out.
+# Leaves out destinations that are at rest, in doubt, or whose rate is used up.
 _UNPACED = """not exists (
             select 1 from tenant.delivery_rates r where r.integration_id = d.integration_id
                 and r.destination = d.destination
                 and (r.free_at > now() or r.rests_until > now() or r.probe_at is not null))"""
-# Nothing is sent under a name that is known by now to be another place: that has the rate.
+# Nothing is sent under a name for which the vendor's own name is known: the rate is kept under the
+# vendor's name.
 _AT = """d.destination = $4 and not exists (
             select 1 from tenant.integrations i where i.id = $1 and i.places ? $4)"""
 _ALONE = f"""{_AT} and not exists (
@@ -112,8 +117,9 @@ _SLOTTED = {
     for stateful, blocked in _BLOCKED.items()
 }
 
-# Of the same urgency, first the one that was sent to longest ago: else the queues of a few, which
-# take all sends that an integration may have in flight, keep the others waiting to their end.
+# Among destinations of the same urgency, the one that was sent to longest ago comes first. Else
+# long queues at a few destinations would use all sends that an integration may have in flight, and
+# the other destinations would wait until these queues are empty.
 _DESTINATIONS = f"""
 select d.destination from tenant.notification_deliveries d
     left join tenant.delivery_rates r
@@ -131,8 +137,8 @@ order by min(d.rank), coalesce(r.free_at, '-infinity'), min(d.created_at) limit 
 
 
 class _Row(StoredEvent):
-    """A claimed delivery and its notification. `told`: its recipient; `latest`: the newest event
-    of the entity that the channel has been told, if later."""
+    """A claimed delivery and its notification. `told`: the delivery's recipient. `latest`: the
+    newest event of the entity that the channel was told, if it is later."""
 
     delivery_id: UUID
     request_id: UUID
@@ -149,7 +155,7 @@ class _Row(StoredEvent):
 
 
 async def claim(sql: Statements, policy: ClaimPolicy, want: int) -> list[Claimed]:
-    """Take up to `want` due deliveries of the integration, whosever request they are of."""
+    """Claim up to `want` due deliveries of the integration, of any request."""
     if policy.idempotent and policy.interval is None:
         found = await sql.rows(_Row, _FREELY, policy.integration_id, want, policy.worker)
         if found:
@@ -160,7 +166,7 @@ async def claim(sql: Statements, policy: ClaimPolicy, want: int) -> list[Claimed
             await sql.column(_DESTINATIONS, policy.integration_id, want, policy.idempotent)
         )
     claimed: list[Claimed] = []
-    # In one order for everybody: each of them is locked.
+    # All workers lock destinations in the order of their names, so that none deadlock.
     for destination in names:
         claimed += await _claim_at(sql, policy, destination, want - len(claimed))
     return claimed
@@ -192,10 +198,11 @@ async def _claim_at(
 
 
 def _slots(busy: float, policy: ClaimPolicy, want: int) -> list[float]:
-    """Seconds from now at which sends may start: of an unkeyed destination, one at a time."""
+    """When sends may start, in seconds from now; one send only, unless the vendor recognises a
+    repeated delivery."""
     if busy > AHEAD_SECONDS or want < 1:
         return []
-    if policy.interval is None:  # no rate, so what keeps it busy is a wish of the vendor's
+    if policy.interval is None:  # without a rate, only a rest that the vendor asked for is left
         return [0.0] if busy == 0 else []
     if not policy.idempotent:
         return [busy]
@@ -204,7 +211,7 @@ def _slots(busy: float, policy: ClaimPolicy, want: int) -> list[float]:
 
 
 async def _claimed(sql: Statements, rows: Sequence[_Row], slots: Sequence[float]) -> list[Claimed]:
-    """Rows of a claim, each with the slot of its send, and with what has been told before it."""
+    """The claimed rows, each with its slot, and with the later event that was told before it."""
     told = await latest(sql, [row["latest"] for row in rows if row["latest"] is not None])
     repeated = await maybe_sent(sql, [row["delivery_id"] for row in rows if row["no"] > 1])
     return [
@@ -245,14 +252,14 @@ from given where d.id = given.delivery_id and d.attempts = given.no and d.status
 
 
 async def release(sql: Statements, claimed: list[Claimed]) -> None:
-    """Give back what was claimed and not sent: it was no attempt. Its number is given away again,
-    so that only the time tells this claim from a later one, if this is repeated."""
+    """Give back claimed deliveries that were not sent, and delete their attempts. The next claim
+    uses the attempt's number again, so a repeated release recognises its own claim by `began`."""
     fields = ("delivery_id", "no", "began")
     await sql.run(_RELEASE, *([getattr(each, name) for each in claimed] for name in fields))
 
 
-# Materialized, as the planner would look at all that is open for each attempt that is, where it
-# knows nothing of the tables yet.
+# Materialized: without statistics of the tables, the planner would read all open deliveries once
+# for each open attempt.
 _RECLAIM = f"""
 with due as materialized (
     select d.id, d.attempts as no, make_interval(secs =>
@@ -280,10 +287,11 @@ where d.id = $1 and d.attempts = $2 and d.status = 'sending' and d.completed_at 
 
 
 async def reclaim(sql: Statements, integration_id: UUID) -> None:
-    """Close the attempts of workers that died as `unknown`; their deliveries are due again."""
+    """Close attempts whose lease has ended (their worker died) as `unknown`; their deliveries are
+    tried again."""
     await sql.run(_RECLAIM, integration_id, list(LOST.delays))
 
 
 async def renew(sql: Statements, claimed: Claimed) -> None:
-    """Say that a send that takes long is still in good hands."""
+    """Prolong the lease of a delivery that is still being sent."""
     await sql.run(_RENEW, claimed.delivery_id, claimed.no)

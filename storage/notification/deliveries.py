@@ -1,4 +1,4 @@
-"""Deliveries: one row for each notification and channel, from routing to its end."""
+"""Deliveries: one row for each notification, channel and recipient, from routing to its end."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -19,18 +19,19 @@ from storage.postgres.database import statements
 from storage.postgres.rows import find_row, rows_of
 from storage.postgres.statement import Statements
 
-# What a worker claimed and said nothing of for so long was sent by nobody who still lives: a
-# window lasts 10 s, a slot may be 5 s away, and a send that takes longer than 15 s is renewed.
+# A worker that has claimed a delivery and gives no sign of life for so long is taken to be dead. A
+# send starts at most 15 s after its claim (a slot is up to 5 s ahead, and may be missed by 10 s),
+# an HTTP call ends after 15 s, and a worker that sends one by one renews the lease every 10 s.
 LEASE_SECONDS = 35
-# Deliveries of an earlier version have no lease of their own.
+# Deliveries that an earlier version has claimed have no `lease_until`.
 LEASE_END = f"coalesce(lease_until, updated_at + interval '{LEASE_SECONDS} s')"
 
-_BEHIND_SECONDS = 20.0
-_IN_DOUBT_SECONDS = 3_600.0  # the first in the queue probes; the others are woken if that went well
+_NOTHING_DUE_SECONDS = 20.0
+_IN_DOUBT_SECONDS = 3_600.0  # the first in the queue probes, and its success wakes the others
 _LONGEST_SECONDS = 3_600.0
-_LONGEST_TURN = 30.0  # of somebody else's send
-_LONGEST_QUEUE = 300.0  # whoever is ahead may be cancelled, and tells nobody
-_MOMENT = 0.15  # about what a send takes that goes well
+_LONGEST_TURN = 30.0  # the longest wait for another delivery's send, whose end is unknown
+_LONGEST_QUEUE = 300.0  # a delivery that is ahead may be cancelled, which wakes nobody
+_MOMENT = 0.15  # about how long a successful send takes
 
 _LANES = f"""
 select integration_id, min(channel_type) as type, count(*)::int as open,
@@ -44,12 +45,13 @@ group by integration_id order by integration_id
 
 
 async def lanes(sql: Statements, request_id: UUID, integration_id: UUID | None) -> list[Lane]:
-    """By integration, what a request still has open, and seconds until something of it is due."""
+    """What a request still has open with each integration, or with one: how many deliveries, and
+    the seconds until the first of them is due."""
     return await sql.rows(Lane, _LANES, request_id, integration_id)
 
 
-# By destination, the first of the request's due deliveries that need not wait for another of its
-# entity, or else the first.
+# For each destination, the first of the request's due deliveries that no other event of its entity
+# blocks; if all are blocked, the first of them.
 _TURN = f"""
 select (
         select count(*) from tenant.notification_deliveries p
@@ -90,24 +92,24 @@ where request_id = $1 and integration_id = $2 and completed_at is null
 async def estimate_wait(
     sql: Statements, share: tuple[UUID, UUID], interval: float | None, *, stateful: bool
 ) -> float:
-    """Seconds until it may be the turn of a due delivery of the request (the first of `share`) at
-    the integration (the second), or until another one is due or over.
+    """Seconds until a due delivery of the request (the first id of `share`) may be claimed at the
+    integration (the second id), or until another of its deliveries becomes due or ends.
 
-    Where a rate says so, that follows from how many are ahead of it: it may be claimed for its
-    slot as soon as the one before it is sent, and is looked for now and then before. At a
-    destination in doubt only the first has a turn. Else somebody else's send is in the way, whose
-    end nobody knows: a tenth of the time it has waited so far, and half a minute at most. An
-    acknowledgement's turn is after its trigger's.
+    With a rate, the wait follows from the number of deliveries ahead, up to five minutes of them.
+    At a destination in doubt, the first in the queue waits for its probe, and the others for an
+    hour, unless they are woken. Otherwise the wait is for another delivery's send, whose end is
+    unknown: a tenth of the time that has passed, at most 30 s. An acknowledgement waits for its
+    trigger.
     """
     due = await sql.rows(Turn, _TURN, *share, stateful)
-    turns = [_turn_of(row, interval) for row in due] or [_BEHIND_SECONDS]
+    turns = [_turn_of(row, interval) for row in due] or [_NOTHING_DUE_SECONDS]
     other = await next_change(sql, share)
     return min(turns if other is None else [*turns, other])
 
 
 async def next_change(sql: Statements, share: tuple[UUID, UUID]) -> float | None:
-    """Seconds until anything but a turn changes what is open: the end of a send's lease, of a wait
-    or of a life."""
+    """Seconds until the lease of a send ends, a delivery becomes due, or its deadline passes; None
+    if nothing is open. `share` is a request's id and an integration's."""
     wait: float | None = await sql.value(_NEXT, *share)
     return None if wait is None else max(wait, _MOMENT)
 
@@ -117,14 +119,14 @@ def _turn_of(row: Turn, interval: float | None) -> float:
     if row["probe"] is not None:
         return max(row["probe"], busy) + _MOMENT if ahead == 0 else _IN_DOUBT_SECONDS
     if row["blocked"]:
-        estimate_wait = min(max(age / 10, 1.0), _LONGEST_TURN)
-        return min(max(busy, row["trigger"] or 0.0, estimate_wait), _LONGEST_SECONDS)
+        guess = min(max(age / 10, 1.0), _LONGEST_TURN)
+        return min(max(busy, row["trigger"] or 0.0, guess), _LONGEST_SECONDS)
     if interval is not None:
         return max(busy + min((ahead - 1) * interval, _LONGEST_QUEUE), 0.0) + _MOMENT
     return busy or min(max(age / 10, _MOMENT), _LONGEST_TURN)
 
 
-# Whether an attempt of the delivery `{0}` may have had its effect.
+# Whether an attempt of the delivery `{0}` may have arrived.
 _MAYBE_SENT = """exists (
         select 1 from tenant.delivery_attempts a where a.delivery_id = {0}.id and a.maybe_sent)"""
 _SENT_OF = """
@@ -142,20 +144,20 @@ returning destination
 
 
 async def maybe_sent(sql: Statements, ids: Sequence[UUID]) -> set[UUID]:
-    """Those of the deliveries that may have arrived already."""
+    """The deliveries among these that may have arrived already."""
     return set(await sql.column(_SENT_OF, ids)) if ids else set()
 
 
 async def expire(sql: Statements, request_id: UUID, integration_id: UUID) -> None:
-    """Give up what is past its deadline. What was to probe a destination leaves that to the next
-    one there."""
+    """End the request's deliveries whose deadline has passed. If one of them was to probe its
+    destination, the next one there is woken to do so."""
     ended = await sql.column(_EXPIRE, request_id, integration_id)
     await destination.pass_on(sql, integration_id, set(ended))
 
 
-# What rests, or waits for a probe that has its time or in a queue that moves, is not overdue. What
-# has no time waits to be routed anew; what has no integration any more, to be ended. Of very many,
-# some are found, and others the next time: most of them may only be slow.
+# A delivery is not overdue while its destination rests, waits for its next probe or has its rate
+# used up. Without `next_attempt_at` it waits to be routed again; without an integration, to be
+# cancelled. Of more than 1,000 requests a random choice is found: most may only be slow.
 _FORGOTTEN = """
 select d.request_id from tenant.notification_deliveries d
     left join tenant.integrations i on i.id = d.integration_id
@@ -183,14 +185,14 @@ where integration_id = $1 and completed_at is null and status <> 'sending'
 
 
 async def cancel_orphaned(sql: Statements, integration_id: UUID) -> None:
-    """End what was routed to an integration that is gone."""
+    """Cancel the deliveries that were routed to an integration which was deleted."""
     await sql.run(_ORPHANED, integration_id)
 
 
 async def of_notifications(
     connection: AsyncConnection, notification_ids: Sequence[UUID]
 ) -> list[WaitingDelivery]:
-    """The deliveries of all channels, with what they may wait for."""
+    """The deliveries of the notifications in all channels, with what each may wait for."""
     rest = case((rates.c.rests_until > func.now(), rates.c.rests_until))
     query = (
         select(
@@ -227,8 +229,8 @@ async def find(connection: AsyncConnection, delivery_id: UUID) -> Delivery | Non
 
 
 async def cancel(connection: AsyncConnection, delivery_id: UUID) -> bool:
-    """Stop a delivery that is not over; what is in flight cannot be called back. What was to probe
-    its destination leaves that to the next one there."""
+    """Cancel a delivery; False if it has ended already. A send under way may still arrive. If the
+    delivery was to probe its destination, the next one there is woken to do so."""
     done = await connection.execute(
         update(deliveries)
         .where(deliveries.c.id == delivery_id, deliveries.c.completed_at.is_(None))
@@ -243,12 +245,14 @@ async def cancel(connection: AsyncConnection, delivery_id: UUID) -> bool:
 
 
 async def resend(connection: AsyncConnection, delivery_ids: Sequence[UUID]) -> set[UUID]:
-    """Have deliveries routed anew and sent from the start of their schedule; their requests.
+    """Mark deliveries to be routed again and sent from the start of their schedule; the ids of
+    their requests.
 
-    A delivery that is being sent stays as it is. Without a time for its next attempt none is
-    claimed, until routing gives it one, and with it a deadline (storage/notification/route.py).
+    A delivery that is being sent is left alone. The others are not claimed until routing gives them
+    a time for the next attempt and a deadline (storage/notification/route.py).
     """
-    # What was cancelled while a worker sent it, and the worker died, is closed by nobody else.
+    # An attempt stays open if its delivery was cancelled during the send and the worker died: only
+    # this statement closes it.
     await connection.execute(
         update(attempts)
         .where(attempts.c.delivery_id.in_(delivery_ids), attempts.c.completed_at.is_(None))

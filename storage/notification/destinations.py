@@ -1,9 +1,9 @@
 """The state of an integration's destinations: paced by a rate, at rest, or in doubt.
 
-`free_at` keeps the rate. `rests_until` is what its vendor asked for. A destination that refused us
-has a `probe_at`: until it takes something again, one delivery at a time is tried there, not before
-that time, whatever else waits. `probes` counts how often it refused us, or was asked too fast,
-since something arrived.
+`free_at`: when its rate allows the next send. `rests_until`: the end of a rest after a 429. A
+destination that refused our credentials or config is in doubt and has a `probe_at`: one delivery at
+a time is tried there, not before that time, until one is taken. `probes` counts refusals and 429s
+since something last arrived.
 """
 
 from collections.abc import Collection
@@ -20,8 +20,8 @@ from storage.notification.outbox import note_wakes
 from storage.notification.tables import delivery_rates
 from storage.postgres.statement import Statements
 
-# Also a lock: whoever holds the destination's row is alone with it until the commit. What others
-# have claimed meanwhile is seen by the next statement only.
+# The upsert also locks the destination's row until the commit. Claims that others have committed
+# while this statement waited for the lock are visible to the next statement only.
 _HOLD = """
 insert into tenant.delivery_rates as r (integration_id, destination, free_at)
 select id, $2, clock_timestamp() from tenant.integrations where id = $1
@@ -41,25 +41,26 @@ from tenant.integrations where id = $1
 on conflict (integration_id, destination) do update
 set free_at = greatest(r.free_at, excluded.free_at)
 """
-# Who says for how long rests so long; who says it again and again, or says nothing, for longer each
-# time, until something arrives. What was on its way when a rest began is no further evidence.
-_IS_UNSAID = f"($3::float8 < {SHORTEST_WISH})::int"
-_STEP = "($4::float8[])[least({0} + {1}, cardinality($4::float8[]))]"  # the place 0 has no wait
+# A destination that names a time rests for that long, the first time. If it names one again, or
+# none, the rest is at least the next wait of THROTTLED, until something arrives. Answers to what
+# was on its way when a rest began do not count.
+_NAMES_NO_TIME = f"($3::float8 < {SHORTEST_WISH})::int"
+_STEP = "($4::float8[])[least({0} + {1}, cardinality($4::float8[]))]"  # null at 0: no wait
 _REST = f"""
 insert into tenant.delivery_rates as r
     (integration_id, destination, free_at, probes, rests_until)
 select id, $2, clock_timestamp(), 1,
-    clock_timestamp() + make_interval(secs => greatest({_STEP.format(0, _IS_UNSAID)}, $3))
+    clock_timestamp() + make_interval(secs => greatest({_STEP.format(0, _NAMES_NO_TIME)}, $3))
 from tenant.integrations where id = $1
 on conflict (integration_id, destination) do update
 set probes = r.probes + case when r.probe_at is not null or r.rests_until > clock_timestamp()
         then 0 else 1 end,
     rests_until = greatest(r.rests_until, clock_timestamp() + make_interval(secs =>
         case when r.rests_until > clock_timestamp() then $3
-        else greatest({_STEP.format("r.probes", _IS_UNSAID)}, $3) end))
+        else greatest({_STEP.format("r.probes", _NAMES_NO_TIME)}, $3) end))
 """
-# Only the probe itself, or what finds no probe yet, counts: what was on its way beside it is no
-# further evidence.
+# Only the first refusal, and refusals of probes, count: answers to what was on its way beside a
+# probe are no further evidence.
 _DOUBT = """
 insert into tenant.delivery_rates as r
     (integration_id, destination, free_at, probes, probed_at, probe_at)
@@ -73,8 +74,8 @@ set probes = case when r.probe_at is null then 1 else r.probes + 1 end,
             else least(r.probes + 1, cardinality($3::float8[])) end] * $4, $5))
 where r.probe_at is null or r.probe_at <= clock_timestamp()
 """
-# A success elsewhere in the integration is good news, too: a probe may come after a quarter of its
-# back-off. So that it does, one request that waits there is woken: of what may be sent first then.
+# A success brings the probes of the integration's other destinations forward, to a quarter of their
+# back-off. At each of them one request is woken to probe: the one whose delivery may be sent first.
 _FIRST = """select d.request_id from tenant.notification_deliveries d
     where d.integration_id = $1 and d.destination = {0}.destination
         and d.completed_at is null and d.status <> 'sending'
@@ -100,8 +101,8 @@ union
 select first.request_id from nearer cross join lateral (
     {_FIRST.format("nearer")}) first
 """
-# The probe ended and told nothing of the destination, as where an event is refused for what it is:
-# the next in its queue probes, and its request may sleep for an hour.
+# A probe ended without telling anything of the destination, for example because its event was
+# refused. The next in the queue probes; its request may sleep for an hour, so it is woken.
 _PASS_ON = f"""
 select first.request_id from tenant.delivery_rates r cross join lateral (
     {_FIRST.format("r")}) first
@@ -124,7 +125,7 @@ update tenant.delivery_rates r set rests_until = null,
     probe_at = case when r.probe_at > now() then now() else r.probe_at end
 from held where r.integration_id = held.integration_id and r.destination = held.destination
 """
-# As Python sorts the names, in whose order claims take them.
+# Collation "C" sorts names as Python does, in whose order claims lock destinations.
 _LOCK = """
 select from tenant.delivery_rates where integration_id = $1
     and (destination = any($2) or probe_at is not null or probes > 0)
@@ -138,9 +139,10 @@ where integration_id = $1
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A destination that refused us; `jitter` is a factor about 1.
+    """A destination that refused our credentials or config, or asked for more than an hour.
 
-    `at_least`: seconds until the next probe, whatever the back-off says.
+    `jitter`: a factor near 1 for the back-off. `at_least`: the next probe comes no sooner than
+    after so many seconds.
     """
 
     destination: str
@@ -149,7 +151,8 @@ class Doubt:
 
 
 class Held(TypedDict):
-    """Seconds for which a destination is `busy`, and until its next `probe` if it is in doubt."""
+    """`busy`: seconds until a destination may get something (negative: since then). `probe`:
+    seconds until its next probe; None if it is not in doubt."""
 
     busy: float
     probe: float | None
@@ -161,66 +164,68 @@ async def hold(sql: Statements, integration_id: UUID, destination: str) -> Held 
 
 
 async def pace(sql: Statements, integration_id: UUID, destination: str, seconds: float) -> None:
-    """Take so much of its time."""
+    """Use up so many seconds of the destination's rate."""
     await sql.run(_PACE, integration_id, destination, seconds)
 
 
 async def lock(sql: Statements, integration_id: UUID, places: Collection[str]) -> None:
-    """Before several are changed, these and all that are in doubt: in the order in which everybody
-    takes them."""
+    """Lock these destinations, and those that are in doubt, before several are changed; sorted by
+    name, as all transactions lock them."""
     await sql.run(_LOCK, integration_id, list(places))
 
 
 async def pause(sql: Statements, integration_id: UUID, destination: str, seconds: float) -> None:
-    """Send nothing there for so long, as its rate has it."""
+    """Send nothing to the destination for so many seconds, to keep its rate."""
     await sql.run(_PAUSE, integration_id, destination, seconds)
 
 
 async def rest(sql: Statements, integration_id: UUID, destination: str, seconds: float) -> None:
-    """We were too fast: send nothing there for so long at least, as its vendor asked; an earlier
-    wish is never cut short."""
+    """The destination answered 429: send nothing there for at least the `seconds` that its vendor
+    asked for (0 if it named no time). A rest that ends later is not shortened."""
     await sql.run(_REST, integration_id, destination, seconds, list(THROTTLED.delays))
 
 
 async def doubt(sql: Statements, integration_id: UUID, found: Doubt) -> None:
-    """Try it with single deliveries, less and less often."""
+    """Put the destination in doubt: single deliveries probe it, less and less often."""
     how = (list(REFUSED.delays), found.jitter, found.at_least)
     await sql.run(_DOUBT, integration_id, found.destination, *how)
 
 
 async def trust(sql: Statements, integration_id: UUID, places: Collection[str]) -> None:
-    """They took something: have all requests woken that wait for them."""
+    """Something arrived at these destinations: end their doubts, and wake the requests that wait
+    for them."""
     await sql.run(_CALM, integration_id, list(places))
     waiting = await sql.column(_TRUST, integration_id, list(places), list(REFUSED.delays))
     await note_wakes(sql, set(waiting))
 
 
 async def pass_on(sql: Statements, integration_id: UUID, places: Collection[str]) -> None:
-    """A probe told nothing of these destinations: have the next one woken, where they are in
+    """A probe told nothing of these destinations: wake the next request at each that is in
     doubt."""
     if places:
         await note_wakes(sql, set(await sql.column(_PASS_ON, integration_id, list(places))))
 
 
 async def to_probe(sql: Statements, integration_id: UUID) -> list[str]:
-    """Those in doubt whose time for a probe has come, in one order for everybody."""
+    """The destinations in doubt whose next probe is due, sorted by name, as they are locked."""
     return sorted(await sql.column(_PROBES, integration_id))
 
 
 async def lift(sql: Statements, places: Collection[tuple[UUID, str]]) -> None:
-    """Somebody asks to send to destinations of integrations now: end their rests, and probe what is
-    in doubt."""
+    """Somebody asked to send to these destinations (integration and name) now: end their rests, and
+    have those in doubt probed at once."""
     if places:
         await sql.run(_LIFT, *map(list, zip(*places, strict=True)))
 
 
 async def rests(connection: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, datetime]:
-    """Until when the last destination rests, of those of the integrations that have one at rest."""
+    """When the last rest of a destination ends, by integration; only integrations with one."""
     id, until = delivery_rates.c.integration_id, delivery_rates.c.rests_until
     query = select(id, func.max(until)).where(id.in_(ids), until > func.now()).group_by(id)
     return {row[0]: row[1] for row in await connection.execute(query)}
 
 
 async def forget(sql: Statements, integration_id: UUID) -> None:
-    """The integration is another, or was seen to work: what its destinations said is past."""
+    """The integration was changed, or a test of it succeeded: end all rests and doubts of its
+    destinations."""
     await sql.run(_FORGET, integration_id)

@@ -1,4 +1,4 @@
-"""Notifications as they were accepted: written whole or not at all, with their outbox row."""
+"""Accepted notifications: all events of a request and its outbox row are written together."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ from storage.postgres.statement import as_json
 
 OUTBOX_KIND = "notification"
 
-# uuidv7 only grows within one statement, so ids in their order are events in theirs.
+# Ids made by uuidv7() in one statement grow, so the ids have the order of the events.
 _INSERT = """
 insert into tenant.notifications (request_id, event_id, event_type, title, body, entity_type,
     entity_id, metadata, recipient, dedup_key, severity, expires_at, created_by)
@@ -47,7 +47,7 @@ class Notification(StoredEvent):
 
 
 class Wanted(TypedDict, total=False):
-    """Which notifications to list; None asks for nothing."""
+    """Filters of a list of notifications; None does not filter."""
 
     request_id: UUID | None
     event_type: str | None
@@ -63,7 +63,8 @@ class _Made(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The ids of a request's events in their order, and how many of them are new."""
+    """The ids of a request's events, in the order of the request; `new` counts those that were
+    written, without the events that were known by their `dedup_key`."""
 
     ids: list[UUID]
     new: int
@@ -72,9 +73,10 @@ class Accepted:
 async def accept(
     connection: AsyncConnection, tenant_id: str, request_id: UUID, events: list[Event], by: str
 ) -> Accepted:
-    """Write the events and have their request started; both commit with the caller's transaction.
+    """Write the events, and the outbox row that has their request started, in the caller's
+    transaction.
 
-    An event whose `dedup_key` is known already is not written again: its id is the first one's.
+    An event whose `dedup_key` is known is not written again: it gets the id of the first one.
     """
     sql = await statements(connection)
     rows = as_json([_values(event) for event in events])
@@ -109,7 +111,8 @@ async def find(connection: AsyncConnection, notification_id: UUID) -> Notificati
 
 
 async def route_again(connection: AsyncConnection, notification_id: UUID) -> None:
-    """Have it go to the channels that it would go to now, beside those that it went to."""
+    """Have the notification routed again: to the channels that it would go to now, in addition to
+    those that it went to before."""
     found = await connection.execute(
         update(notifications)
         .where(notifications.c.id == notification_id)
@@ -122,7 +125,7 @@ async def route_again(connection: AsyncConnection, notification_id: UUID) -> Non
 async def page(
     connection: AsyncConnection, wanted: Wanted, limit: int, before: UUID | None
 ) -> list[Notification]:
-    """Newest first."""
+    """One page of notifications, newest first, older than `before` (an id) if given."""
     query = select(notifications).order_by(notifications.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(notifications.c.id < before)

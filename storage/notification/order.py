@@ -1,8 +1,9 @@
-"""In which order the events of one entity reach one channel and recipient: SQL for claims.
+"""The order in which the events of an entity reach one channel and recipient, as SQL for claims.
 
-An entity's events are sent one at a time, the oldest first. None waits for one that cannot be sent
-now: what waits for a config, a rest or a long back-off is overtaken, and comes late, dated. Where a
-channel shows a state, what is overtaken is superseded there, if the later event replaces it.
+Events of one entity are sent one at a time, oldest first. An older event that cannot be sent now
+(it waits for a mended config, a rest or a long back-off) is overtaken, and says that it comes late
+when it is sent. If the vendor shows the state of an alert, an older event that a later one replaces
+is not sent (`superseded`).
 """
 
 from collections.abc import Sequence
@@ -14,17 +15,17 @@ from domain.notification.message import Latest
 from storage.notification.outbox import note_wakes
 from storage.postgres.statement import Statements
 
-SOON_SECONDS = 6  # the first back-off of a schedule, and a little more
-PATIENCE_SECONDS = 5  # for which an urgent event waits its turn behind a less urgent one
-FRESH_SECONDS = 10  # for which an event that was never tried has not waited
+SOON_SECONDS = 6  # a little more than the first back-off of a schedule (5 s)
+PATIENCE_SECONDS = 5  # how long an urgent event waits behind a less urgent one
+FRESH_SECONDS = 10  # how long an event that was never tried is not superseded
 
-# Open, in words that only the index of entities answers to. By statistics of an hour in which
-# nothing was open, PostgreSQL takes every index of what is open to be empty; it then takes any of
-# them, and reads all that is open once for each delivery.
+# Means `completed_at is null`, in a form that only the index by entity matches. With statistics
+# from a time when nothing was open, PostgreSQL expects every index of open deliveries to be empty;
+# it may then choose another one, and read all open deliveries once for each delivery.
 _IS_OPEN = "num_nulls({0}.completed_at) = 1"
 
-# Whether `e`, another open delivery of d's entity, goes first: it is being sent, or the queue of
-# their destination brings it before d. What is more urgent overtakes, but not at once.
+# Whether `e`, another open delivery of d's entity, goes first: `e` is being sent, or comes before
+# `d` in the queue of their destination. A more urgent event overtakes after PATIENCE_SECONDS.
 _BLOCKED = f"""d.alert_key is not null and exists (
     select 1 from tenant.notification_deliveries e
     where e.channel_id = d.channel_id and e.alert_key = d.alert_key
@@ -50,7 +51,7 @@ BLOCKED_BY_STATE = f"""({_BLOCKED.format(overtakes=_OVERTAKES)}
             and e.recipient = d.recipient and {_IS_OPEN.format("e")}
             and e.action = 'trigger' and e.notification_id < d.notification_id))"""
 
-# The newest event of the entity that the channel has been told, if that is later than `begun`.
+# The newest event of the entity that the channel was told, if it is later than the event `begun`.
 LATEST = """(
         select l.notification_id from tenant.notification_deliveries l
         where l.channel_id = begun.channel_id and l.alert_key = begun.alert_key
@@ -59,8 +60,9 @@ LATEST = """(
         order by l.notification_id desc limit 1)"""
 _TOLD = "select id, event_type, title, created_at from tenant.notifications where id = any($1)"
 
-# What was told cannot be taken back: nothing but a late acknowledgement or trigger of an alert that
-# was only acknowledged follows it. What still waits is replaced by what it would make untrue.
+# Finds a later event that replaces `e`. If it was told already, it replaces `e` if it is a resolve
+# or a trigger, or has the same action. If it still waits, it replaces `e` if it is a resolve or has
+# the same action, ends no sooner, and `e` has waited for a while or is a less urgent trigger.
 _LATER = """
         (select d.id, d.action, d.notification_id, d.completed_at is not null as is_over
         from tenant.notification_deliveries d
@@ -106,7 +108,7 @@ update tenant.notification_deliveries d set rank = heirs.rank, updated_at = now(
 from heirs where d.id = heirs.id
 """
 
-# What replaced it is refused for what it says, so that nothing has been told in its stead.
+# The events that replaced them failed for good, so the channel was told nothing in their place.
 _RESTORE = """
 update tenant.notification_deliveries e set completed_at = null, reason = null,
     status = case when e.attempts = 0 then 'pending' else 'retrying' end,
@@ -133,17 +135,17 @@ class _Told(TypedDict):
 
 
 async def restore(sql: Statements, failed: Sequence[UUID]) -> None:
-    """Have sent, after all, what deliveries replaced that failed for good."""
+    """Send, after all, the deliveries that were superseded by deliveries which then failed."""
     await note_wakes(sql, set(await sql.column(_RESTORE, failed)))
 
 
 async def supersede(sql: Statements, integration_id: object, destination: str) -> None:
-    """End what waits there for its turn and would no longer be true. A later trigger takes over the
-    urgency of the ones that it replaces."""
+    """End the waiting deliveries at the destination that a later event replaces. A later trigger
+    takes over the urgency of the triggers that it replaces."""
     await sql.run(_SUPERSEDE, integration_id, destination)
 
 
 async def latest(sql: Statements, ids: Sequence[UUID]) -> dict[UUID, Latest]:
-    """What was said of the events that LATEST found, by their ids."""
+    """Type, title and time of the events that LATEST has found, by their ids."""
     found = await sql.rows(_Told, _TOLD, ids) if ids else []
     return {row["id"]: Latest(row["event_type"], row["title"], row["created_at"]) for row in found}

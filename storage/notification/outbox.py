@@ -1,5 +1,5 @@
-"""The outbox: what was accepted and may not have been started, because somebody crashed; and what
-is to be woken."""
+"""The outbox: requests that were accepted and whose workflow may not have been started, because a
+process crashed; and requests whose workflow is to be woken."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ OUTBOX_WAKE = "wake"
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A request that nobody is known to work on, or whose deliveries somebody has to look at.
+    """A request whose workflow is to be started (or known to run), or to be woken.
 
-    `rows`: all that say so. Who finds one more reason writes a row of its own: one that is there
-    may be answered already, before the reason was to be seen.
+    `rows`: the ids of its outbox rows. A further reason to wake it changes the id of the row or
+    adds a row, so that deleting these ids never deletes a reason that was not seen.
     """
 
     rows: list[UUID]
@@ -29,14 +29,16 @@ class Waiting:
     count: int
 
 
-# Who accepts a request starts it at once; nobody but a worker wakes what a worker found.
+# The API starts a request at once, so a row that is not old is left to it; rows that wake a request
+# are for workers alone.
 _WAITING = text(
     "select array_agg(id) as rows, tenant_id, kind, subject, max(count) as count"
     " from public.outbox where kind = :wake or created_at < now() - make_interval(secs => :age)"
     " group by tenant_id, kind, subject order by min(created_at) limit :limit"
 )
-# A worker that is at it may have woken the request before what is written here; it takes away what
-# it read, by its id. So that is changed, or, where another holds the row, written once more.
+# A worker may have read this row, and may have woken the request before this transaction commits;
+# it deletes the row that it read, by its id. So the row gets a new id, or, if another transaction
+# holds it, a further row is written.
 _WAKE = f"""
 with known as (
     select id from public.outbox where kind = '{OUTBOX_WAKE}' and subject = any($1::uuid[])
@@ -52,8 +54,8 @@ _DONE = text("delete from public.outbox where id = any(:ids)")
 
 
 async def waiting(database: Database, older_than: float, limit: int = 500) -> list[Waiting]:
-    """What is to be woken, and requests that have been waiting for that many seconds; of all
-    tenants, the oldest first."""
+    """Requests of all tenants that are to be woken, or whose row is older than `older_than`
+    seconds; the oldest first."""
     async with database.owner() as connection:
         wanted = {"age": older_than, "limit": limit, "wake": OUTBOX_WAKE}
         rows = await connection.execute(_WAITING, wanted)
@@ -64,12 +66,12 @@ async def waiting(database: Database, older_than: float, limit: int = 500) -> li
 
 
 async def woken(database: Database, ids: list[UUID]) -> None:
-    """They were: their workflows know of it."""
+    """Delete outbox rows (`ids`) whose workflows have been woken."""
     async with database.owner() as connection:
         await connection.execute(_DONE, {"ids": ids})
 
 
 async def note_wakes(sql: Statements, requests: Collection[UUID]) -> None:
-    """Have the workflows of a tenant's requests look at their deliveries after this commit."""
+    """Have the workflows of these requests woken after the commit, to look at their deliveries."""
     if requests:
         await sql.run(_WAKE, sorted(requests))

@@ -1,7 +1,7 @@
-"""Deliveries that wait: what the change, the success or the end of their integration does to them.
+"""Waiting deliveries: what happens to them when their integration changes, works or is deleted.
 
-Who has requests woken writes that down in the outbox, in the transaction that gives the reason; a
-worker signals their workflows within seconds, whatever crashes meanwhile.
+Requests to be woken are written to the outbox, in the transaction that gives the reason; a worker
+signals their workflows within seconds, whatever crashes meanwhile.
 """
 
 from collections.abc import Collection
@@ -20,13 +20,13 @@ _c = deliveries.c
 
 
 async def note_wakes(connection: AsyncConnection, requests: Collection[UUID]) -> None:
-    """Have the workflows of requests look at their deliveries soon."""
+    """Have the workflows of these requests woken after the commit, to look at their deliveries."""
     await outbox.note_wakes(await statements(connection), requests)
 
 
 async def wake(connection: AsyncConnection, integration_id: UUID) -> set[UUID]:
-    """The integration is another, or was seen to work: whatever waits for it is tried now, once.
-    The requests that this is about; they will be woken."""
+    """The integration was changed, or a test of it succeeded: all that waits for it is tried now.
+    Returns the requests that have anything open with it; they will be woken."""
     waits = (_c.completed_at.is_(None), _c.status != DeliveryStatus.SENDING)
     await connection.execute(
         update(deliveries)
@@ -48,7 +48,8 @@ async def requests(connection: AsyncConnection, integration_id: UUID) -> set[UUI
 
 
 async def cancel(connection: AsyncConnection, integration_id: UUID, why: str) -> set[UUID]:
-    """Cancel what is not over, as the integration is deleted; the requests that will be woken."""
+    """Cancel the open deliveries of an integration that is being deleted, for the reason `why`.
+    Returns the requests that will be woken."""
     rows = await connection.execute(
         update(deliveries)
         .where(_c.integration_id == integration_id, _c.completed_at.is_(None))

@@ -1,4 +1,4 @@
-"""Destinations that have two names: what people call them, and what the vendor does."""
+"""Destinations with two names: the one in our config, and the vendor's own (a place)."""
 
 from uuid import UUID
 
@@ -6,10 +6,10 @@ from domain.integration.stored import SendingIntegration
 from storage.notification import destinations as destination
 from storage.postgres.statement import Statements
 
-_MOST = 1_000  # names of an integration; more are not learnt
+_MOST = 1_000  # names kept for an integration; further ones are not learnt
 
-# A name of the vendor's is never called by another: where a channel was renamed, or the config
-# leads elsewhere by now, two places would stand for each other, and nothing be sent to either.
+# A vendor's own name never stands for another one as well. Otherwise, after a channel was renamed
+# or the config changed, two names could stand for each other, and nothing would be sent to either.
 _LEARN = f"""
 update tenant.integrations set places = places || jsonb_build_object($2::text, $3::text)
 where id = $1 and version = $4 and places ->> $2 is distinct from $3
@@ -18,8 +18,8 @@ where id = $1 and version = $4 and places ->> $2 is distinct from $3
     and (places ? $2 or (select count(*) from jsonb_object_keys(places)) < {_MOST})
 returning id
 """
-# What waits under the one name goes on under the other, at the rate that both have used up. Who
-# holds one of them may wait for our rates; a claim renames it later.
+# Waiting deliveries move to the vendor's name, and the later time of both rates holds. Rows that
+# another transaction has locked are skipped, as it may wait for our locks; a claim renames them.
 _RENAME = """
 update tenant.notification_deliveries d set destination = waiting.place
 from (
@@ -41,13 +41,13 @@ where r.integration_id = $1 and r.destination = $3
 
 
 async def learn(sql: Statements, integration: SendingIntegration, name: str, place: str) -> None:
-    """From now on what is called `name` is one destination with `place`; unless the integration is
-    another by now, and leads elsewhere."""
+    """Record that `name` and `place` are one destination, unless the integration has changed since
+    and may lead elsewhere."""
     id, version = integration["id"], integration["version"]
     if await sql.value(_LEARN, id, name, place, version) is None:
         return
-    # As claims do: one that is under way ends first, so that its slot counts below; one that waits
-    # for this learns of the place before it claims anything.
+    # Lock both, as claims do: a claim under way ends first, so that _PACE counts its slot. A claim
+    # that waits for these locks finds the place known before it claims anything.
     for each in sorted((name, place)):
         await destination.hold(sql, id, each)
     await rename(sql, id, name)
@@ -55,6 +55,6 @@ async def learn(sql: Statements, integration: SendingIntegration, name: str, pla
 
 
 async def rename(sql: Statements, integration_id: UUID, name: str) -> None:
-    """Have what waits under a name wait under the place that it is known to be, if it is one: it
-    may have been routed by somebody who did not know yet, or was being sent under it."""
+    """Move waiting deliveries from a name to the vendor's own, if that is known. There may be some
+    after `learn`: they were being sent, or were routed before the place was known."""
     await sql.run(_RENAME, integration_id, name)

@@ -1,4 +1,4 @@
-"""Deliveries as routing makes them: to be sent, or on record with the reason why they are not."""
+"""Writes the deliveries that routing decides on: to be sent, or kept with a reason why not."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -13,7 +13,8 @@ Place = tuple[UUID, UUID | None, str, str]  # notification, integration, destina
 
 
 class Route(NamedTuple):
-    """One delivery of a notification. `options` is JSON. With a `reason` it is not sent."""
+    """One delivery of a notification to a channel and recipient. `options` is JSON text. With a
+    `reason` the delivery is recorded and not sent."""
 
     notification_id: UUID
     channel_id: UUID | None
@@ -30,7 +31,7 @@ class Route(NamedTuple):
 
     @property
     def place(self) -> Place:
-        """No two deliveries lead to the same one."""
+        """Where the delivery leads; a notification is sent to no place twice."""
         return self.notification_id, self.integration_id, self.destination, self.recipient
 
     @property
@@ -67,9 +68,9 @@ from unnest({_ARRAYS}) with ordinality as r ({", ".join(_NAMES)}, place)
 order by r.place
 on conflict (notification_id, channel_id, recipient) do nothing
 """
-# What has no time for its next attempt: it is sent again (storage/notification/deliveries.py,
-# resend), and has no deadline either then, or its channel was changed
-# (storage/notification/channels.py).
+# Deliveries are marked by having no time for their next attempt. A resent one has no deadline
+# either (`resend` in storage/notification/deliveries.py); the others are marked because their
+# channel was changed (storage/notification/channels.py).
 _MARKED = """
 select d.id as delivery_id, d.channel_id, d.recipient as told, d.deadline_at, d.request_id,
     case when d.deadline_at is null then now() end as resent_at,
@@ -97,7 +98,7 @@ _REMOVE = "delete from tenant.notification_deliveries where id = $1"
 
 
 class MarkedDelivery(RoutedEvent):
-    """A delivery that is to be routed anew (`told`: its recipient), and its notification."""
+    """A delivery that is to be routed again, and its notification. `told`: the recipient."""
 
     delivery_id: UUID
     channel_id: UUID | None
@@ -114,18 +115,19 @@ class _Led(TypedDict):
 
 
 async def insert_routes(sql: Statements, request_id: UUID, routes: Sequence[Route]) -> None:
-    """Write what is not there yet, in this order."""
+    """Insert the deliveries in this order; those that exist already are left alone."""
     if routes:
         await sql.run(_INSERT, request_id, *_columns(routes))
 
 
 async def marked(sql: Statements, request_id: UUID) -> list[MarkedDelivery]:
-    """The request's deliveries that are to be routed anew."""
+    """The request's deliveries that are to be routed again."""
     return await sql.rows(MarkedDelivery, _MARKED, request_id)
 
 
 async def places(sql: Statements, notifications: Collection[UUID]) -> set[Place]:
-    """Where the notifications' deliveries lead, or led, but for those that are to be routed."""
+    """Where deliveries of the notifications lead or led, except those that were not sent, were
+    cancelled or superseded, or are to be routed again."""
     rows = await sql.rows(_Led, _PLACES, list(notifications))
     return {
         (row["notification_id"], row["integration_id"], row["destination"], row["recipient"])
@@ -134,12 +136,12 @@ async def places(sql: Statements, notifications: Collection[UUID]) -> set[Place]
 
 
 async def remove(sql: Statements, delivery_id: UUID) -> None:
-    """Of an event that no channel got, and that others get now."""
+    """Delete the record that no channel got an event, since routing has found channels now."""
     await sql.run(_REMOVE, delivery_id)
 
 
 async def reroute(sql: Statements, delivery_id: UUID, route: Route) -> None:
-    """Have a marked delivery go that way."""
+    """Give a marked delivery its new route."""
     await sql.run(_REROUTE, delivery_id, *_columns([route]))
 
 

@@ -1,4 +1,5 @@
-"""What routing reads and writes: a request's events, channels, users' preferences."""
+"""Reads what routing needs (a request's events, channels, users' preferences), and marks events
+as routed."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -26,7 +27,7 @@ _OF_INTEGRATION = (
     *("type", "config", "credentials", "version"),
     *("is_active", "connection_status", "last_error", "places"),
 )
-# Whether the success of a delivery is news to any of its destinations.
+# Whether a success would change the state of any of the integration's destinations.
 _IN_DOUBT = """exists (select 1 from tenant.delivery_rates r
     where r.integration_id = i.id and (r.probe_at is not null or r.probes > 0)) as in_doubt"""
 _INTEGRATION = f"""
@@ -44,7 +45,7 @@ order by c.id
 _PREFERENCES = """
 select user_id, preferences from tenant.notification_preferences where user_id = any($1)
 """
-# By way of the notifications: deliveries are indexed by their request only while they are open.
+# Joined through notifications, as deliveries are indexed by request only while they are open.
 _COUNT = """
 select count(*)::int from tenant.notifications n
     join tenant.notification_deliveries d on d.notification_id = n.id
@@ -59,7 +60,7 @@ class UnroutedEvent(StoredEvent):
 
 
 class _Channel(SendingIntegration):
-    """A channel beside the columns of its integration, which are null if it has none."""
+    """A channel with the columns of its integration, which are null if it has none."""
 
     channel_type: str
     options: Json
@@ -79,7 +80,7 @@ async def unrouted(sql: Statements, request_id: UUID) -> list[UnroutedEvent]:
 
 
 async def channels(sql: Statements, named: Collection[UUID]) -> list[StoredChannel]:
-    """The default channels, and those that are named."""
+    """The default channels, and those with the given ids."""
     rows = await sql.rows(_Channel, _CHANNELS, list(named))
     return [
         StoredChannel(
@@ -113,12 +114,12 @@ def _integration_of(row: _Channel) -> SendingIntegration | None:
 
 
 async def integration(sql: Statements, integration_id: UUID) -> SendingIntegration | None:
-    """What sending through an integration takes."""
+    """The columns of an integration that sending needs; None if it was deleted."""
     return await sql.row(SendingIntegration, _INTEGRATION, integration_id)
 
 
 async def preferences(sql: Statements, users: set[str]) -> dict[str, Preferences]:
-    """Those of the users that have any."""
+    """Preferences by user; users without any are left out."""
     if not users:
         return {}
     rows = await sql.rows(_Preference, _PREFERENCES, sorted(users))
@@ -126,11 +127,11 @@ async def preferences(sql: Statements, users: set[str]) -> dict[str, Preferences
 
 
 async def routed(sql: Statements, request_id: UUID, events: list[UUID]) -> None:
-    """These events need no routing any more, and the request no starting. Who has another one sent
-    again meanwhile wakes the request."""
+    """Mark the events as routed, and delete the outbox row that has the request started. If another
+    of its events is to be routed again meanwhile, the request is woken for that."""
     await sql.run(_ROUTED, request_id, events)
 
 
 async def count(sql: Statements, request_id: UUID) -> int:
-    """How many deliveries the request has, over or not."""
+    """How many deliveries the request has, open or ended."""
     return int(await sql.value(_COUNT, request_id))

@@ -1,4 +1,4 @@
-"""What the queries of deliveries find: the types of their rows."""
+"""The types of the rows that queries of deliveries return."""
 
 from datetime import datetime
 from typing import TypedDict
@@ -40,15 +40,15 @@ class Delivery(TypedDict):
 
 
 class WaitingDelivery(Delivery):
-    """A delivery with what it may wait for: whether its integration `is_on`, None if there is none
-    any more; its destination's `rests_until`, if that is to come, and `probe_at`."""
+    """A delivery with what it may wait for. `is_on`: whether its integration is active; None if it
+    was deleted. `rests_until` (None once past) and `probe_at` are its destination's."""
 
     is_on: bool | None
     rests_until: datetime | None
     probe_at: datetime | None
 
 
-# A row of delivery_attempts; `class` is no name in Python.
+# A row of delivery_attempts. Functional syntax, as the column `class` is a keyword in Python.
 Attempt = TypedDict(
     "Attempt",
     {
@@ -70,7 +70,8 @@ Attempt = TypedDict(
 
 
 class Lane(TypedDict):
-    """What a request has open with an integration; `wait`: seconds until something of it is due."""
+    """What a request has open with an integration: `open` deliveries, and `wait`, the seconds until
+    the first of them is due (None: they wait to be routed)."""
 
     integration_id: UUID
     type: str | None
@@ -79,8 +80,12 @@ class Lane(TypedDict):
 
 
 class Turn(TypedDict):
-    """What a due delivery waits for, in seconds. `ahead`: how many go before it; `busy` and
-    `probe` are its destination's, `trigger` that of the event which it acknowledges."""
+    """What a due delivery waits for; times in seconds.
+
+    `ahead`: how many deliveries go before it. `busy` and `probe`: until its destination is free,
+    and until it is probed. `age`: since the delivery was made. `blocked`: another event of its
+    entity goes first. `trigger`: until the trigger that it acknowledges is due.
+    """
 
     ahead: int
     busy: float | None

@@ -1,4 +1,4 @@
-"""The tables of integrations and notifications; see storage/postgres/columns.py."""
+"""The tables of notifications, their deliveries and channels; see storage/postgres/columns.py."""
 
 from sqlalchemy import Boolean, Column, DateTime, Integer, SmallInteger, Table, Text, func
 from sqlalchemy.dialects.postgresql import JSONB, UUID

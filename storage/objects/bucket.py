@@ -1,4 +1,4 @@
-"""A bucket on a server that speaks S3, and what its errors mean."""
+"""A bucket on an S3 server; translates the server's errors."""
 
 import asyncio
 from base64 import b64encode
@@ -18,7 +18,7 @@ from storage.objects.store import ObjectChanged, ObjectNotFound, StorageUnavaila
 
 @asynccontextmanager
 async def open_bucket(location: S3Location) -> AsyncIterator["Bucket"]:
-    """A bucket with one client and its connections, kept open until the end of the block."""
+    """The bucket, with one client whose connections stay open until the end of the block."""
     config = Config(
         connect_timeout=5,
         read_timeout=60,
@@ -26,7 +26,8 @@ async def open_bucket(location: S3Location) -> AsyncIterator["Bucket"]:
         max_pool_connections=50,
         signature_version="s3v4",
         s3={"addressing_style": "path" if location.path_style else "virtual"},
-        # The default adds checksum trailers, which other S3 servers refuse (boto3 issue 4392).
+        # By default botocore adds checksum trailers, which other S3 servers refuse
+        # (github.com/boto/boto3/issues/4392).
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
@@ -43,7 +44,7 @@ async def open_bucket(location: S3Location) -> AsyncIterator["Bucket"]:
 
 
 class BucketExists(RuntimeError):
-    """The bucket is there already, and it is ours."""
+    """The bucket exists already, and belongs to us."""
 
 
 class UnfinishedWriteGone(StorageUnavailable):
@@ -51,13 +52,13 @@ class UnfinishedWriteGone(StorageUnavailable):
 
 
 def _add_content_md5(request: Any, **_: Any) -> None:
-    # botocore sends a CRC32 alone; MinIO's gateway then answers MissingContentMD5.
+    # botocore sends a CRC32 only; MinIO's gateway then answers MissingContentMD5.
     digest = md5(request.body, usedforsecurity=False).digest()
     request.headers["Content-MD5"] = b64encode(digest).decode()
 
 
 class Bucket:
-    """One door to the S3 operations of a bucket, with errors that say what to mend."""
+    """Calls S3 operations on one bucket; errors say what the operator can mend."""
 
     def __init__(self, client: Any, location: S3Location) -> None:
         self._client = client
@@ -65,7 +66,8 @@ class Bucket:
         self._endpoint = location.endpoint or "AWS S3"
 
     async def call(self, operation: str, **arguments: Any) -> Any:
-        """Answer of an S3 operation. Raises ObjectNotFound, ObjectChanged, StorageUnavailable."""
+        """Call an S3 operation (boto3's name) and return its answer. Raises ObjectNotFound,
+        ObjectChanged, StorageUnavailable; BucketExists for `create_bucket`."""
         try:
             return await getattr(self._client, operation)(Bucket=self._name, **arguments)
         except ClientError as error:
@@ -74,7 +76,7 @@ class Bucket:
             raise self.unavailable(f"cannot be reached: {error}") from error
 
     async def create(self) -> None:
-        """Make the bucket, unless it is there."""
+        """Create the bucket unless it exists."""
         with suppress(BucketExists):
             await self.call("create_bucket")
 
@@ -98,12 +100,12 @@ class Bucket:
         return self.unavailable(f"failed: {error}")
 
     def unavailable(self, reason: str) -> StorageUnavailable:
-        """The error whose sentence starts with the server's address."""
+        """An error whose message names the server, followed by `reason`."""
         return StorageUnavailable(f"object storage at {self._endpoint} {reason}")
 
 
 async def create(location: S3Location) -> None:
-    """Make the bucket where a server starts empty; nothing if it is there."""
+    """Create the bucket, for servers that start empty; does nothing if it exists."""
     async with open_bucket(location) as bucket:
         await bucket.create()
 

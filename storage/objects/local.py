@@ -26,15 +26,15 @@ from storage.objects.store import (
 P = ParamSpec("P")
 T = TypeVar("T")
 
-PIECE_BYTES = 2**20  # one hop to a thread per MiB
+PIECE_BYTES = 2**20  # one call in a thread for each MiB
 _ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
 class LocalStore:
-    """`objects/<key>` holds the bytes, `metadata/<key>` the metadata, `partial/` what is written.
+    """Keeps bytes in `objects/<key>`, metadata in `metadata/<key>`, unfinished files in `partial/`.
 
-    An object counts as stored once its bytes and its name are on disk. The ETag names the inode,
-    size and time of the file: another file under the same key has another one.
+    An object counts as stored once its bytes and its name are on disk. The ETag consists of the
+    file's inode, size and modification time: a new file under the same key has another ETag.
     """
 
     def __init__(self, root: Path) -> None:

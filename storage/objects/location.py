@@ -7,7 +7,8 @@ from settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class S3Location:
-    """A bucket and the way to it. Without keys the AWS chain (profile, role) finds them."""
+    """A bucket and how to reach it. Without keys, boto3 looks for AWS credentials (profile,
+    role)."""
 
     bucket: str
     endpoint: str | None = None
@@ -18,7 +19,8 @@ class S3Location:
 
 
 def s3_location(chosen: Settings) -> S3Location | None:
-    """The bucket to use, or None where no S3 is asked for. ValueError without a bucket's name."""
+    """The bucket to use; None if the settings ask for no S3. Raises ValueError if S3_ENDPOINT is
+    set without S3_BUCKET."""
     if chosen.s3_bucket is None and chosen.s3_endpoint is None:
         return None
     if chosen.s3_bucket is None:

@@ -1,4 +1,4 @@
-"""Object storage on any server that speaks S3."""
+"""Object storage on an S3 server."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -22,25 +22,26 @@ from storage.objects.store import (
     regrouped,
 )
 
-PART_BYTES = 8 * 2**20  # S3 allows 10,000 parts of at least 5 MiB: objects of up to 80 GiB
+PART_BYTES = 8 * 2**20  # S3 allows 10,000 parts of at least 5 MiB: objects up to some 78 GiB
 PIECE_BYTES = 2**20
 PING_SECONDS = 10
-_KEYS_PER_PAGE = 1000  # S3's limit of a listing and of a delete
-_RESUMES = 5  # of a read that was cut, without a byte of progress between them
+_KEYS_PER_PAGE = 1000  # S3's limit for a listing and for a delete
+_RESUMES = 5  # how often a broken read is resumed without a byte of progress
 _BODY_CUT = (BotoCoreError, ClientPayloadError)
 
-S3Call = dict[str, Any]  # the arguments or the answer of a call: aiobotocore has no types
+S3Call = dict[str, Any]  # the arguments or the answer of a call; aiobotocore has no types for them
 
 
 @asynccontextmanager
 async def s3_store(location: S3Location) -> AsyncIterator["S3Store"]:
-    """A store that keeps its connections until the end of the block."""
+    """The store of a bucket; its connections stay open until the end of the block."""
     async with open_bucket(location) as bucket:
         yield S3Store(bucket)
 
 
 class S3Store:
-    """The objects of one bucket. Large ones are written in parts; readers never see a half."""
+    """The objects of one bucket. Large objects are written in parts (multipart upload); readers
+    never see an unfinished object."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
@@ -112,7 +113,7 @@ class S3Store:
         while True:
             answer = await self._bucket.call("list_objects_v2", **page)
             for found in answer.get("Contents", ()):
-                # Servers over a file system list empty folders as objects.
+                # S3 servers over a file system list empty folders as objects.
                 if not found["Key"].endswith("/"):
                     etag, modified = _bare(found["ETag"]), found["LastModified"]
                     yield StoredObject(found["Key"], found["Size"], etag, modified)
@@ -135,7 +136,8 @@ class S3Store:
         return len(uploads)
 
     async def ping(self) -> None:
-        # Starting an upload needs the right to write, and shows no object even if we die here.
+        # Beginning a multipart upload needs the right to write, and leaves no visible object even
+        # if this process dies before the abort.
         try:
             async with asyncio.timeout(PING_SECONDS):
                 upload = await self._begin({"Key": "ping"})
@@ -144,7 +146,7 @@ class S3Store:
             raise self._bucket.unavailable(f"did not answer within {PING_SECONDS} s") from error
 
     async def _write_parts(self, headers: S3Call, first: bytes, rest: AsyncIterator[bytes]) -> int:
-        """How many bytes were written."""
+        """Write `first` and `rest` as a multipart upload; returns the number of bytes."""
         upload, size = await self._begin(headers), len(first)
         try:
             parts = [await self._part(upload, 1, first)]
@@ -187,7 +189,7 @@ class S3Store:
 
     async def _get(self, key: str, position: int, etag: str | None) -> Any:
         condition = {} if etag is None else {"IfMatch": f'"{etag}"'}
-        # A range that starts at the end of an empty object would be refused.
+        # No Range at position 0: S3 refuses a range of an empty object.
         part = {"Range": f"bytes={position}-"} if position else {}
         return await self._bucket.call("get_object", Key=key, **condition, **part)
 

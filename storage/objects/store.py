@@ -1,7 +1,7 @@
 """Object storage: one interface over S3 and over a local directory.
 
-Keys are slash-separated and relative: `{tenantSlug}/migrations/{uniqueId}.{ext}`. No key is also
-the folder of another one, since servers that keep objects as files cannot hold both.
+Keys are relative paths with slashes: `{tenantSlug}/migrations/{uniqueId}.{ext}`. No key may be the
+folder of another key, since servers that keep objects as files cannot hold both.
 """
 
 import re
@@ -16,7 +16,7 @@ _METADATA_NAME = re.compile(r"[A-Za-z0-9-]+")
 _METADATA_VALUE = re.compile(r"[\x21-\x7e]+( +[\x21-\x7e]+)*")
 
 
-CONTENT_TYPE = "content-type"  # in the metadata, and to S3 the object's own as well
+CONTENT_TYPE = "content-type"  # a metadata name; S3 gets its value as the object's type as well
 
 
 class ObjectNotFound(LookupError):
@@ -24,16 +24,16 @@ class ObjectNotFound(LookupError):
 
 
 class ObjectChanged(RuntimeError):
-    """The object is no longer the one whose ETag was pinned."""
+    """The object under the key no longer has the ETag that the caller asked for."""
 
 
 class StorageUnavailable(RuntimeError):
-    """The store cannot serve; the message is a sentence for the operator that says why."""
+    """The store cannot do its work; the message tells the operator why."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """What is known of an object without reading it. Metadata keys are lower case."""
+    """An object's properties without its bytes; `size` in bytes. Metadata names are lower case."""
 
     key: str
     size: int
@@ -43,7 +43,7 @@ class StoredObject:
 
 
 class ObjectStore(Protocol):
-    """Streams both ways in constant memory; a write that fails leaves no object behind.
+    """Reads and writes streams in constant memory; a write that fails leaves no object behind.
 
     Every method raises ValueError for a key that `checked_key` refuses and StorageUnavailable
     where the store cannot do its work.
@@ -52,7 +52,8 @@ class ObjectStore(Protocol):
     async def write(
         self, key: str, body: AsyncIterator[bytes], metadata: Mapping[str, str] | None = None
     ) -> StoredObject:
-        """Store the stream under the key once it has ended; an exception in `body` aborts it."""
+        """Store the bytes of `body` under the key. The object appears when `body` has ended; an
+        exception raised by `body` aborts the write."""
         ...
 
     async def put_file(self, key: str, path: Path) -> None:
@@ -60,47 +61,50 @@ class ObjectStore(Protocol):
         ...
 
     def stream(self, key: str, etag: str | None = None) -> AsyncIterator[bytes]:
-        """The object's bytes in pieces. Raises ObjectNotFound, or ObjectChanged if not `etag`."""
+        """The object's bytes in pieces. Raises ObjectNotFound, or ObjectChanged if the object does
+        not have the ETag `etag`."""
         ...
 
     async def local_path(self, key: str, etag: str) -> Path | None:
-        """Where the object lies on this machine, if it does: cheaper to open than to stream.
+        """The object's file on this machine, which is cheaper to open than to stream; None if the
+        store has no files here.
 
-        Raises ObjectNotFound, or ObjectChanged if not `etag`.
+        Raises ObjectNotFound, or ObjectChanged if the object does not have the ETag `etag`.
         """
         ...
 
     async def read(self, key: str) -> bytes:
-        """A small object whole. Raises ObjectNotFound."""
+        """All bytes of a small object. Raises ObjectNotFound."""
         ...
 
     async def stat(self, key: str) -> StoredObject:
-        """Raises ObjectNotFound."""
+        """The object's properties. Raises ObjectNotFound."""
         ...
 
     def list(self, prefix: str) -> AsyncIterator[StoredObject]:
-        """Every object whose key starts with the prefix (metadata left out), in key order."""
+        """All objects whose keys start with the prefix, in key order, without their metadata."""
         ...
 
     async def delete(self, keys: Iterable[str]) -> None:
-        """Delete the objects; keys that do not exist are fine."""
+        """Delete the objects; keys that do not exist are ignored."""
         ...
 
     async def abort_stale_writes(self, before: datetime) -> int:
-        """Remove what broken writes left (multipart uploads, partial files); how many it was."""
+        """Remove unfinished writes (multipart uploads, partial files) that are older than `before`;
+        returns how many there were."""
         ...
 
     async def ping(self) -> None:
-        """Raises StorageUnavailable if the store cannot be written to."""
+        """Check that the store can be written to. Raises StorageUnavailable."""
         ...
 
 
 def checked_key(key: str) -> str:
     """The key itself, if every store can hold it.
 
-    Raises ValueError for an empty, absolute or climbing key, for control characters (XML listings
-    cannot carry them), for more than S3's 1,024 bytes and for segments beyond 255 bytes, which is
-    the longest file name.
+    Raises ValueError for an empty or absolute key, for `.` and `..`, for control characters (XML
+    listings cannot carry them), for more than 1,024 bytes (S3's limit), and for a segment of more
+    than 255 bytes (the longest file name).
     """
     segments = key.split("/")
     if not all(map(_is_segment, segments)) or len(key.encode()) > 1024:
@@ -117,7 +121,7 @@ def _is_segment(segment: str) -> bool:
 
 
 def checked_prefix(prefix: str) -> str:
-    """The prefix itself, if a key can start with it; ValueError otherwise."""
+    """The prefix itself, if a key can start with it. Raises ValueError otherwise."""
     checked_key(prefix + "x")
     return prefix
 
@@ -125,8 +129,8 @@ def checked_prefix(prefix: str) -> str:
 def checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
     """The metadata with its names in lower case, as S3 returns them.
 
-    They travel as HTTP headers: names are ASCII letters, digits and hyphens, values are printable
-    ASCII without blanks around. Raises ValueError for anything else.
+    S3 transfers metadata as HTTP headers: names are ASCII letters, digits and hyphens; values are
+    printable ASCII without blanks at either end. Raises ValueError for anything else.
     """
     for name, value in (metadata or {}).items():
         if not (_METADATA_NAME.fullmatch(name) and _METADATA_VALUE.fullmatch(value)):
@@ -135,7 +139,8 @@ def checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
 
 
 async def regrouped(body: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes]:
-    """The same bytes in pieces of exactly `size`, the last one shorter; nothing if empty."""
+    """The same bytes in pieces of exactly `size` bytes; the last may be shorter. An empty body
+    gives no piece."""
     held = bytearray()
     async for piece in body:
         held += piece

@@ -1,1 +1,1 @@
-"""The connection to PostgreSQL, and what all queries share."""
+"""Connections to PostgreSQL, and what the queries of all rooms share."""

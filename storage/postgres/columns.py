@@ -1,7 +1,7 @@
-"""What the tables of all rooms have in common: their two schemas, and columns that recur.
+"""What the tables of all rooms share: the two schemas, and columns that many tables have.
 
-The migrations in alembic/ create the tables; a test compares the two. Those in schema "tenant" are
-translated to the tenant's own schema by `Database.tenant`.
+The migrations in alembic/ create the tables; tests/storage/test_schema.py compares the two.
+`Database.tenant` translates the schema "tenant" to the tenant's own schema.
 """
 
 from typing import Any
@@ -20,6 +20,7 @@ tenant = MetaData(schema="tenant")
 
 
 def time_column(name: str, *, nullable: bool = True) -> Column[Any]:
+    """A time stamp with time zone; one that is not nullable is now() by default."""
     default = None if nullable else func.now()
     return Column(name, DateTime(timezone=True), nullable=nullable, server_default=default)
 

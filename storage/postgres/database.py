@@ -1,4 +1,5 @@
-"""Connections to PostgreSQL, each one a transaction that knows whose it is."""
+"""Connections to PostgreSQL: every transaction is opened for one tenant, for none, or for the
+owner of the schemas."""
 
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -16,13 +17,14 @@ from storage.postgres.statement import Statements
 
 APP_ROLE = "firelater_app"
 OLDEST_SERVER = 180_000  # uuidv7() came with PostgreSQL 18
-# Of a server that says no; of a connection that is closed; of one that broke between statements.
+# The server refused a statement; the connection is closed; it broke between two statements.
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-# The same, a pool that is used up, and a server that cannot be reached.
+# Besides these: the pool is used up, or the server cannot be reached.
 FAILURES = (SQLAlchemyError, OSError, *DRIVER_ERRORS)
 
-# The first statement of every transaction. It also is what makes SQLAlchemy send BEGIN: it does so
-# lazily, and a COPY on the raw connection before it would run, and stay, outside the transaction.
+# The first statement of every transaction. It also makes SQLAlchemy send BEGIN, which it does only
+# with the first statement: a COPY on the raw connection before that would run outside the
+# transaction and could not be rolled back.
 _OPEN = text(
     f"select set_config('role', '{APP_ROLE}', true), set_config('app.tenant', :tenant, true),"
     " set_config('synchronous_commit', :flush, true)"
@@ -30,17 +32,18 @@ _OPEN = text(
 
 _PLATFORM = text("select set_config('app.tenant', '', true)")
 
-# A tenant's id cannot be hostile (domain/tenant.py), and a text of several statements takes no
-# parameters.
+# The tenant's id is formatted in, as a text of several statements takes no parameters. That is
+# safe: its type allows no hostile text (domain/tenant.py).
 _BEGIN = (
     f"begin; select set_config('role', '{APP_ROLE}', true),"
     " set_config('app.tenant', '{tenant}', true)"
 )
-_IDLE_SECONDS = 1.0  # after which a pooled connection is looked at before it is used
+_IDLE_SECONDS = 1.0  # a connection that was unused for longer is pinged before it is used
 
-# A worker that is frozen, or gone without a word, in the middle of a transaction holds its locks:
-# the server gives up on it, so that another worker can take over.
-# A commit is on disk before its answer, whatever the server, the database or the role prefers.
+# A worker that freezes or vanishes in the middle of a transaction still holds its locks. The
+# timeouts make the server end such a session, so that another worker can take over.
+# synchronous_commit: a commit is on disk before it is answered, whatever the server, the database
+# or the role have as default.
 _SESSION = {
     "timezone": "UTC",
     "synchronous_commit": "on",
@@ -52,11 +55,12 @@ _SESSION = {
 
 
 class NotCommitted(RuntimeError):
-    """A commit that did not take place, although the server reported no error."""
+    """A commit did not take place, although the server reported no error."""
 
 
 class Database:
-    """One pool; `tenant` and `anonymous` are the service's doors, `owner` is for provisioning."""
+    """One pool of connections. The service opens transactions by `tenant`, `statements` and
+    `anonymous`; `owner` is for provisioning and background work over all tenants."""
 
     def __init__(self, url: str, pool_size: int = 10) -> None:
         self.engine: AsyncEngine = create_async_engine(
@@ -72,10 +76,11 @@ class Database:
     async def tenant(
         self, tenant_id: TenantId, *, flush: bool = True
     ) -> AsyncIterator[AsyncConnection]:
-        """A transaction that sees one tenant: row-level security and the tenant's own schema.
+        """A transaction that sees one tenant only: its rows of shared tables (by row-level
+        security) and its own schema.
 
-        Without `flush` the commit does not wait for the disk: a crash of the server may undo it,
-        whole, until any later transaction was flushed.
+        Without `flush` the commit does not wait for the disk. A crash of the server may then undo
+        the whole transaction, unless a later one was flushed before.
         """
         async with self.engine.connect() as connection:
             translated = await connection.execution_options(
@@ -88,17 +93,17 @@ class Database:
 
     @asynccontextmanager
     async def statements(self, tenant_id: TenantId) -> AsyncIterator[Statements]:
-        """The same as `tenant`, for PostgreSQL's own words: two round trips beside the body's.
+        """A transaction as `tenant` opens it, for plain SQL: it costs two round trips.
 
-        A transaction that SQLAlchemy opens takes four, and most of the time of a small one.
+        A transaction of SQLAlchemy costs four, which is most of the time of a small one.
         """
         async with self.engine.connect() as connection:
             driver = await raw(connection)
             try:
                 await driver.execute(_BEGIN.format(tenant=tenant_id))
                 yield Statements(driver, tenant_id.schema)
-                # Of a transaction in which a statement failed, PostgreSQL answers COMMIT with
-                # ROLLBACK, and not with an error.
+                # After a failed statement PostgreSQL answers COMMIT with ROLLBACK, not with an
+                # error (postgresql.org/docs/current/sql-commit.html).
                 if await driver.execute("commit") != "COMMIT":
                     raise NotCommitted("a statement of the transaction had failed")
             except BaseException:
@@ -107,15 +112,16 @@ class Database:
 
     @asynccontextmanager
     async def anonymous(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that sees no tenant: what authentication starts from."""
+        """A transaction that sees no tenant's rows; authentication begins with one."""
         async with self.engine.begin() as connection:
             await connection.execute(_OPEN, {"tenant": "", "flush": "on"})
             yield connection
 
     async def call(self, function: str, *values: Any) -> list[Mapping[str, Any]]:
-        """The rows of one of our functions, `public.name($1, …)`, in a single round trip.
+        """The rows of one of our SQL functions, `public.name($1, …)`, in a single round trip.
 
-        Only for those that are SECURITY DEFINER, which decide by themselves what they show.
+        No tenant is set, so this is only for SECURITY DEFINER functions, which decide themselves
+        what they show.
         """
         async with self.engine.connect() as connection:
             driver = await raw(connection)
@@ -123,16 +129,19 @@ class Database:
 
     @asynccontextmanager
     async def owner(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction of the owner of the schemas, for provisioning and sweeping only.
+        """A transaction of the owner of the schemas, for provisioning and background work over all
+        tenants.
 
-        Of what belongs to tenants it sees, and writes, what is the platform's own.
+        In tables with row-level security it sees and writes only rows of the platform, except where
+        the owner is exempt (storage/alembic/shared).
         """
         async with self.engine.begin() as connection:
             await connection.execute(_PLATFORM)
             yield connection
 
     async def ping(self) -> None:
-        """Raises if the server cannot be reached or is too old to serve us."""
+        """Check the server. Raises one of FAILURES if it cannot be reached, RuntimeError if it is
+        older than PostgreSQL 18."""
         async with self.anonymous() as connection:
             version = await connection.scalar(text("show server_version_num"))
         if int(version) < OLDEST_SERVER:
@@ -143,7 +152,7 @@ class Database:
 
 
 async def _roll_back(connection: AsyncConnection, driver: "asyncpg.Connection[Any]") -> None:
-    """A connection that cannot even do that is not used again."""
+    """Roll back; a connection that cannot is removed from the pool."""
     try:
         await driver.execute("rollback")
     except (OSError, *DRIVER_ERRORS):
@@ -151,10 +160,10 @@ async def _roll_back(connection: AsyncConnection, driver: "asyncpg.Connection[An
 
 
 def _ping_idle(engine: AsyncEngine) -> None:
-    """Use no connection that the server has closed, so that its restart goes unnoticed.
+    """Use no connection that the server has closed, so that its restart causes no errors.
 
-    The driver knows of most; those that nobody used for a while are asked. To ask every one, as
-    `pool_pre_ping` does, takes a round trip each time.
+    The driver knows of most closed connections; only those that were unused for a while are pinged.
+    SQLAlchemy's `pool_pre_ping` would ping every time, which costs a round trip.
     """
     dialect = engine.sync_engine.dialect
 
@@ -175,13 +184,13 @@ def _ping_idle(engine: AsyncEngine) -> None:
 
 
 async def statements(connection: AsyncConnection) -> Statements:
-    """PostgreSQL's own words inside a transaction of `Database.tenant`."""
+    """Runs plain SQL in the connection's open transaction, which `Database.tenant` has opened."""
     assert connection.sync_connection is not None
     schemas = connection.sync_connection.get_execution_options()["schema_translate_map"]
     return Statements(await raw(connection), schemas["tenant"])
 
 
 async def raw(connection: AsyncConnection) -> "asyncpg.Connection[Any]":
-    """The asyncpg connection beneath, inside the same transaction: for COPY."""
+    """The asyncpg connection underneath, in the same transaction; for COPY."""
     driver = (await connection.get_raw_connection()).driver_connection
     return cast("asyncpg.Connection[Any]", driver)

@@ -1,4 +1,5 @@
-"""Lets a migration run a whole SQL script: asyncpg prepares single statements only."""
+"""Lets a migration run a script of several SQL statements; SQLAlchemy's way of using asyncpg
+prepares every statement, and only single ones can be prepared."""
 
 from alembic import op
 

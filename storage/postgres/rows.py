@@ -1,6 +1,6 @@
-"""What tables with an id have in common: one row more, one by its id, a page of them, one less.
+"""Queries that all tables with an id share: create a row, find one, list a page, remove one.
 
-A row is a dict whose type is a TypedDict beside the table; the functions here are told which.
+A row is a dict; its type is a TypedDict that callers pass as `shape`.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 Shape = TypeVar("Shape", bound=Mapping[str, Any])  # a row's TypedDict
 
-# Columns to be written, by their names; the database adds the others.
+# The values to write, by column; the database fills the other columns.
 Values = Mapping[str, object]
 
 
@@ -25,8 +25,8 @@ class Identified(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Which rows of a list: so many, from one of them on or, where the list is small enough to be
-    counted, after so many."""
+    """Which rows of a list: at most `limit`, after the row with the id `after`, or after `offset`
+    rows (for short lists, whose total is counted then)."""
 
     limit: int
     after: UUID | None = None
@@ -36,14 +36,14 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[Shape]):
-    """The rows of a span; `total` is how many the whole list has, where they were counted."""
+    """The rows of a span. `total`: how many the whole list has; None if they were not counted."""
 
     rows: list[Shape]
     total: int | None = None
 
 
 def rows_of(shape: type[Shape], found: Result[Any]) -> list[Shape]:
-    """What a query found, as rows of that type."""
+    """The rows that a query found."""
     return [cast("Shape", dict(row._mapping)) for row in found]
 
 
@@ -60,7 +60,7 @@ async def listing(
     id: ColumnElement[Any],
     span: Span,
 ) -> Listing[Shape]:
-    """A span of what the query finds, by id."""
+    """The rows of the query in the span, in the order of `id`; counted if `offset` is given."""
     rows = query.order_by(id.desc() if span.newest_first else id).limit(span.limit)
     if span.after is not None:
         rows = rows.where(id < span.after if span.newest_first else id > span.after)
@@ -74,7 +74,7 @@ async def listing(
 async def create_row(
     connection: AsyncConnection, shape: type[Shape], table: Table, values: Values
 ) -> Shape:
-    """The row as it was written, with what the database adds to it."""
+    """Insert a row; returns it with the values that the database has filled in."""
     row = await connection.execute(insert(table).values(values).returning(table))
     return cast("Shape", dict(row.one()._mapping))
 
@@ -82,7 +82,8 @@ async def create_row(
 async def find_row(
     connection: AsyncConnection, shape: type[Shape], table: Table, id: UUID, *, lock: bool = False
 ) -> Shape | None:
-    """`lock`: nobody else changes or deletes it before this transaction ends."""
+    """The row with the id, or None. With `lock` nobody else changes or deletes it before this
+    transaction ends."""
     query = select(table).where(table.c.id == id)
     locked = query.with_for_update(key_share=True) if lock else query
     return row_of(shape, await connection.execute(locked))
@@ -95,12 +96,12 @@ async def find_page(
     span: Span,
     *conditions: ColumnElement[bool],
 ) -> list[Shape]:
-    """One page of rows that meet all conditions, in the order of their ids."""
+    """One page of the rows that meet all conditions, in id order."""
     query = select(table).where(*conditions)
     return (await listing(connection, shape, query, table.c.id, span)).rows
 
 
 async def remove_row(connection: AsyncConnection, table: Table, id: UUID) -> bool:
-    """False if there is none of that id."""
+    """Delete the row with the id; False if there was none."""
     gone = await connection.execute(delete(table).where(table.c.id == id).returning(table.c.id))
     return gone.one_or_none() is not None

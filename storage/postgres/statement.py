@@ -1,4 +1,4 @@
-"""Statements in PostgreSQL's own words, for the paths where a round trip counts."""
+"""Plain SQL on the driver's connection, for paths where each round trip counts."""
 
 from functools import lru_cache
 from typing import Any, cast
@@ -10,16 +10,16 @@ from storage.postgres.rows import Shape
 
 
 class Statements:
-    """Runs SQL in a tenant's open transaction; `tenant.` in it stands for the tenant's own schema.
+    """Runs SQL in a tenant's open transaction. `tenant.` in the SQL stands for the tenant's schema.
 
-    Parameters are `$1` …; jsonb goes in as text (`as_json`) and comes out as what it holds.
+    Parameters are `$1`, `$2` …; jsonb is passed as text (`as_json`) and returned as Python values.
     """
 
     def __init__(self, driver: "asyncpg.Connection[Any]", schema: str) -> None:
         self._driver, self._schema = driver, schema
 
     async def rows(self, shape: type[Shape], sql: str, *values: Any) -> list[Shape]:
-        """`shape`: the TypedDict of the columns that the statement selects."""
+        """All rows; `shape` is the TypedDict of the selected columns."""
         found = await self._driver.fetch(_of(self._schema, sql), *values)
         return [cast("Shape", dict(row)) for row in found]
 

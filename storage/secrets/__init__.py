@@ -1,1 +1,1 @@
-"""Secrets at rest: sealed by keys of a file that only its owner reads."""
+"""Secrets at rest: sealed (encrypted) with keys from a file that only its owner may read."""

@@ -1,8 +1,8 @@
-"""Whether the keys of the ring are those that this database was sealed with.
+"""Checks that the key ring has the keys that this database's secrets are sealed with.
 
-For every key there is a check value, sealed with it. A process with another key of that name, or
-without it, ends at its start instead of failing secret by secret; nor does it seal what the others
-cannot open.
+The database holds a check value for every key, encrypted with that key. A process whose ring lacks
+a key, or has another key under the same id, ends at its start. Otherwise it would fail with each
+secret, and seal secrets that other processes cannot open.
 """
 
 from pathlib import Path
@@ -23,14 +23,16 @@ _REMOVE = text("delete from public.secret_checks where kid = :kid")
 
 
 async def open_vault(database: Database, keyring_file: Path | None) -> Vault:
-    """The vault of this process. Raises BadKeyFile if the ring is missing or is another one."""
+    """The vault of this process. Raises BadKeyFile if the key ring is missing, unreadable, or does
+    not belong to this database."""
     file = key_file(keyring_file)
     await check(database, file.current())
     return Vault(file.current(), file.current)
 
 
 def key_file(path: Path | None) -> KeyFile:
-    """The file of SECRETS_KEYRING_FILE. Raises BadKeyFile."""
+    """The key ring at `path` (SECRETS_KEYRING_FILE). Raises BadKeyFile if it is not set or
+    unusable."""
     if path is None:
         raise BadKeyFile(
             "SECRETS_KEYRING_FILE is not set: without a key no secret can be kept"
@@ -40,24 +42,24 @@ def key_file(path: Path | None) -> KeyFile:
 
 
 async def check(database: Database, keyring: Keyring) -> None:
-    """Note new keys, hold known ones to their check values. Raises BadKeyFile."""
+    """Store check values of new keys, and compare known keys with theirs. Raises BadKeyFile."""
     async with database.anonymous() as connection:
         for kid, key in keyring.keys.items():
             await connection.execute(_ADD, {"kid": kid, "value": encrypt(key, b"", _bound(kid))})
         values = {row.kid: row.value for row in await connection.execute(_ALL)}
         faults = [fault for kid in values if (fault := _fault(kid, values[kid], keyring))]
         if faults:
-            raise BadKeyFile("; ".join(faults))  # which undoes what was added
+            raise BadKeyFile("; ".join(faults))  # which rolls back the check values added here
 
 
 async def known(database: Database) -> set[str]:
-    """The ids of all keys that this database has been used with, but for retired ones."""
+    """The ids of all keys that this database was used with, except retired ones."""
     async with database.anonymous() as connection:
         return {row.kid for row in await connection.execute(_ALL)}
 
 
 async def forget(database: Database, kid: str) -> None:
-    """The key is retired: a ring without it is as good as any."""
+    """Delete the check value of a retired key, so that the ring need not have the key any more."""
     async with database.owner() as connection:
         await connection.execute(_REMOVE, {"kid": kid})
 

@@ -1,4 +1,5 @@
-"""The file with the key ring: read when it changes, replaced at once, kept from others' eyes."""
+"""The file with the key ring: read again when it changes, replaced atomically, readable by its
+owner only."""
 
 import fcntl
 import logging
@@ -14,28 +15,30 @@ _log = logging.getLogger(__name__)
 
 
 class BadKeyFile(Exception):
-    """The key ring cannot be used as it is; the text names the file and what to do."""
+    """The key ring cannot be used; the message says what is wrong with it."""
 
 
 class KeyFile:
-    """Raises BadKeyFile wherever the file cannot be read, trusted or written."""
+    """A key ring on disk. Methods raise BadKeyFile if the file cannot be read or written, or if
+    others may read it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._stamp, self._keyring = _stamp(path), _parse(path)
 
     def current(self) -> Keyring:
-        """The ring as the file has it now; while that is unusable, the last one that was not."""
+        """The key ring in the file now; while the file is unusable, the last usable one."""
         try:
             stamp = _stamp(self.path)
             if stamp != self._stamp:
                 self._keyring, self._stamp = _parse(self.path), stamp
         except BadKeyFile as error:
-            _log.warning("the key ring of before is still used: %s", error)
+            _log.warning("the previous key ring stays in use: %s", error)
         return self._keyring
 
     def change(self, edit: Callable[[str], str]) -> None:
-        """Replace the text, durably and at once. Changes wait for each other."""
+        """Replace the file's text by `edit(text)`, durably and atomically. Concurrent changes, also
+        of other processes, wait for each other."""
         try:
             directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
             try:
@@ -52,13 +55,13 @@ def new_key() -> bytes:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """What changes with the file."""
+    """A value that changes whenever the file does. Raises BadKeyFile."""
     try:
         found = path.stat()
     except OSError as error:
         raise BadKeyFile(f"cannot read the key ring {path}: {error.strerror}") from None
-    # As ssh does with private keys: a file that is not ours, such as a mounted secret, is for
-    # somebody else to protect.
+    # Like ssh with private keys: only the mode of our own files is checked. A file of another
+    # owner, such as a mounted secret, is that owner's to protect.
     if found.st_uid == os.getuid() and stat.S_IMODE(found.st_mode) & 0o077:
         raise BadKeyFile(f"others may read the key ring {path}: chmod 600 it")
     return (found.st_ino, found.st_mtime_ns, found.st_size)

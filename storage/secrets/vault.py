@@ -1,12 +1,12 @@
-"""Secrets at rest: what a tenant entrusts us with, sealed so that it opens in its place only.
+"""Encrypts the secrets of tenants, so that each can be opened in its own row and field only.
 
-An envelope: every secret has a random key of its own (AES-256-GCM), and a key of the ring wraps
-that one, so that rotating the ring's keys touches no secret. Tenant, subject and field are
-authenticated in both layers (RFC 5116 calls it associated data): a ciphertext that is moved to
-another row, tenant or field does not open.
+Envelope encryption: every secret is encrypted with a random key of its own (AES-256-GCM), and that
+key with a key of the ring (it is wrapped). So rotating the ring's keys leaves the encrypted secrets
+as they are. Tenant, subject and field are associated data (RFC 5116) of both encryptions: a
+ciphertext that was moved to another row, tenant or field cannot be opened.
 
-Written as JSON: {field: {"v": 1, "kid": …, "wrapped": base64, "sealed": base64}}, where both
-texts are a 12-byte nonce and what AES-GCM gives.
+The stored text is JSON: {field: {"v": 1, "kid": …, "wrapped": base64, "sealed": base64}}. Both
+base64 texts hold a 12-byte nonce followed by the output of AES-GCM.
 """
 
 import base64
@@ -31,12 +31,13 @@ Envelope = Json  # v, kid, wrapped, sealed
 
 
 class CannotOpen(Exception):
-    """A secret that stays shut; says which field, which key and why, never what it holds."""
+    """A secret cannot be opened; the message says which field, which key and why, and quotes no
+    secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a secret belongs."""
+    """Where a secret belongs; its properties are the associated data of the two encryptions."""
 
     tenant_id: TenantId
     subject: UUID
@@ -51,9 +52,10 @@ class _Place:
 
 
 class Vault:
-    """Seals and opens with the keys of a ring; `current` gives the ring as it is now.
+    """Seals and opens secrets with the keys of a ring.
 
-    A process lives longer than its ring: a key that was added after it started is found, too.
+    `current` returns the ring as it is now, so that a running process also finds keys that were
+    added after its start.
     """
 
     def __init__(self, keyring: Keyring, current: Callable[[], Keyring] | None = None) -> None:
@@ -64,9 +66,10 @@ class Vault:
         return self._current()
 
     def seal(self, tenant_id: TenantId, subject: UUID, secrets: Mapping[str, Any]) -> str | None:
-        """What `open` takes, of secrets by field (as JSON); None for no secrets.
+        """Encrypt secrets (JSON values by field) to the text that `open` takes; None for no
+        secrets.
 
-        `subject` is the id of the integration, or of the draft, that they belong to.
+        `subject` is the id of the integration or draft that they belong to.
         """
         sealed = {
             field: self._seal(_Place(tenant_id, subject, field), secret)
@@ -84,9 +87,9 @@ class Vault:
     def examine(
         self, tenant_id: TenantId, subject: UUID, sealed: str
     ) -> Iterator[tuple[str, str, CannotOpen | None]]:
-        """Each field with the id of its key, and why it does not open if it does not.
+        """Each field, the id of its key, and why its secret cannot be opened (None if it can).
 
-        Raises CannotOpen if the fields themselves cannot be told.
+        Raises CannotOpen if the text has no readable fields.
         """
         for place, envelope in _envelopes(tenant_id, subject, sealed):
             fault = None
@@ -97,7 +100,7 @@ class Vault:
             yield place.field, str(envelope.get("kid")), fault
 
     def rewrap(self, tenant_id: TenantId, subject: UUID, sealed: str) -> str:
-        """The same secrets under the active key. Raises CannotOpen."""
+        """The same secrets, with their keys wrapped by the active key. Raises CannotOpen."""
         active = self.keyring.active
         rewrapped = {
             place.field: envelope
@@ -127,7 +130,7 @@ class Vault:
     def _unwrap(self, place: _Place, envelope: Envelope) -> bytes:
         key_id, keys = envelope.get("kid"), self.keyring.keys
         if envelope.get("v") != VERSION or not isinstance(key_id, str):
-            raise CannotOpen(f"{place.field} is not in a form that is known here")
+            raise CannotOpen(f"{place.field} is stored in an unknown format")
         if key_id not in keys:
             raise CannotOpen(f"the key {key_id!r} of {place.field} is not on the key ring")
         try:
@@ -137,7 +140,7 @@ class Vault:
 
 
 def key_ids(sealed: str) -> list[str]:
-    """The id of each secret's key. Raises CannotOpen if that cannot be told."""
+    """The id of each secret's key. Raises CannotOpen if the text cannot be read."""
     return [str(envelope.get("kid")) for envelope in _written(sealed).values()]
 
 
@@ -153,7 +156,7 @@ def _envelopes(
 
 
 def _written(sealed: str | None) -> dict[str, Envelope]:
-    """Raises CannotOpen."""
+    """The envelopes by field. Raises CannotOpen."""
     try:
         written: Any = json.loads(sealed) if sealed else {}
     except ValueError:
@@ -161,22 +164,25 @@ def _written(sealed: str | None) -> dict[str, Envelope]:
     if not isinstance(written, dict) or not all(
         isinstance(each, dict) for each in written.values()
     ):
-        raise CannotOpen("the secrets are not in a form that is known here")
+        raise CannotOpen("the secrets are stored in an unknown format")
     return written
 
 
 def framed(*parts: str) -> bytes:
-    """The parts, each behind its length, so that no two sequences of parts look the same."""
+    """The parts joined, each after its length in 4 bytes, so that different parts never give the
+    same bytes."""
     encoded = [part.encode() for part in parts]
     return b"".join(len(part).to_bytes(4) + part for part in encoded)
 
 
 def encrypt(key: bytes, plain: bytes, bound_to: bytes) -> str:
+    """AES-GCM with the associated data `bound_to`; base64 of nonce and output."""
     nonce = os.urandom(_NONCE_BYTES)
     return base64.b64encode(nonce + AESGCM(key).encrypt(nonce, plain, bound_to)).decode()
 
 
 def decrypt(key: bytes, sealed: str, bound_to: bytes) -> bytes:
-    """Raises InvalidTag, or ValueError and TypeError for what nobody encrypted."""
+    """The opposite of `encrypt`. Raises InvalidTag for a wrong key, other associated data or a
+    damaged text, and ValueError or TypeError if `sealed` is no base64 text."""
     raw = base64.b64decode(sealed, validate=True)
     return AESGCM(key).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], bound_to)

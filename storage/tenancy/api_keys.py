@@ -24,7 +24,7 @@ Role = Literal["platform", "admin", "operator", "viewer", "notifier"]
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is calling: a key, its role, and its tenant (none for the platform's own key)."""
+    """Who is calling: an API key, its role, and its tenant (None for the platform's own key)."""
 
     key_id: str
     role: Role
@@ -33,13 +33,15 @@ class Principal:
 
 
 class NewKey(NamedTuple):
+    """`key` is what the caller gets; only `id` and `secret_hash` (SHA-256) are stored."""
+
     id: str
     key: str
     secret_hash: bytes
 
 
 class ApiKey(TypedDict):
-    """What may be shown of a key."""
+    """The fields of an API key that may be shown."""
 
     id: str
     name: str
@@ -50,7 +52,7 @@ class ApiKey(TypedDict):
 
 
 class _Resolved(TypedDict):
-    """What public.resolve_api_key tells of a key."""
+    """A row of the SQL function public.resolve_api_key."""
 
     id: str
     tenant_id: str | None
@@ -61,6 +63,7 @@ class _Resolved(TypedDict):
 
 
 def generate() -> NewKey:
+    """Make up a new API key; nothing is stored."""
     key_id, secret = secrets.token_hex(5), secrets.token_hex(32)
     body = f"fl_{key_id}_{secret}"
     return NewKey(key_id, f"{body}_{_check(body)}", hashlib.sha256(secret.encode()).digest())
@@ -71,7 +74,7 @@ def _check(body: str) -> str:
 
 
 async def resolve(database: Database, key: str) -> Principal | None:
-    """Whose key this is, or None if it is unknown, expired, revoked or no key at all."""
+    """The caller that the key belongs to; None if it is unknown, expired, revoked or malformed."""
     body, _, check = key.rpartition("_")
     parts = body.split("_")
     if len(parts) != 3 or not hmac.compare_digest(check.encode(), _check(body).encode()):
@@ -82,7 +85,7 @@ async def resolve(database: Database, key: str) -> Principal | None:
     if not found or not hmac.compare_digest(found[0]["secret_hash"], given):
         return None
     [row] = found
-    if not row["used_lately"]:  # once a minute is exact enough, and most requests write nothing
+    if not row["used_lately"]:  # at most once a minute, so that most requests write nothing
         await database.call("public.touch_api_key($1)", row["id"])
     tenant_id = TenantId(row["tenant_id"]) if row["tenant_id"] else None
     return Principal(row["id"], row["role"], tenant_id, row["slug"])
@@ -95,7 +98,8 @@ async def create(
     name: str,
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
-    """A new key of a tenant: what may be shown of it later, and the key itself, shown once."""
+    """Create a key of a tenant. Returns its fields that may be shown, and the key itself, which
+    cannot be shown again."""
     new = generate()
     created = await connection.execute(
         text(
@@ -117,7 +121,7 @@ async def create(
 
 
 async def listed(connection: AsyncConnection) -> list[ApiKey]:
-    """The tenant's keys that still open something, newest last."""
+    """The tenant's keys that are not revoked, newest last."""
     rows = await connection.execute(
         text(
             "select id, name, role, created_at, expires_at, last_used_at from public.api_keys"
@@ -128,7 +132,7 @@ async def listed(connection: AsyncConnection) -> list[ApiKey]:
 
 
 async def revoke(connection: AsyncConnection, key_id: str) -> bool:
-    """Close a key of the tenant at once; False if there is none of that id."""
+    """Revoke a key of the tenant; False if no such key was valid."""
     done = await connection.execute(
         text(
             "update public.api_keys set revoked_at = now()"
@@ -140,7 +144,8 @@ async def revoke(connection: AsyncConnection, key_id: str) -> bool:
 
 
 async def create_platform_key(database: Database) -> str:
-    """The key that creates tenants. Earlier platform keys are revoked: their file was lost."""
+    """Create the key that may create tenants. Earlier platform keys are revoked, since a new one is
+    only made when the file with the old one is missing."""
     new = generate()
     async with database.owner() as connection:
         await connection.execute(

@@ -10,6 +10,7 @@ from storage.tenancy.tables import audit_log
 async def note(
     connection: AsyncConnection, tenant_id: TenantId, actor: str, action: str, subject: str
 ) -> None:
-    """`action` is like `integration.update`; `subject` is what it was done to, like `…/{id}`."""
+    """Add an entry. `actor` names who did it, `action` what was done (`integration.update`),
+    `subject` what it was done to (`…/{id}`)."""
     row = {"tenant_id": tenant_id, "actor": actor, "action": action, "subject": subject}
     await connection.execute(insert(audit_log).values(row))

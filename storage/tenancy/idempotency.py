@@ -1,6 +1,7 @@
-"""Idempotency keys: a request that creates something takes effect once, and is answered again.
+"""Idempotency keys: a request that creates something takes effect once, and its repetition gets the
+same answer.
 
-What is stored is the answer as it may be shown again: secrets are left out by the caller.
+The caller leaves secrets out of the answers that it stores here.
 """
 
 from dataclasses import dataclass
@@ -12,13 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.json_document import Json
 from storage.tenancy.tables import idempotency_keys as keys
 
-_LEASE = "1 minute"  # after which a request that neither ended nor prolonged is taken to have died
+_LEASE = "1 minute"  # a request that neither ends nor prolongs for so long is taken to be dead
 _KEPT = "24 hours"
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An earlier request with this key: what it asked (a hash) and how it was answered."""
+    """An earlier request with this key: a hash of it, and the status and body of its answer."""
 
     request_hash: str
     status: int
@@ -26,16 +27,16 @@ class Answered:
 
 
 class InFlight(Exception):
-    """A request with the same key is being worked on right now."""
+    """Another request with the same key is in progress, or has taken the key over."""
 
 
 async def reserve(
     connection: AsyncConnection, tenant_id: str, key: str, holder: str
 ) -> Answered | None:
-    """Take the key for this request; the earlier answer if there is one. Raises InFlight.
+    """Take the key for this request; returns the earlier answer if there is one. Raises InFlight.
 
-    `holder` names the request, and stands in the place of its hash until it is answered: who was
-    taken to have died, and comes back, settles nothing.
+    `holder` is a name for the request, stored in place of its hash until it is answered. So a
+    request that was taken to be dead, and comes back, cannot settle a key that another has taken.
     """
     stale = text(
         f"(status is null and created_at < now() - interval '{_LEASE}')"
@@ -44,7 +45,8 @@ async def reserve(
     await connection.execute(
         delete(keys).where(keys.c.tenant_id == tenant_id, keys.c.key == key, stale)
     )
-    # The lock is for a key that is taken and not yet committed: the insert would wait for that.
+    # Another transaction may have inserted the key and not committed yet: without the lock, this
+    # insert would wait for that commit.
     lock = func.pg_try_advisory_xact_lock(func.hashtextextended(f"{tenant_id} {key}", 0))
     free = select(literal(tenant_id), literal(key), literal(holder)).where(lock)
     taken = await connection.execute(
@@ -68,7 +70,7 @@ async def reserve(
 
 
 async def prolong(connection: AsyncConnection, tenant_id: str, key: str, holder: str) -> None:
-    """The request still lives."""
+    """Renew the request's lease on the key, as it is still in progress."""
     await connection.execute(
         update(keys).where(*_held(tenant_id, key, holder)).values(created_at=func.now())
     )
@@ -77,17 +79,17 @@ async def prolong(connection: AsyncConnection, tenant_id: str, key: str, holder:
 async def settle(
     connection: AsyncConnection, tenant_id: str, key: str, holder: str, answered: Answered
 ) -> None:
-    """Keep the answer for the next request with this key. Raises InFlight if another has it, or
-    has answered by now: who asks again asks the same, so a hash would not tell the two apart."""
+    """Store the answer for the next request with this key. Raises InFlight if another request has
+    taken the key over (recognised by `holder`: a repetition has the same hash)."""
     await _keep(connection, answered, _held(tenant_id, key, holder))
 
 
 async def settle_again(
     connection: AsyncConnection, tenant_id: str, key: str, answered: Answered
 ) -> None:
-    """Keep a fuller answer in place of the one that this request has given already.
+    """Replace the stored answer of this request by a fuller one.
 
-    Raises InFlight if that is gone.
+    Raises InFlight if no answer to the same request is stored any more.
     """
     c = keys.c
     mine = c.tenant_id == tenant_id, c.key == key, c.request_hash == answered.request_hash
@@ -112,7 +114,7 @@ async def _keep(
 
 
 async def release(connection: AsyncConnection, tenant_id: str, key: str, holder: str) -> None:
-    """The request failed: the key may be used again."""
+    """Free the key, since the request that holds it has failed."""
     await connection.execute(delete(keys).where(*_held(tenant_id, key, holder)))
 
 
@@ -122,5 +124,5 @@ def _held(tenant_id: str, key: str, holder: str) -> tuple[ColumnElement[bool], .
 
 
 async def forget(connection: AsyncConnection, tenant_id: str, key: str) -> None:
-    """What was answered came to nothing: the key may be used again."""
+    """Free the key, whatever is stored for it, since what was answered came to nothing."""
     await connection.execute(delete(keys).where(keys.c.tenant_id == tenant_id, keys.c.key == key))

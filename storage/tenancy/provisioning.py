@@ -1,4 +1,4 @@
-"""Brings the database to the schema of this version: shared tables, then every tenant's schema."""
+"""Migrates the database to the schema of this version: shared tables, then each tenant's schema."""
 
 import asyncio
 from pathlib import Path
@@ -14,8 +14,8 @@ from storage.postgres.database import APP_ROLE, Database
 from storage.private_file import write_private
 from storage.tenancy.api_keys import create_platform_key
 
-# "FLMI": one upgrade at a time on a server; two at once in one process would use each other's
-# connection, which Alembic keeps in its module.
+# The bytes "FLMI". The advisory lock allows one upgrade at a time: Alembic keeps its connection in
+# a module, so two upgrades in one process would use each other's.
 _LOCK = 0x46_4C_4D_49
 
 
@@ -29,13 +29,17 @@ def _upgrade(connection: Connection, scope: str, schema: str) -> None:
 
 
 async def upgrade_alone(connection: AsyncConnection) -> None:
-    """Wait until nobody else upgrades, before writing to a shared table: an upgrade waits for
-    whoever has, and would have to wait for this."""
+    """Wait until no other upgrade runs, and keep others out until the transaction ends.
+
+    To be called before the transaction writes to a shared table. Otherwise it could wait for an
+    upgrade that waits for this table: a deadlock.
+    """
     await connection.execute(text(f"select pg_advisory_xact_lock({_LOCK})"))
 
 
 async def upgrade_tenant(connection: AsyncConnection, tenant_id: TenantId) -> None:
-    """Create or upgrade one tenant's schema inside the given transaction, which is alone at it."""
+    """Create or upgrade one tenant's schema in the given transaction, which has called
+    `upgrade_alone`."""
     schema = tenant_id.schema
     await connection.execute(text(f"create schema if not exists {schema}"))
     await connection.execute(text(f"set local search_path to {schema}, pg_catalog"))
@@ -60,7 +64,8 @@ async def upgrade(database: Database) -> None:
 
 
 async def prepare(database_url: str, admin_key_file: Path) -> None:
-    """Make a database ready to serve; on first use write the platform's admin key, mode 0600."""
+    """Migrate the database, and write the platform's admin key to the file (mode 0600) if that does
+    not exist. Raises RuntimeError if PostgreSQL is too old."""
     database = Database(database_url, pool_size=1)
     try:
         await upgrade(database)

@@ -1,5 +1,5 @@
-"""The tables of what tenants asked for. Those of tenants and of their API keys are told in SQL
-alone (tenants.py, api_keys.py)."""
+"""The tables of idempotency keys and of the audit log. The tables of tenants and of API keys are
+used in plain SQL only (tenants.py, api_keys.py)."""
 
 from sqlalchemy import Column, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB

@@ -1,4 +1,4 @@
-"""Tenants: one row in the shared schema, one schema of their own."""
+"""Tenants: each has a row in public.tenants and a schema of its own."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from storage.tenancy.provisioning import upgrade_alone, upgrade_tenant
 
 
 class SlugTaken(Exception):
-    """Another tenant has this slug; slugs never change and are never given twice."""
+    """Another tenant has this slug; slugs are unique and never change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Tenant:
 
 
 async def create(connection: AsyncConnection, slug: str, name: str) -> tuple[Tenant, str]:
-    """A tenant with its schema and its first admin key, in the owner's transaction, which is over
-    if this raises SlugTaken."""
+    """Create a tenant, its schema and its first admin key (returned) in the owner's transaction.
+    Raises SlugTaken; the transaction cannot go on then."""
     tenant = Tenant(TenantId(str(ULID()).lower()), slug, name)
     await upgrade_alone(connection)
     try:
@@ -42,7 +42,7 @@ async def create(connection: AsyncConnection, slug: str, name: str) -> tuple[Ten
 
 
 async def every(database: Database) -> list[Tenant]:
-    """All tenants, for sweepers, which then work through them one by one."""
+    """All tenants, for background work that goes through them one by one."""
     async with database.owner() as connection:
         rows = await connection.execute(
             text("select id, slug, name from public.tenants order by id")

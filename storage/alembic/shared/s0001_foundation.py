@@ -1,4 +1,5 @@
-"""Tenants, API keys, migration jobs, templates, idempotency and audit, fenced by tenant."""
+"""Tenants, API keys, migration jobs, templates, idempotency keys and the audit log; rows of a
+tenant are protected by row-level security."""
 
 from storage.postgres.ddl import run_script
 
@@ -111,8 +112,9 @@ create table public.audit_log (
 
 _FENCED = ("migration_jobs", "migration_job_mappings", "migration_mappings", "idempotency_keys")
 
-# Owners are exempt on these two: authentication looks a key up before it knows the tenant, and
-# provisioning walks all tenants. The service itself always works as firelater_app.
+# The owner is exempt from row-level security on api_keys and tenants: authentication looks a key up
+# before it knows the tenant, and provisioning goes through all tenants. The service itself always
+# works as the role firelater_app.
 _OWNER_EXEMPT = ("api_keys",)
 
 _KEYS = """

@@ -1,4 +1,4 @@
-"""Check values: which keys this database's secrets are sealed with."""
+"""Check values of the keys that this database's secrets are sealed with."""
 
 from storage.postgres.ddl import run_script
 

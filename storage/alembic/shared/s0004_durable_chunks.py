@@ -1,6 +1,6 @@
-"""What proves that a job is complete: of how many batches its run consists.
+"""The number of batches of a job's run, which proves with its records that the job is complete.
 
-Null for runs that began before; those are judged by their records alone.
+Null for runs that began before this migration; these are judged by their records alone.
 """
 
 from storage.postgres.ddl import run_script

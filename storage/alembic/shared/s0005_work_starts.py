@@ -1,5 +1,5 @@
-"""How often the work on a job was started without getting on; and how a job ends, from the moment
-on when its taking back begins."""
+"""How often the work on a job was started without progress; and the status that a job will end
+with, set when its undo begins."""
 
 from storage.postgres.ddl import run_script
 

@@ -1,4 +1,4 @@
-"""The storage key of a job's file under the name that the platform has for it."""
+"""`file_path`: the storage key of a job's file, under the column name that the platform uses."""
 
 from storage.postgres.ddl import run_script
 

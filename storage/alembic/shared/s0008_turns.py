@@ -1,5 +1,5 @@
-"""Which of the states that its workflow has said a job's row shows: an attempt that hung meanwhile
-does not take a later one back."""
+"""`turn`: the number of the last state that a job's workflow wrote to its row. An activity attempt
+that hung, and writes an earlier state late, is refused by it."""
 
 from storage.postgres.ddl import run_script
 

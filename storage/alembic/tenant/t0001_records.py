@@ -1,6 +1,6 @@
 """Incidents, requests and the import ledgers of one tenant.
 
-Runs with the tenant's schema as the search path, so names carry no schema.
+The tenant's schema is the search path of this script, so table names have no schema.
 """
 
 from storage.postgres.ddl import run_script
@@ -77,8 +77,8 @@ create table requests ({_ORIGIN}
 )
 """
 
-# An edit by anyone but an import raises the version, so that undo can tell rows it may take back
-# from rows somebody has worked on since. Imports say who they are and keep the version themselves.
+# Every edit that is not an import raises the version, so that an undo recognises rows that somebody
+# has edited since. Imports set `app.import` and write the version themselves.
 _VERSION = """
 create function raise_row_version() returns trigger language plpgsql
 set search_path = pg_catalog as $$

@@ -64,10 +64,10 @@ create table notification_preferences (
 );
 """
 
-# A delivery keeps the channel's options as they were when it was routed: a channel may be deleted
-# while its deliveries are on their way. `rank` is the severity's; what waits is sent in its order.
-# `alert_key` is set where the order of an alert's events matters to the vendor. What is open is
-# indexed by `completed_at` alone, and pages keep room: a claim then touches no index.
+# A delivery keeps the channel's options as they were when it was routed, since the channel may be
+# deleted before the delivery is sent. `rank` is that of the severity; deliveries are sent in its
+# order. `alert_key` is set where the order of an alert's events matters to the vendor. Of the
+# columns that a claim changes none is indexed, and pages keep room, so a claim updates no index.
 _DELIVERIES = """
 create table notifications (
     id           uuid primary key default uuidv7(),

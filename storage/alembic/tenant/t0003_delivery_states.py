@@ -5,11 +5,11 @@ from storage.postgres.ddl import run_script
 revision = "t0003"
 down_revision = "t0002"
 
-# A delivery that routing writes as `not_sent` may have no channel, and one that is to be sent again
-# has no deadline until it is routed anew. `alert_key` is set for every event that names an entity;
-# what is over is indexed by it apart, so that a claim, which looks among what is open only, and in
-# storage/notification/order.py's words, does not read an entity's whole past. `lease_until` is when
-# a worker that is sending is taken to be dead.
+# A delivery with the status `not_sent` may have no channel, and one that is to be sent again has no
+# deadline until it is routed again. `alert_key` is now set for every event that names an entity.
+# Ended deliveries have an index by it of their own, so that a claim, which needs open ones only,
+# does not read an entity's whole past. The index of open ones has the condition that
+# storage/notification/order.py uses. After `lease_until` a sending worker is taken to be dead.
 _DELIVERIES = """
 alter table notification_deliveries
     alter column channel_id drop not null,
@@ -36,8 +36,8 @@ create index notification_deliveries_told
     on notification_deliveries (channel_id, alert_key, notification_id)
     where alert_key is not null and completed_at is not null;
 """
-# A destination rests until the vendor's own time; one with a `probe_at` refused us, and gets one
-# delivery at a time, not before it.
+# A destination gets nothing until `rests_until`, which its vendor asked for. One that refused us
+# has a `probe_at`, and gets one delivery at a time, not before that time.
 _DESTINATIONS = """
 alter table delivery_rates
     add column rests_until timestamptz,
@@ -45,8 +45,8 @@ alter table delivery_rates
     add column probed_at timestamptz,
     add column probe_at timestamptz;
 """
-# What waited under the earlier rules, for a change of its integration or for as long as a vendor
-# had asked, goes by the new ones. No rate keeps a destination busy for more than 65 minutes.
+# Deliveries that waited under the earlier rules (for a change of their integration, or for as long
+# as a vendor had asked) follow the new rules. No rate keeps a destination busy for over 65 minutes.
 _WAITING = """
 update notification_deliveries d set action = case
         when lower(n.event_type) ~ '(^|\\.)(resolved|closed)$' then 'resolve'

@@ -1,13 +1,13 @@
-"""Secrets out of channels' configs, into integrations that are not listed."""
+"""Makes room for moving secrets out of channels' configs, into integrations of these channels."""
 
 from storage.postgres.ddl import run_script
 
 revision = "t0004"
 down_revision = "t0003"
 
-# `channel_id`: the notification channel whose own this integration is. Nobody lists it, it goes
-# with its channel, and it bears the channel's name, so names are unique among the others only.
-# `places`: what the vendor calls the destinations that people name.
+# `channel_id`: the notification channel that alone uses this integration. Such an integration is
+# not listed, is deleted with its channel, and has the channel's name; so names are unique among the
+# other integrations only. `places`: the vendor's own names of destinations, by those in configs.
 _OWN = """
 alter table integrations
     add column channel_id uuid references notification_channels on delete cascade,

@@ -1,4 +1,4 @@
-"""One before-image for each batch that replaced a record, as two imports may take turns at it."""
+"""A before-image for each batch that updated a record, as two imports may update it in turns."""
 
 from storage.postgres.ddl import run_script
 

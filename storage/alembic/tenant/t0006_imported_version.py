@@ -1,4 +1,5 @@
-"""The version in which an import left a record: with another one, somebody has edited it since."""
+"""`imported_version`: the version that an import left a record in. A record with another version
+was edited since."""
 
 from storage.postgres.ddl import run_script
 
@@ -9,8 +10,8 @@ _COLUMNS = """
 alter table incidents add column imported_version integer;
 alter table requests add column imported_version integer;
 """
-# Null stands for 1, in which every import inserts. What an import has updated has a before-image,
-# which knows the version that it made.
+# Null means version 1, which records have after they were inserted by an import. Of a record that
+# an import has updated, the before-image holds the version that the update made.
 UPDATED = """
 select set_config('app.import', 'on', true);
 update incidents t set imported_version = b.row_version from import_before_images b

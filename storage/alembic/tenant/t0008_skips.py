@@ -1,4 +1,4 @@
-"""The records of a file that an import left as they were."""
+"""The records of a file that an import skipped."""
 
 from storage.postgres.ddl import run_script
 

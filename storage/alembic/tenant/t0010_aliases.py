@@ -1,4 +1,4 @@
-"""Which records the ids of a file were taken for that the tenant has under other ids."""
+"""Ids of a file that were matched to records which the tenant has under other ids."""
 
 from storage.postgres.ddl import run_script
 
