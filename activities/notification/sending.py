@@ -94,7 +94,7 @@ def _recorded(request: Json | None, sent: str, redact: Redactor) -> str:
 
 
 def _timed_out(result: Receipt | Failure) -> bool:
-    """Whether the vendor did not answer although the request may have reached it, or timed out."""
+    """Whether there was no answer although the request may have been sent, or a wait timed out."""
     if isinstance(result, Receipt):
         return False
     silent = result.kind is FailureClass.TRANSIENT and result.status is None and result.maybe_sent
