@@ -63,7 +63,7 @@ class MigrationReaper:
         """Delete the tenant's stored files that no job needs any more and that are older than
         `before`; how many they are.
 
-        Files are listed before jobs are read, so that the job of every listed file is seen.
+        Files are listed before jobs are read, so that a job recorded in between is seen.
         """
         listed = self._store.list(f"{tenant.slug}/migrations/")
         files = [each async for each in listed if each.modified < before]
