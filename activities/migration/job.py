@@ -154,7 +154,7 @@ def _check_workflow(ref: JobRef) -> None:
         own = {"Migration": migration_id, "Rollback": rollback_id}.get(info.workflow_type or "")
         if own is None or info.workflow_id != own(ref.job_id):
             asks = f"{info.workflow_type} {info.workflow_id}"
-            detail = f"the workflow {asks} is not one of the job {ref.job_id}"
+            detail = f"the workflow {asks} does not belong to the job {ref.job_id}"
             raise BadInput("foreign_workflow", detail)
 
 
