@@ -14,8 +14,8 @@ _TALLY_BYTES = 300  # per row, if each number appears twice, under different ids
 class Budget:
     """Bytes that tasks take and give back, first come, first served.
 
-    A task that wants more than the total gets the total, and so works alone. A task that waits for
-    more must be able to finish and give back what it holds without it: so there is no deadlock.
+    A task that wants more than the total gets the total, and so works alone. To avoid deadlocks, a
+    task that waits for more must be able to finish and give back what it holds without that.
     """
 
     def __init__(self, total: int) -> None:

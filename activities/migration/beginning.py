@@ -1,4 +1,4 @@
-"""Opens a job's import, once: its mapping and options are on record then, for every later run."""
+"""Opens a job's import, once, and records its mapping and options for every later run."""
 
 from dataclasses import dataclass
 

@@ -86,7 +86,8 @@ class CloseActivities:
         """Record the job's end and its report, under the job's lock.
 
         Raises Unproven if the ledger does not prove what the workflow believes: that a completed
-        job is complete, or that nothing is left of any other. A job that has ended stays as it is.
+        job is complete, or that nothing is left of one that ends otherwise. A job that has ended
+        stays as it is.
         """
         async with locked_job(self._database, input.job) as (connection, job):
             row, account = job.row, await account_of(connection, job.id)

@@ -52,10 +52,10 @@ class DeliverActivities:
             wait = lane.wait if lane is not None and lane.wait is not None else 0.0
             if time.monotonic() + wait > end or activity.is_worker_shutdown():
                 return lane or await self._look(key)
-            await self._rest(key.tenant_id, wait, end)
+            await self._sleep(key.tenant_id, wait, end)
             found = await self.claims.take(key)
 
-    async def _rest(self, tenant_id: TenantId, seconds: float, end: float) -> None:
+    async def _sleep(self, tenant_id: TenantId, seconds: float, end: float) -> None:
         """Sleep, and go on sleeping while all sends of the tenant are taken: to see that here costs
         no query."""
         await asyncio.sleep(seconds)

@@ -52,7 +52,7 @@ async def start_waiting(client: Client, requests: list[Waiting]) -> None:
     async def start(each: Waiting) -> None:
         await start_notification(client, _ref(each), each.count, _RANK)
 
-    await _done(start, requests)
+    await _do_each(start, requests)
 
 
 async def wake_waiting(client: Client, database: Database, requests: list[Waiting]) -> None:
@@ -62,21 +62,21 @@ async def wake_waiting(client: Client, database: Database, requests: list[Waitin
         await wake_notification(client, _ref(each))
 
     if requests:
-        done = await _done(wake, requests)
+        done = await _do_each(wake, requests)
         await outbox.woken(database, [row for each in done for row in each.rows])
 
 
-async def _done(
-    what: Callable[[Waiting], Awaitable[None]], requests: list[Waiting]
+async def _do_each(
+    action: Callable[[Waiting], Awaitable[None]], requests: list[Waiting]
 ) -> list[Waiting]:
-    """Do `what` with each request, a few at the same time; returns those that it was done with. If
-    Temporal fails, the request waits for the next turn; the others go on."""
-    some, done = asyncio.Semaphore(_AT_ONCE), list[Waiting]()
+    """Run `action` for each request, a few at the same time; returns those for which it succeeded.
+    If Temporal fails, a request waits for the next turn, and the others go on."""
+    slots, done = asyncio.Semaphore(_AT_ONCE), list[Waiting]()
 
     async def one(each: Waiting) -> None:
-        async with some:
+        async with slots:
             try:
-                await what(each)
+                await action(each)
             except RPCError as error:
                 _log.warning("request %s is tried again later: %s", each.subject, error)
             else:

@@ -68,7 +68,7 @@ class Ways:
 
     def _way(self, channel: RoutingChannel) -> Way:
         integration = channel["integration"]
-        assert integration is not None, "a decision says so of a channel without one"
+        assert integration is not None, "a channel without integration has a reason not to send"
         target = self._targets.of(self._tenant_id, integration)
         options, fault = read(target.channel, channel["options"])  # the send reports the fault
         place = f"channel {channel['id']}" if fault else None

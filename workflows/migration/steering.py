@@ -1,4 +1,4 @@
-"""The updates by which a user steers a migration's workflow, and the state that it shows meanwhile
+"""The updates by which a user steers a migration's workflow, and the state that the workflow shows
 in the job's row and in the Temporal UI."""
 
 import asyncio
@@ -159,7 +159,7 @@ class Steered:
 
     @workflow.update
     async def pause(self) -> None:
-        """Pause between two batches; returns once the job says so."""
+        """Pause between two batches; returns once the job's row says `paused`."""
         await self._set_paused(True)
 
     @pause.validator
@@ -168,7 +168,7 @@ class Steered:
 
     @workflow.update
     async def resume(self) -> None:
-        """Go on with a paused import; returns once the job says so."""
+        """Go on with a paused import; returns once the job's row says `processing`."""
         await self._set_paused(False)
 
     @resume.validator
