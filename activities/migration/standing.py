@@ -68,9 +68,9 @@ def _of_older_history(row: Job) -> Status | None:
 
 
 def has_settled(row: Job, wanted: Status | None) -> bool:
-    """Whether the job has ended and stays so, although it is `wanted` to end as something else. A
-    completed job does not stay so if it is to be rolled back. Raises Superseded if a job that has
-    not ended is to be rolled back."""
+    """Whether the job has ended and stays as it is, whatever ending is `wanted`. Only a completed
+    job does not, if it is to be rolled back. Raises Superseded if a job that has not ended is to be
+    rolled back."""
     rolls_back = Status.ROLLED_BACK in (row["ending"], wanted)
     if rolls_back and row["status"] not in FINAL:
         detail = f"only a completed job can be rolled back, not one that is {row['status']}"

@@ -97,8 +97,8 @@ class _Counting(ActivityInboundInterceptor):
         return ApplicationError(problem.detail, type="process_died")
 
     async def _done(self, job: LoadedJob, work: str) -> int:
-        """How much of the work is done: chunks stored, or batches imported. Validation begins anew
-        each time, so of that nothing is."""
+        """How much of the work is done: the chunks stored, or the batches imported; 0 for a
+        validation, which begins anew each time."""
         if work == steps.parse_upload.name:
             listed = self._connections.store.list(f"{job.prefix}/")
             return len([1 async for each in listed if new_chunk_number(each.key) is not None])

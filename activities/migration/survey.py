@@ -79,8 +79,8 @@ class Findings:
             self.refuse_repeated()
 
     def refuse_repeated(self) -> None:
-        """Count records that an earlier one or the tenant has already as invalid: the user asked
-        not to skip them."""
+        """Count repeated records, whose id an earlier record or the tenant has, as invalid: the
+        user asked not to skip them."""
         repeated = self.tally.repeated()
         self.valid, self.invalid = self.valid - len(repeated), self.invalid + len(repeated)
         self.rejected += map(duplicate, repeated.head(_KEPT - len(self.rejected)))
@@ -125,7 +125,7 @@ class Surveyor:
 
     @property
     def refuses(self) -> bool:
-        """Whether records that an earlier one or the tenant has already count as invalid."""
+        """Whether repeated records, whose id an earlier record or the tenant has, are invalid."""
         return self._options.duplicates == "refuse"
 
     @property

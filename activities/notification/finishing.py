@@ -38,7 +38,7 @@ async def all_of(works: Iterable[Awaitable[T]]) -> list[T]:
 
 
 async def at_last(work: Callable[[], Awaitable[object]]) -> None:
-    """Do some last work before the activity ends, and give up if it takes longer than 5 s."""
+    """Do the last work before the activity ends, but give up after 5 s."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_LAST_SECONDS):
             await work()

@@ -84,8 +84,8 @@ class RouteActivities:
         await route.insert_routes(sql, request_id, found)
         await routing.routed(sql, request_id, [each["id"] for each in notifications])
         if resent:
-            # These destinations stay locked until the commit; to claim, and so lock others out of
-            # the usual order, could deadlock.
+            # These destinations stay locked until the commit. To claim now would lock others out of
+            # the usual order, which could deadlock.
             await _lift(sql, [each for each in made + found if each.notification_id in resent])
             return None
         integrations = (each["integration"] for each in now[0])

@@ -46,9 +46,9 @@ class ValidateInput(Payload):
 class Validated(Payload):
     """What a validation found. `accepted`: the file may be imported with the given options.
 
-    `refuses`: records that an earlier one or the tenant has already count as invalid. `by_number`:
-    records with the same number count as one. `numbered`: no two records have the same number, so
-    that a record may be known by its number.
+    `refuses`: repeated records, whose id an earlier record or the tenant has, count as invalid.
+    `by_number`: records with the same number count as one. `numbered`: no two records have the same
+    number, so that a record may be known by its number.
     """
 
     revision: int
