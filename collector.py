@@ -1,14 +1,15 @@
-"""Python's garbage collector, made fit for a process that loads much and then works for long."""
+"""Tunes Python's garbage collector for a process that loads many modules and then runs for long."""
 
 import gc
 
-_NEW_OBJECTS = 10_000  # after which the new ones are looked through; Python itself waits for few
-_YOUNGER = 20  # rounds of the younger ones before the next older
+_NEW_OBJECTS = 10_000  # so many start a collection of new objects; Python's default is far less
+_YOUNGER = 20  # so many collections of a generation start one of the next older
 
 
 def spare_loaded() -> None:
-    """Call it once all is loaded. What there is then, 170,000 objects, stays to the end: looking
-    through it again and again takes a tenth of a worker's time (docs/decisions/egress.md)."""
+    """Exempt all objects that exist now from garbage collection. Call this once all modules are
+    loaded: to look through their 170,000 objects again and again takes a tenth of a worker's time
+    (docs/decisions/egress.md)."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_NEW_OBJECTS, _YOUNGER, _YOUNGER)

@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """Names as the platform knows them; see docs/configuration.md for the meaning of each."""
+    """One field per environment variable; docs/configuration.md says what each means."""
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
 
@@ -62,7 +62,7 @@ class Settings(BaseSettings):
 
     @property
     def own_servers(self) -> tuple[str, ...]:
-        """`host:port` of what this service is made of: no tenant's URL may lead there."""
+        """`host:port` of this service's own servers, to which no tenant's URL may lead."""
         database = urlsplit(self.database_url.get_secret_value() if self.database_url else "")
         s3 = urlsplit(self.s3_endpoint or "")
         found = [f"{self.api_host}:{self.api_port}", self.temporal_address]
@@ -74,7 +74,7 @@ class Settings(BaseSettings):
 
     @property
     def egress_route(self) -> tuple[str | None, bool, bool, Path | None]:
-        """How calls leave, as `egress.route.Route.parse` takes it."""
+        """How calls leave this service: the arguments of `egress.route.Route.parse`."""
         proxy = self.egress_proxy.get_secret_value() if self.egress_proxy else None
         return (
             proxy,
@@ -84,18 +84,19 @@ class Settings(BaseSettings):
         )
 
     def _proxy(self) -> tuple[str, ...]:
-        """`host:port` of the proxy; one that is malformed is named by who uses it."""
+        """`host:port` of the proxy; nothing if there is none or its URL is malformed, which
+        `Route.parse` then reports."""
         url = self.egress_proxy.get_secret_value() if self.egress_proxy else ""
         try:
             parts = urlsplit(url)
             return (f"{parts.hostname}:{parts.port}",) if parts.hostname and parts.port else ()
-        except ValueError:  # which may quote the password
+        except ValueError:  # not raised, as its message may quote the password
             return ()
 
 
 @cache
 def settings() -> Settings:
-    """The settings of this process, read once; the process ends where one cannot be read."""
+    """The settings of this process, read once. The process ends if one of them is not valid."""
     try:
         return Settings()
     except ValidationError as error:
@@ -103,4 +104,4 @@ def settings() -> Settings:
         wrong = "; ".join(
             f"{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()
         )
-        raise SystemExit(f"{wrong}. docs/configuration.md tells what may stand there") from None
+        raise SystemExit(f"{wrong}. docs/configuration.md says which values are valid") from None

@@ -1,8 +1,8 @@
-"""A worker process: connects everything, registers activities and workflows, runs until told.
+"""The worker process: connects to all servers, then runs activities and workflows until SIGTERM.
 
-Three task queues in one process: `orchestrate` for workflows and short steps, `import` for the
-long ones, so that a pause never waits behind a parse, and `deliver` for those that mostly wait for
-somebody else's server.
+It serves three task queues: `orchestrate` for workflows and short steps, `import` for long steps,
+so that a pause never waits behind a parse, and `deliver` for steps that mostly wait for a vendor's
+server.
 """
 
 import asyncio
@@ -57,14 +57,14 @@ from workflows.step import DELIVER, IMPORT, ORCHESTRATE, Step
 from workflows.steps import STEPS
 from workflows.sweep import reap
 
-# A notification's workflow lives on the queue of its activities: Temporal then hands it the first
-# one together with the workflow's own task, to the same worker.
+# A notification's workflow shares the queue of its activities, so that Temporal can give its first
+# activity to the same worker, together with the workflow's task.
 _OF_QUEUE: dict[str, tuple[type, ...]] = {
     ORCHESTRATE: (MigrationWorkflow, RollbackWorkflow, ReaperWorkflow),
     DELIVER: (NotificationWorkflow, IntegrationTestWorkflow),
 }
 WORKFLOWS = tuple(chain.from_iterable(_OF_QUEUE.values()))
-# No send begins any more, and one over HTTP ends within 15 s (egress/client.py).
+# A stopping worker begins no send, and a send over HTTP ends within 15 s (egress/client.py).
 _GRACE = timedelta(seconds=20)
 
 
@@ -108,7 +108,7 @@ def workers(client: Client, connections: Connections, settings: Settings) -> lis
             activities=[mine[step.name] for step in STEPS if step.queue == queue],
             interceptors=[Heartbeat(), TranslateErrors(), CountStarts(connections)],
             max_concurrent_activities=slots[queue],
-            # A dead worker's workflows move on after 2 s, not 10 (docs/decisions).
+            # Workflows of a dead worker move to another one after 2 s; the SDK's default is 10 s.
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
             max_heartbeat_throttle_interval=timedelta(seconds=1),
             graceful_shutdown_timeout=_GRACE,
@@ -120,7 +120,7 @@ def workers(client: Client, connections: Connections, settings: Settings) -> lis
 
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[tuple[Client, Connections]]:
-    """The servers that a worker needs. Raises if one is not configured or not reachable."""
+    """Connect to all servers that a worker needs. Raises if one is not configured or reachable."""
     memory = divided(settings.worker_memory_bytes or available(), settings.parse_memory_bytes)
     async with connections(settings, memory) as found:
         client = await connect(
@@ -131,7 +131,7 @@ async def connected(settings: Settings) -> AsyncIterator[tuple[Client, Connectio
 
 @asynccontextmanager
 async def connections(settings: Settings, memory: Memory) -> AsyncIterator[Connections]:
-    """The servers that activities need."""
+    """Connect to the servers that activities need, with `memory` for their work."""
     assert settings.database_url is not None, "DATABASE_URL is not set"
     database = Database(settings.database_url.get_secret_value(), settings.database_pool_size)
     try:
@@ -167,13 +167,14 @@ async def run(settings: Settings) -> None:
 
 
 async def run_ordered(order: AloneOrder, settings: Settings) -> None:
-    """Run one activity, for a worker that gave it this process."""
+    """Run one activity in this process, which a worker started for it."""
     async with connections(settings, memory_alone(order.memory_bytes)) as found:
         await serve(order, activities(found, settings))
 
 
 def main() -> None:
-    """`python -m worker`; a worker gives itself `--alone ORDER` for work that must be alone."""
+    """`python -m worker`. A worker starts it with `--alone ORDER` for work in a separate process
+    (activities/migration/alone.py)."""
     order = AloneOrder.model_validate_json(sys.argv[2]) if "--alone" in sys.argv[1:2] else None
     if order is not None:
         confine_alone(order)
@@ -182,17 +183,17 @@ def main() -> None:
         level=chosen.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     quieten()
-    if order is None:  # alone, memory is scarcer than time
+    if order is None:  # in a separate process with a limit, memory is scarcer than time
         spare_loaded()
     code = 0
     try:
         asyncio.run(run(chosen) if order is None else run_ordered(order, chosen))
     except Exception:
-        logging.exception("the worker ended")
+        logging.exception("the worker failed")
         code = 1
     logging.shutdown()
     sys.stdout.flush()
-    os._exit(code)  # the SDK's core may abort in the interpreter's own exit (sdk-python#300)
+    os._exit(code)  # Temporal's core may abort in Python's own exit (temporalio/sdk-python#300)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Steps with side effects, as Temporal runs them: they unpack, call, and translate errors once."""
+"""Temporal activities: the steps of workflows that have side effects."""

@@ -1,21 +1,21 @@
-"""The memory that a worker's long activities share: what does not fit waits, and kills nobody."""
+"""A memory budget that a worker's long activities share: work that does not fit waits."""
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-# Measured (docs/decisions/memory.md): to map a chunk and write it as CSV takes 2 to 6 times its
-# weight, and 20 times where its text is control characters, each of them six in JSON.
+# Mapping a chunk and writing it as CSV takes 2 to 6 times its weight, and 20 times if its text is
+# control characters, each of which takes six bytes in JSON (measured: docs/decisions/memory.md).
 _TIMES_WEIGHT = 20
-_TALLY_BYTES = 300  # a row, where each number comes twice, under different ids
+_TALLY_BYTES = 300  # per row, if each number appears twice, under different ids
 
 
 class Budget:
-    """Bytes to be taken and given back, first come, first served.
+    """Bytes that tasks take and give back, first come, first served.
 
-    Whoever wants more than there is at all gets everything, and so works alone. Nobody waits
-    for more while others wait for what they hold: the one before is done without the one after.
+    A task that wants more than the total gets the total, and so works alone. To avoid deadlocks, a
+    task that waits for more must be able to finish and give back what it holds without that.
     """
 
     def __init__(self, total: int) -> None:
@@ -24,7 +24,7 @@ class Budget:
 
     @asynccontextmanager
     async def holding(self, wanted: int) -> AsyncIterator[None]:
-        """Wait until the bytes are free, and keep them until the block ends."""
+        """Wait until `wanted` bytes are free, and keep them until the block ends."""
         size = await self.take(wanted)
         try:
             yield
@@ -32,7 +32,7 @@ class Budget:
             self.give(size)
 
     async def take(self, wanted: int) -> int:
-        """Wait until the bytes are free; how many they are, to be given back."""
+        """Wait until `wanted` bytes, at most the total, are free; how many to `give` back."""
         size = min(wanted, self.total)
         granted = asyncio.get_running_loop().create_future()
         self._waiting.append((size, granted))
@@ -55,16 +55,16 @@ class Budget:
     def _grant(self) -> None:
         while self._waiting and self._waiting[0][0] <= self._free:
             size, granted = self._waiting.popleft()
-            if not granted.done():  # who waited may have been cancelled, and not know yet
+            if not granted.done():  # a cancelled task may not have left the queue yet
                 self._free -= size
                 granted.set_result(None)
 
 
 def of_chunk(weight: int) -> int:
-    """What it takes to map a chunk of this weight and to make its CSV."""
+    """The bytes that it takes to map a chunk of this weight and to write it as CSV."""
     return weight * _TIMES_WEIGHT
 
 
 def of_tally(rows: int) -> int:
-    """What it takes at most to settle a tally that goes by numbers (domain/migration/tally.py)."""
+    """The bytes that settling a tally by numbers takes at most (domain/migration/tally.py)."""
     return rows * _TALLY_BYTES

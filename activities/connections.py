@@ -1,4 +1,4 @@
-"""What activities work with: one of each for a whole worker."""
+"""The connections and shared resources of activities: one set for a whole worker process."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from storage.secrets.vault import Vault
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """What activities work with."""
+    """Servers, secrets and memory budgets that all activities of a worker share."""
 
     database: Database
     store: ObjectStore

@@ -1,8 +1,8 @@
-"""Translates exceptions for Temporal, once, for every activity.
+"""Translates the exceptions of all activities for Temporal, in one place.
 
-What is final is said to be (no retry); everything else is retried. Failures are kept in workflow
-histories, so only messages that cannot quote a record go there: of everything else the history
-gets the name and the place in the code, and this worker's log the rest.
+Errors that no retry can mend are marked as final; Temporal retries all others. Workflow histories
+keep failures, so only messages that cannot quote a record go there. Of any other error the history
+gets the class name and the place in the code; the worker logs unexpected ones in full.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ from storage.migration.ledger import Superseded
 from storage.objects.store import ObjectChanged, ObjectNotFound, StorageUnavailable
 from storage.postgres.database import DRIVER_ERRORS
 
-# What PostgreSQL will refuse again, however often it is asked.
+# PostgreSQL answers a repeated statement with the same error, so a retry is pointless.
 _FINAL_SQL = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
@@ -32,9 +32,9 @@ _FINAL_SQL = (
     asyncpg.RaiseError,
 )
 _DATABASE = (SQLAlchemyError, *DRIVER_ERRORS)
-# Their messages are about servers, not records.
+# The messages of these errors are about servers and never quote a record.
 _SERVERS = (StorageUnavailable, OSError, EOFError, RPCError)
-_ATTEMPTS = 20  # about four minutes; a fault of this program is not mended by trying for ever
+_ATTEMPTS = 20  # about four minutes; then a fault of this program is final
 
 
 class TranslateErrors(Interceptor):
@@ -48,12 +48,12 @@ class _Translate(ActivityInboundInterceptor):
             return await self.next.execute_activity(input)
         except FailureError:
             raise
-        except (Exception, PanicException) as error:  # the latter is no Exception to Python
+        except (Exception, PanicException) as error:  # polars derives it from BaseException
             raise translated(error).with_traceback(error.__traceback__) from None
 
 
 def translated(error: Exception | PanicException) -> ApplicationError:
-    """The error as histories may keep it."""
+    """The ApplicationError that stands for `error` in workflow histories."""
     match error:
         case BadInput() | Unproven():
             return non_retryable(error.problem)
@@ -61,7 +61,10 @@ def translated(error: Exception | PanicException) -> ApplicationError:
             return non_retryable(Problem(code="source_missing", detail="the stored file is gone"))
         case ObjectChanged():
             return non_retryable(
-                Problem(code="source_changed", detail="the stored file is another one")
+                Problem(
+                    code="source_changed",
+                    detail="the stored file is no longer the one that was uploaded",
+                )
             )
         case Superseded():
             return non_retryable(Problem(code="superseded", detail=str(error)))
@@ -74,7 +77,7 @@ def translated(error: Exception | PanicException) -> ApplicationError:
 
 
 def non_retryable(problem: Problem) -> ApplicationError:
-    """An error that no retry will mend, with the problem as its detail."""
+    """An error that Temporal does not retry, with the problem as its detail."""
     return ApplicationError(problem.detail, problem, type=problem.code, non_retryable=True)
 
 
@@ -88,24 +91,24 @@ def _unexpected(error: Exception | PanicException) -> ApplicationError:
 
 
 def is_refused(error: Exception) -> bool:
-    """Whether the database would say no again, and is not only away for a while."""
+    """Whether the database refuses the statement for good, and is not just unavailable."""
     return isinstance(_cause(error), (*_FINAL_SQL, asyncpg.SyntaxOrAccessError))
 
 
 def _cause(error: Exception) -> object:
-    """What the driver raised."""
+    """The driver's exception behind `error`."""
     if isinstance(error, DBAPIError) and error.orig is not None:
         return error.orig.__cause__ or error.orig
     return error
 
 
 def _of_database(error: Exception) -> ApplicationError:
-    """Messages of the database quote values, so its errors go by their names."""
+    """A database error by its class name only, since PostgreSQL's messages quote values."""
     cause = _cause(error)
     name = type(cause).__name__
-    # A unique key that somebody else took meanwhile is a known record at the next attempt.
+    # If somebody else took a unique key meanwhile, the next attempt finds a known record.
     taken = isinstance(cause, asyncpg.UniqueViolationError)
     if isinstance(cause, _FINAL_SQL) and not (taken and activity.info().attempt < _ATTEMPTS):
-        detail = f"PostgreSQL refused what was to be written ({name})"
+        detail = f"PostgreSQL refused to store the data ({name})"
         return non_retryable(Problem(code="database_refused", detail=detail))
     return ApplicationError(f"PostgreSQL: {name}", type=name)

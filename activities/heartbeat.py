@@ -1,6 +1,6 @@
-"""Keeps Temporal informed that a long activity lives, however long its single steps take.
+"""Heartbeats that tell Temporal that a long activity is alive, however long one step takes.
 
-An interceptor, outside of all others: whatever an activity waits for, it is heard of.
+This interceptor is the outermost one, so that it covers whatever the others wait for, too.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""How much memory a worker may take, and how it divides it.
+"""How much memory a worker may take, and how it is divided.
 
-One part is for chunks that are mapped in the worker itself, for a second each; one for processes
-that have a file for themselves, for minutes. So neither waits for the other.
+One part is for chunks, which are mapped in the worker itself within a second each. The other is for
+separate processes, which parse or import one file and take minutes. So neither waits for the other.
 """
 
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from activities.budget import Budget
 
 _MIB = 2**20
 PROCESS_BYTES = 3 * 2**30
-_BASE = 384 * _MIB  # what a worker takes with everything loaded, deliveries and tallies
+_BASE = 384 * _MIB  # a worker with all modules loaded, its deliveries and its tallies
 _ALONE_BASE = 192 * _MIB
 _PARSER, _SMALL_PARSER = 512 * _MIB, 192 * _MIB
-_MARGIN = 10  # one part in so many is left for what nobody has measured
-# Each part has at least this, however small the machine: the dearest chunk takes 320 MiB. A record
-# of 16 MiB would take its parser 430; there it is refused (`resource_limit`).
+_MARGIN = 10  # a tenth stays free, for what was not measured
+# Each part has at least this, however small the machine: the costliest chunk takes 320 MiB. The
+# parser of a 16 MiB record would take 430 MiB; a machine so small refuses it (`resource_limit`).
 _LEAST = 384 * _MIB
 _CGROUPS = Path("/sys/fs/cgroup")
 _V1, _V2 = "memory/memory.limit_in_bytes", "memory.max"
@@ -27,8 +27,8 @@ _V1, _V2 = "memory/memory.limit_in_bytes", "memory.max"
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The two parts; `process_bytes` is what one process of its own may take. `ahead` bounds how
-    many chunks a job has mapped before they are asked for."""
+    """The two budgets. `process_bytes`: what one separate process may take. `ahead`: how many
+    chunks a job may map before it needs them."""
 
     chunks: Budget
     processes: Budget
@@ -36,35 +36,35 @@ class Memory:
     ahead: int = 2
 
     def of_parser(self, file_bytes: int) -> int:
-        """What to hold for the parser of a file: no file that is accepted was seen to make it
-        larger than 430 MiB, and a small one cannot."""
+        """The bytes to reserve for parsing a file. No accepted file made a parser larger than
+        430 MiB (docs/decisions/memory.md), and a small file cannot."""
         return min(self.process_bytes, _PARSER, _SMALL_PARSER + 8 * file_bytes)
 
 
 def divided(total: int, process_bytes: int) -> Memory:
-    """The memory of a worker that may take `total` with all its processes, of which one may take
+    """The memory of a worker: `total` bytes for it and all its processes, of which each may take
     at most `process_bytes`."""
     part = max(_LEAST, (total - total // _MARGIN - _BASE) // 2)
     return Memory(Budget(part), Budget(part), min(part, process_bytes))
 
 
 def memory_alone(process_bytes: int) -> Memory:
-    """The memory inside a process that works for one job alone: one chunk at a time."""
+    """The memory inside a separate process, which works for one job, one chunk at a time."""
     rest = max(_LEAST, process_bytes - _ALONE_BASE)
     return Memory(Budget(rest), Budget(rest), rest, ahead=0)
 
 
 def available() -> int:
-    """What this machine, or this container, lets us take: its limit, or without one half of the
-    memory there is, as other programs live there."""
+    """The bytes that this worker may take: the limit of its container; without a limit half of the
+    machine's memory, since other programs run there, too."""
     limits = [*_limits(Path("/proc/self/cgroup"))]
     physical = psutil.virtual_memory().total
     return min((*limits, physical)) if limits and min(limits) < physical else physical // 2
 
 
 def _limits(memberships: Path) -> Iterator[int]:
-    """The limits of the control groups that this process is in, of either version, up to the
-    root. In a container the path may be the host's: then the mount's own root is the group."""
+    """The memory limits of this process's control groups (version 1 or 2), from its own up to the
+    root. In a container the path may be the host's; then the mount's root is the group."""
     if not memberships.exists():
         return
     for line in memberships.read_text().splitlines():

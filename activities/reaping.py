@@ -1,4 +1,4 @@
-"""One sweep over all tenants: jobs and requests that nobody works on, files that nobody needs."""
+"""One sweep over all tenants: mends abandoned jobs and requests, and deletes unneeded files."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,7 +18,8 @@ from workflows.notification.messages import RequestRef
 from workflows.notification.start import restart_notification
 from workflows.sweep import Reaped, ReapInput, reap
 
-_OVERDUE_SECONDS = 300.0  # a rate may keep a delivery longer; its workflow then runs already
+# A rate may delay a delivery for longer; its workflow then runs, and a restart changes nothing.
+_OVERDUE_SECONDS = 300.0
 
 Done = Literal[Mended, "objects", "uploads", "restarted", "troubled"]
 
@@ -30,46 +31,47 @@ class ReapActivities:
 
     @activity.defn(name=reap.name)
     async def reap(self, input: ReapInput) -> Reaped:
-        """One sweep. Whatever is younger than the grace may still be in somebody's hands.
+        """Sweep once. Jobs and files that are younger than `grace_seconds` are left alone, since
+        the API may still work on them.
 
-        The trouble of one job, request or tenant is counted, and never keeps another waiting.
+        A failure at one job, request or tenant is counted and logged, and the sweep goes on.
         """
         now = datetime.now(UTC)
         before = now - timedelta(seconds=input.grace_seconds)
         done: Counter[Done] = Counter()
         for tenant in await tenants.every(self._database):
-            with _apart(done, f"tenant {tenant.slug}: jobs"):
+            with _counting_failure(done, f"tenant {tenant.slug}: jobs"):
                 await self._mend_jobs(tenant, before, done)
-            with _apart(done, f"tenant {tenant.slug}: files"):
+            with _counting_failure(done, f"tenant {tenant.slug}: files"):
                 done["objects"] += await self._migrations.delete_forgotten(tenant, now, before)
-            with _apart(done, f"tenant {tenant.slug}: requests"):
+            with _counting_failure(done, f"tenant {tenant.slug}: requests"):
                 await self._restart_requests(tenant, done)
-        with _apart(done, "broken uploads"):
+        with _counting_failure(done, "broken uploads"):
             done["uploads"] += await self._store.abort_stale_writes(now - LONGEST_UPLOAD)
         return Reaped.model_validate(done)
 
     async def _mend_jobs(self, tenant: Tenant, before: datetime, done: "Counter[Done]") -> None:
         for job in await self._migrations.unfinished(tenant, before):
-            with _apart(done, f"job {job['id']}"):
+            with _counting_failure(done, f"job {job['id']}"):
                 mended = await self._migrations.mend(job)
                 done.update([] if mended is None else [mended])
 
     async def _restart_requests(self, tenant: Tenant, done: "Counter[Done]") -> None:
-        """Have requests worked on that are overdue: their workflow may have been terminated."""
+        """Restart the workflows of overdue requests: somebody may have terminated them."""
         async with self._database.statements(tenant.id) as sql:
             requests = await deliveries.forgotten(sql, _OVERDUE_SECONDS)
         for request_id in requests:
             request = RequestRef(tenant_id=tenant.id, request_id=str(request_id))
-            with _apart(done, f"request {request_id}"):
+            with _counting_failure(done, f"request {request_id}"):
                 await restart_notification(activity.client(), request)
                 done["restarted"] += 1
 
 
 @contextmanager
-def _apart(done: "Counter[Done]", what: str) -> Iterator[None]:
-    """Whatever happens in here is counted and logged, and ends here."""
+def _counting_failure(done: "Counter[Done]", what: str) -> Iterator[None]:
+    """Count and log an exception of the block instead of raising it."""
     try:
         yield
     except Exception:
         done["troubled"] += 1
-        activity.logger.exception("the sweep goes on without %s", what)
+        activity.logger.exception("the sweep failed at this and goes on: %s", what)

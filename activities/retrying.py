@@ -1,4 +1,4 @@
-"""Asks the database again while it is away. For how long, whoever asks bounds."""
+"""Repeats database work while the database is unavailable. The caller bounds for how long."""
 
 import asyncio
 import logging
@@ -14,8 +14,8 @@ _log = logging.getLogger(__name__)
 
 
 async def until_done(work: Callable[[], Awaitable[T]]) -> T:
-    """The work's result. It is tried until the database has done it, which may be twice if the
-    answer to a commit is lost; what the database refuses for what it is, is raised."""
+    """Repeat `work` until the database has done it; its result. The work may take effect twice, if
+    the answer to a commit is lost. Raises what the database refuses for good."""
     is_logged = False
     while True:
         try:
@@ -25,6 +25,6 @@ async def until_done(work: Callable[[], Awaitable[T]]) -> T:
             if is_refused(error):
                 raise
             if not is_logged:
-                _log.warning("the database is waited for: %s", type(error).__name__)
+                _log.warning("waiting for the database: %s", type(error).__name__)
             is_logged = True
         await asyncio.sleep(_AGAIN_SECONDS)

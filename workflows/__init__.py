@@ -1,1 +1,1 @@
-"""Order, waiting and compensation, run by Temporal; and what its clients need to start them."""
+"""Temporal workflows, which order steps, wait and compensate, and what clients need to use them."""

@@ -19,9 +19,10 @@ _NONCE_BYTES = 12
 
 
 class EncryptionCodec(PayloadCodec):
-    """Payloads with another encoding than ours pass through, as from before encryption was on.
+    """Encrypts and decrypts payloads. Payloads that are not encrypted, such as those from before
+    encryption was switched on, are decoded as they are.
 
-    Decoding raises ValueError that names the key where one is missing or is not the right one.
+    Decoding raises ValueError that names the key if it is missing or is not the right one.
     """
 
     def __init__(self, keyring: Keyring) -> None:

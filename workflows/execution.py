@@ -1,8 +1,8 @@
-"""Whether a workflow lives, as its server says it in numbers.
+"""Whether a workflow is alive, by the status number that Temporal's server gives it.
 
-The SDK turns the numbers into an enumeration, and raises ValueError of one that it does not know:
-temporalio 1.35 of 8, with which the server (1.30 on, where it allows `temporal workflow pause`)
-marks a paused workflow. One such workflow spoils a whole page of a list.
+The SDK turns these numbers into an enumeration, and raises ValueError for one that it does not
+know. temporalio 1.35 does not know 8, by which the server marks a paused workflow (from 1.30 on, if
+it allows `temporal workflow pause`). One such workflow makes a whole page of a list fail.
 """
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -11,7 +11,7 @@ from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-PAUSED = 8  # WORKFLOW_EXECUTION_STATUS_PAUSED; temporalio 1.35 knows the server's answer only
+PAUSED = 8  # WORKFLOW_EXECUTION_STATUS_PAUSED of the server's API
 _CLOSED = frozenset(
     {
         WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED,
@@ -37,5 +37,5 @@ async def status_of(client: Client, workflow_id: str) -> int | None:
 
 
 def is_alive(status: int | None) -> bool:
-    """Whatever is not closed is alive, also in a state that nobody has heard of yet."""
+    """Every status that is not known as closed counts as alive, even one that is new to us."""
     return status is not None and status not in _CLOSED

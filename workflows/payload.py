@@ -1,9 +1,9 @@
-"""What travels through workflow histories: ids, counts and states. Never rows, never secrets."""
+"""The base of all messages in workflow histories: ids, counts and states, no rows, no secrets."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Payload(BaseModel):
-    """Frozen, and every later field needs a default: old histories must still load."""
+    """A frozen message. A field that is added later needs a default: old histories must load."""
 
     model_config = ConfigDict(frozen=True)

@@ -1,4 +1,4 @@
-"""The sweep that mends what crashes and terminated workflows leave; runs on a schedule."""
+"""The workflow of a scheduled sweep, which mends what crashes and terminated workflows leave."""
 
 from temporalio import workflow
 

@@ -1,4 +1,4 @@
-"""Has the reaper run: a schedule of Temporal, made and renewed by every worker at its start."""
+"""The reaper's Temporal schedule, which every worker creates or updates at its start."""
 
 import dataclasses
 from datetime import timedelta
@@ -28,8 +28,8 @@ _GRACE = timedelta(minutes=2)
 
 
 async def ensure_schedule(client: Client) -> None:
-    """Have the reaper run every minute, one at a time. A schedule that exists is brought up to
-    date; whether an operator paused it stays as it is."""
+    """Have one sweep run every minute, never two at a time. An existing schedule is updated; if an
+    operator has paused it, it stays paused."""
     wanted = _schedule()
     try:
         await client.create_schedule(REAPER, wanted)

@@ -1,5 +1,4 @@
-"""How a workflow has an activity run: on which queue, how patiently, and what becomes of its
-answer."""
+"""A step: how workflows run one kind of activity, with its queue, timeouts, retries and result."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -13,14 +12,14 @@ from temporalio.exceptions import ApplicationError
 from workflows.payload import Payload
 
 ORCHESTRATE = "orchestrate"  # workflows and short activities: a pause must not queue behind a parse
-DELIVER = "deliver"  # sends: many at once, most of them waiting for somebody else's server
+DELIVER = "deliver"  # sends: many at once, most of them waiting for a vendor's server
 UNREADABLE = "unreadable_result"
 IMPORT = "import"  # long activities that need CPU and database connections
 
 In = TypeVar("In", bound=Payload)
 Out = TypeVar("Out", bound=Payload | None)
 
-# Outages of a database or a store end some day; only errors that say so are final (errors.py).
+# Retries do not end, since outages do some day: activities/errors.py says which errors are final.
 PATIENT = RetryPolicy(
     initial_interval=timedelta(seconds=0.5),
     backoff_coefficient=2,
@@ -55,16 +54,15 @@ class Step(Generic[In, Out]):
             summary=summary,
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         )
-        # An activity that completes although it was to be cancelled swallows the cancellation.
+        # An activity that completes although it was cancelled would hide the cancellation.
         caller = asyncio.current_task()
         if caller is not None and caller.cancelling():
             raise asyncio.CancelledError
         return self._read(result)
 
     def _read(self, result: RawValue | None) -> Out:
-        """What came back; an operator can complete an activity by hand, with whatever he likes.
-
-        Left to the SDK, a result that cannot be read fails the workflow's task, for ever.
+        """The activity's result. Raises ApplicationError for one that cannot be read, as when an
+        operator completed the activity by hand: the SDK would repeat the workflow's task for ever.
         """
         try:
             assert result is not None
@@ -75,4 +73,4 @@ class Step(Generic[In, Out]):
         return read
 
 
-BEAT = timedelta(seconds=5)  # a dead worker is missed after this; a false alarm is fenced off
+BEAT = timedelta(seconds=5)  # a silent worker counts as dead after this; a false alarm is harmless

@@ -1,7 +1,7 @@
-"""Every activity as the workflows see it: name, input, result, queue and patience.
+"""Every activity as the workflows see it: name, input, result, queue, timeouts and retries.
 
-Workflows reach activities only through these, and activities implement what stands here (a test
-compares both), so neither workflows nor the API ever load polars or a database driver.
+Workflows call activities only through these steps, and a test checks that activities implement
+them. So neither workflows nor the API ever load polars or a database driver for them.
 """
 
 from typing import Any

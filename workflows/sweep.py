@@ -7,7 +7,7 @@ from workflows.step import BEAT, Step
 
 
 class ReapInput(Payload):
-    """Leave alone what is younger than this."""
+    """A sweep leaves alone what is younger than `grace_seconds`."""
 
     grace_seconds: int
 
@@ -28,7 +28,7 @@ reap = Step("reap", ReapInput, Reaped, timeout=timedelta(minutes=30), heartbeat=
 
 
 def shown(reaped: Reaped) -> str:
-    """A sweep of the reaper that is over."""
+    """What a finished sweep did."""
     return (
         f"{reaped.started} jobs started, {reaped.closed} closed,"
         f" {reaped.objects} objects and {reaped.uploads} broken uploads removed,"

@@ -1,1 +1,1 @@
-"""Calls to an integration apart from deliveries: its opened config, its state, its test."""
+"""Activities of integrations: they open configs and test connections."""

@@ -1,4 +1,4 @@
-"""Tests a connection and notes what was found: whether it works, and if not, whose turn it is."""
+"""Tests an integration's connection, and records whether it works or who has to act."""
 
 import asyncio
 from dataclasses import replace
@@ -20,7 +20,7 @@ from workflows.integration import steps
 
 _SECONDS = 20.0  # the API waits half a minute for the answer
 _DETAIL_CHARS = 2_000
-_TENANTS_TURN = (FailureClass.MISCONFIGURED, FailureClass.PERMANENT)
+_MENDED_BY_TENANT = (FailureClass.MISCONFIGURED, FailureClass.PERMANENT)
 
 
 class CheckActivities:
@@ -30,11 +30,11 @@ class CheckActivities:
 
     @activity.defn(name=steps.test_integration.name)
     async def test_integration(self, input: m.IntegrationTestInput) -> m.IntegrationTested:
-        """Look at everything the channel can look at. That it fails is a result, not an error."""
+        """Run all checks of the channel. A check that fails is a result, not an error."""
         row = await self._load(input)
         if row is None:
-            return m.IntegrationTested(success=False, error="it is not there any more")
-        # No cache: a draft's secrets are forgotten with it.
+            return m.IntegrationTested(success=False, error="the integration no longer exists")
+        # A cache of its own, as a draft's secrets must not outlive the draft.
         target = Targets(self._vault).of(TenantId(input.tenant_id), row)
         checks = [_redacted(check, target) for check in await self._checks(target)]
         await self._note(input, row, checks)
@@ -42,7 +42,7 @@ class CheckActivities:
         return m.IntegrationTested(success=error is None, error=error, checks=tuple(checks))
 
     async def _load(self, input: m.IntegrationTestInput) -> SealedIntegration | None:
-        """An integration, or a draft as if it were one."""
+        """The saved integration, or the draft in the form of one; None if it no longer exists."""
         async with self._database.tenant(TenantId(input.tenant_id)) as connection:
             if input.saved:
                 return await integration.find(connection, UUID(input.subject))
@@ -54,7 +54,7 @@ class CheckActivities:
             async with asyncio.timeout(_SECONDS):
                 return await target.channel.test(target.config, self._egress)
         except TimeoutError:
-            detail = f"it was not over after {_SECONDS:g} s"
+            detail = f"the test did not end within {_SECONDS:g} s"
             return [Check("answer", False, detail, FailureClass.TRANSIENT)]
         except DeliveryFailed as error:
             return [Check("connection", False, error.failure.detail, error.failure.kind)]
@@ -62,7 +62,7 @@ class CheckActivities:
     async def _note(
         self, input: m.IntegrationTestInput, row: SealedIntegration, checks: list[Check]
     ) -> None:
-        """A saved integration learns how it fares; a draft is over."""
+        """Record the result with a saved integration; delete a draft."""
         id, error = UUID(input.subject), _error(checks)
         async with self._database.tenant(TenantId(input.tenant_id)) as connection:
             if not input.saved:
@@ -86,7 +86,7 @@ def _as_integration(found: draft.Draft) -> SealedIntegration:
 
 
 def _redacted(check: Check, target: Target) -> Check:
-    """What a vendor said may quote what it was told."""
+    """The check without secrets: a vendor's answer may quote what was sent."""
     return replace(check, detail=stored(target.redactor.text(check.detail), _DETAIL_CHARS))
 
 
@@ -100,11 +100,12 @@ def _error(checks: list[Check]) -> str | None:
 
 
 def _status(checks: list[Check]) -> str:
-    """Whose turn it is: the tenant's if the config is wrong, else the vendor's."""
+    """The connection's status, which says who has to act: the tenant if the config is wrong, else
+    the vendor."""
     failed = _failed(checks)
     if failed is None:
         return "connected"
-    return "misconfigured" if failed.kind in _TENANTS_TURN else "failing"
+    return "misconfigured" if failed.kind in _MENDED_BY_TENANT else "failing"
 
 
 def _entry(checks: list[Check]) -> integration.LogEntry:

@@ -1,4 +1,4 @@
-"""An integration made ready to send through: its channel, its config with the secrets opened."""
+"""An integration that is ready to send: its channel, and its config with decrypted secrets."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -20,12 +20,12 @@ from integrations.channel import Channel, ChannelConfig, ChannelOptions, Limits,
 from integrations.options import read
 from storage.secrets.vault import CannotOpen, Vault
 
-_KEPT = 2_000
+_KEPT = 2_000  # opened integrations
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`redactor` removes this integration's secrets from whatever is kept."""
+    """An opened integration. `redactor` removes its secrets from texts that are stored."""
 
     tenant_id: TenantId
     integration_id: UUID
@@ -34,7 +34,8 @@ class Target:
     redactor: Redactor
 
     def options(self, kept: Mapping[str, Any]) -> ChannelOptions:
-        """A notification channel's. Raises DeliveryFailed that names what is wrong with them."""
+        """The options in a notification channel's stored config. Raises DeliveryFailed that names
+        what is wrong with them."""
         found, fault = read(self.channel, kept)
         if fault is not None:
             detail = f"the notification channel's config is not valid: {fault}"
@@ -43,7 +44,8 @@ class Target:
 
     @property
     def rate(self) -> Rate | None:
-        """How fast one destination may be sent to: the tenant's own rate, else the vendor's."""
+        """How fast one destination may be sent to: the tenant's own rate, else the vendor's; None
+        if there is no limit."""
         own = self.config.rate_limit
         return self.channel.limits.rate if own is None else Rate(own.count, own.seconds)
 
@@ -54,20 +56,20 @@ class Target:
 
     @property
     def rest(self) -> float:
-        """Seconds for which a destination is left alone after an answer: the vendor may count from
-        when it gave it, however long that took. Where many are in flight, their slots must do."""
+        """Seconds for which nothing is sent to a destination after an answer, since the vendor may
+        count its rate from then. 0 where many sends are in flight: their slots keep the rate."""
         return 0.0 if self.rate is None or self.channel.limits.idempotent else self.rate.exact
 
 
 class Targets:
-    """Opens integrations and remembers the opened ones by their version."""
+    """Opens integrations, and caches the opened ones by id and version."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self._opened: OrderedDict[tuple[UUID, int], Target] = OrderedDict()
 
     def of(self, tenant_id: TenantId, row: SealedIntegration) -> Target:
-        """The integration opened, or as it was opened before."""
+        """The opened integration, from the cache if this version was opened before."""
         key = (row["id"], row["version"])
         if key not in self._opened:
             self._opened[key] = self._open(tenant_id, row)
@@ -78,15 +80,18 @@ class Targets:
     def _open(self, tenant_id: TenantId, row: SealedIntegration) -> Target:
         channel: Channel[Any] | None = CHANNELS.get(row["type"])
         if channel is None:
-            return self._unusable(tenant_id, row, f"no channel is called {row['type']!r}")
+            detail = f"there is no integration type {row['type']!r}"
+            return self._unusable(tenant_id, row, detail)
         try:
             secrets = self._vault.open(tenant_id, row["id"], row["credentials"])
             config = channel.config.model_validate({**row["config"], **secrets})
         except CannotOpen as error:
-            return self._unusable(tenant_id, row, f"its secrets cannot be opened: {error}")
+            detail = f"the integration's secrets cannot be decrypted: {error}"
+            return self._unusable(tenant_id, row, detail)
         except ValidationError as error:
             places = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
-            return self._unusable(tenant_id, row, f"its config is not valid any more: {places}")
+            detail = f"the integration's config is no longer valid: {places}"
+            return self._unusable(tenant_id, row, detail)
         return Target(tenant_id, row["id"], channel, config, Redactor(secrets))
 
     def _unusable(self, tenant_id: TenantId, row: SealedIntegration, detail: str) -> Target:
@@ -95,8 +100,8 @@ class Targets:
 
 
 class Unusable:
-    """Stands in for the channel of an integration that cannot be used: every delivery waits, as
-    `misconfigured`, for somebody to mend it."""
+    """The channel of an integration that cannot be used: every delivery fails as `misconfigured`,
+    and so waits until somebody corrects the integration."""
 
     kind = "unusable"
     title = "Unusable"

@@ -1,7 +1,7 @@
-"""An activity in a process of its own, with a memory limit: what dies there hurts nobody else.
+"""Runs an activity in a separate process with a memory limit, whose death harms no other work.
 
-`run_alone` is the worker's side, `serve` the process's (`python -m worker --alone ORDER`). The
-process answers in JSON lines: the chunks that it comes to, and last the result or the error.
+`run_alone` is called in the worker, `serve` in the process (`python -m worker --alone ORDER`). The
+process answers in JSON lines: the number of each chunk that it begins, then the result or error.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _STEPS = {step.name: step for step in STEPS}
 
 
 class AloneOrder(BaseModel):
-    """What the process is told on its command line; ids and counts, no secrets."""
+    """The order that the process gets on its command line: ids and counts, no secrets."""
 
     activity: str
     input: str
@@ -43,7 +43,7 @@ class AloneOrder(BaseModel):
 
 
 class At(BaseModel):
-    """Work has come to this chunk."""
+    """The work begins this chunk."""
 
     chunk: int
 
@@ -64,7 +64,7 @@ class Failed(BaseModel):
 
 
 class OutOfMemory(BaseModel):
-    """The process met its limit, and lived to tell."""
+    """The process met its memory limit, and was able to report it."""
 
     limit: int
 
@@ -74,10 +74,11 @@ _ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
 
 
 async def run_alone(name: str, input: Payload, memory_bytes: int) -> Payload:
-    """The activity's result. Raises the ApplicationError that it ended in, or Died.
+    """Run the activity `name` in a separate process; its result. Raises the ApplicationError that
+    the activity raised, or Died.
 
-    When this worker is to shut down the process is asked to come to an end, too; when this is
-    cancelled it is killed.
+    When the worker shuts down, the process is asked to end, too; when this call is cancelled, the
+    process is killed.
     """
     info = activity.info()
     order = AloneOrder(
@@ -96,7 +97,7 @@ async def run_alone(name: str, input: Payload, memory_bytes: int) -> Payload:
         result: Payload = _STEPS[name].result.model_validate_json(await _result(child))
         return result
     except Died:
-        if activity.is_worker_shutdown():  # it was told to end before it could listen
+        if activity.is_worker_shutdown():  # the request to end came before the process handled it
             raise ApplicationError("the worker shuts down", type="worker_shutdown") from None
         raise
     finally:
@@ -132,7 +133,7 @@ async def _result(child: Process) -> str:
             case OutOfMemory():
                 raise Died("could get no more memory", chunk)
     code = await child.wait()
-    if code == -signal.SIGABRT:  # so polars ends a process that gets no more memory
+    if code == -signal.SIGABRT:  # polars aborts a process that gets no more memory
         raise Died("could get no more memory (SIGABRT)", chunk)
     if code < 0:
         raise Died(f"was killed ({signal.Signals(-code).name})", chunk)
@@ -140,7 +141,7 @@ async def _result(child: Process) -> str:
 
 
 async def serve(order: AloneOrder, mine: Mapping[str, Callable[..., Awaitable[Any]]]) -> None:
-    """Run the activity that was ordered, and answer for it."""
+    """Run the ordered activity, which is one of `mine` by name, and write the answer."""
     environment = ActivityEnvironment()
     environment.info = dataclasses.replace(
         environment.info,
@@ -194,6 +195,7 @@ def _answer(line: Answer) -> None:
 
 
 def confine_alone(order: AloneOrder) -> None:
-    """Bound this process, and have it end with its parent. First of all, in the main thread."""
+    """Limit the memory of this process, and let it end with its parent. Call this before anything
+    else, in the main thread."""
     die_with(order.parent)
     confine(Bounds(data_bytes=order.memory_bytes))

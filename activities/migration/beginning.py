@@ -1,4 +1,4 @@
-"""Opens a job's import, once: what it goes by is on record from then on, for every later run."""
+"""Opens a job's import, once, and records its mapping and options for every later run."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from workflows.migration import messages as m
 
 @dataclass(frozen=True, slots=True)
 class OnRecord:
-    """The import as the job's row has it."""
+    """The import as the job's row records it."""
 
     status: Status
     revision: int
@@ -23,10 +23,10 @@ class OnRecord:
 
 
 async def begin(connection: AsyncConnection, job: LoadedJob, input: m.BeginInput) -> OnRecord:
-    """Open the locked job's import, or find the one that is open: batches are counted by its batch
-    size, so that a run with another one, or another mapping, would mix two imports in one ledger.
+    """Open the locked job's import, or return the one that is open: a run with another batch size,
+    by which batches are numbered, or another mapping would mix two imports in one ledger.
 
-    Raises Superseded if the job is over or being taken back.
+    Raises Superseded if the job has ended or is being taken back.
     """
     row = job.row
     if has_ended(row):
@@ -47,9 +47,8 @@ async def begin(connection: AsyncConnection, job: LoadedJob, input: m.BeginInput
 
 
 def _check_validated(row: Job, input: m.BeginInput) -> None:
-    """The workflow was told that the file may be imported; here is what says so.
-
-    An operator can complete the check by hand, with any result.
+    """Raises BadInput unless the job's row says that the file may be imported. The workflow may
+    have been told so by an operator, who can complete the validation by hand with any result.
     """
     found = m.Validated(**(row["validation"] or _NEVER), accepted=False)
     if found.revision != input.revision or not may_run(found, input.options):

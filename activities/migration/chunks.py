@@ -1,4 +1,4 @@
-"""Reading a job's chunks and mapping them, one ahead of whoever works on the last one."""
+"""Reads and prepares a job's chunks, ahead of the consumer that works on the chunk before."""
 
 import asyncio
 from collections import deque
@@ -24,11 +24,11 @@ async def prepared_chunks(
     prepare: Callable[[int, Chunk], Prepared],
     ahead: int = 1,
 ) -> AsyncGenerator[Prepared]:
-    """`prepare` of each chunk, in order. It runs in threads, for `ahead` chunks while the consumer
-    is busy with the one before, so that mapping and COPY share the time.
+    """The result of `prepare` for each chunk, in order. It runs in threads, for up to `ahead`
+    chunks while the consumer works on the one before, so that mapping and COPY overlap.
 
-    What a chunk takes is held of the worker's memory until the consumer asks for the next one,
-    or closes this (contextlib.aclosing).
+    The memory that a chunk takes stays reserved until the consumer asks for the next one, or
+    closes the generator (contextlib.aclosing).
     """
     memory, sizes = connections.memory, job.chunk_sizes
     fetching: deque[asyncio.Task[tuple[Prepared, int]]] = deque()
@@ -36,7 +36,7 @@ async def prepared_chunks(
     async def fetch(number: int) -> tuple[Prepared, int]:
         held = await memory.chunks.take(of_chunk(sizes[number][1]))
         try:
-            activity.heartbeat(number)  # for the reader, and for whoever asks where it died
+            activity.heartbeat(number)  # for people, and to know where a process died (alone.py)
             content = await connections.store.read(job.chunk_key(number))
             return await in_thread(lambda: prepare(number, read_chunk(content))), held
         except BaseException:
@@ -64,8 +64,8 @@ async def prepared_chunks(
 
 
 async def in_thread(work: Callable[[], Prepared]) -> Prepared:
-    """The result of `work`; if this is cancelled it ends no sooner than the thread, which holds
-    its memory until then."""
+    """Run `work` in a thread; its result. A cancellation waits for the thread to end, since its
+    memory is in use until then."""
     working = asyncio.get_running_loop().run_in_executor(None, work)
     try:
         return await asyncio.shield(working)

@@ -1,4 +1,4 @@
-"""The short steps and the last ones: state, undo, clean-up, end."""
+"""Activities that record a job's state, take it back, clean up and close it."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
@@ -32,9 +32,12 @@ class CloseActivities:
 
     @activity.defn(name=steps.set_state.name)
     async def set_state(self, input: m.StateInput) -> m.State:
-        """Say where the job is. Raises Superseded if the workflow believes the import to be ahead,
-        and it has begun or is over; a pause that comes too early or too late changes nothing,
-        and neither does what is older than what the workflow has said since."""
+        """Record the job's status and phase. Raises Superseded if that is a phase before the import
+        and the import has begun, or the job has ended.
+
+        Nothing changes if a pause or resume meets no import that is under way, or if the workflow
+        has recorded a later state (a higher `turn`) meanwhile.
+        """
         async with locked_job(self._database, input.job) as (connection, job):
             if input.phase is not Phase.IMPORTING:
                 check_before_import(job)
@@ -47,15 +50,14 @@ class CloseActivities:
 
     @activity.defn(name=steps.recall_job.name)
     async def recall_job(self, ref: m.JobRef) -> m.Standing:
-        """How the job stands, for a run that began anew or that somebody overtook."""
+        """The job as it is on record, for a run that was reset or that another run overtook."""
         async with locked_job(self._database, ref) as (connection, job):
             return standing(job.row, (await account_of(connection, job.id)).counts)
 
     @activity.defn(name=steps.undo_import.name)
     async def undo_import(self, input: m.UndoInput) -> m.TakenBack:
-        """Take everything back that the job wrote; the new epoch keeps stragglers from writing.
-
-        Of what has ended nothing is taken back, but for a completed job that is rolled back.
+        """Take back everything that the job wrote. A new epoch keeps activities of earlier runs
+        from writing. A job that has ended stays as it is, unless a completed one is rolled back.
         """
         async with locked_job(self._database, input) as (connection, job):
             undoing = await begin_undo(connection, job, input)
@@ -70,10 +72,10 @@ class CloseActivities:
 
     @activity.defn(name=steps.clean_up.name)
     async def clean_up(self, ref: m.JobRef) -> m.Cleaned:
-        """Delete the upload and its chunks; what is gone already is fine."""
+        """Delete the upload and its chunks. Files that are gone already are no error."""
         async with locked_job(self._database, ref) as (connection, job):
             if has_settled(job.row, None):
-                return m.Cleaned(deleted=0)  # the reaper sees to what is left
+                return m.Cleaned(deleted=0)  # the reaper deletes what is left
             await migration.note(connection, job.id, phase=Phase.CLEANING_UP)
         keys = [stored.key async for stored in self._store.list(job.prefix)]
         await self._store.delete(keys)
@@ -81,10 +83,11 @@ class CloseActivities:
 
     @activity.defn(name=steps.close_job.name)
     async def close_job(self, input: m.CloseInput) -> m.Closed:
-        """The job's end and its report, which outlives everything else of it.
+        """Record the job's end and its report, under the job's lock.
 
-        What the workflow believes is proven once more, under the job's lock: raises Unproven if
-        the ledger does not say so, too. A job that has ended stays as it is.
+        Raises Unproven if the ledger does not prove what the workflow believes: that a completed
+        job is complete, or that nothing is left of one that ends otherwise. A job that has ended
+        stays as it is.
         """
         async with locked_job(self._database, input.job) as (connection, job):
             row, account = job.row, await account_of(connection, job.id)
@@ -107,7 +110,8 @@ class CloseActivities:
 
 
 def _prove(status: Status, account: Account, undoable: list[int]) -> None:
-    """Raises Unproven unless the job is complete, or else nothing is left of it."""
+    """Raises Unproven if a job that is to be completed is not complete, or if anything is left of a
+    job that is to end otherwise."""
     if status is Status.COMPLETED:
         problem = unaccounted(account)
     else:
@@ -119,7 +123,7 @@ def _prove(status: Status, account: Account, undoable: list[int]) -> None:
 async def _warnings(connection: AsyncConnection, row: Job, input: m.CloseInput) -> list[str]:
     found = []
     if not input.cleaned:
-        found.append("the uploaded file could not be deleted yet; that is tried again")
+        found.append("the uploaded file could not be deleted yet; it will be deleted later")
     if input.undone is not None:
         warning = not_found(await written_by(connection, row["id"]), undone(row))
         found += [warning] if warning else []
@@ -127,14 +131,15 @@ async def _warnings(connection: AsyncConnection, row: Job, input: m.CloseInput) 
 
 
 def _failure(input: m.CloseInput, status: Status) -> Json | None:
-    """The problem, unless the job ends otherwise than for it: it was being cancelled before."""
+    """The problem, unless the job ends with another status than the workflow asked for, as when its
+    user had cancelled it before."""
     if input.problem is None or input.status is not status:
         return None
     return input.problem.model_dump(by_alias=True, exclude_none=True)
 
 
 def _report(row: Job, status: Status, counts: Counts) -> Json:
-    """What was taken back is what undo wrote down, not what the workflow was told."""
+    """The job's report. What was taken back is counted by undo itself, not by the workflow."""
     report: Json = {**row["report"], "outcome": status}
     if status is Status.COMPLETED:
         report["imported"] = counts.model_dump()

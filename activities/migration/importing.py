@@ -36,7 +36,7 @@ class ImportActivities:
 
     @activity.defn(name=steps.begin_import.name)
     async def begin_import(self, input: m.BeginInput) -> m.Begun:
-        """Open a run: its epoch fences off whatever still works on the job for an earlier one."""
+        """Open a run of the import. Its new epoch keeps activities of earlier runs from writing."""
         async with locked_job(self._database, input.job) as (connection, job):
             on_record = await begin(connection, job, input)
             batches = job.row["chunks"] * _batches_per_chunk(job, on_record.options)
@@ -51,10 +51,10 @@ class ImportActivities:
 
     @activity.defn(name=steps.import_segment.name)
     async def import_segment(self, input: m.SegmentInput) -> m.Segment:
-        """Import every batch before `stop` that is not in, until done or paused.
+        """Import every batch before `stop` that the database does not have, until done or paused.
 
-        What an earlier segment brought in may be gone as well: with a standby that was not up to
-        date, or a backup that was restored. The last segment ends with the job's account.
+        Batches of earlier segments may be missing, too, after a fail-over to a standby that lagged
+        behind, or a restored backup. The last segment checks the account of the whole job.
         """
         job = await load_importing(self._database, input.job)
         plan, paused = await self._plan(job, input.revision), False
@@ -80,8 +80,8 @@ class ImportActivities:
         return job.plan(mapping)
 
     async def _run(self, job: LoadedJob, plan: Plan, input: m.SegmentInput) -> Run:
-        """How records meet those that the tenant has by now, which may be more than when the file
-        was validated."""
+        """The run, which says how records are matched with those that the tenant has now. These may
+        be more than when the file was validated."""
         run, checked = run_of(job, plan, input.options), job.row["validation"] or {}
         match = input.options.match(checked.get("numbered", False))
         if match == "without_id":
@@ -96,7 +96,7 @@ class ImportActivities:
     async def _import(
         self, job: LoadedJob, input: m.SegmentInput, how: tuple[Plan, Run], wanted: list[int]
     ) -> bool:
-        """Import the wanted batches as far as it goes: whether a pause was met."""
+        """Import the wanted batches until something stops that; whether it was a pause."""
         (plan, run), expected = how, _expected(job, input.options)
         cut = _Cut(
             size=input.options.batch_size,
@@ -112,26 +112,26 @@ class ImportActivities:
         prepared = prepared_chunks(self._connections, job, numbers, prepare)
         async with aclosing(prepared):
             async for batches in prepared:
-                while batches:  # none is kept once it is in: the next one may need its memory
+                while batches:  # a batch that is in is dropped: the next one may need its memory
                     if activity.is_worker_shutdown():
                         return False
                     written = await write_batch(self._database, run, batches.pop(0), expected)
                     if written in (Written.PAUSED, Written.GAP):
                         return written is Written.PAUSED
-                    if written is Written.KNOWN:  # where one record is known, more will be
+                    if written is Written.KNOWN:  # after one known record, more are likely
                         expected = written
         return False
 
 
 def _batches_per_chunk(job: LoadedJob, options: Options) -> int:
-    """As many as the longest chunk needs, so that a batch's number tells its chunk; the last ones
-    of a shorter chunk are empty."""
+    """How many batches each chunk is cut into: as many as the longest one needs, so that a batch's
+    number tells its chunk. The last batches of a shorter chunk are empty."""
     longest = max((records for records, _ in job.chunk_sizes), default=1)
     return max(1, -(-longest // options.batch_size))
 
 
 def _check_order(account: Account, missing: int) -> None:
-    """Raises Unproven if later batches than the missing one are in."""
+    """Raises Unproven if the database has a batch after the missing one."""
     if max(account.held, default=-1) > missing:
         raise Unproven(out_of_order(missing))
 
@@ -144,8 +144,8 @@ def _check_sums(account: Account) -> None:
 
 
 def _repeats(job: LoadedJob, options: Options) -> bool:
-    """Whether the order of batches matters, as more than one record may be of one ticket,
-    or of one whose number an earlier one changes."""
+    """Whether the order of batches matters: several records may be of one ticket, or a record may
+    change the number by which a later one finds its ticket."""
     checked = job.row["validation"] or {}
     return bool(checked.get("duplicates")) or options.match_by == "number"
 
@@ -156,8 +156,8 @@ def _expected(job: LoadedJob, options: Options) -> Written:
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """How chunks of the file are cut into batches: `count` of up to `size` records each, of which
-    the `wanted` ones are made; `is_new` as in `Batch.of`."""
+    """How chunks are cut into batches: each into `count` of up to `size` records. Only those whose
+    numbers are `wanted` are made; `is_new` as in `Batch.of`."""
 
     size: int
     count: int

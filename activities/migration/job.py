@@ -1,4 +1,4 @@
-"""A job as its activities need it: the row, its source, its entity, its mapping made ready."""
+"""A job as its activities need it: its row, source, entity, and mapping as a plan."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -29,13 +29,14 @@ from workflows.migration.start import migration_id, rollback_id
 
 _FILE_CHARS = 16  # of the upload's hash: 64 bits tell a tenant's files apart
 
-# A chunk of the version that cut by count alone; it may weigh anything, so it asks for much.
+# Records and weight of a chunk that an early version cut by count alone: its real weight is not
+# known, so this estimate is high.
 _CUT_BY_COUNT = (10_000, 256 * 2**20)
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedJob:
-    """A job's row, with the words it holds turned into what they mean."""
+    """A job's row, with the entity, source and mapping that its texts name."""
 
     ref: JobRef
     row: Job
@@ -69,12 +70,13 @@ class LoadedJob:
 
     @property
     def names_another_zone(self) -> bool:
-        """Whether the user named a zone, of a file that holds UTC as a rule."""
+        """Whether the user named another zone than UTC for a format that holds UTC as a rule."""
         is_utc = self.row["source_timezone"] in (None, *UTC_NAMES)
         return self.row["format"] in self.source.utc_formats and not is_utc
 
     def values_of(self, records: Iterable[Record]) -> Values | None:
-        """How a file that holds UTC as a rule has its values, as far as these records show."""
+        """Whether the file has its values as stored or as displayed, as far as these records show;
+        None for formats that do not hold UTC as a rule."""
         is_utc = self.row["format"] in self.source.utc_formats
         return self.source.values_of(self.columns, records) if is_utc else None
 
@@ -84,8 +86,8 @@ class LoadedJob:
         return job_prefix(self.row["object_key"])
 
     def chunk_key(self, number: int) -> str:
-        """Where a parsed job's chunk lies. Its name says by which readers it was cut, so that those
-        of two kinds are never taken for one another; the first ones cut by count alone."""
+        """The key of a parsed job's chunk. It names the version of the readers that cut the chunk,
+        so that chunks of two versions are never mixed; the first versions had other keys."""
         profile = self.row["profile"]
         if profile and "chunks" not in profile:
             return f"{self.prefix}/{number:06}.arrow"
@@ -93,8 +95,8 @@ class LoadedJob:
 
     @property
     def chunk_sizes(self) -> list[tuple[int, int]]:
-        """Of each chunk how many records it accounts for and what it weighs, known once the job
-        is parsed; a chunk that was cut by count alone may weigh anything."""
+        """The number of records and the weight (sources.readers.chunk.Chunk) of each chunk, known
+        once the job is parsed; estimated for chunks that were cut by count alone."""
         known: list[tuple[int, int]] = self.row["profile"].get("chunks", [])
         return known or [_CUT_BY_COUNT] * int(self.row["chunks"])
 
@@ -110,7 +112,7 @@ class LoadedJob:
 
     @property
     def source_mapping(self) -> ImportMapping:
-        """How the source's own fields and words are mapped, where nobody says otherwise."""
+        """The source's default mapping of the columns that the file has."""
         return self.source.default_mapping(self.entity.name, self.columns)
 
     def plan(self, mapping: ImportMapping) -> Plan:
@@ -120,8 +122,8 @@ class LoadedJob:
 
 
 async def load_job(database: Database, ref: JobRef) -> LoadedJob:
-    """Raises BadInput `job_missing` if the job's row is gone, as with a deleted tenant, and
-    `foreign_workflow` if it is asked for by a workflow that is not the job's own."""
+    """The job. Raises BadInput `job_missing` if its row is gone, as with a deleted tenant, and
+    `foreign_workflow` if the activity's workflow is not the job's own."""
     _check_workflow(ref)
     async with database.tenant(TenantId(ref.tenant_id)) as connection:
         return _loaded(ref, await migration.find(connection, UUID(ref.job_id)))
@@ -131,8 +133,8 @@ async def load_job(database: Database, ref: JobRef) -> LoadedJob:
 async def locked_job(
     database: Database, ref: JobRef
 ) -> AsyncIterator[tuple[AsyncConnection, LoadedJob]]:
-    """A job's row under its lock, and the transaction that holds it: until that ends nobody else
-    changes the job or imports for it."""
+    """Lock a job's row. Yields the transaction that holds the lock, and the job: until the
+    transaction ends, nobody else changes the job or imports for it."""
     _check_workflow(ref)
     async with database.tenant(TenantId(ref.tenant_id)) as connection:
         yield connection, _loaded(ref, await migration.lock(connection, UUID(ref.job_id)))
@@ -145,18 +147,20 @@ def _loaded(ref: JobRef, row: Job | None) -> LoadedJob:
 
 
 def _check_workflow(ref: JobRef) -> None:
-    """A job has one workflow of each kind, by its id: two of a kind would steal the job from each
-    other for ever."""
+    """Raises BadInput unless the activity's workflow has the id that the job's own has: two
+    workflows of one kind would take the job from each other for ever."""
     if activity.in_activity():
         info = activity.info()
         own = {"Migration": migration_id, "Rollback": rollback_id}.get(info.workflow_type or "")
         if own is None or info.workflow_id != own(ref.job_id):
             asks = f"{info.workflow_type} {info.workflow_id}"
-            raise BadInput("foreign_workflow", f"the job {ref.job_id} is not the workflow {asks}'s")
+            detail = f"the workflow {asks} does not belong to the job {ref.job_id}"
+            raise BadInput("foreign_workflow", detail)
 
 
 async def load_before_import(database: Database, ref: JobRef) -> LoadedJob:
-    """A job whose import has not begun. Raises Superseded of any other, as after a reset."""
+    """A job whose import has not begun. Raises Superseded for any other, as after a reset of its
+    workflow."""
     job = await load_job(database, ref)
     check_before_import(job)
     return job
@@ -164,22 +168,23 @@ async def load_before_import(database: Database, ref: JobRef) -> LoadedJob:
 
 @asynccontextmanager
 async def before_import(database: Database, ref: JobRef) -> AsyncIterator[AsyncConnection]:
-    """A transaction to keep what was found out about the job's file. Raises Superseded if the
-    import has begun meanwhile or the job ends; until the transaction is over, neither happens."""
+    """A transaction in which to record what was found out about the job's file. Raises Superseded
+    if the import has begun or the job has ended; until the transaction ends, neither happens."""
     async with locked_job(database, ref) as (connection, job):
         check_before_import(job)
         yield connection
 
 
 def check_before_import(job: LoadedJob) -> None:
-    """Raises Superseded of a job whose import has begun: then the mapping and the options that it
-    goes by are on record, and stay."""
+    """Raises Superseded if the job has ended, or if its import has begun: then its mapping and
+    options are on record and no longer change."""
     if has_ended(job.row) or job.row["started_at"] is not None:
         raise superseded(job)
 
 
 async def load_importing(database: Database, ref: JobRef) -> LoadedJob:
-    """A job whose import is on its way. Raises Superseded of any other, as after a reset."""
+    """A job whose import is under way. Raises Superseded for any other, as after a reset of its
+    workflow."""
     job = await load_job(database, ref)
     if not is_importing(job.row):
         raise superseded(job)
@@ -191,10 +196,10 @@ def superseded(job: LoadedJob) -> Superseded:
 
 
 def is_importing(row: Job) -> bool:
-    """Whether the import has begun and goes on, or is paused."""
+    """Whether the import has begun and has not ended; it may be paused."""
     return row["started_at"] is not None and not has_ended(row)
 
 
 def has_ended(row: Job) -> bool:
-    """Whether the job is over, or on its way there: nothing more is to be read or written."""
+    """Whether the job has ended or is being ended, so that nothing is imported for it any more."""
     return row["status"] in FINAL or row["ending"] is not None

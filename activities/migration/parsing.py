@@ -1,4 +1,4 @@
-"""From the stored upload to columnar chunks beside it."""
+"""Parses a stored upload into columnar chunks, which are stored beside it."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -23,8 +23,8 @@ from workflows.migration import steps
 
 
 class ParseActivities:
-    """Parsing is restartable: chunk n depends on the bytes and the readers alone, and those that
-    exist stay."""
+    """Parsing can be restarted: chunk n depends only on the file and on the version of the readers,
+    so chunks that are stored already are kept."""
 
     def __init__(self, connections: Connections, settings: Settings) -> None:
         self._database, self._store = connections.database, connections.store
@@ -33,18 +33,20 @@ class ParseActivities:
 
     @activity.defn(name=steps.inspect_upload.name)
     async def inspect_upload(self, ref: m.JobRef) -> m.Upload:
-        """Find the file and pin it. Raises BadInput `source_changed` if it is another one."""
+        """Find the stored file and pin it by its ETag. Raises BadInput `source_changed` if it is
+        not the one that was uploaded."""
         job = await load_before_import(self._database, ref)
         stored = await self._store.stat(job.row["object_key"])
         if stored.etag != job.row["object_etag"]:
-            raise BadInput("source_changed", "the stored file is another one now")
+            detail = "the stored file is no longer the one that was uploaded"
+            raise BadInput("source_changed", detail)
         async with before_import(self._database, ref) as connection:
             await migration.advance(connection, job.id, Status.PENDING, Phase.PARSING)
         return m.Upload(size=stored.size, etag=stored.etag)
 
     @activity.defn(name=steps.parse_upload.name)
     async def parse_upload(self, input: m.ParseInput) -> m.Parsed:
-        """Write the file's chunks and profile. Raises BadInput where the file is to blame."""
+        """Store the file's chunks and record its profile. Raises BadInput if the file is faulty."""
         job = await load_before_import(self._database, input.job)
         chunks, profile = await self._parse(job, input.etag)
         _check_zone(job, profile)
@@ -61,7 +63,7 @@ class ParseActivities:
         return m.Parsed(records=profile.records, chunks=chunks)
 
     async def _parse(self, job: LoadedJob, etag: str) -> tuple[int, Profile]:
-        """Store every chunk that is not stored yet; how many there are, and the profile."""
+        """Store every chunk that is not stored yet; how many the file has, and its profile."""
         memory = self._connections.memory
         listed = self._store.list(f"{job.prefix}/")
         stored = {new_chunk_number(each.key) async for each in listed} - {None}
@@ -88,30 +90,34 @@ class ParseActivities:
 
 
 def _check_zone(job: LoadedJob, profile: Profile) -> None:
-    """Raises BadInput for a zone in which what is read of the file is not, as it says itself."""
+    """Raises BadInput if the user named a zone, but the file shows that the values which are read
+    are in UTC."""
     if job.names_another_zone and job.source.values_of([*profile.columns], ()) == "both":
         detail = (
-            "the file holds values as stored, in UTC, beside those displayed, and the former are"
-            " read; leave sourceTimezone out, or insist in mapping.sourceTimezone"
+            "the file holds each value as stored, in UTC, beside the one displayed, and the stored"
+            " ones are read; leave sourceTimezone out, or set mapping.sourceTimezone to insist"
         )
         raise BadInput("time_zone_contradicted", detail)
 
 
 def _about(profile: Profile, source: Source) -> Iterator[str]:
-    """What people should know of the file as a whole, wherever they look at the job."""
+    """Warnings about the file as a whole, which are shown with the job."""
     if profile.ignored:
         counts = ", ".join(f"{count:,} {name}" for name, count in profile.ignored.items())
         yield f"left out, as they are no records of this kind: {counts}"
         if any(name.endswith("(deleted)") for name in profile.ignored):
-            yield "what the file says is deleted was not imported from it; nothing is deleted here"
+            yield (
+                "records that the file marks as deleted are not imported; none of your records is"
+                " deleted"
+            )
     if not profile.records:
         yield "the file holds no records"
     read = (profile.records, profile.records + sum(profile.ignored.values()))
     ends = [count for count in read if source.export_limit and count % source.export_limit == 0]
     if profile.records and ends:
         yield (
-            f"the file has exactly {ends[0]:,} records, and the source ends an export at"
-            f" {source.export_limit:,} of them: there may be more"
+            f"the file has exactly {ends[0]:,} records, and the source system ends an export after"
+            f" {source.export_limit:,} of them: some may be missing"
         )
 
 

@@ -23,27 +23,27 @@ from workflows.migration.start import migration_id, start_migration, start_rollb
 from workflows.migration.workflow import MigrationInput
 
 LONGEST_UPLOAD = timedelta(hours=24)
-_TERMINATED = Problem(code="terminated", detail="the job's workflow was ended from outside")
+_TERMINATED = Problem(code="terminated", detail="somebody ended the job's workflow in Temporal")
 
 Mended = Literal["started", "closed"]
 
 
 class MigrationReaper:
-    """`ttl_seconds`: how long a job that is started waits to be executed."""
+    """`ttl_seconds`: how long a job that the reaper starts waits to be executed."""
 
     def __init__(self, connections: Connections, ttl_seconds: int) -> None:
         self._database, self._store = connections.database, connections.store
         self._ttl_seconds = ttl_seconds
 
     async def unfinished(self, tenant: Tenant, before: datetime) -> list[Job]:
-        """The tenant's jobs that are not over, of those created before then."""
+        """The tenant's jobs that have not ended and were created earlier than `before`."""
         async with self._database.tenant(tenant.id) as connection:
             jobs = await migration.unfinished(connection)
         return [job for job in jobs if job["created_at"] < before]
 
     async def mend(self, job: Job) -> Mended | None:
-        """Start the job if its workflow never was; take it back and close it if its workflow is
-        over; go on with a rollback that was ended from outside."""
+        """Start the job if its workflow was never started; take it back and close it if its
+        workflow has ended; start its rollback again if that was terminated."""
         client = activity.client()
         ref = JobRef(tenant_id=job["tenant_id"], job_id=str(job["id"]))
         if job["status"] == Status.COMPLETED:
@@ -60,9 +60,10 @@ class MigrationReaper:
         return await _close(client, end, job)
 
     async def delete_forgotten(self, tenant: Tenant, now: datetime, before: datetime) -> int:
-        """Delete the tenant's stored files that no job needs any more, of those from before then.
+        """Delete the tenant's stored files that no job needs any more and that are older than
+        `before`; how many they are.
 
-        Files first, then their jobs: a job that ends in between keeps its file for one sweep.
+        Files are listed before jobs are read, so that a job recorded in between is seen.
         """
         listed = self._store.list(f"{tenant.slug}/migrations/")
         files = [each async for each in listed if each.modified < before]
@@ -80,8 +81,8 @@ class MigrationReaper:
         return len(forgotten)
 
     async def _has_ended(self, job: Job) -> bool:
-        """Whether the job came to its own end after it was found unfinished: its workflow closes
-        the job before itself, and what is complete must not be taken back."""
+        """Whether the job has ended since it was found unfinished. A workflow closes its job before
+        it ends itself, and a job that is complete must not be taken back."""
         async with self._database.tenant(TenantId(job["tenant_id"])) as connection:
             now = await migration.find(connection, job["id"])
         return now is None or Status(now["status"]) in FINAL
@@ -91,7 +92,7 @@ class MigrationReaper:
 
 
 async def _close(client: Client, input: RollbackInput, job: Job) -> Mended | None:
-    """Take the job back and close it, unless somebody does already."""
+    """Take the job back and close it, unless a workflow does so already."""
     try:
         await start_rollback(client, input, summary(job))
     except WorkflowAlreadyStartedError:

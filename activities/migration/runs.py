@@ -1,4 +1,4 @@
-"""What an execution of a job goes by when it meets records that the tenant has already."""
+"""The settings by which an execution of a job treats records that the tenant has already."""
 
 from activities.migration.job import LoadedJob
 from domain.mapping.plan import Plan

@@ -1,7 +1,7 @@
-"""What a job's row says of its end, and what may still be done to it.
+"""How a job has ended or is ending, by its row, and what may still be done with it.
 
-Who asks may be a run that an operator reset, a straggler, or a workflow that was started by hand:
-the row is the judge, under its lock.
+The caller may be a run that an operator reset, a late activity, or a workflow that was started by
+hand. So the locked row decides, and not what the caller believes.
 """
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,14 +20,14 @@ _INTERRUPTED = Problem(code="terminated", detail="the job was being taken back")
 
 
 def undone(row: Job) -> Undone:
-    """What undo has taken back so far."""
+    """The counts of what undo has taken back so far."""
     return Undone(**row["report"].get("undone", {}))
 
 
 def standing(row: Job, counts: Counts) -> m.Standing:
-    """The row, as a run that goes on with the job needs it."""
+    """The job as it is on record, for a run that goes on with it."""
     problem, ending = row["failure"], row["ending"]
-    if ending is None and row["phase"] == Phase.UNDOING:  # begun before endings were on record
+    if ending is None and row["phase"] == Phase.UNDOING:  # by a version that recorded no endings
         ending, problem = Status.FAILED, problem or _INTERRUPTED.model_dump(exclude_none=True)
     begun = row["started_at"] is not None
     return m.Standing(
@@ -43,11 +43,11 @@ def standing(row: Job, counts: Counts) -> m.Standing:
 
 
 async def begin_undo(connection: AsyncConnection, job: LoadedJob, input: m.UndoInput) -> bool:
-    """From now on nothing is written for the locked job, and it ends as `ending`; False if it has
+    """Begin to take the locked job back, so that no run writes for it any more. False if it has
     ended and stays as it is.
 
-    How it ends stays with who was first: a job that its user cancelled is cancelled, whoever takes
-    it back in the end. Raises Superseded if a job that has not completed is to be rolled back.
+    The first ending that is recorded stays: a job that its user cancelled ends as cancelled,
+    whoever takes it back. Raises Superseded if a job that has not ended is to be rolled back.
     """
     row = job.row
     ending = input.ending or _of_older_history(row)
@@ -61,17 +61,18 @@ async def begin_undo(connection: AsyncConnection, job: LoadedJob, input: m.UndoI
 
 
 def _of_older_history(row: Job) -> Status | None:
-    """For whom an undo is that does not say: only a Rollback takes a completed job back."""
+    """The ending for an undo of an older history, which names none: `rolled_back` if a Rollback
+    takes a completed job back, else None."""
     rolls_back = activity.info().workflow_type == "Rollback"
     return Status.ROLLED_BACK if rolls_back and row["status"] == Status.COMPLETED else None
 
 
 def has_settled(row: Job, wanted: Status | None) -> bool:
-    """Whether the job has ended for good, whatever it is `wanted` to end as. A completed one has
-    not if it is to be rolled back. Raises Superseded if that is wanted of one that has not
-    completed."""
+    """Whether the job has ended and stays as it is, whatever ending is `wanted`. Only a completed
+    job does not, if it is to be rolled back. Raises Superseded if a job that has not ended is to be
+    rolled back."""
     rolls_back = Status.ROLLED_BACK in (row["ending"], wanted)
     if rolls_back and row["status"] not in FINAL:
-        detail = f"only a completed job is rolled back, not one that is {row['status']}"
+        detail = f"only a completed job can be rolled back, not one that is {row['status']}"
         raise Superseded(detail)
     return row["status"] in FINAL and not (rolls_back and row["status"] == Status.COMPLETED)

@@ -1,9 +1,8 @@
-"""Counts how often a job's long work starts without getting on, and sets it apart
-(domain.migration.starts).
+"""Counts how often a job's long work starts without progress, and moves it to a separate process.
 
-An interceptor, so that the activities themselves know nothing of it. Where the database cannot be
-asked the work does not start; where it cannot be told of an end, that costs a job at most that it
-works alone some day.
+The rules are in domain/migration/starts.py. As an interceptor does this, the activities know
+nothing of it. While the database is unavailable, work does not start; if the end of work cannot be
+recorded, at worst the job is later moved to a separate process without need.
 """
 
 import asyncio
@@ -34,9 +33,9 @@ from storage.migration.starts import change_starts
 from storage.postgres.database import FAILURES
 from workflows.migration import steps
 
-_PROCESS = str(uuid4())  # this worker, for as long as it lives
-_PATIENCE = 20.0  # seconds to tell the database of an end, less than a worker's grace
-_DONE = {
+_PROCESS = str(uuid4())  # names this worker process
+_PATIENCE = 20.0  # seconds to record the end of work, no more than a worker's grace (worker.py)
+_WORK = {
     steps.parse_upload.name: "reading the file",
     steps.validate_records.name: "checking the records",
     steps.import_segment.name: "importing",
@@ -58,13 +57,13 @@ class _Counting(ActivityInboundInterceptor):
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         work = activity.info().activity_type
-        if work not in _DONE:
+        if work not in _WORK:
             return await self.next.execute_activity(input)
         job = await load_job(self._database, input.args[0].job)
         return await self._counted(job, work, input)
 
     async def _counted(self, job: LoadedJob, work: str, input: ExecuteActivityInput) -> Any:
-        confined = work == steps.parse_upload.name  # it reads in a process of its own anyway
+        confined = work == steps.parse_upload.name  # it always runs in a separate process
         done = await self._done(job, work)
         process = None if confined else _PROCESS
         starts = await self._change(job, lambda known: known.begun(work, done, process))
@@ -88,7 +87,7 @@ class _Counting(ActivityInboundInterceptor):
             return await run_alone(work, input.args[0], memory.process_bytes)
 
     async def _died(self, job: LoadedJob, work: str, death: Died) -> ApplicationError:
-        """Count the death; the error that says so, final if there were too many."""
+        """Count the death of a process; the error to raise, which is final after too many."""
         done = await self._done(job, work)
         starts = await self._change(job, lambda known: known.died(work, done))
         problem = _problem(job, work, death, self._connections.memory.process_bytes)
@@ -98,7 +97,8 @@ class _Counting(ActivityInboundInterceptor):
         return ApplicationError(problem.detail, type="process_died")
 
     async def _done(self, job: LoadedJob, work: str) -> int:
-        """How much of the work is there already. A check begins anew each time."""
+        """How much of the work is done: the chunks stored, or the batches imported; 0 for a
+        validation, which begins anew each time."""
         if work == steps.parse_upload.name:
             listed = self._connections.store.list(f"{job.prefix}/")
             return len([1 async for each in listed if new_chunk_number(each.key) is not None])
@@ -111,7 +111,7 @@ class _Counting(ActivityInboundInterceptor):
         return await change_starts(self._database, job.tenant_id, UUID(job.ref.job_id), change)
 
     async def _end(self, job: LoadedJob, completed: bool) -> None:
-        """Note that the work ended in order, if need be when the database is back."""
+        """Record that the work ended in order, waiting a while for an unavailable database."""
         with suppress(*FAILURES):
             async with asyncio.timeout(_PATIENCE):
                 await until_done(
@@ -120,7 +120,7 @@ class _Counting(ActivityInboundInterceptor):
 
 
 def _problem(job: LoadedJob, work: str, death: Died, limit: int) -> Problem:
-    """What to tell the user: where it was, what it met, and what to do about it."""
+    """The problem for the user: where the work stopped, why, and what to do about it."""
     sizes = job.chunk_sizes
     where, row = "", death.row
     if death.row is not None:
@@ -130,7 +130,8 @@ def _problem(job: LoadedJob, work: str, death: Died, limit: int) -> Problem:
         last = row + sizes[death.chunk][0] - 1
         where = f" in chunk {death.chunk} (records {row:,} to {last:,})"
     detail = (
-        f"{_DONE[work]} stopped{where}: its process, with {limit // 2**20:,} MiB for itself,"
-        f" {death}. Split the file, shorten its longest fields, or give the worker more memory"
+        f"{_WORK[work]} stopped{where}: its process, which may take {limit // 2**20:,} MiB of"
+        f" memory, {death}. Split the file, shorten its longest fields, or give the worker more"
+        " memory"
     )
     return Problem(code="resource_limit", detail=detail, row=row, limit=limit)

@@ -1,4 +1,4 @@
-"""One pass over all chunks of a file under one mapping: what would happen to every record."""
+"""Surveys a file under a mapping: what an import would do with every record."""
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
@@ -34,18 +34,18 @@ from storage.migration.replacing import judge
 from storage.migration.run import Run
 from storage.postgres.database import raw
 
-_KEPT = LISTED_ERRORS + 1  # which tells whether there are more
+_KEPT = LISTED_ERRORS + 1  # one more than is listed, which tells that there are more
 _OTHERWISE = (
-    "you have, or had before this file, this number under another id; the record is imported as one"
-    " of its own: see matchBy in docs/migration.md"
+    "the tenant has this number under another id, or had it before this file; the record is"
+    " imported as a separate one: see matchBy in docs/migration.md"
 )
 _MATCHED = "the tenant has this number under another id, and it is taken for the same record"
 
 
 @dataclass(slots=True)
 class Findings:
-    """What a pass found. `valid` and `invalid` count records, `rejected` lists faults up to a
-    bound."""
+    """What a survey found. `valid` and `invalid` count records; `rejected` lists the first faults,
+    of which a record may have several."""
 
     valid: int = 0
     invalid: int = 0
@@ -70,7 +70,8 @@ class Findings:
         self.remarks = gathered([*self.remarks, *remarks])
 
     def settle(self, tally: RecordTally, *, refuses: bool) -> None:
-        """Count by the records of the whole file. Takes seconds for a million: for a thread."""
+        """Add the counts that follow from the whole file. Takes seconds for a million records, so
+        it belongs in a thread."""
         self.tally = tally.settled()
         self.counts = self.tally.counts()
         self.remark(*_of_numbers(self.tally))
@@ -78,7 +79,8 @@ class Findings:
             self.refuse_repeated()
 
     def refuse_repeated(self) -> None:
-        """Count records of an id that another one has as faulty: the user wants neither skipped."""
+        """Count repeated records, whose id an earlier record or the tenant has, as invalid: the
+        user asked not to skip them."""
         repeated = self.tally.repeated()
         self.valid, self.invalid = self.valid - len(repeated), self.invalid + len(repeated)
         self.rejected += map(duplicate, repeated.head(_KEPT - len(self.rejected)))
@@ -123,22 +125,22 @@ class Surveyor:
 
     @property
     def refuses(self) -> bool:
-        """Whether records with an id that another one has are counted as faulty."""
+        """Whether repeated records, whose id an earlier record or the tenant has, are invalid."""
         return self._options.duplicates == "refuse"
 
     @property
     def by_number(self) -> bool:
-        """Whether all records of one number are one."""
+        """Whether all records with the same number count as one."""
         return self._options.match_by == "number"
 
     async def survey(self, mapping: ImportMapping) -> tuple[Findings, ImportMapping]:
-        """The findings, and the mapping with the date order that the whole file settled.
+        """The findings, and the mapping with the date order that the whole file proves.
 
-        Dates such as 5/3/2016 may only be told apart by another row of the file; where that is
-        so, the file is read once more in the order that it proved.
+        Only another row may show which part of 5/3/2016 is the day; the file is then read once more
+        with the order that was proved.
         """
         unique = True
-        while True:  # at most three times, as each of the two is found out once
+        while True:  # at most three passes, as each of the two assumptions changes once
             findings, assumed = await self._pass(mapping, unique), (mapping, unique)
             if mapping.date_order is None and findings.dates.is_decisive:
                 mapping = mapping.model_copy(update={"date_order": findings.dates.order})
@@ -148,7 +150,8 @@ class Surveyor:
                 return findings, mapping
 
     async def _pass(self, mapping: ImportMapping, unique: bool) -> Findings:
-        """`unique`: no two records of the file have the same number, as far as is known."""
+        """Survey the file once. `unique`: no two of its records have the same number, as far as is
+        known."""
         plan, match = self.job.plan(mapping), self._options.match(unique)
         run = run_of(self.job, plan, self._options)
         met = await self._has_records(run)
@@ -177,12 +180,13 @@ class Surveyor:
         def prepare(_: int, chunk: Chunk) -> _Checked:
             return check(chunk, plan, self.job.entity)
 
-        # Two at once: nothing else is waited for here, and there is more than one core.
+        # Two at once: the consumer has little to do here, and a machine has more than one core.
         numbers = range(self.job.row["chunks"])
         return prepared_chunks(self._connections, self.job, numbers, prepare, ahead=2)
 
     async def _compare(self, run: Run, checked: _Checked, tally: RecordTally) -> None:
-        """Count with what the tenant has of the records already, and what they would change."""
+        """Add a chunk to the tally, with the records that the tenant has already and with what they
+        would change."""
         changes, rows = None, checked.rows
         async with self._database.tenant(self.job.tenant_id) as connection:
             driver = await raw(connection)
@@ -203,7 +207,7 @@ class Surveyor:
             return await has_records(await raw(connection), run)
 
     def summary(self, findings: Findings) -> Survey:
-        """The findings with what parsing learned, for the preview."""
+        """The findings and what parsing learned of the file, for the preview."""
         job, profile = self.job, self.job.row["profile"]
         named: str | None = job.row["source_timezone"]
         values = job.values_of(each.source for each in findings.samples)
@@ -233,7 +237,7 @@ class Surveyor:
 
 
 def _of_numbers(tally: Tally) -> Iterator[Remark]:
-    """What is to be said of records whose number the tenant has under another id."""
+    """Remarks on records whose number the tenant has under another id."""
     yield from _on_numbers(tally.known_otherwise(), "known_otherwise", _OTHERWISE)
     yield from _on_numbers(tally.found_by_number(), "matched_by_number", _MATCHED)
 

@@ -1,6 +1,6 @@
 """Checks every record of a file against a mapping, before anything is written.
 
-The result is the preview; with options it also is the decision whether the job may run.
+The result is the preview; with options it is also the decision whether the job may run.
 """
 
 from temporalio import activity
@@ -27,9 +27,12 @@ class ValidateActivities:
 
     @activity.defn(name=steps.validate_records.name)
     async def validate_records(self, input: m.ValidateInput) -> m.Validated:
-        """Survey the whole file, unless this revision's survey is at hand: chunks and revisions
-        of a mapping never change. The tenant's records do, so where one that is there already is a
-        fault, it is looked for again; and where numbers count, other records are repetitions."""
+        """Survey the whole file; with options, also decide whether the job may run.
+
+        An execution reuses the survey of the same mapping revision, since chunks and revisions
+        never change. It surveys again if a record that the tenant has is a fault, as the tenant's
+        records may have changed, or if records with the same number count as one.
+        """
         job = await load_before_import(self._database, input.job)
         if not job.row["profile"]:
             raise BadInput("not_parsed", "the file was not read to its end; upload it again")
@@ -61,9 +64,10 @@ class ValidateActivities:
     async def _record(
         self, surveyor: Surveyor, findings: Findings, revision: int, mapping: ImportMapping
     ) -> m.Validated:
-        """Keep the findings: the preview, the errors, and the mapping as the file settled it.
+        """Store the findings: the preview, the errors, and the mapping with the date order that the
+        file proved.
 
-        Raises Unproven if the chunks do not hold what parsing the file had found.
+        Raises Unproven if the chunks hold another number of records than parsing had found.
         """
         job = surveyor.job
         problem = unread(job.row["total_records"], findings.valid, findings.invalid)
@@ -101,8 +105,8 @@ class ValidateActivities:
         options: Options | None,
         predicted: Counts | None,
     ) -> m.Validated:
-        """Accept the execution or not, and say why in the report. The job is moved on by the
-        workflow, so that nobody reads `preview` before the workflow takes an execution."""
+        """Decide whether the job may run, and record why in its report. Only the workflow changes
+        the job's status, so that nobody reads `preview` before it accepts an execution."""
         if options is None:
             return validated
         async with before_import(self._database, job.ref) as connection:
@@ -140,7 +144,7 @@ def _report(validated: m.Validated, options: Options, predicted: Counts | None) 
 
 
 def _listed(findings: Findings) -> list[Rejected]:
-    """The faults as they are kept: a bounded list that says so when it is not all."""
+    """The faults to store: a bounded list, whose last entry says so if there are more."""
     listed = findings.rejected[:LISTED_ERRORS]
     if len(findings.rejected) > LISTED_ERRORS:
         detail = f"only the first {LISTED_ERRORS:,} faults are listed"

@@ -1,1 +1,1 @@
-"""The steps of a notification: route its events, claim what is due, send it, record it."""
+"""Activities of notifications: route events, claim due deliveries, send them, record outcomes."""

@@ -1,4 +1,4 @@
-"""What a request still has open with an integration, and when to look at it again."""
+"""How many deliveries a request still has open at an integration, and when to look again."""
 
 import random
 
@@ -13,9 +13,10 @@ from workflows.notification import messages as m
 
 
 async def later(sql: Statements, key: LaneKey, target: Target, full: float | None) -> m.LaneState:
-    """Nothing could be claimed: end what is overdue or lost, then say when to come back.
+    """The lane's state when nothing could be claimed: expire overdue deliveries, take back those of
+    workers that died, then estimate when to come back.
 
-    `full` are the seconds after which there may be another send free, if none is now.
+    `full`: seconds until the limiter may allow another send; None if it allows one now.
     """
     lane = await look(sql, key)
     if lane.wait != 0:
@@ -34,6 +35,7 @@ async def later(sql: Statements, key: LaneKey, target: Target, full: float | Non
 
 
 async def look(sql: Statements, key: LaneKey) -> m.LaneState:
+    """The lane's state as the database has it."""
     found = await delivery.lanes(sql, key.request_id, key.integration_id)
     if not found:
         return m.LaneState(integration_id=str(key.integration_id), open=0)
@@ -41,7 +43,8 @@ async def look(sql: Statements, key: LaneKey) -> m.LaneState:
 
 
 def lane_of(row: Lane) -> m.LaneState:
-    """What waits to be routed has no time; its workflow is woken to do so."""
+    """A lane's row as a message. Deliveries that wait to be routed again have no time (`wait` is
+    None): their workflow is woken to route them."""
     wait = None if row["wait"] is None else max(row["wait"], 0.0)
     return m.LaneState(
         integration_id=str(row["integration_id"]), type=row["type"], open=row["open"], wait=wait
@@ -51,14 +54,14 @@ def lane_of(row: Lane) -> m.LaneState:
 async def stand_still(
     sql: Statements, key: LaneKey, integration: SendingIntegration | None
 ) -> m.LaneState:
-    """An integration that is switched off keeps its deliveries until they expire; one that was
-    deleted does not."""
+    """The lane of an integration that sends nothing. One that is switched off keeps its deliveries
+    until they expire; those of a deleted one are cancelled."""
     await reclaim(sql, key.integration_id)
     if integration is None:
         await delivery.cancel_orphaned(sql, key.integration_id)
     else:
         await delivery.expire(sql, key.request_id, key.integration_id)
     lane = await look(sql, key)
-    # What is due waits to be woken; beside it, a send may be lost and a life may end.
+    # Due deliveries wait to be woken, but a lease or a deadline may end before that.
     wait = await delivery.next_change(sql, (key.request_id, key.integration_id))
     return lane.model_copy(update={"wait": wait})

@@ -1,4 +1,4 @@
-"""What is claimed together, and sent together."""
+"""A batch: deliveries that are claimed together and sent together."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -12,7 +12,7 @@ from workflows.notification import messages as m
 
 @dataclass(frozen=True, slots=True)
 class LaneKey:
-    """One integration's part of a request: what a round of deliveries is about."""
+    """Names a lane: the deliveries of one request that go through one integration."""
 
     tenant_id: TenantId
     request_id: UUID
@@ -21,10 +21,10 @@ class LaneKey:
 
 @dataclass(slots=True)
 class ClaimedBatch:
-    """Deliveries that were claimed together, as far as `granted` sends at a time are allowed.
+    """Deliveries that were claimed together; up to `granted` of them may be sent at a time.
 
-    The limiter counts these sends as taken until they are released. `is_full`: there may be more
-    that is due.
+    The limiter counts `granted` sends as in flight until they are released. `is_full`: more
+    deliveries may be due.
     """
 
     key: LaneKey

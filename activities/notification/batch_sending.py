@@ -1,4 +1,7 @@
-"""Sends a claimed batch and has it recorded: together where repetitions do no harm, else singly."""
+"""Sends a claimed batch and records the outcomes.
+
+They are recorded together if the vendor recognises a repeated delivery, else one by one.
+"""
 
 import asyncio
 import random
@@ -17,9 +20,9 @@ from storage.notification.attempts import Outcome
 from storage.notification.claims import Claimed
 from workflows.notification import messages as m
 
-_BATCH_SECONDS = 10.0  # after which a batch's unsent rows are given back
-_OFTEN_SECONDS = 1.0  # between the records of a batch whose vendor shows a state
-_FINISH_SECONDS = 30.0  # less than the lease
+_BATCH_SECONDS = 10.0  # after that, a batch's unsent deliveries are given back
+_OFTEN_SECONDS = 1.0  # between two recordings of one batch, if its vendor shows a state
+_FINISH_SECONDS = 30.0  # less than a delivery's lease (storage/notification/deliveries.py)
 
 
 class BatchSender:
@@ -30,13 +33,13 @@ class BatchSender:
         self._claims, self._recorder = claims, recorder
 
     async def send(self, batch: ClaimedBatch) -> m.LaneState | None:
-        """Send a batch and record it, also if this activity is cancelled meanwhile: what was sent
-        and is not on record is sent again, and what was not waits for its lease to end. What is
-        left then; None where the next claim had better tell."""
+        """Send a batch and record its outcomes, even if this activity is cancelled meanwhile:
+        without a record, a delivery that was sent would be sent again, and one that was not would
+        wait until its lease ends. The lane's state after that; None if the next claim tells it."""
         return await finished(self._send(batch), _FINISH_SECONDS)
 
     async def _send(self, batch: ClaimedBatch) -> m.LaneState | None:
-        stop = asyncio.Event()  # what has not been sent yet had better not be sent now
+        stop = asyncio.Event()  # once it is set, no further delivery of the batch is sent
         stopping = asyncio.create_task(_set_at_shutdown(stop))
         way = self._send_together if batch.target.channel.limits.idempotent else self._send_singly
         try:
@@ -46,10 +49,11 @@ class BatchSender:
             self._claims.release(batch)
 
     async def _send_together(self, batch: ClaimedBatch, stop: asyncio.Event) -> m.LaneState | None:
-        """Up to `granted` at a time; what was not sent, because of time or failures, is given back.
+        """Send up to `granted` deliveries at a time. Those that are not sent, for lack of time or
+        because others failed, are given back.
 
-        They are recorded together: a repetition would do no harm, but where the vendor shows a
-        state, if people have changed that meanwhile; there it is soon.
+        Outcomes are recorded together at the end, as a repetition does no harm. If the vendor shows
+        a state, they are recorded every second: a repetition might undo what people changed there.
         """
         ahead, outcomes, unsent = iter(batch.claimed), list[Outcome](), list[Claimed]()
         end, jitter = time.monotonic() + _BATCH_SECONDS, _jitter()
@@ -62,7 +66,7 @@ class BatchSender:
                     break
                 attempt = Attempt(claimed, batch.target)
                 outcomes.append(await send(attempt, self._egress, self._limiter, jitter))
-                # Since it was claimed, its endpoint may have come to be tried now and then only.
+                # Since the claim, the endpoint may have timed out so often that it is only probed.
                 is_probing = self._limiter.is_probing(integration) and not is_probe
                 if outcomes[-1].discourages or is_probing:
                     stop.set()
@@ -83,16 +87,17 @@ class BatchSender:
             await sending
             unsent.extend(ahead)
             return await record()
-        except BaseException:  # a cancellation, above all
+        except BaseException:  # mostly a cancellation
             sending.cancel()
             unsent.extend(ahead)
             await at_last(record)
             raise
 
     async def _send_singly(self, batch: ClaimedBatch, stop: asyncio.Event) -> m.LaneState | None:
-        """All at once, each to another destination, and each recorded as soon as it ended.
+        """Send all deliveries at once, each to another destination, and record each when it ends.
 
-        A cancellation cuts none off, as it would be repeated: it goes on while this process lives.
+        A cancellation interrupts no send, since it would be repeated: sends go on while this
+        process lives.
         """
         jitter, lanes = _jitter(), list[m.LaneState | None]()
 
@@ -112,9 +117,10 @@ class BatchSender:
     async def _send_one(
         self, batch: ClaimedBatch, claimed: Claimed, stop: asyncio.Event, jitter: float
     ) -> tuple[list[Outcome], list[Claimed]]:
-        """How it ended, or itself, if it was not sent."""
-        is_on = await wait_for_slot(claimed, stop)
-        if not is_on or time.monotonic() - claimed.at > _BATCH_SECONDS:  # taken for lost by now
+        """The outcome of the delivery, or the delivery itself if it was not sent."""
+        may_send = await wait_for_slot(claimed, stop)
+        is_late = time.monotonic() - claimed.at > _BATCH_SECONDS  # its lease may end during a send
+        if not may_send or is_late:
             return [], [claimed]
         attempt = Attempt(claimed, batch.target)
         keeping = asyncio.create_task(self._recorder.keep_lease(batch.key.tenant_id, claimed))
@@ -130,5 +136,5 @@ async def _set_at_shutdown(stop: asyncio.Event) -> None:
 
 
 def _jitter() -> float:
-    """One for the whole batch: what failed together is tried again together."""
+    """A number in [-1, 1] for a whole batch: what fails together is tried again together."""
     return random.uniform(-1, 1)  # noqa: S311

@@ -1,4 +1,4 @@
-"""Claims what may be sent now, within what is allowed to be in flight at a time."""
+"""Claims due deliveries, within the number of sends that may be in flight at a time."""
 
 import os
 
@@ -12,25 +12,25 @@ from storage.notification.claims import Claimed, ClaimPolicy, claim
 from storage.postgres.database import Database
 from storage.postgres.statement import Statements
 
-_BATCH = 100  # rows claimed at once where the vendor knows a repetition when it sees one
+_BATCH = 100  # deliveries claimed at once if the vendor recognises a repeated one
 _CROWDED_SECONDS, _BUSY_SECONDS, _PROBING_SECONDS = 0.1, 1.0, 10.0
 
 
 class Claims:
-    """What one worker process claims."""
+    """Claims deliveries for one worker process."""
 
     def __init__(self, database: Database, targets: Targets, limiter: ConcurrencyLimiter) -> None:
         self._database, self._targets, self._limiter = database, targets, limiter
         self._worker = f"worker@{os.getpid()}"
 
     async def take(self, key: LaneKey) -> Found:
-        """Claim in a transaction of its own; what is claimed is to be released."""
+        """Claim in a transaction of its own. The caller must `release` what is claimed."""
         found: Found | None = None
         try:
             async with self._database.statements(key.tenant_id) as sql:
                 integration = await routing.integration(sql, key.integration_id)
                 found = await self.take_within(sql, key, integration)
-        except BaseException:  # also where the commit failed
+        except BaseException:  # also if the commit failed
             if found is not None:
                 self.release(found)
             raise
@@ -39,7 +39,7 @@ class Claims:
     async def take_within(
         self, sql: Statements, key: LaneKey, integration: SendingIntegration | None
     ) -> Found:
-        """Claim what may be sent now, or find out when to look again."""
+        """Claim deliveries that may be sent now, or find out when to look again."""
         if integration is None or not integration["is_active"]:
             return await stand_still(sql, key, integration)
         target = self._targets.of(key.tenant_id, integration)
@@ -60,15 +60,15 @@ class Claims:
         return await later(sql, key, target, full)
 
     def release(self, found: Found, count: int | None = None) -> None:
-        """Give back `count` sends, or all that a batch still holds of the limiter; more than it
-        holds makes no difference."""
+        """Give `count` of the batch's sends back to the limiter: without a count, and at most, all
+        that the batch still holds."""
         if isinstance(found, ClaimedBatch):
             left = found.granted if count is None else min(count, found.granted)
             found.granted -= left
             self._limiter.release(found.key.tenant_id, found.key.integration_id, left)
 
     def _seconds_until_free(self, key: LaneKey) -> float:
-        """How long it may take, more or less, until one more may be sent."""
+        """About how many seconds it takes until the limiter allows another send."""
         if self._limiter.is_probing(key.integration_id):
             return _PROBING_SECONDS
         return _CROWDED_SECONDS if self._limiter.is_crowded(key.tenant_id) else _BUSY_SECONDS

@@ -1,4 +1,4 @@
-"""How an integration fares, as the last deliveries through it show."""
+"""Keeps an integration's connection status up to date with its latest deliveries."""
 
 from domain.integration.outcome import FailureClass
 from domain.integration.stored import SendingIntegration
@@ -10,8 +10,8 @@ from storage.postgres.statement import Statements
 async def note_state(
     sql: Statements, integration: SendingIntegration, outcomes: list[Outcome]
 ) -> None:
-    """Keep the integration's state true, writing only where it changed."""
-    outcomes = [each for each in outcomes if _tells(each)]
+    """Record the status that the outcomes show, if it differs from the one on record."""
+    outcomes = [each for each in outcomes if _shows_status(each)]
     if not outcomes:
         return
     telling = next((each for each in outcomes if each.endpoint_gone), outcomes[-1])
@@ -21,9 +21,9 @@ async def note_state(
         await record.note_state(sql, integration, status, error, gone)
 
 
-def _tells(outcome: Outcome) -> bool:
-    """Whether it says anything of the integration: something was tried, and it was not the event
-    that was refused for what it is."""
+def _shows_status(outcome: Outcome) -> bool:
+    """Whether the outcome says something about the integration: there was a request, and the vendor
+    did not refuse the event itself."""
     refused = outcome.kind is FailureClass.PERMANENT and not outcome.endpoint_gone
     return outcome.request != "null" and not refused
 

@@ -1,4 +1,4 @@
-"""Delivers what is due of one integration: claim, send, record, until nothing is due soon."""
+"""Delivers what is due of one lane: claim, send, record, until nothing is due soon."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ from domain.tenant import TenantId
 from workflows.notification import messages as m
 from workflows.notification import steps
 
-_SOON = 5.0  # what is due sooner is waited for here
+_SOON = 5.0  # seconds; a round waits for deliveries that are due sooner
 _ROUND_SECONDS = 20.0
 _CROWDED_SECONDS = 0.1
 
@@ -35,14 +35,15 @@ class DeliverActivities:
 
     @activity.defn(name=steps.deliver.name)
     async def deliver(self, input: m.DeliverInput) -> m.LaneState:
-        """One round: send what is due; what is left, and when to come back."""
+        """Run one round: send the lane's due deliveries, then say how many are open and when to
+        come back."""
         ref = input.request
         key = LaneKey(TenantId(ref.tenant_id), UUID(ref.request_id), UUID(input.integration_id))
         return await self.round(key, await self.claims.take(key))
 
     async def round(self, key: LaneKey, found: Found) -> m.LaneState:
-        """Send until nothing of the lane is open, nothing is due soon, or the round has taken long
-        enough."""
+        """Send until no delivery of the lane is open, none is due soon, the round has taken long
+        enough, or the worker shuts down."""
         end = time.monotonic() + _ROUND_SECONDS
         while True:
             lane = await self._sender.send(found) if isinstance(found, ClaimedBatch) else found
@@ -51,11 +52,12 @@ class DeliverActivities:
             wait = lane.wait if lane is not None and lane.wait is not None else 0.0
             if time.monotonic() + wait > end or activity.is_worker_shutdown():
                 return lane or await self._look(key)
-            await self._rest(key.tenant_id, wait, end)
+            await self._sleep(key.tenant_id, wait, end)
             found = await self.claims.take(key)
 
-    async def _rest(self, tenant_id: TenantId, seconds: float, end: float) -> None:
-        """Sleep, and on while the tenant's sends are all taken, which costs nothing to see here."""
+    async def _sleep(self, tenant_id: TenantId, seconds: float, end: float) -> None:
+        """Sleep, and go on sleeping while all sends of the tenant are taken: to see that here costs
+        no query."""
         await asyncio.sleep(seconds)
         while self._limiter.is_crowded(tenant_id) and time.monotonic() < end:  # noqa: ASYNC110
             await asyncio.sleep(_CROWDED_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311

@@ -1,4 +1,4 @@
-"""Lets what must not be left half done end, although its activity is cancelled meanwhile."""
+"""Lets work end that must not be left half done when its activity is cancelled."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 from temporalio import activity
 
 T = TypeVar("T")
-_LAST_SECONDS = 5.0  # a worker that stops has used up its grace by then
+_LAST_SECONDS = 5.0  # short, as a stopping worker has used up its grace before it cancels
 
 
 async def finished(work: Coroutine[Any, Any, T], seconds: float) -> T:
-    """The work's result. A cancellation waits that long for its end: it may be a false alarm, as of
-    a worker that was too busy for its heartbeats. Where the worker stops, it does not wait."""
+    """The result of `work`. If the activity is cancelled, the work has `seconds` to end: that may
+    be a false alarm, as when the worker was too busy for its heartbeats. If the worker is stopping,
+    the work is cancelled at once."""
     task = asyncio.create_task(work)
     try:
         return await asyncio.shield(task)
@@ -26,8 +27,8 @@ async def finished(work: Coroutine[Any, Any, T], seconds: float) -> T:
 
 
 async def all_of(works: Iterable[Awaitable[T]]) -> list[T]:
-    """What each of them gives, once all have ended: if one fails, the others are not left behind,
-    still at work for nobody."""
+    """The results of all works, once all have ended. Only then an exception of one is raised, so
+    that no other work still runs after that."""
     results: list[T] = []
     for ended in await asyncio.gather(*works, return_exceptions=True):
         if isinstance(ended, BaseException):
@@ -37,7 +38,7 @@ async def all_of(works: Iterable[Awaitable[T]]) -> list[T]:
 
 
 async def at_last(work: Callable[[], Awaitable[object]]) -> None:
-    """Do what is left to be done before the end, if it does not take long."""
+    """Do the last work before the activity ends, but give up after 5 s."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_LAST_SECONDS):
             await work()

@@ -1,18 +1,18 @@
-"""Isolation: how many sends a worker has in flight, by integration and by tenant.
+"""Limits how many sends a worker has in flight, per integration and per tenant.
 
-An endpoint that hangs may hold its own sends, and nothing else: who finds no send free goes away
-and comes back later, so no activity slot waits for anybody's server but its own.
+An endpoint that hangs holds up its own integration, and at most its own tenant. A lane that is
+granted no send comes back later, so that no activity slot waits for another integration's server.
 """
 
 from collections import Counter
 from uuid import UUID
 
 TENANT_SENDS = 64
-PROBE_AFTER = 5  # time-outs in a row, after which one send at a time probes
+PROBE_AFTER = 5  # timeouts in a row, after which an endpoint gets one send at a time
 
 
 class ConcurrencyLimiter:
-    """One worker process's count; asyncio only, so nothing is locked."""
+    """The counts of one worker process. Only its event loop uses them, so there is no lock."""
 
     def __init__(self) -> None:
         self._integrations: Counter[UUID] = Counter()
@@ -36,13 +36,14 @@ class ConcurrencyLimiter:
         return max(free, 0)
 
     def is_probing(self, integration: UUID) -> bool:
-        """Whether the endpoint has timed out so often that it is only tried now and then."""
+        """Whether the endpoint has timed out so often that it gets one send at a time."""
         return self._timeouts[integration] >= PROBE_AFTER
 
     def is_crowded(self, tenant: str) -> bool:
-        """Whether the tenant has as many sends in flight as it may, through whatever it is."""
+        """Whether the tenant has as many sends in flight as it may, over all its integrations."""
         return self._tenants[tenant] >= TENANT_SENDS
 
     def note(self, integration: UUID, *, timed_out: bool) -> None:
-        """How a send ended: any answer at all ends the probing."""
+        """Count a timeout. A send that ends in any other way resets the count, and so ends the
+        probing."""
         self._timeouts[integration] = self._timeouts[integration] + 1 if timed_out else 0

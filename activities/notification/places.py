@@ -1,4 +1,4 @@
-"""Where deliveries lead: one destination has one name, and so one rate, whatever it is called."""
+"""Gives each destination one name, and so one rate, even if people use several names for it."""
 
 from collections.abc import Iterable
 
@@ -9,14 +9,14 @@ from storage.postgres.statement import Statements
 
 
 def known_as(integration: SendingIntegration, destination: str) -> str:
-    """The vendor's name for it, if it has told one."""
+    """The vendor's name for the destination, if it has told one, else the given name."""
     return integration["places"].get(destination, destination)
 
 
 async def note_places(
     sql: Statements, integration: SendingIntegration, outcomes: Iterable[Outcome]
 ) -> None:
-    """Learn from what arrived. Writes only what is new, which is seldom anything."""
+    """Store the vendor's names of destinations from its answers. Few answers have a new one."""
     for each in outcomes:
         if each.place and known_as(integration, each.destination) != each.place:
             await places.learn(sql, integration, each.destination, each.place)

@@ -1,4 +1,4 @@
-"""Writes down how sends ended, in one transaction with what follows from it."""
+"""Records how sends ended, in one transaction with all that follows from it."""
 
 import asyncio
 from uuid import UUID
@@ -16,7 +16,7 @@ from storage.notification.outbox import note_wakes
 from storage.postgres.database import Database
 from workflows.notification import messages as m
 
-_RENEW_SECONDS = 10.0  # of a send that takes long
+_RENEW_SECONDS = 10.0  # between two renewals of the lease of a send that takes long
 
 
 class Recorder:
@@ -26,13 +26,15 @@ class Recorder:
     async def record(
         self, batch: ClaimedBatch, outcomes: list[Outcome], unsent: list[Claimed]
     ) -> m.LaneState | None:
-        """Write what became of them, as soon as the database can: what is over and not on record
-        is sent again, and not every vendor would notice. It is never too late for that, as what
-        others have closed or claimed since is theirs. What is left then; None where the next claim
-        had better tell."""
+        """Record outcomes and give unsent deliveries back, as soon as the database is available: a
+        send without a record is repeated, and not every vendor would notice. It is never too late
+        for that, as attempts that others have closed or claimed since are left alone.
+
+        The lane's state after that; None if the next claim tells it.
+        """
         lane = await until_done(lambda: self._write(batch, outcomes, unsent))
         if any(each.doubts_destination for each in outcomes):
-            batch.integration["in_doubt"] = True  # what arrives of the batch later ends it
+            batch.integration["in_doubt"] = True  # so that a later success of the batch ends it
         return lane
 
     async def _write(
@@ -40,22 +42,23 @@ class Recorder:
     ) -> m.LaneState | None:
         key = batch.key
         async with self._database.statements(key.tenant_id) as sql:
-            # The integration first, then its deliveries, then destinations, as a change of it has
-            # them: two that lock each other's rows in another order would wait for each other.
+            # Rows are locked in this order: integration, deliveries, destinations. A change of an
+            # integration uses the same order, so that the two never deadlock.
             await note_state(sql, batch.integration, outcomes)
             await note_places(sql, batch.integration, outcomes)
             await attempts.complete(sql, batch.integration, outcomes)
             if unsent:
                 await release(sql, unsent)
             await note_wakes(sql, _others(batch, outcomes, unsent))
-            # Behind a full batch of the request's own comes a claim, which tells as well.
+            # A full batch with deliveries of this request is followed by a claim, which tells the
+            # state as well.
             own = any(each.request_id == key.request_id for each in batch.claimed)
             goes_on = batch.is_full and own and not unsent
             return None if goes_on else await look(sql, key)
 
     async def keep_lease(self, tenant_id: TenantId, claimed: Claimed) -> None:
-        """Tell the others now and then, for ever, that a send, which may take a mail server ten
-        minutes, is still in good hands."""
+        """Renew the lease of a delivery every 10 s until cancelled, so that no other worker takes a
+        long send for lost: a mail server may take ten minutes."""
 
         async def renewed() -> None:
             async with self._database.statements(tenant_id) as sql:
@@ -67,8 +70,8 @@ class Recorder:
 
 
 def _others(batch: ClaimedBatch, outcomes: list[Outcome], unsent: list[Claimed]) -> set[UUID]:
-    """Other requests that this round sent for in vain, or did not send for in the end: their lanes
-    may sleep for too long now."""
+    """The other requests whose deliveries failed or were given back: their lanes may now sleep too
+    long, and are woken."""
     failed = {each.delivery_id for each in outcomes if each.wait is not None}
     left = [*unsent, *(each for each in batch.claimed if each.delivery_id in failed)]
     return {each.request_id for each in left} - {batch.key.request_id}

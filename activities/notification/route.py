@@ -1,4 +1,4 @@
-"""Makes deliveries of decisions: one for each recipient, and each destination told once."""
+"""Turns routing decisions into deliveries: one per recipient, and none twice to one place."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,10 +33,10 @@ _DESTINATION_CHARS = 200
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A notification channel with its integration opened: what is the same for all its events.
+    """A notification channel with its opened integration, the same for all events that go there.
 
-    `place`: its own, where its options are not valid. What waits for it to be mended must not hold
-    up what goes to any real place.
+    `place`: a destination of the channel's own, which is used if its options are not valid.
+    Deliveries that wait for the options to be corrected must not hold up those to real places.
     """
 
     integration: SendingIntegration
@@ -45,7 +45,7 @@ class Way:
     place: str | None
 
     def leads_to(self, outgoing: Outgoing[Any]) -> str:
-        """The destination of what is told."""
+        """The destination of the message, by the vendor's name for it if that is known."""
         if self.place is not None:
             return self.place
         destination = self.target.channel.destination(outgoing)[:_DESTINATION_CHARS]
@@ -53,8 +53,8 @@ class Way:
 
 
 class Ways:
-    """The ways of one request, and its events as they are rendered: once for all channels that one
-    goes to, which differ in a default only."""
+    """The ways of one request. They also render its events: an event's messages in several channels
+    differ only in the channel's default severity, so each is rendered once per severity."""
 
     def __init__(self, targets: Targets, tenant_id: TenantId) -> None:
         self._targets, self._tenant_id = targets, tenant_id
@@ -68,9 +68,9 @@ class Ways:
 
     def _way(self, channel: RoutingChannel) -> Way:
         integration = channel["integration"]
-        assert integration is not None, "a decision says so of a channel without one"
+        assert integration is not None, "a channel without integration has a reason not to send"
         target = self._targets.of(self._tenant_id, integration)
-        options, fault = read(target.channel, channel["options"])  # a send tells of the fault
+        options, fault = read(target.channel, channel["options"])  # the send reports the fault
         place = f"channel {channel['id']}" if fault else None
         return Way(integration, target, options, place)
 
@@ -89,8 +89,8 @@ def routed(
     decisions: Iterable[Decision],
     taken: Collection[Place] = (),
 ) -> Iterator[Route]:
-    """Every decision's deliveries. The second that leads to the same place is not sent; `taken`
-    are those that are led to already."""
+    """The deliveries of all decisions. A second one to the same place is recorded as not sent;
+    `taken` are the places that existing deliveries lead to."""
     led_to, ways = set(taken), Ways(targets, tenant_id)
     for decision in decisions:
         for route in _routes_of(ways, decision):
@@ -108,7 +108,8 @@ def decisions_again(
     channels: Sequence[RoutingChannel],
     preferences: Mapping[str, Preferences],
 ) -> list[Decision]:
-    """What is decided of a delivery that is sent again: of its channel, if it has one."""
+    """The decisions for a delivery that is routed again: on its channel if it has one, else on all
+    channels of its event."""
     id = row["channel_id"]
     if id is None:
         return list(routes([row], channels, preferences))
@@ -117,25 +118,26 @@ def decisions_again(
 
 
 def is_of(route: Route, row: MarkedDelivery) -> bool:
-    """Whether the delivery is the one of that channel and recipient."""
+    """Whether the route is for the channel and the recipient of the delivery."""
     return (route.channel_id, route.recipient) == (row["channel_id"], row["told"])
 
 
 def lasts_as_before(route: Route, row: MarkedDelivery) -> Route:
-    """With no less time than the delivery had, which may have been sent again since its event."""
+    """The route with a deadline that is no earlier than the delivery's, which may be later than its
+    event allows if the delivery was sent again before."""
     before = row["deadline_at"]
     return route if before is None else route._replace(deadline_at=max(route.deadline_at, before))
 
 
 def unplaced(row: MarkedDelivery, instead: Route) -> Route:
-    """Why the delivery's recipient is told no more: for the reason of what the channel does now,
-    or because it tells others."""
+    """The route of a delivery whose recipient its channel no longer tells. It is not sent: for the
+    reason of `instead`, the channel's route now, or else because the channel tells others."""
     reason = Reason.NO_RECIPIENT if row["told"] else Reason.SAME_DESTINATION
     return instead._replace(recipient=row["told"], reason=instead.reason or reason)
 
 
 def _routes_of(ways: Ways, decision: Decision) -> list[Route]:
-    """One for each recipient, or one that says why there is none."""
+    """One route per recipient, or a single one with the reason why nothing is sent."""
     if decision.channel is None or decision.reason is not None:
         return [_unsent(decision, decision.reason)]
     way = ways.of(decision.channel)
@@ -163,7 +165,7 @@ def _unsent(decision: Decision, reason: Reason | None) -> Route:
 
 
 def _route(decision: Decision, lasts: float) -> Route:
-    """What a route has of its decision, wherever it leads; `lasts`: seconds until its deadline."""
+    """The part of a route that follows from its decision; `lasts`: seconds until its deadline."""
     notification, channel = decision.notification, decision.channel
     return Route(
         notification_id=notification["id"],
@@ -181,7 +183,8 @@ def _route(decision: Decision, lasts: float) -> Route:
 
 
 def _deadline(event: RoutedEvent, lasts: float) -> datetime:
-    """Of an event that is sent again, as if it were new now: by its own time it may be over."""
+    """The deadline of the event's deliveries. An event that is sent again counts as new, and
+    without its `expires_at`, which may have passed."""
     latest = (event["resent_at"] or event["created_at"]) + timedelta(seconds=lasts)
     expires_at = None if event["resent_at"] else event["expires_at"]
     return deadline(event["created_at"], expires_at, latest)

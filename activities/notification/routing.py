@@ -1,4 +1,4 @@
-"""Opens a request: routes its events to channels, and sends the first round of a small one."""
+"""Opens a request: routes its events to channels, and sends a small request at once."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -25,9 +25,9 @@ from storage.postgres.statement import Statements
 from workflows.notification import messages as m
 from workflows.notification import steps
 
-Now = tuple[Sequence[RoutingChannel], Mapping[str, Preferences]]  # the channels, and who chose what
+Now = tuple[Sequence[RoutingChannel], Mapping[str, Preferences]]  # channels, users' preferences
 
-_AT_ONCE = 50  # deliveries of a request that is sent where it is routed, without a step between
+_AT_ONCE = 50  # the most deliveries of a request that the routing activity sends itself
 
 
 class RouteActivities:
@@ -37,7 +37,8 @@ class RouteActivities:
 
     @activity.defn(name=steps.open_request.name)
     async def open_request(self, input: m.RequestRef) -> m.Opened:
-        """Route what is not routed yet; what is open then, lane by lane."""
+        """Route the events that are not routed yet, and send a small request at once. The result
+        names the lanes that are open after that."""
         tenant_id, request_id = TenantId(input.tenant_id), UUID(input.request_id)
         found: dict[LaneKey, Found] = {}
         try:
@@ -46,11 +47,11 @@ class RouteActivities:
                 total = await routing.count(sql, request_id)
                 rows = await delivery.lanes(sql, request_id, None)
                 if at_once is not None and total <= _AT_ONCE:
-                    # In the transaction that routed: nobody has to look for it again.
-                    # A lane that may be slow would keep the others waiting for this to end.
+                    # Claimed in the transaction that routed, which saves a query for them later.
+                    # Slow lanes are left out: the others would wait for them to end.
                     for row in (each for each in rows if not _is_slow(each["type"])):
                         key = LaneKey(tenant_id, request_id, row["integration_id"])
-                        # What waits already may lead where no channel leads any more.
+                        # An older delivery may use an integration that no channel uses now.
                         integration = at_once.get(key.integration_id) or (
                             await routing.integration(sql, key.integration_id)
                         )
@@ -67,8 +68,8 @@ class RouteActivities:
     async def _route(
         self, sql: Statements, tenant_id: TenantId, request_id: UUID
     ) -> dict[UUID, SendingIntegration] | None:
-        """Write the deliveries of what was not routed, and place those anew that are to be sent
-        again; the integrations through which they may be sent at once, by id, or None if not so."""
+        """Write the deliveries of events that are not routed yet, and route marked deliveries
+        again. The integrations of all channels, by id; None if nothing may be sent at once."""
         notifications = await routing.unrouted(sql, request_id)
         marked = await route.marked(sql, request_id)
         if not notifications and not marked:
@@ -77,13 +78,14 @@ class RouteActivities:
         made = [each for row in marked for each in await self._reroute(sql, tenant_id, row, now)]
         resent = {row["id"]: row["resent_at"] for row in marked if row["resent_at"]}
         events = [RoutedEvent(**each, resent_at=resent.get(each["id"])) for each in notifications]
-        # What is routed again may lead where no channel of today leads.
+        # Existing deliveries of these events may lead to places that no channel leads to now.
         taken = await route.places(sql, {row["id"] for row in marked}) if marked else ()
         found = [*routed(self._delivering.targets, tenant_id, routes(events, *now), taken)]
         await route.insert_routes(sql, request_id, found)
         await routing.routed(sql, request_id, [each["id"] for each in notifications])
         if resent:
-            # A claim holds destinations, too, in the order in which everybody takes them.
+            # These destinations stay locked until the commit. To claim now would lock others out of
+            # the usual order, which could deadlock.
             await _lift(sql, [each for each in made + found if each.notification_id in resent])
             return None
         integrations = (each["integration"] for each in now[0])
@@ -96,7 +98,7 @@ class RouteActivities:
         events: Sequence[StoredEvent],
         marked: Sequence[MarkedDelivery],
     ) -> Now:
-        """What events, and deliveries that are routed anew, are routed by."""
+        """The channels and preferences by which these events and marked deliveries are routed."""
         users = {str(each["recipient"]["id"]) for each in (*events, *marked) if each["recipient"]}
         preferences = await routing.preferences(sql, users)
         named = {id for own in preferences.values() for id in own.channels or ()}
@@ -108,7 +110,7 @@ class RouteActivities:
         return channels, preferences
 
     def _severity(self, tenant_id: TenantId, channel: StoredChannel) -> Severity:
-        """Of events that do not say theirs, in this channel."""
+        """The severity that events without one have in this channel."""
         integration = channel["integration"]
         if integration is None:
             return Severity.INFO
@@ -117,14 +119,15 @@ class RouteActivities:
     async def _reroute(
         self, sql: Statements, tenant_id: TenantId, row: MarkedDelivery, now: Now
     ) -> list[Route]:
-        """Have a delivery go by its channel, integration and recipients as they are now."""
+        """Route a delivery again, by its channel, integration and recipients as they are now, and
+        write its routes, which are returned."""
         taken = await route.places(sql, [row["id"]])
         targets, decisions = self._delivering.targets, decisions_again(row, *now)
         again = routed(targets, tenant_id, decisions, taken)
         found = [lasts_as_before(each, row) for each in again]
         mine = next((each for each in found if is_of(each, row)), None)
-        # If it was for nobody in particular, for no channel at all, or if its channel has changed,
-        # there may be more now.
+        # There may be more recipients now if the delivery had none (as without a channel), or if it
+        # is routed again because its channel has changed.
         is_anew = not row["told"] or not row["resent_at"]
         others = [each for each in found if each is not mine] if is_anew else []
         await route.insert_routes(sql, row["request_id"], others)
@@ -142,6 +145,7 @@ def _is_slow(kind: str | None) -> bool:
 
 
 async def _lift(sql: Statements, routes: Sequence[Route]) -> None:
-    """Somebody sends events again: wherever they go is tried now, at rest or in doubt."""
+    """Let the destinations of events that somebody sends again be tried now, even those that rest
+    or are in doubt."""
     to = {(e.integration_id, e.destination) for e in routes if e.goes_out and e.integration_id}
     await destination.lift(sql, to)

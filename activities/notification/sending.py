@@ -1,4 +1,4 @@
-"""One attempt: render, send, and say what became of it. Nothing is written here."""
+"""One attempt: renders the message, sends it, and returns the outcome. It stores nothing."""
 
 import asyncio
 import logging
@@ -37,12 +37,13 @@ class Attempt:
     target: Target
 
     def outgoing(self) -> Outgoing[Any]:
-        """With the severity that it was routed by, or that it took over from what it replaces."""
+        """The message to send, with the severity that the delivery was routed with, or that it took
+        over from a delivery that it replaces."""
         config, claimed = self.target.config, self.claimed
         message = render(str(claimed.delivery_id), claimed.notification, config.severity)
         severity = _SEVERITIES.get(claimed.rank, message.severity)
         latest = claimed.latest
-        # What shows the state of an entity shows it no other for being told of it twice.
+        # A vendor that shows an entity's state shows the same one after a repetition.
         repeated = claimed.repeated and not self.target.channel.limits.stateful
         if latest or repeated or severity is not message.severity:
             message = replace(message, severity=severity, latest=latest, repeated=repeated)
@@ -50,7 +51,7 @@ class Attempt:
 
 
 async def wait_for_slot(claimed: Claimed, stop: asyncio.Event) -> bool:
-    """Wait for the slot of a send; False if it is not to be sent after all."""
+    """Wait until the delivery may be sent; False if `stop` was set, so that it must not be sent."""
     wait = claimed.at - time.monotonic()
     if wait > 0 and not stop.is_set():
         with suppress(TimeoutError):
@@ -61,7 +62,7 @@ async def wait_for_slot(claimed: Claimed, stop: asyncio.Event) -> bool:
 async def send(
     attempt: Attempt, egress: Egress, limiter: ConcurrencyLimiter, jitter: float
 ) -> Outcome:
-    """Send it now. A failure is an outcome, whatever the channel raises."""
+    """Send the message now. Whatever the channel raises becomes the outcome of a failure."""
     target = attempt.target
     started = time.perf_counter()
     request: Json | None = None
@@ -72,7 +73,7 @@ async def send(
         result = await target.channel.deliver(outgoing, request, egress)
     except DeliveryFailed as error:
         result = error.failure
-    except Exception as error:  # a fault of ours must not stop the others
+    except Exception as error:  # a fault of this program must not stop the other sends
         result = _unexpected(attempt.claimed, error, maybe_sent=request is not None)
     limiter.note(target.integration_id, timed_out=_timed_out(result))
     latency = round((time.perf_counter() - started) * 1000)
@@ -87,13 +88,13 @@ def _unexpected(claimed: Claimed, error: Exception, *, maybe_sent: bool) -> Fail
 
 
 def _recorded(request: Json | None, sent: str, redact: Redactor) -> str:
-    """The request, `sent` as JSON. Few hold anything to redact; in those only texts may be
-    replaced, or it would be JSON no more."""
+    """The request as JSON to record, without secrets. Few requests hold one, so `sent`, its JSON,
+    is checked first; where it holds one, only texts are replaced, so that it stays JSON."""
     return sent if redact.sent(sent) == sent else as_json(redact.request(request))
 
 
 def _timed_out(result: Receipt | Failure) -> bool:
-    """No answer at all, and not because nobody was there."""
+    """Whether there was no answer although the request may have been sent, or a wait timed out."""
     if isinstance(result, Receipt):
         return False
     silent = result.kind is FailureClass.TRANSIENT and result.status is None and result.maybe_sent
@@ -140,7 +141,7 @@ def _outcome(
 
 
 def _failed(outcome: Outcome, failure: Failure, limits: Limits, jitter: float) -> Outcome:
-    """With what a failure means for the delivery, and for its destination."""
+    """The outcome with what a failure means for the delivery and for its destination."""
     failures = outcome.failures.plus(failure, idempotent=limits.idempotent)
     wait = next_delay(failure, failures, limits.schedule, jitter, idempotent=limits.idempotent)
     refused = failure.kind is FailureClass.MISCONFIGURED

@@ -29,7 +29,7 @@ from workflows.migration import messages as m
 
 T = TypeVar("T")
 CANCELLED = Problem(code="cancelled", detail="an earlier reason")
-TERMINATED = Problem(code="terminated", detail="the job's workflow was ended from outside")
+TERMINATED = Problem(code="terminated", detail="somebody ended the job's workflow in Temporal")
 
 
 @dataclass(frozen=True, slots=True)

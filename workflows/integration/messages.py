@@ -1,4 +1,4 @@
-"""What the test of an integration is asked, and what it found."""
+"""The input and the result of the workflow that tests an integration."""
 
 from domain.integration.outcome import Check
 from domain.tenant import TenantIdField
@@ -6,7 +6,8 @@ from workflows.payload import Payload
 
 
 class IntegrationTestInput(Payload):
-    """Which integration to test: a saved one, or a draft that is forgotten afterwards."""
+    """Which integration to test, by its id `subject`: a saved one, or a draft, which is deleted
+    afterwards."""
 
     tenant_id: TenantIdField
     subject: str
@@ -14,7 +15,7 @@ class IntegrationTestInput(Payload):
 
 
 class IntegrationTested(Payload):
-    """What the test found; `error` is the first thing that is wrong."""
+    """What the test found; `error` names the first check that failed."""
 
     success: bool
     error: str | None = None

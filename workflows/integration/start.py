@@ -9,7 +9,7 @@ from workflows.integration.connection_check import IntegrationTestWorkflow
 from workflows.integration.messages import IntegrationTested, IntegrationTestInput
 from workflows.step import DELIVER
 
-_TEST_PATIENCE = timedelta(minutes=1)  # nobody waits for it longer, and some tests can be seen
+_TEST_PATIENCE = timedelta(minutes=1)  # nobody waits longer, and people may see a late test message
 
 
 async def start_integration_test(

@@ -9,7 +9,7 @@ def words(name: Phase | Status) -> str:
 
 
 def progress(state: str, records: int, checked: Validated | None, counts: Counts) -> str:
-    """A migration: its state, what the last check of the file found, what is in so far."""
+    """A migration's progress: its state, the last validation of the file, the counts so far."""
     lines = [f"**{state}** · {counts.processed:,} of {records:,} records", ""]
     if checked is not None:
         lines.append(
@@ -30,7 +30,7 @@ def batches(first: int, stop: int, total: int) -> str:
 
 
 def taken_back(status: Status, undone: Undone) -> str:
-    """A rollback that is over."""
+    """What a finished rollback took back."""
     return (
         f"**{words(status)}** · {undone.deleted:,} records deleted, {undone.restored:,} restored,"
         f" {undone.kept:,} kept because they were edited or are referred to since"

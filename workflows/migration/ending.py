@@ -1,4 +1,4 @@
-"""How a job ends, whoever ends it: taken back unless it is complete, cleaned up, closed."""
+"""How every job ends: it is taken back unless it is complete, then cleaned up, then closed."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Ended(Payload):
-    """How a job ended: what is in, and what was taken back."""
+    """How a job ended: the counts of its import, and of what was taken back."""
 
     status: Status
     counts: Counts
@@ -31,9 +31,10 @@ class Ended(Payload):
 async def end_job(
     job: m.JobRef, status: Status, problem: Problem | None, enter: Callable[[Phase], None]
 ) -> Ended:
-    """Nothing half-done stays: unless the import is complete, its rows are taken back.
+    """End the job as `status`. Unless it is complete, all that it imported is taken back.
 
-    Closing proves which of the two it is: of a job that is not all taken back, the rest is.
+    Closing proves in the database that nothing is left behind; if something is, it is taken back,
+    too, and the job is closed then.
     """
     try:
         return await _end_as(job, status, problem, enter)
@@ -46,7 +47,8 @@ async def end_job(
 async def _end_as(
     job: m.JobRef, status: Status, problem: Problem | None, enter: Callable[[Phase], None]
 ) -> Ended:
-    """A clean-up that fails is a warning, never a failed job: the reaper tries it again."""
+    """Take the job back unless it is completed, clean up, and close it. A clean-up that fails is
+    only a warning, as the reaper deletes the files later."""
     undone = None
     if status is not Status.COMPLETED:
         enter(Phase.UNDOING)
@@ -77,7 +79,7 @@ def problem_of(error: BaseException) -> Problem:
     """The problem as the failing activity stated it, for the job's record."""
     cause = error.cause if isinstance(error, ActivityError) and error.cause else error
     if isinstance(cause, ApplicationError):
-        with suppress(ValidationError):  # an operator who fails an activity by hand writes anything
+        with suppress(ValidationError):  # details may be anything if an operator failed it by hand
             return Problem.model_validate(cause.details[0] if cause.details else None)
         return Problem(code=cause.type or "internal_error", detail=cause.message)
     return Problem(code="internal_error", detail=str(cause))

@@ -1,4 +1,4 @@
-"""What the workflows of a migration job and their activities tell each other."""
+"""The inputs and results of a migration job's workflows and their activities."""
 
 from domain.failures import Problem
 from domain.migration.job import FINAL, Counts, Options, Phase, Status, Undone
@@ -7,7 +7,7 @@ from workflows.payload import Payload
 
 
 class JobRef(Payload):
-    """Which job of which tenant."""
+    """Names a job of a tenant."""
 
     tenant_id: TenantIdField
     job_id: str
@@ -26,7 +26,7 @@ class ParseInput(Payload):
 
 
 class Parsed(Payload):
-    """`records` of the file lie in `chunks` chunk objects."""
+    """How many records the file has, and how many chunk objects hold them."""
 
     records: int
     chunks: int
@@ -44,10 +44,11 @@ class ValidateInput(Payload):
 
 
 class Validated(Payload):
-    """`accepted`: nothing stands in the way of importing under the options given.
+    """What a validation found. `accepted`: the file may be imported with the given options.
 
-    `refuses`: records with an id that another one has count as invalid, `by_number`: those of one
-    number are one. `numbered`: no two records have one number, so that a record may be known by it.
+    `refuses`: repeated records, whose id an earlier record or the tenant has, count as invalid.
+    `by_number`: records with the same number count as one. `numbered`: no two records have the same
+    number, so that a record may be known by its number.
     """
 
     revision: int
@@ -67,10 +68,10 @@ class BeginInput(Payload):
 
 
 class Begun(Payload):
-    """The run's epoch, which fences off every earlier one, and how many batches it has.
+    """A run's epoch, which keeps earlier runs from writing, and how many batches the import has.
 
-    `revision` and `options` are those of the import on record, which may have begun before: batches
-    are counted by its batch size, so no later run may have another. None: as was asked for.
+    `revision` and `options` are those of the import on record, which an earlier run may have begun.
+    They stay the same, as batches are numbered by its batch size. None: as was asked for.
     """
 
     epoch: int
@@ -81,7 +82,7 @@ class Begun(Payload):
 
 
 class Import(Payload):
-    """An import on its way: the batches before `next` are in."""
+    """An import that is under way: the batches before `next` are imported."""
 
     options: Options
     begun: Begun
@@ -93,14 +94,14 @@ class Import(Payload):
         return self.next >= self.begun.batches
 
     def after(self, segment: "Segment") -> "Import":
-        """The same once a segment is in."""
+        """The import after a further segment."""
         return self.model_copy(update={"next": segment.next, "counts": segment.counts})
 
 
 class JobState(Payload):
     """What a run of the workflow knows of its job, and hands on when it continues as new.
 
-    `importing` is None until the import begins. `revision` is the mapping's that counts.
+    `importing` is None until the import begins. `revision` is that of the mapping in use.
     """
 
     revision: int = 0
@@ -112,7 +113,7 @@ class JobState(Payload):
         return self.model_copy(update={"paused": paused})
 
     def mapped_by(self, revision: int) -> "JobState":
-        """The same under another mapping; 0 leaves it as it is."""
+        """The state with another mapping revision; 0 keeps the present one."""
         return self.model_copy(update={"revision": revision or self.revision})
 
     def holding(self, records: int) -> "JobState":
@@ -134,8 +135,8 @@ class SegmentInput(Payload):
 
 
 class Segment(Payload):
-    """`next` is the first batch that is not in: less than `stop` if the job was `paused`, or if the
-    worker is shutting down."""
+    """`next` is the first batch that is not imported: less than `stop` if the job was `paused`, or
+    if the worker is shutting down."""
 
     next: int
     counts: Counts  # of the whole job so far
@@ -143,10 +144,10 @@ class Segment(Payload):
 
 
 class StateInput(Payload):
-    """Where the job is now, for those who read its row; a final status is never left by this.
+    """The status and phase to record in the job's row; a final status there never changes by this.
 
-    `turn` grows with each that the job's workflow says, so that an attempt that hung meanwhile does
-    not say an earlier one again; 0 of histories from before there were turns.
+    `turn` grows with each state that the workflow records, so that an attempt that hung meanwhile
+    does not bring an earlier one back. It is 0 in older histories.
     """
 
     job: JobRef
@@ -162,10 +163,10 @@ class State(Payload):
 
 
 class Standing(Payload):
-    """How a job stands on record, for a run of its workflow that does not know.
+    """What is on record of a job, for a run of its workflow that does not know it.
 
-    `ending` is set while the job is being taken back, to end so, and `problem` says why. `options`
-    and `revision` are those of the import, once one has begun.
+    `ending` is the status in which a job that is being taken back will end, and `problem` says why.
+    `options` and `revision` are those of the import, once it has begun.
     """
 
     status: Status
@@ -179,20 +180,21 @@ class Standing(Payload):
 
     @property
     def has_ended(self) -> bool:
-        """Whether the job is over, or on its way there."""
+        """Whether the job has ended or is being ended."""
         return self.ending is not None or self.status in FINAL
 
 
 class UndoInput(JobRef):
-    """Take a job back, to end as `ending`; what has ended stays as it is, unless a completed job
-    is `rolled_back`. Without `ending` (older histories) the kind of workflow says which it is."""
+    """Take a job back, which then ends as `ending`. A job that has ended stays as it is, unless a
+    completed one is rolled back. Without `ending` (older histories), the kind of workflow decides.
+    """
 
     ending: Status | None = None
     problem: Problem | None = None
 
 
 class TakenBack(Payload):
-    """What undo did; nothing of the job is left but the rows it kept."""
+    """What undo did. Of what the job wrote, only the rows that undo kept are left."""
 
     undone: Undone
 

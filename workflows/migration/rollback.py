@@ -1,4 +1,4 @@
-"""Takes a job back whose own workflow has ended: because a user asks, or because it was killed."""
+"""Takes back a job whose own workflow has ended: a user asked for it, or it was terminated."""
 
 from temporalio import workflow
 

@@ -35,8 +35,8 @@ def rollback_id(job_id: object) -> str:
 async def start_rollback(client: Client, input: RollbackInput, summary: str) -> None:
     """Start taking a job back. Raises WorkflowAlreadyStartedError if that runs.
 
-    Whether there is something left to take back is for the job's row to say, not for Temporal: a
-    workflow whose activities an operator completed by hand has ended without having done it.
+    The job's row says whether something is left to take back, not Temporal: a rollback whose
+    activities an operator completed by hand has ended without taking anything back.
     """
     await client.start_workflow(
         RollbackWorkflow.run,

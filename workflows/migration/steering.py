@@ -1,5 +1,5 @@
-"""What a migration's user asks of its workflow while it runs, and what its row and the Temporal UI
-say of it meanwhile."""
+"""The updates by which a user steers a migration's workflow, and the state that the workflow shows
+in the job's row and in the Temporal UI."""
 
 import asyncio
 from dataclasses import dataclass
@@ -38,7 +38,8 @@ class Wish:
 
 
 class Steered:
-    """A job in the hands of its user: updates that say at once whether they are allowed."""
+    """A migration that its user steers by updates. An update that the job's state does not allow is
+    refused at once."""
 
     def __init__(self, job: m.JobRef, state: m.JobState) -> None:
         self._job, self._state = job, state
@@ -46,32 +47,32 @@ class Steered:
         self._counts = state.importing.counts if state.importing else Counts()
         self._phase = Phase.IMPORTING if state.importing else Phase.PARSING
         self._wish: Wish | None = None
-        self._asked: Wish | None = None  # the last one that was taken up
+        self._asked: Wish | None = None  # the last wish that the workflow took up
         self._cancelled = False
         self._steered = 0  # how often the user has paused or resumed
-        self._turn = 0  # of the last state that was said
-        self._row = asyncio.Lock()  # who holds it may say in the job's row how the import stands
+        self._turn = 0  # of the last state that was recorded
+        self._row = asyncio.Lock()  # held while the import's state in the job's row may change
         self._work: asyncio.Task[Any] | None = None
-        self._was_reset = False  # and nobody has compared what this run knows with the row since
+        self._was_reset = False  # and what this run knows was not compared with the row since
         self._loop = asyncio.get_running_loop()
         workflow.register_random_seed_callback(self._note_reset)
 
     def _note_reset(self, _: int) -> None:
-        """Temporal deals a new seed exactly where an operator reset the run to.
+        """Temporal gives a run a new random seed exactly at the event that it was reset to.
 
-        The SDK looks at what is waited for only where something is ready to run.
+        The SDK checks wait conditions only when something is ready to run: so an empty call is.
         """
         self._was_reset = True
         self._loop.call_soon(lambda: None)
 
     async def _say(self, status: Status, phase: Phase) -> None:
-        """Be in the phase first: who reads of it in the job's row finds that it is so."""
+        """Enter the phase, then record it: whoever reads it in the job's row can rely on it."""
         self._enter(phase)
-        self._was_reset = False  # it is compared now
+        self._was_reset = False  # recording compares it with the row
         await self._set_state(status, phase)
 
     async def _set_state(self, status: Status, phase: Phase) -> None:
-        # By the server's clock: after a reset, too, a turn is later than those before.
+        # By the server's clock, so that a turn after a reset is later than those before it.
         self._turn = max(self._turn + 1, int(workflow.now().timestamp() * 1_000_000))
         state = m.StateInput(job=self._job, status=status, phase=phase, turn=self._turn)
         await steps.set_state(state, f"{status}: {details.words(phase)}")
@@ -98,7 +99,8 @@ class Steered:
 
     @property
     def _imports(self) -> bool:
-        """A job that is cancelled works on until its activity hears of it, but nobody steers it."""
+        """Whether the import may be steered. A cancelled one may not, although its activity works
+        on until it learns of the cancellation."""
         return self._phase is Phase.IMPORTING and not self._cancelled
 
     def _require(self, allowed: bool) -> None:
@@ -106,8 +108,8 @@ class Steered:
             raise ApplicationError(not_now(self._stage), type="invalid_state")
 
     async def _look_up(self) -> m.Standing:
-        """How the job stands on record, paused or not. What its user asks for meanwhile counts
-        more: it is about to be on record."""
+        """What is on record of the job. Whether it is paused is taken over from there, unless its
+        user pauses or resumes it meanwhile, which is then about to be recorded."""
         async with self._row:
             steered = self._steered
             standing = await steps.recall_job(self._job, "look up how the job stands")
@@ -139,8 +141,8 @@ class Steered:
         self._require(wish.answered)
 
     def _refuse_wishes(self, status: Status, begun: bool) -> None:
-        """Of the wish that was taken up nothing comes; of the next neither, where the import has
-        `begun`: nobody would take it up any more."""
+        """Refuse the wish that was taken up, and if the import has `begun` also the next one, which
+        the workflow would not take up any more."""
         for wish in (self._asked, self._wish if begun else None):
             if wish is not None and not wish.answered:
                 wish.refusal = not_now(details.words(status))
@@ -157,7 +159,7 @@ class Steered:
 
     @workflow.update
     async def pause(self) -> None:
-        """Pause between two batches; returns once the job says so."""
+        """Pause between two batches; returns once the job's row says `paused`."""
         await self._set_paused(True)
 
     @pause.validator
@@ -166,7 +168,7 @@ class Steered:
 
     @workflow.update
     async def resume(self) -> None:
-        """Go on with a paused import; returns once the job says so."""
+        """Go on with a paused import; returns once the job's row says `processing`."""
         await self._set_paused(False)
 
     @resume.validator

@@ -3,9 +3,9 @@
 upload -> parse -> preview -> (execute) -> validate -> import, segment by segment -> clean up.
 Cancelling, failing and expiring all end in the same place: undo, clean up, close.
 
-The job's row is the judge of how the job stands, not the history: an operator can reset a run to
-any of its events. Activities refuse what does not fit the row (`superseded`); then the run asks for
-the row and goes on from there.
+The job's row says how the job stands, not the history: an operator can reset a run to any of its
+events. Activities refuse what does not fit the row (`superseded`); the run then looks the row up
+and goes on from there.
 """
 
 import asyncio
@@ -34,13 +34,15 @@ with workflow.unsafe.imports_passed_through():
 
 SEGMENT_RECORDS = 250_000  # some seconds of work; progress, pause and crash act per batch anyway
 
-_RECALL = "recall a job that stands otherwise"  # since then, such a job is not failed
-_STALE = ("superseded", UNREADABLE)  # what says that the row must be asked
-_RECALLS = 10  # in a run; one that is overtaken more often than that fails
+_RECALL = "recall a job that stands otherwise"  # a patch: in older histories such a job fails
+_STALE = ("superseded", UNREADABLE)  # problems after which the row is looked up
+_RECALLS = 10  # look-ups in a run; one that is overtaken more often fails
+_EXPIRED = "nobody executed or resumed the job within MIGRATION_TTL_SECONDS (7 days by default)"
 
 
 class MigrationInput(Payload):
-    """The job expires when nobody goes on with it for `ttl_seconds`."""
+    """A job that waits for its user longer than `ttl_seconds` expires. `resume` is what the run
+    before this one knew, if it continued as new."""
 
     job: m.JobRef
     ttl_seconds: int
@@ -50,7 +52,7 @@ class MigrationInput(Payload):
 
 @workflow.defn(name="Migration")
 class MigrationWorkflow(Steered):
-    """Waits, orders and compensates; everything it knows are ids, counts and states."""
+    """Orders steps, waits for the user and compensates. It holds only ids, counts and states."""
 
     @workflow.init
     def __init__(self, input: MigrationInput) -> None:
@@ -60,7 +62,7 @@ class MigrationWorkflow(Steered):
     @workflow.run
     async def run(self, input: MigrationInput) -> Ended:
         self._work = asyncio.create_task(self._migrate())
-        if self._cancelled:  # an update can arrive before the first line of this
+        if self._cancelled:  # an update can be handled before the first line of `run`
             self._work.cancel()
         try:
             over = await self._work
@@ -81,7 +83,7 @@ class MigrationWorkflow(Steered):
         return ended
 
     async def _migrate(self) -> m.Standing | None:
-        """Do the job; or find out that it is over, or has to be, and how it stands."""
+        """Do the job. If it turns out to have ended, or to be ending, on record: how it stands."""
         for _ in range(_RECALLS):
             try:
                 await self._go_on()
@@ -92,7 +94,7 @@ class MigrationWorkflow(Steered):
             standing = await self._recall()
             if standing.has_ended:
                 return standing
-        raise ApplicationError("others work on the job as well", type="superseded")
+        raise ApplicationError("other runs keep working on the job", type="superseded")
 
     async def _go_on(self) -> None:
         if self._state.importing is None:
@@ -103,7 +105,7 @@ class MigrationWorkflow(Steered):
             await self._import_more(self._state.importing)
 
     async def _recall(self) -> m.Standing:
-        """Believe the job's row; where an import has begun, go on with that one."""
+        """Take over what the job's row says; if an import has begun, go on with that one."""
         self._was_reset = False
         standing = await self._look_up()
         over, begun = standing.has_ended, standing.options is not None
@@ -116,7 +118,7 @@ class MigrationWorkflow(Steered):
         return standing
 
     async def _recorded(self, standing: m.Standing) -> Ended:
-        """The end that is on record; or what an earlier run had begun to take back is ended."""
+        """The end that is on record. If an earlier run has only begun it, it is finished first."""
         if standing.status not in FINAL and standing.ending is not None:
             return await self._end(standing.ending, standing.problem)
         self._enter(Phase.DONE)
@@ -134,7 +136,7 @@ class MigrationWorkflow(Steered):
         await self._validate(Options(dry_run=True) if self._input.dry_run else None)
 
     async def _validate(self, options: Options | None) -> bool:
-        """Preview, or decide about an execution: whether nothing stands in its way."""
+        """Preview the file, or validate it for an execution; whether it may be executed."""
         what = "preview" if options is None else "dry run of" if options.dry_run else "validate"
         validated = await steps.validate_records(
             m.ValidateInput(job=self._job, revision=self._state.revision, options=options),
@@ -145,7 +147,8 @@ class MigrationWorkflow(Steered):
         return validated.accepted
 
     async def _agree(self) -> Options:
-        """Preview as often as wanted, until an execution is asked for and nothing is against it."""
+        """Preview as often as the user wants, until an execution is asked for and accepted; its
+        options."""
         while True:
             await self._say(Status.PREVIEW, Phase.AWAITING_EXECUTE)
             await self._wait(lambda: self._wish is not None)
@@ -188,7 +191,7 @@ class MigrationWorkflow(Steered):
         self._state = self._state.mapped_by(begun.revision or 0).at(importing)
 
     async def _import_more(self, importing: m.Import) -> None:
-        """One segment, once the import is not paused."""
+        """Import one segment, once the import is not paused."""
         await self._wait(lambda: not self._state.paused)
         segment = await self._import_segment(importing)
         self._state = self._state.at(importing.after(segment))
@@ -222,8 +225,8 @@ class MigrationWorkflow(Steered):
         return await uninterrupted(self._finish(status, problem))
 
     async def _finish(self, status: Status, problem: Problem | None) -> Ended:
-        """From the first line on no update is accepted, and none is left that could still write
-        the job's row after its end."""
+        """End the job. From the first line on no update is accepted, and those that run end first,
+        so that none writes the job's row after its end."""
         self._phase = Phase.CLEANING_UP if status is Status.COMPLETED else Phase.UNDOING
         await workflow.wait_condition(workflow.all_handlers_finished)
         ended = await end_job(self._job, status, problem, self._enter)
@@ -232,10 +235,9 @@ class MigrationWorkflow(Steered):
         return ended
 
     async def _wait(self, condition: Callable[[], bool]) -> None:
-        """Wait for the user, but not for ever: an idle job expires, and its file with it.
-
-        Raises ApplicationError `superseded` in a run that was reset: what it waits for may have
-        happened in an earlier one.
+        """Wait for the user until `condition` holds. Raises ApplicationError `expired` if that
+        takes too long, and `superseded` in a run that was reset: what it waits for may have
+        happened in an earlier run.
         """
         idle = timedelta(seconds=self._input.ttl_seconds)
         waiting = asyncio.create_task(
@@ -247,6 +249,6 @@ class MigrationWorkflow(Steered):
                 raise ApplicationError("this run was reset", type="superseded")
             await waiting
         except TimeoutError:
-            raise ApplicationError("nobody went on with the job in time", type="expired") from None
+            raise ApplicationError(_EXPIRED, type="expired") from None
         finally:
             waiting.cancel()

@@ -1,1 +1,1 @@
-"""The workflow of a notification request: it opens it, and has its deliveries sent."""
+"""The workflow of a notification request: it routes the request and has its deliveries sent."""

@@ -6,7 +6,8 @@ from workflows.notification.messages import LaneState
 
 
 def lanes(deliveries: int, open: Iterable[LaneState]) -> str:
-    """A request's deliveries: what is open still, by integration. Timers say how long they wait."""
+    """A request's deliveries: how many are open, by integration. The workflow's timers show how
+    long they wait."""
     waiting = list(open)
     left = sum(lane.open for lane in waiting)
     lines = [

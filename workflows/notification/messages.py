@@ -1,20 +1,21 @@
-"""What the workflow of a notification request and its activities tell each other."""
+"""The inputs and results of a notification request's workflow and its activities."""
 
 from domain.tenant import TenantIdField
 from workflows.payload import Payload
 
 
 class RequestRef(Payload):
-    """A request of one or more notifications, accepted together, of which tenant."""
+    """Names a request: one or more notifications of a tenant that were accepted together."""
 
     tenant_id: TenantIdField
     request_id: str
 
 
 class LaneState(Payload):
-    """What an integration still has open of a request, and in how many seconds to look again.
+    """How many deliveries of a request an integration still has open, and in how many seconds to
+    look again.
 
-    Without `wait` it stands still until somebody wakes it, or until it expires.
+    Without `wait` the lane stands still until somebody wakes it, but six hours at most.
     """
 
     integration_id: str
@@ -24,7 +25,7 @@ class LaneState(Payload):
 
 
 class Opened(Payload):
-    """A request that has been routed: its deliveries, and the lanes that are not done."""
+    """A request that has been routed: how many deliveries it has, and the lanes that are open."""
 
     deliveries: int
     lanes: tuple[LaneState, ...]
@@ -47,6 +48,6 @@ class NotificationInput(Payload):
 
 
 class Notified(Payload):
-    """Every delivery came to its end; each one's own is in its row."""
+    """All deliveries have ended; how each one did is in its row."""
 
     deliveries: int

@@ -20,10 +20,11 @@ def notification_id(request_id: object) -> str:
 async def start_notification(client: Client, request: RequestRef, count: int, rank: int) -> None:
     """Start a request's workflow; one that runs is left as it is.
 
-    One that ran to its end without having routed, as where an operator completed its activity by
-    hand, leaves its row in the outbox, and is started again for it.
+    A workflow that ended without having routed its request, as when an operator completed its
+    activity by hand, leaves the request's row in the outbox, and so is started again.
 
-    `count` notifications, the most urgent of severity `rank` (1–4): its work goes first.
+    The request has `count` notifications, the most urgent of severity `rank` (1–4). Workflows of
+    lower ranks go first.
     """
     with suppress(WorkflowAlreadyStartedError):
         await _work_on(
@@ -35,7 +36,7 @@ async def start_notification(client: Client, request: RequestRef, count: int, ra
 
 
 async def restart_notification(client: Client, request: RequestRef) -> None:
-    """Start a request's workflow again, unless it runs: it may have been terminated."""
+    """Start a request's workflow again, unless it runs: somebody may have terminated it."""
     await _work_on(client, request, "restarted")
 
 
@@ -45,7 +46,7 @@ async def wake_notification(client: Client, request: RequestRef) -> None:
 
 
 async def _work_on(client: Client, request: RequestRef, summary: str, **how: Any) -> None:
-    """See to it that a request's workflow runs."""
+    """Start a request's workflow, or use the one that runs."""
     await client.start_workflow(
         NotificationWorkflow.run,
         NotificationInput(request=request),

@@ -1,7 +1,8 @@
-"""The deliveries of one accepted request: opened once, then each integration in a lane of its own.
+"""The workflow of one accepted request: it is routed, then each integration has its own lane.
 
-Lanes never wait for each other. What failed is a row with a time; a lane sleeps until the next
-one, or until somebody wakes it because an integration was mended or a delivery sent again.
+Lanes never wait for each other. A delivery that failed is a row with the time of its next attempt;
+a lane sleeps until the next such time, or until somebody wakes it because an integration was
+corrected or a delivery is to be sent again.
 """
 
 import asyncio
@@ -18,11 +19,11 @@ with workflow.unsafe.imports_passed_through():
 
 _LONGEST_SLEEP = 6 * 3_600.0  # a lane that stands still looks again after this, woken or not
 _AFTER_TROUBLE = 30.0
-_LOOK_AGAIN = "lanes look again after an opening"  # workflows of earlier versions do not
+_LOOK_AGAIN = "lanes look again after an opening"  # a patch: older histories do not look again
 
 
-# There is one for every event of the platform: Temporal's sandbox would import this module anew for
-# each, which took longer than all else it does. A test holds its imports to rules and Temporal.
+# Temporal's sandbox would import this module anew for every workflow, of which there is one for
+# each event: that took longer than all its work. Instead, a test restricts what it may import.
 @workflow.defn(name="Notification", sandboxed=False)
 class NotificationWorkflow:
     @workflow.init
@@ -32,8 +33,8 @@ class NotificationWorkflow:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._deliveries = input.deliveries
         self._wakes = 0
-        self._seen = 0 if input.lanes else -1  # wakes that were looked into
-        self._due: set[str] = set()  # lanes whose last look was before an opening's
+        self._seen = 0 if input.lanes else -1  # wakes that were handled; -1: not opened yet
+        self._due: set[str] = set()  # lanes that must look again: they last did before an opening
 
     @workflow.signal
     def wake(self) -> None:
@@ -63,8 +64,8 @@ class NotificationWorkflow:
         return name in self._running and not self._running[name].done()
 
     async def _open(self, woken: bool) -> None:
-        """Route what is not routed, and learn of the lanes that nobody runs yet. The others look
-        once more: a look that came before the routing did not see what that made due."""
+        """Have unrouted events routed, and learn of the lanes that do not run yet. Running lanes
+        look once more: a look before the routing did not see what the routing made due."""
         opened = await self._opened()
         self._deliveries = opened.deliveries
         for lane in opened.lanes:
@@ -90,9 +91,9 @@ class NotificationWorkflow:
                 self._running[name] = asyncio.create_task(self._drain(name, self._seen))
 
     async def _drain(self, name: str, seen: int) -> None:
-        """Round after round, until the lane is done or the history has become long.
+        """Run round after round, until the lane is done or the history has become long.
 
-        `seen` are the wakes before the lane was looked at: one that came meanwhile counts.
+        `seen` counts the wakes before the lane's last look: a later one makes the lane due.
         """
         round = 0
         while name in self._lanes and await self._is_due(name, seen):
@@ -106,8 +107,8 @@ class NotificationWorkflow:
             self._show()
 
     async def _is_due(self, name: str, seen: int) -> bool:
-        """Sleep until the lane's time has come or somebody has called since `seen`; False where
-        this run had better end, with what is left of the wait for the next one."""
+        """Sleep until the lane's time has come or it was woken after `seen`. False if this run
+        should end, as its history is long; the rest of the wait is then kept for the next run."""
         lane = self._lanes[name]
         longest = _LONGEST_SLEEP if lane.wait is None else lane.wait
         began, long = workflow.now(), workflow.info().is_continue_as_new_suggested
@@ -135,7 +136,7 @@ class NotificationWorkflow:
         except (ActivityError, ApplicationError) as error:
             if is_cancelled_exception(error):
                 raise
-            # A fault of this program, or of its servers for very long: deliveries outlive it.
+            # A fault of this program, or a very long outage: deliveries are kept and tried again.
             return self._lanes[name].model_copy(update={"wait": _AFTER_TROUBLE})
 
     def _show(self) -> None:

@@ -264,8 +264,8 @@ class TestTheSameTicketUnderAnotherId:
         [remark] = found["preview"]["remarks"]
         assert remark["code"] == "known_otherwise"
         assert remark["detail"] == (
-            "you have, or had before this file, this number under another id; the record is"
-            " imported as one of its own: see matchBy in docs/migration.md"
+            "the tenant has this number under another id, or had it before this file; the record is"
+            " imported as a separate one: see matchBy in docs/migration.md"
         )
         assert outcome(await tenant.execute(found["job"]["id"])) == (2, 0, 0, 0)
 

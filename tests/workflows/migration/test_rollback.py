@@ -51,7 +51,7 @@ async def test_it_undoes_cleans_up_and_closes(client: Client, job: FakeJob) -> N
 
 
 async def test_a_terminated_job_ends_as_failed_and_says_why(client: Client, job: FakeJob) -> None:
-    problem = Problem(code="terminated", detail="the job's workflow was ended from outside")
+    problem = Problem(code="terminated", detail="somebody ended the job's workflow in Temporal")
     await (await rollback(client, job, status=Status.FAILED, problem=problem)).result()
     closed = job.asked("close_job")[0]
     assert (closed.status, closed.problem) == (Status.FAILED, problem)
