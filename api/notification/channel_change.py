@@ -224,8 +224,10 @@ class ChannelWriter:
         return Changed(done.shown_once, woken)
 
     async def _connect(self, row: NotificationChannel, parts: Split) -> Written:
-        """Give the channel a connection of its own. Raises ApiError 403 unless an admin calls, 422 for
-        a config that does not fit."""
+        """Give the channel a connection of its own.
+
+        Raises ApiError 403 unless an admin calls, 422 for a config that does not fit.
+        """
         if row["integration_id"] is not None:
             refuse_both(parts.own)
         check_admin(self.caller)

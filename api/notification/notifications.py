@@ -123,8 +123,8 @@ async def list_notifications(
     """List the tenant's notifications, newest first, each with its deliveries.
 
     Needs a key of the role admin, operator or viewer. `status` and `channel` (a channel type) list
-    the notifications that have a delivery of this status and type; `eventType` must match exactly; `since` is the
-    earliest time of acceptance; `workflowId` is that of one request.
+    the notifications that have a delivery of this status and type; `eventType` must match exactly;
+    `since` is the earliest time of acceptance; `workflowId` is that of one request.
 
     `notes` of a notification say what in the event was not understood. Of a delivery, `reason` says
     why it was `not_sent`, `superseded` or `cancelled`, or what it waits for; `restsUntil` is the
