@@ -105,8 +105,8 @@ def migrate(
     """Upload an export file, import it, and show the report.
 
     Needs an API key in FIRELATER_API_KEY. FIRELATER_URL says where the API is (default:
-    http://127.0.0.1:8080). Exits with 1 unless the import completed, or the dry run predicts that it
-    would start.
+    http://127.0.0.1:8080). Exits with 1 unless the import completed, or the dry run predicts that
+    it would start.
     """
     from rich.console import Console
 

@@ -27,6 +27,7 @@ async def _principal(
     context: InContext,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Principal:
+    """The caller of a request. Raises ApiError 401 without a valid key."""
     found = credentials and await api_keys.resolve(context.database, credentials.credentials)
     if not found:
         raise ApiError("unauthenticated", _NO_KEY)
@@ -56,6 +57,7 @@ def _allow(roles: tuple[Role, ...]) -> Callable[..., Caller]:
 
 
 def _platform(principal: Annotated[Principal, Depends(_principal)]) -> Principal:
+    """The holder of the platform's admin key. Raises ApiError 403 for any other key."""
     if principal.role != "platform":
         raise ApiError("forbidden", "this request needs the platform's admin key")
     return principal

@@ -70,9 +70,9 @@ def _in_flight() -> Iterator[None]:
 
 class IdempotentRequest:
     """A request that may be repeated under one key. Call `replay` first, and `settle` in the
-    transaction that has the effect. Without a key, all methods do nothing.
+    transaction that has the effect. Without a key it is a request like any other.
 
-    `owner` is the tenant whose key it is; None for requests of the service's admin key.
+    `owner` is the tenant whose key it is; None for requests with the platform's admin key.
     """
 
     def __init__(self, database: Database, owner: TenantId | None, key: str | None) -> None:

@@ -47,6 +47,7 @@ def _encode(last: UUID) -> str:
 
 
 def _decode(cursor: str) -> UUID:
+    """The id in a cursor. Raises ApiError 422 if the text is no cursor."""
     try:
         return UUID(bytes=base64.urlsafe_b64decode(cursor + "=="))
     except (ValueError, binascii.Error) as error:

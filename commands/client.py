@@ -25,9 +25,11 @@ class Api:
         )
 
     def get(self, path: str, **query: Any) -> Json:
+        """The answer to GET. Raises Refused."""
         return self._answer("GET", path, params=query)
 
     def post(self, path: str, body: Any = None) -> Json:
+        """The answer to POST, with an empty object if no body is given. Raises Refused."""
         return self._answer("POST", path, json=body or {})
 
     def upload(self, file: Path, fields: dict[str, str]) -> Json:

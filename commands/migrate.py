@@ -84,6 +84,7 @@ def _follow(api: Api, job_id: str, console: Console) -> Json:
 
 
 def show_preview(preview: Json, console: Console) -> None:
+    """Print the counts, the warnings and the recommendations of a preview."""
     counts = Table(title="Preview", title_justify="left", show_header=False)
     for name in ("totalRecords", "validRecords", "invalidRecords", "duplicateRecords"):
         counts.add_row(name, f"{preview[name]:,}")
@@ -99,6 +100,7 @@ def _records(count: int) -> str:
 
 
 def show_report(job: Json, console: Console) -> None:
+    """Print how the job ended: its counts, and what to do or to know next."""
     report = Table(title=f"Report: {job['status']}", title_justify="left", show_header=False)
     for name in ("successfulRecords", "updatedRecords", "skippedRecords", "failedRecords"):
         report.add_row(name, f"{job[name]:,}")
@@ -115,6 +117,7 @@ def show_report(job: Json, console: Console) -> None:
 
 
 def show_errors(errors: list[Json], console: Console) -> None:
+    """Print a table of rejected records, if there are any."""
     if not errors:
         return
     table = Table(title="First errors", title_justify="left")

@@ -30,7 +30,7 @@ from workflows.integration.start import start_integration_test
 
 router = APIRouter(prefix="/v1/integrations", tags=["integrations"])
 
-_PATIENCE = 29.0  # seconds; a test takes at most 20, so after this no worker is running it
+_PATIENCE = 29.0  # seconds; a test takes at most 20, so by then no worker is available
 _HIDDEN = {"checks": {"__all__": {"kind"}}}
 
 

@@ -9,7 +9,7 @@ from integrations.channel import Channel, secret_names
 from storage.integration.integrations import Integration
 
 _HIDDEN = ("credentials", "credential_hints", "places")
-# The states that FireLater's own client knows. Our own state is `health`: it says whose turn it is.
+# The states that FireLater's own client knows. `health`, our own, also says who has to act.
 _STATUSES = {
     "connected": "connected",
     **dict.fromkeys(("failing", "misconfigured", "disabled"), "failed"),

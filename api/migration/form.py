@@ -196,6 +196,7 @@ def _option(options: dict[bytes, bytes], name: bytes) -> str | None:
 
 
 def _text(name: str, value: bytes) -> str:
+    """The value of a field. Raises BadInput if it is not UTF-8 or cannot be stored."""
     try:
         text = value.decode()
     except UnicodeDecodeError as error:

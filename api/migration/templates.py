@@ -38,6 +38,7 @@ class Nested(BaseModel):
     mapping: MappingConfig = Field(validation_alias=AliasChoices(*_MAPPING))
 
     def plain(self) -> ImportMapping:
+        """The mapping. Raises ApiError 422 if it cannot work."""
         return self.mapping.plain(self.entity_type, self.source_system)
 
 
@@ -50,12 +51,14 @@ class Flat(ImportMapping):
     tenant_slug: str | None = None
 
     def plain(self) -> ImportMapping:
+        """The mapping. Raises ApiError 422 if it cannot work."""
         mapping = plain(self)
         check_mapping(mapping, self.entity_type)
         return mapping
 
 
 def _form(body: Any) -> str:
+    """The tag of the form that a body has: flat if it has members of a mapping and no `mapping`."""
     members = body.keys() if isinstance(body, dict) else set()
     is_flat = members & _MEMBERS and not members & set(_MAPPING)
     return "<flat>" if is_flat else "<nested>"

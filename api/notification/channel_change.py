@@ -252,7 +252,7 @@ class ChannelWriter:
             detail = "there is no such integration"
             refuse("unknown_integration", detail, integration_id=detail)
         if found["channel_id"] is not None:
-            detail = "this integration is the own connection of another channel"
+            detail = "this integration is another channel's own connection"
             refuse("belongs_to_channel", detail, integration_id=detail)
         if found["type"] != type:
             detail = f"the integration is of type {found['type']}"

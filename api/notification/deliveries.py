@@ -113,7 +113,7 @@ async def with_deliveries(connection: AsyncConnection, rows: Sequence[Notificati
 async def with_attempts(connection: AsyncConnection, row: Notification, is_operator: bool) -> Json:
     """One notification with its deliveries, each with its attempts as `log`.
 
-    Only operators are shown what was sent and what the vendor answered.
+    With `is_operator`, attempts include what was sent and what the vendor answered.
     """
     deliveries = await delivery.of_notifications(connection, [row["id"]])
     attempts: dict[UUID, list[Json]] = defaultdict(list)

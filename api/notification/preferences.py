@@ -45,7 +45,7 @@ class Row:
 async def get_preferences(user_id: UserId, context: InContext, caller: Reader) -> Json:
     """Read a user's notification preferences.
 
-    Needs a key of the role admin, operator or viewer. `userId` is the id that events name as
+    Needs a key of the role admin, operator or viewer. `user_id` is the id that events name as
     `user.id`. A user without preferences is answered with the defaults, and `updatedAt` null.
     """
     async with context.database.tenant(caller.tenant_id) as connection:
