@@ -98,15 +98,11 @@ def migrate(
     update_existing: Annotated[
         bool, typer.Option("--update-existing", help="Update records that the tenant has.")
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Predict the outcome, import nothing.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only predict the outcome.")] = False,
 ) -> None:
     """Upload an export file, import it, and show the report.
 
-    Needs an API key in FIRELATER_API_KEY. FIRELATER_URL says where the API is (default:
-    http://127.0.0.1:8080). Exits with 1 unless the import completed, or the dry run predicts that
-    it would start.
+    Needs FIRELATER_API_KEY. FIRELATER_URL is the API's address (default: http://127.0.0.1:8080).
     """
     from rich.console import Console
 
