@@ -17,6 +17,10 @@ from storage.postgres.rows import Identified, Listing, Span
 
 Row = TypeVar("Row", bound=Identified)
 
+_LIMIT = "The most entries to answer with"
+_CURSOR = "The `nextCursor` of the previous page; without it, the first page"
+_PAGE = "The number of the page, from 1, in place of a cursor"
+
 
 class Page:
     """One page of a list ordered by id. One row more than `limit` is read, to know whether a next
@@ -24,8 +28,8 @@ class Page:
 
     def __init__(
         self,
-        limit: Annotated[int, Query(ge=1, le=1000)] = 50,
-        cursor: Annotated[str | None, Query(max_length=100)] = None,
+        limit: Annotated[int, Query(ge=1, le=1000, description=_LIMIT)] = 50,
+        cursor: Annotated[str | None, Query(max_length=100, description=_CURSOR)] = None,
     ) -> None:
         self.limit = limit
         self.after = None if cursor is None else _decode(cursor)
@@ -59,9 +63,9 @@ class NumberedPage(Page):
 
     def __init__(
         self,
-        limit: Annotated[int, Query(ge=1, le=1000)] = 50,
-        cursor: Annotated[str | None, Query(max_length=100)] = None,
-        page: Annotated[int | None, Query(ge=1, le=1_000_000)] = None,
+        limit: Annotated[int, Query(ge=1, le=1000, description=_LIMIT)] = 50,
+        cursor: Annotated[str | None, Query(max_length=100, description=_CURSOR)] = None,
+        page: Annotated[int | None, Query(ge=1, le=1_000_000, description=_PAGE)] = None,
     ) -> None:
         super().__init__(limit, cursor)
         if page is not None and cursor is not None:

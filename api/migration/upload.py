@@ -64,6 +64,13 @@ async def upload(
     `file`, and with the fields before the file: they are checked before the file is read. Nothing
     is imported yet: look at the preview, then execute the job.
 
+    `sourceSystem` and `entityType` say where the file is from and what its records are. `mapping`
+    is a mapping as JSON, `mappingTemplateId` names a stored one; without either, the source
+    system's default mapping is used. `sourceInstance` tells apart sites whose records have the same
+    ids, `sourceTimezone` is the zone of times that name none (default UTC), and `charset` and
+    `delimiter` are those of a CSV file. With `dryRun` the preview also predicts the outcome; with
+    `sha256` other bytes are refused.
+
     Answers 201 with the job and its preview if the preview is ready within `wait` seconds, else 202
     with the job.
 
