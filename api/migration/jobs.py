@@ -88,7 +88,7 @@ async def get_preview(job_id: UUID, context: InContext, caller: Reader) -> Json:
     records, the mapping in use, suggestions for unmapped fields, warnings and recommendations.
 
     404 if the tenant has no such job; 409 `invalid_state` while the job has no preview yet, or if
-    it failed before it had one (`failure` then says why).
+    it ended before it had one; if it failed, `failure` says why.
     """
     async with context.database.tenant(caller.tenant_id) as connection:
         job = await find_job(connection, job_id)
@@ -278,4 +278,4 @@ def _without_preview(job: Job) -> ApiError:
     if job["failure"]:
         detail = f"the job has no preview: it failed ({job['failure']['code']})"
         return ApiError("invalid_state", detail, failure=job["failure"])
-    return ApiError("invalid_state", f"the job has no preview yet: it is {job['phase']}")
+    return ApiError("invalid_state", f"the job has no preview: its phase is {job['phase']}")
