@@ -1,4 +1,7 @@
-"""The `firelater` command: a table of contents. The work is done where each command points."""
+"""The `firelater` command: reads options and calls the modules that do the work.
+
+Each command imports its modules itself, so that the other commands start without them.
+"""
 
 import asyncio
 import logging
@@ -15,21 +18,21 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 receivers = typer.Typer(no_args_is_help=True)
-app.add_typer(receivers, name="receivers", help="The vendors' endpoints, for trying things out.")
+app.add_typer(receivers, name="receivers", help="Stand-ins for the vendors' servers.")
 secrets = typer.Typer(no_args_is_help=True)
-app.add_typer(secrets, name="secrets", help="The keys that stored secrets are sealed with.")
+app.add_typer(secrets, name="secrets", help="The keys that encrypt stored secrets.")
 
 
 @app.command()
 def up(
-    data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("var"),
+    data_dir: Annotated[Path, typer.Option(help="Folder for all data.")] = Path("var"),
     ready_file: Annotated[
-        Path | None, typer.Option(help="Says what runs where. (default: DATA_DIR/ready.json)")
+        Path | None, typer.Option(help="File for the addresses. (default: DATA_DIR/ready.json)")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
-    storage: Annotated[Literal["local", "s3"], typer.Option(help="Where uploads go.")] = "s3",
+    workers: Annotated[int, typer.Option(min=1, help="How many worker processes.")] = 2,
+    storage: Annotated[Literal["local", "s3"], typer.Option(help="Where uploads are kept.")] = "s3",
 ) -> None:
-    """Run the whole service on this machine: servers, API and workers."""
+    """Run the whole service on this machine: servers, API and workers, until Ctrl-C."""
     from egress.address import Policy
     from egress.route import Route
     from embedded import CannotStart, stack
@@ -41,10 +44,10 @@ def up(
     ready_file = (ready_file or data_dir / "ready.json").resolve()
     chosen = settings()
     try:
-        Policy.parse(chosen.egress_allow)  # else only the logs of API and workers would say it
+        Policy.parse(chosen.egress_allow)  # else only the logs would show the fault
         Route.parse(*chosen.egress_route)
     except ValueError as reason:
-        _fail(f"{reason}; docs/configuration.md tells what may stand there")
+        _fail(f"{reason}; docs/configuration.md says which values are allowed")
     try:
         stack.up(Options(data_dir, ready_file, workers, storage), chosen)
     except CannotStart as reason:
@@ -65,9 +68,9 @@ def worker() -> None:
 
 @app.command()
 def demo(
-    data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("var"),
+    data_dir: Annotated[Path, typer.Option(help="Folder for all data.")] = Path("var"),
 ) -> None:
-    """Start everything, migrate two exports, notify four vendors, show what arrived, stop."""
+    """Start the service, import two exports, notify four vendors, show what arrived, and stop."""
     from rich.console import Console
 
     from commands.client import Refused
@@ -81,21 +84,25 @@ def demo(
 
 @app.command()
 def migrate(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
-    source: Annotated[str, typer.Option(help="Where it is from, such as servicenow.")],
-    entity: Annotated[str, typer.Option(help="What its records are, such as incident.")],
-    mapping: Annotated[Path | None, typer.Option(help="A mapping as JSON.")] = None,
-    instance: Annotated[str, typer.Option(help="Which instance of the source.")] = "",
-    timezone: Annotated[str | None, typer.Option(help="Zone of dates without one.")] = None,
-    charset: Annotated[str | None, typer.Option(help="How a CSV file is encoded.")] = None,
-    delimiter: Annotated[str | None, typer.Option(help="Of CSV; `tab` for tabs.")] = None,
-    continue_on_error: Annotated[bool, typer.Option("--continue-on-error")] = False,
-    update_existing: Annotated[bool, typer.Option("--update-existing")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run")] = False,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The export file.")],
+    source: Annotated[str, typer.Option(help="Source system, such as servicenow.")],
+    entity: Annotated[str, typer.Option(help="Type of the records, such as incident.")],
+    mapping: Annotated[Path | None, typer.Option(help="File with the mapping as JSON.")] = None,
+    instance: Annotated[str, typer.Option(help="Name of the source's instance.")] = "",
+    timezone: Annotated[str | None, typer.Option(help="Time zone of dates that name none.")] = None,
+    charset: Annotated[str | None, typer.Option(help="Encoding of a CSV file.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Delimiter of CSV; `tab` for tabs.")] = None,
+    continue_on_error: Annotated[
+        bool, typer.Option("--continue-on-error", help="Import the good records among bad ones.")
+    ] = False,
+    update_existing: Annotated[
+        bool, typer.Option("--update-existing", help="Update records that the tenant has.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only predict the outcome.")] = False,
 ) -> None:
-    """Upload an export, import it, show the report.
+    """Upload an export file, import it, and show the report.
 
-    Needs FIRELATER_API_KEY. FIRELATER_URL says where the API is (default: http://127.0.0.1:8080).
+    Needs FIRELATER_API_KEY. FIRELATER_URL is the API's address (default: http://127.0.0.1:8080).
     """
     from rich.console import Console
 
@@ -131,10 +138,10 @@ def migrate(
 @secrets.command()
 def rotate(
     new_key: Annotated[
-        bool, typer.Option("--new-key", help="Add a key to the ring first.")
+        bool, typer.Option("--new-key", help="Add a new key first, and use that.")
     ] = False,
 ) -> None:
-    """Bring all secrets under the first key of the ring. May be stopped and run again."""
+    """Move all secrets to the first key of the key ring. May be stopped and run again."""
     from storage.integration import secret_rotation as rotation
 
     async def work(database: "Database", file: "KeyFile") -> bool:
@@ -147,7 +154,7 @@ def rotate(
 
 @secrets.command()
 def verify() -> None:
-    """Open every secret, count them by key, tell which do not open."""
+    """Decrypt every secret as a check: count them by key, and list those that fail."""
     from storage.integration import secret_rotation as rotation
 
     async def work(database: "Database", file: "KeyFile") -> bool:
@@ -158,7 +165,10 @@ def verify() -> None:
 
 @secrets.command()
 def adopt() -> None:
-    """Seal secrets that were once saved in channels' configs. Every API does so at its start."""
+    """Encrypt secrets that earlier versions stored in the configs of notification channels.
+
+    Every API process does the same when it starts. May be stopped and run again.
+    """
     from storage.integration.secret_rotation import Refused
     from storage.secrets.key_file import BadKeyFile
 
@@ -170,31 +180,32 @@ def adopt() -> None:
 
 @secrets.command()
 def retire(
-    kid: Annotated[str, typer.Argument(help="The id of a key that no secret needs.")],
+    kid: Annotated[str, typer.Argument(help="Id of a key that no secret needs.")],
     histories_expired: Annotated[
-        bool, typer.Option(help="No workflow history is encrypted with it any more.")
+        bool, typer.Option(help="Confirm that no workflow history needs the key.")
     ] = False,
 ) -> None:
-    """Remove a key from the ring, if nothing needs it."""
+    """Remove a key from the key ring if no secret needs it."""
     from settings import settings
     from storage.integration import secret_rotation as rotation
 
     async def work(database: "Database", file: "KeyFile") -> bool:
         await rotation.retire(database, file, kid)
-        typer.echo(f"retired={kid}; keep a copy for backups and histories that were made with it")
+        typer.echo(f"retired={kid}; keep a copy of the key for backups and histories that need it")
         return True
 
     if settings().temporal_payload_encryption and not histories_expired:
         _fail(
             f"Temporal's workflow histories may be encrypted with {kid}: wait until all workflows"
-            " that ran under it are done and past the namespace's retention, then add"
-            " --histories-expired"
+            " that ran while it was in use have ended and are past the namespace's retention, then"
+            " add --histories-expired"
         )
     _with_keys(work)
 
 
 def _with_keys(work: "Callable[[Database, KeyFile], Awaitable[bool]]") -> None:
-    """Do it with DATABASE_URL and SECRETS_KEYRING_FILE; exit 1 if it fails or returns False."""
+    """Run `work` with the database of DATABASE_URL and the key ring of SECRETS_KEYRING_FILE, and
+    exit with 1 if it is refused or returns False."""
     from settings import settings
     from storage.integration.secret_rotation import Refused, connected
     from storage.secrets.key_file import BadKeyFile
@@ -213,19 +224,19 @@ def _with_keys(work: "Callable[[Database, KeyFile], Awaitable[bool]]") -> None:
 @receivers.command("up")
 def receivers_up(
     port_base: Annotated[
-        int, typer.Option(min=0, max=65_000, help="The first of their ports. (0: free ones)")
+        int, typer.Option(min=0, max=65_000, help="The first of their ports; 0 takes free ones.")
     ] = 0,
     ready_file: Annotated[
-        Path | None, typer.Option(help="Says what runs where, and how to connect to it.")
+        Path | None, typer.Option(help="File for the addresses, and for configs to connect.")
     ] = None,
 ) -> None:
-    """Run Slack, Teams, PagerDuty, a webhook and a mail server on this machine, as receivers."""
+    """Run stand-ins for Slack, Teams, PagerDuty, a webhook and a mail server on this machine."""
     from rich.console import Console
 
     try:
         from receivers.running import up as run
     except ModuleNotFoundError as missing:
-        _fail(f"no module {missing.name}: receivers need the packages of `make setup`")
+        _fail(f"no module {missing.name}: receivers need the packages that `make setup` installs")
     try:
         run(port_base, ready_file.resolve() if ready_file else None, Console())
     except OSError as reason:
@@ -233,7 +244,7 @@ def receivers_up(
 
 
 def _fail(reason: object) -> NoReturn:
-    """Say why on stderr and exit 1."""
+    """Print the reason on stderr and exit with 1."""
     typer.secho(f"firelater: {reason}", err=True, fg="red")
     raise typer.Exit(1)
 

@@ -1,1 +1,1 @@
-"""The HTTP API: one module per resource, problems for errors, one context of connections."""
+"""The HTTP API: one module per resource; errors are RFC 9457 problems."""

@@ -8,7 +8,7 @@ from collector import spare_loaded
 from egress.log_levels import quieten
 from settings import settings
 
-_NOT_STARTED = 3  # as uvicorn has it
+_NOT_STARTED = 3  # the exit status; uvicorn's own command uses the same
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The HTTP application: its routes, and the connections that live as long as it does."""
+"""Builds the HTTP application: its routes, and connections to servers for as long as it runs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,9 +31,20 @@ from storage.secrets.key_check import open_vault
 from workflows.connection import connect
 
 _ABOUT = """
-Durable migrations into FireLater, and notifications out of it. Send `Authorization: Bearer <api
-key>` with every request; the key decides the tenant. Errors are RFC 9457 problem details with a
-stable `code`.
+Import tickets from other ITSM tools into FireLater, and notify Slack, Teams, PagerDuty and others
+about what happens there.
+
+* **Keys.** Send `Authorization: Bearer <API key>` with every request. The key decides the tenant,
+  and its role decides what you may do: `admin` may do everything; `operator` may do everything
+  except change connections to vendors and manage API keys; `viewer` may read; `notifier` may send
+  events.
+* **Errors** are RFC 9457 problem details (`application/problem+json`), with a `code` for programs
+  and a `detail` for people; `errors` points at each fault. A request without a valid key is
+  answered 401, and one that the key's role does not allow 403. An object of another tenant is
+  answered 404, as if it did not exist. 503 means that a server or worker that the service needs
+  cannot be reached or is too busy: repeat the request later.
+* **Repetition.** A request that creates something may have an `Idempotency-Key`: repeated with the
+  same key within 24 hours, it has no second effect and gets the first answer, without its secrets.
 """
 
 # Templates before jobs: `/v1/migration/templates` must not be read as a job's id.
@@ -45,8 +56,11 @@ _ROUTES = (
 
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[Context]:
-    """The servers that requests need. Raises if one is not configured or not reachable, and
-    ValueError that names an entry of EGRESS_ALLOW that is none."""
+    """Connect to the servers that requests need.
+
+    Raises if one is not configured or cannot be reached, and ValueError that names an invalid entry
+    of EGRESS_ALLOW.
+    """
     policy = await opened(settings.egress_allow, settings.own_servers)
     assert settings.database_url is not None, "DATABASE_URL is not set"
     database = Database(settings.database_url.get_secret_value(), settings.database_pool_size)
@@ -62,7 +76,7 @@ async def connected(settings: Settings) -> AsyncIterator[Context]:
 
 
 class _Application(FastAPI):
-    """FastAPI that also describes the errors of its routes."""
+    """FastAPI whose OpenAPI document also describes problems."""
 
     def openapi(self) -> Json:
         schema = super().openapi()
@@ -71,6 +85,8 @@ class _Application(FastAPI):
 
 
 def create_app(settings: Settings) -> FastAPI:
+    """The application; it connects to its servers when it starts and disconnects when it stops."""
+
     def lifespan(app: FastAPI) -> AbstractAsyncContextManager[None]:
         return _lifespan(app, settings)
 
@@ -93,6 +109,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
+    """Keep the connections open while the application runs; encrypt old secrets beside it."""
     async with connected(settings) as context:
         app.state.context = context
         adopting = asyncio.create_task(adopt_quietly(context.database, context.vault))

@@ -1,4 +1,4 @@
-"""The audit log, as routes write to it."""
+"""Writes to the audit log for routes."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -9,7 +9,8 @@ from storage.tenancy import audit
 async def note(
     connection: AsyncConnection, caller: Caller, action: str, kind: str, id: object
 ) -> None:
-    """For the audit log: the caller did that (`create`, `update`, …) to what has this id."""
+    """Record in the audit log that the caller did `action`, such as `create`, to the object of this
+    `kind` and id."""
     await audit.note(
         connection, caller.tenant_id, caller.key_id, f"{kind}.{action}", f"{kind}/{id}"
     )

@@ -1,4 +1,4 @@
-"""Who may do what: a Bearer key decides the tenant, its role decides the rest."""
+"""Checks API keys: a Bearer key decides the tenant, and its role decides what the caller may do."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ async def _principal(
     context: InContext,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Principal:
+    """The caller of a request. Raises ApiError 401 without a valid key."""
     found = credentials and await api_keys.resolve(context.database, credentials.credentials)
     if not found:
         raise ApiError("unauthenticated", _NO_KEY)
@@ -35,7 +36,7 @@ async def _principal(
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A caller who belongs to a tenant."""
+    """Who sent a request: an API key of a tenant. `slug` is the tenant's short name."""
 
     key_id: str
     role: Role
@@ -44,7 +45,8 @@ class Caller:
 
 
 def _allow(roles: tuple[Role, ...]) -> Callable[..., Caller]:
-    refusal = f"this needs a tenant's key of the role {' or '.join(roles)}"
+    """A dependency that refuses keys of other roles with 403."""
+    refusal = f"this request needs a tenant's API key with the role {' or '.join(roles)}"
 
     def check(principal: Annotated[Principal, Depends(_principal)]) -> Caller:
         if principal.role not in roles or principal.tenant_id is None or principal.slug is None:
@@ -55,8 +57,9 @@ def _allow(roles: tuple[Role, ...]) -> Callable[..., Caller]:
 
 
 def _platform(principal: Annotated[Principal, Depends(_principal)]) -> Principal:
+    """The holder of the platform's admin key. Raises ApiError 403 for any other key."""
     if principal.role != "platform":
-        raise ApiError("forbidden", "only the platform's admin key can do that")
+        raise ApiError("forbidden", "this request needs the platform's admin key")
     return principal
 
 

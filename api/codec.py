@@ -1,6 +1,7 @@
-"""The codec endpoint: lets the Temporal Web UI show payloads that only we can decrypt.
+"""The codec endpoint: decrypts payloads for the Temporal Web UI, which has no key.
 
-The UI posts a JSON `Payloads` message (protobuf JSON mapping) to `/codec/decode`.
+The UI posts a `Payloads` message as JSON (protobuf's JSON mapping) to `/codec/decode`:
+https://docs.temporal.io/remote-data-encoding.
 """
 
 from cryptography.exceptions import InvalidTag
@@ -17,7 +18,12 @@ router = APIRouter(prefix="/codec", tags=["codec"])
 
 @router.post("/decode")
 async def decode(request: Request, context: InContext, _: Platform) -> Response:
-    """Decrypt payloads for an operator who holds the platform's key."""
+    """Decrypt payloads of workflow histories, for the Temporal Web UI.
+
+    Needs the platform's admin key, not a tenant's key. Send a Temporal `Payloads` message as
+    JSON; the answer is the same message with its payloads decrypted. 422 `payload_invalid` if it
+    cannot be read, or if the service does not have the key that encrypted it.
+    """
     codec = context.temporal.data_converter.payload_codec
     try:
         payloads = Parse(await request.body(), Payloads())

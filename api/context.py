@@ -1,5 +1,4 @@
-"""What every request can reach: the database, the object store, Temporal, the settings, the vault,
-and what the operator lets tenants call."""
+"""The context of every request: connections to servers, settings, and the egress policy."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -17,7 +16,11 @@ from storage.secrets.vault import Vault
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """`closing` is set when the process is about to end: who waits for long stops then."""
+    """What requests share.
+
+    `vault` encrypts secrets. `policy` says which addresses may be called for tenants. `closing` is
+    set when the process is about to stop, so that long requests end early.
+    """
 
     database: Database
     store: ObjectStore
@@ -28,7 +31,7 @@ class Context:
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def pause(self, seconds: float) -> bool:
-        """Wait so long, or until the process is about to end: whether it is."""
+        """Wait for some seconds, or until the process is about to stop: True in that case."""
         try:
             async with asyncio.timeout(seconds):
                 return await self.closing.wait()

@@ -1,4 +1,5 @@
-"""Errors as RFC 9457 problem details: one shape, a stable `code`, nothing of the input echoed."""
+"""Answers every error as RFC 9457 problem details, with a stable `code`, and without quoting the
+input."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,31 +20,32 @@ from domain.problem_codes import declaration_of, status_of_failure
 from storage.objects.store import StorageUnavailable
 from storage.postgres.database import DRIVER_ERRORS
 
-# SQLSTATE classes that say the server cannot serve, not that the statement is wrong: connection,
-# resources, operator intervention, system error (PostgreSQL manual, appendix A).
+# Classes of SQLSTATE (PostgreSQL manual, appendix A). The server cannot serve now: connection
+# exception, insufficient resources, operator intervention, system error.
 _UNAVAILABLE = ("08", "53", "57", "58")
-# And those that say another transaction was in the way: rolled back, or a lock not to be had.
+# Another transaction was in the way: transaction rollback, object not in prerequisite state.
 _BUSY = ("40", "55")
-_DATA = "22"
-_SAID = 5  # faults that a message names
-_NO_OBJECT = {"model_attributes_type", "model_type", "dict_type"}  # [1] where {} is expected
-_OURS = "Value error, "  # what pydantic puts before a sentence of our own
+_DATA = "22"  # data exception: a value that cannot be stored
+_SAID = 5  # the most faults that `message` names
+# What pydantic calls it if the body has something else where a JSON object is expected.
+_NO_OBJECT = {"model_attributes_type", "model_type", "dict_type"}
+_OURS = "Value error, "  # pydantic puts this before the message of a ValueError of ours
 
 PROBLEM_SCHEMA = {
     "type": "object",
-    "description": "RFC 9457 problem details; further members say where the trouble is",
+    "description": "RFC 9457 problem details; members such as `errors` say where the fault is",
     "required": ["type", "title", "status", "code", "detail"],
     "properties": {
         "type": {"type": "string", "format": "uri"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "code": {"type": "string", "description": "Stable, for programs"},
-        "detail": {"type": "string", "description": "A sentence for people"},
-        "message": {"type": "string", "description": "The same, with what is wrong where"},
+        "code": {"type": "string", "description": "For programs: it never changes"},
+        "detail": {"type": "string", "description": "A sentence for people; its words may change"},
+        "message": {"type": "string", "description": "The detail, with the first faults"},
     },
 }
 PROBLEM_RESPONSE = {
-    "description": "The request is refused, or cannot be served",
+    "description": "The request is refused or cannot be served; `code` says why",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
 
@@ -52,8 +54,11 @@ _Found = TypeVar("_Found")
 
 
 class ApiError(HTTPException):
-    """A refusal with the HTTP status that is declared of its code; `more` are further members of
-    the problem. `status` chooses between two, where the code has two."""
+    """A refusal, answered as a problem with the HTTP status declared for its code in
+    domain/problem_codes.
+
+    `status` chooses one if the code has two; `more` are further members of the problem.
+    """
 
     def __init__(self, code: str, detail: str, status: int | None = None, **more: Any) -> None:
         super().__init__(declaration_of(code).status_of_answer(status), detail)
@@ -61,11 +66,12 @@ class ApiError(HTTPException):
 
 
 def not_found(what: str) -> ApiError:
+    """ApiError 404; `what` names the kind of object."""
     return ApiError("not_found", f"there is no such {what}")
 
 
 def require_found(found: _Found | None, what: str) -> _Found:
-    """What was looked for. Raises ApiError 404 if there is none, also for another tenant's."""
+    """The object itself. Raises ApiError 404 if it is None, as for an object of another tenant."""
     if found is None:
         raise not_found(what)
     return found
@@ -73,7 +79,7 @@ def require_found(found: _Found | None, what: str) -> _Found:
 
 @contextmanager
 def unique_name(what: str, name: str) -> Iterator[None]:
-    """Around a transaction that writes a name: ApiError 409 if another has it."""
+    """Wraps a transaction that writes a name. Raises ApiError 409 if the name is taken."""
     try:
         yield
     except exc.IntegrityError as error:
@@ -83,6 +89,7 @@ def unique_name(what: str, name: str) -> Iterator[None]:
 def problem_response(
     status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any
 ) -> JSONResponse:
+    """An answer with problem details; `more` are further members, such as `errors`."""
     body = {
         "type": f"urn:firelater:problem:{code}",
         "title": HTTPStatus(status).phrase,
@@ -102,13 +109,13 @@ def _problem(
     headers: Mapping[str, str] | None = None,
     **more: Any,
 ) -> JSONResponse:
-    """The answer with the HTTP status that is declared of its code."""
+    """A problem with the HTTP status that is declared for its code."""
     declared = declaration_of(code).status_of_answer(status)
     return problem_response(declared, code, detail, headers, **more)
 
 
 def _message(detail: str, errors: Any) -> str:
-    """All that is wrong in one text, for clients that show no more than that."""
+    """The detail and the first faults in one text, for clients that show only one text."""
     told = [(each["pointer"], each["detail"]) for each in errors if "detail" in each]
     said = [f"{place}: {what}" if place else what for place, what in told]
     if len(said) > _SAID:
@@ -117,22 +124,23 @@ def _message(detail: str, errors: Any) -> str:
 
 
 def bad_input_response(problem: Problem, **more: Any) -> JSONResponse:
-    """A file's problem, with its place, under the status that fits its code."""
+    """A problem of a file or job with its place, under the HTTP status that fits its code."""
     place = problem.model_dump(by_alias=True, exclude_none=True, exclude={"code", "detail"})
     status = status_of_failure(problem.code)
     return problem_response(status, problem.code, problem.detail, **place, **more)
 
 
 def pointer(location: tuple[int | str, ...]) -> str:
-    """A JSON pointer (RFC 6901) from pydantic's location of an error.
+    """The JSON pointer (RFC 6901) for pydantic's location of an error.
 
-    In `<angle brackets>` stands which form of several was taken: no place in the body.
+    Parts in `<angle brackets>` name the form of the body that was chosen, and are left out.
     """
     parts = [str(part) for part in location if not str(part).startswith("<")]
     return "".join(f"/{part.replace('~', '~0').replace('/', '~1')}" for part in parts)
 
 
 def validation_errors(error: ValidationError | RequestValidationError, skip: int = 0) -> list[Any]:
+    """Each fault with pointer and detail, without the first `skip` parts of its location."""
     return [_fault(pointer(each["loc"][skip:]), each) for each in error.errors()]
 
 
@@ -142,14 +150,14 @@ def _fault(place: str, error: Any) -> dict[str, str]:
     if error["type"] in _NO_OBJECT:
         whose = "" if place else "the body: "
         return {"pointer": place, "detail": f"{whose}a JSON object is expected"}
-    if error["type"] == "tuple_type":  # which JSON does not have
+    if error["type"] == "tuple_type":  # JSON has lists only
         return {"pointer": place, "detail": "a list is expected"}
     detail = error["msg"].removeprefix(_OURS).replace("Tuple should", "List should")
     return {"pointer": place, "detail": detail}
 
 
 def install(app: FastAPI) -> None:
-    """Teach the app to answer every exception as a problem."""
+    """Have the application answer every exception as a problem."""
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
 
@@ -183,13 +191,13 @@ def _is_json(request: Request) -> bool:
 
 
 async def _routing_error(_: Request, error: Any) -> JSONResponse:
-    """What FastAPI refuses itself has the code that HTTP's name of its status gives."""
+    """A refusal of FastAPI itself; its code is the name of its HTTP status, as `not_found`."""
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
     return problem_response(error.status_code, code, str(error.detail), error.headers)
 
 
 async def _database_error(_: Request, error: Any) -> JSONResponse:
-    """Of SQLAlchemy, or of the driver beneath it where it is asked in PostgreSQL's own words."""
+    """An error of SQLAlchemy, or of asyncpg where statements are run without SQLAlchemy."""
     wrapped = isinstance(error, exc.DBAPIError)
     state = getattr(error.orig if wrapped else error, "sqlstate", None) or _UNAVAILABLE[0]
     if state.startswith(_DATA):
@@ -198,7 +206,7 @@ async def _database_error(_: Request, error: Any) -> JSONResponse:
     if (wrapped and error.connection_invalidated) or state.startswith(_UNAVAILABLE):
         return _unavailable("PostgreSQL")
     if state.startswith(_BUSY):
-        return _later("another change was in the way of this one; try again")
+        return _later("another change happened at the same time; try again")
     raise error
 
 
@@ -207,11 +215,11 @@ async def _server_missing(_: Request, error: Any) -> JSONResponse:
 
 
 async def _client_gone(_: Request, error: Any) -> JSONResponse:
-    return _problem("client_disconnected", "the body did not arrive to its end")
+    return _problem("client_disconnected", "the connection ended before the whole body had arrived")
 
 
 async def _internal_error(_: Request, error: Any) -> JSONResponse:
-    return _problem("internal_error", "this is a fault of the service; it is logged")
+    return _problem("internal_error", "this is a fault of the service; its log has the cause")
 
 
 def _unavailable(what: str) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""Is it alive, is it ready: for supervisors, load balancers and people."""
+"""Health endpoints for supervisors and load balancers."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -11,18 +11,22 @@ from domain.json_document import Json
 
 router = APIRouter(tags=["health"])
 
-_PATIENCE = 3  # seconds; a probe must answer before whoever probes gives up
+_PATIENCE = 3  # seconds; a probe must answer before the load balancer gives up
 
 
 @router.get("/healthz")
 async def alive() -> dict[str, str]:
-    """The process runs."""
+    """Say that the process runs (liveness). Needs no key; always answers 200."""
     return {"status": "ok"}
 
 
 @router.get("/readyz")
 async def ready(context: InContext) -> JSONResponse:
-    """Whether each server this service depends on answers; 503 if one does not."""
+    """Say whether the service can serve requests (readiness).
+
+    Needs no key. Answers the state of PostgreSQL, Temporal and the object storage, each of which
+    has three seconds to answer: 200 if all are `ok`, else 503.
+    """
     checks = {
         "postgres": context.database.ping(),
         "temporal": context.temporal.service_client.check_health(),
@@ -38,6 +42,6 @@ async def _state(check: Awaitable[object]) -> str:
     try:
         async with asyncio.timeout(_PATIENCE):
             await check
-    except Exception as error:  # whatever keeps the server from answering is the answer
+    except Exception as error:  # whatever the failure is, it is what the probe reports
         return f"unavailable ({type(error).__name__})"
     return "ok"

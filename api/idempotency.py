@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: the same request twice has one effect and the same answer."""
+"""`Idempotency-Key`: a request that is repeated with the same key has one effect and one answer."""
 
 import asyncio
 import hashlib
@@ -28,20 +28,27 @@ from storage.tenancy import idempotency
 from storage.tenancy.idempotency import Answered
 
 IdempotencyKey = Annotated[
-    str | None, Header(alias="Idempotency-Key", max_length=255, min_length=1)
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        max_length=255,
+        min_length=1,
+        description="A repeated request with the same key only gets the first answer again.",
+    ),
 ]
 
-_PROLONG_SECONDS = 10.0
+_PROLONG_SECONDS = 10.0  # well below the lease in storage/tenancy/idempotency.py
 
 
 def request_hash(fields: Any, content: str = "") -> str:
-    """The hash of a request's canonical fields and of its file, whatever the transport did."""
+    """The hash of a request's fields and the hash of its file; equal for equal requests, whatever
+    their order, white space or encoding in transport."""
     return hashlib.sha256(f"{_canonical(fields)}\n{content}".encode()).hexdigest()
 
 
 async def secret_request_hash(fields: Any, key: str | None) -> str:
-    """As `request_hash`, of fields that hold secrets: it is kept, and a fast one would let who
-    reads it try passwords. Without an idempotency key nothing is kept, and it is empty."""
+    """As `request_hash`, for fields that hold secrets. The hash is stored, and a fast one would let
+    anybody who reads it guess the secrets. Empty without an idempotency key: nothing is stored."""
     if key is None:
         return ""
     salted = partial(hashlib.scrypt, salt=key.encode(), n=2**14, r=8, p=1, dklen=32)
@@ -62,10 +69,10 @@ def _in_flight() -> Iterator[None]:
 
 
 class IdempotentRequest:
-    """A request that may come twice, under one key. `replay` first, `settle` in the transaction
-    that creates. Without a key it is a request like any other.
+    """A request that may be repeated under one key. Call `replay` first, and `settle` in the
+    transaction that has the effect. Without a key it is a request like any other.
 
-    The keys of the platform, which belongs to no tenant, have no owner.
+    `owner` is the tenant whose key it is; None for requests with the platform's admin key.
     """
 
     def __init__(self, database: Database, owner: TenantId | None, key: str | None) -> None:
@@ -74,13 +81,14 @@ class IdempotentRequest:
         self.earlier: Answered | None = None
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A transaction of the key's owner; of the platform's, one that may make tenants."""
+        """A transaction of the tenant; without a tenant, one that may create tenants."""
         if self._owner is None:
             return self._database.owner()
         return self._database.tenant(self._owner)
 
     async def reserve(self, connection: AsyncConnection) -> None:
-        """Take the key, or learn what was answered. Raises ApiError 409 if another has it."""
+        """Take the key, or load the earlier answer. Raises ApiError 409 while another request with
+        the key is running."""
         if self._key is None:
             return
         with _in_flight():
@@ -89,7 +97,8 @@ class IdempotentRequest:
             )
 
     def replay(self, hash: str) -> JSONResponse | None:
-        """The earlier answer, if there is one. Raises ApiError 422 if that asked otherwise."""
+        """The earlier answer; None if there is none. Raises ApiError 422 if that request had
+        another hash."""
         if self.earlier is None:
             return None
         if self.earlier.request_hash != hash:
@@ -102,9 +111,9 @@ class IdempotentRequest:
     async def settle(
         self, connection: AsyncConnection, hash: str, status: int, response: Json
     ) -> None:
-        """Keep the answer for the next request with this key; it must hold no secret.
+        """Store the answer for repetitions with this key; it must hold no secret.
 
-        Raises ApiError 409 if another request has the key by now.
+        Raises ApiError 409 if another request has taken the key meanwhile.
         """
         if self._key is not None:
             answered = Answered(hash, status, response)
@@ -116,7 +125,7 @@ class IdempotentRequest:
     async def settle_again(
         self, connection: AsyncConnection, hash: str, status: int, response: Json
     ) -> None:
-        """The same with a fuller answer, by the request that has settled."""
+        """Replace the answer that this request has stored by a more complete one."""
         if self._key is not None:
             answered = Answered(hash, status, response)
             with _in_flight():
@@ -124,11 +133,11 @@ class IdempotentRequest:
 
     @asynccontextmanager
     async def reserved(self) -> AsyncIterator[None]:
-        """Keep the key for the length of the request; one that fails gives it back.
+        """Hold the key while the request runs, and release it if the request fails.
 
-        For requests of several transactions: if this process dies between them, the key is free
-        again after the lease (storage/tenancy/idempotency.py), which is prolonged while it lives.
-        Those of one transaction have `create_once`.
+        This is for requests of several transactions; those of one transaction use `create_once`. If
+        the process dies between them, the key becomes free when its lease of a minute ends
+        (storage/tenancy/idempotency.py); while the request runs, the lease is prolonged.
         """
         if self._key is not None:
             async with self.transaction() as connection:
@@ -144,7 +153,7 @@ class IdempotentRequest:
             prolonging.cancel()
 
     async def prolong(self) -> None:
-        """Hold the key, again and again, until this is cancelled."""
+        """Prolong the lease of the key every ten seconds until this is cancelled."""
         while self._key is not None:
             await asyncio.sleep(_PROLONG_SECONDS)
             with suppress(*FAILURES):
@@ -153,13 +162,13 @@ class IdempotentRequest:
                     await idempotency.prolong(connection, owner, self._key, self._holder)
 
     async def release(self) -> None:
-        """Give the key back, unless an answer is kept."""
+        """Release the key, unless an answer is stored for it."""
         if self._key is not None:
             async with self.transaction() as connection:
                 await idempotency.release(connection, self._owner or "", self._key, self._holder)
 
     async def forget(self) -> None:
-        """Give the key back although an answer was kept: the request came to nothing."""
+        """Release the key although an answer is stored, as the request had no effect in the end."""
         if self._key is not None:
             async with self.transaction() as connection:
                 await idempotency.forget(connection, self._owner or "", self._key)
@@ -167,8 +176,8 @@ class IdempotentRequest:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """What a request has made. `answer` is kept for the next request with this key, so it holds no
-    secret; `shown_once` is added to the first answer only; `then` follows the commit."""
+    """The outcome of a request. `answer` is stored for repetitions, so it must hold no secret;
+    `shown_once` is added to the first answer only; `then` runs after the commit."""
 
     answer: Json
     shown_once: Mapping[str, Any] = field(default_factory=dict)
@@ -181,11 +190,11 @@ async def create_once(
     create: Callable[[AsyncConnection], Awaitable[Created]],
     status: int = 201,
 ) -> JSONResponse:
-    """Do in one transaction what a request asks for; of one that was done already, give the answer
-    again. `hash` says what it asks for.
+    """Run `create` in one transaction and answer with `status`; answer a repetition without running
+    it. `hash` is that of the request: see `request_hash`.
 
-    The key is held no longer than the transaction, even if this process dies in it: whoever asks
-    again at once has an answer at once.
+    The key is held no longer than the transaction, even if the process dies within it, so a
+    repetition never has to wait for a lease to end.
     """
     async with request.transaction() as connection:
         await request.reserve(connection)

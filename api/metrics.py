@@ -1,6 +1,6 @@
-"""`/metrics` for Prometheus: how many requests, how they ended, how long they took.
+"""`/metrics` for Prometheus: the number of requests by outcome, and how long they took.
 
-Labels are route templates and status codes: no tenant, no id, nothing of a request.
+Labels are methods, route templates and status codes; no tenant, id or content of a request.
 """
 
 import time
@@ -29,7 +29,7 @@ _SECONDS = Histogram(
 
 @router.get("/metrics", response_class=Response)
 async def metrics() -> Response:
-    """This process's figures in Prometheus' text format."""
+    """Read the counters of this API process in Prometheus' text format. Needs no key."""
     return Response(exposition(_REGISTRY), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -54,7 +54,7 @@ class Measured:
         try:
             await self._app(scope, receive, noted)
         finally:
-            # Routing names the template; what no route takes is one label, whatever its path.
+            # Paths without a route share one label, so that clients cannot create labels at will.
             route = getattr(scope.get("route"), "path", "none")
             _REQUESTS.labels(scope["method"], route, str(status)).inc()
             _SECONDS.labels(scope["method"], route).observe(time.perf_counter() - started)

@@ -1,4 +1,4 @@
-"""What surrounds the routes: a bound on bodies, and who may call the codec from a browser."""
+"""Middleware: a limit for the size of bodies, and which web pages may call the codec endpoint."""
 
 from urllib.parse import urlsplit
 
@@ -7,13 +7,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import ApiError
 
-BODY_BYTES = 4 * 2**20  # a Temporal message, which /codec is sent, has no more
+BODY_BYTES = 4 * 2**20  # the most that Temporal sends to /codec in one message
 
 
 class BodyLimit:
-    """Refuses to read more than BODY_BYTES: FastAPI reads JSON whole, before it asks for a key.
+    """Refuses bodies of more than BODY_BYTES, since FastAPI reads JSON whole before it checks keys.
 
-    `streamed` is the path that reads its body as a stream, with a bound of its own.
+    `streamed` is the path of the upload, which reads its body as a stream and has its own limit.
     """
 
     def __init__(self, app: ASGIApp, streamed: str) -> None:
@@ -35,7 +35,7 @@ class BodyLimit:
 
 
 class CodecOrigin:
-    """Lets pages of the Temporal Web UI, and of nothing else, call the codec endpoint."""
+    """Lets web pages of the Temporal UI, and no others, call the codec endpoint (CORS)."""
 
     def __init__(self, app: ASGIApp, ui_url: str) -> None:
         ui = urlsplit(ui_url)

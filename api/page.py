@@ -1,6 +1,6 @@
-"""Lists a page at a time: `limit` and an opaque `cursor`, answered by `nextCursor`.
+"""Pages of lists: requests have `limit` and an opaque `cursor`, answers have `nextCursor`.
 
-Small lists have numbered pages, too: `page` and `limit`, answered by `pagination` as well.
+Small lists also have numbered pages: requests have `page`, and answers have `pagination` as well.
 """
 
 import base64
@@ -17,24 +17,30 @@ from storage.postgres.rows import Identified, Listing, Span
 
 Row = TypeVar("Row", bound=Identified)
 
+_LIMIT = "The most entries to answer with"
+_CURSOR = "The `nextCursor` of the previous page; without it, the first page"
+_PAGE = "The number of the page, from 1, in place of a cursor"
+
 
 class Page:
-    """One page of a list ordered by id; asks for one row more to know whether there is a next."""
+    """One page of a list ordered by id. One row more than `limit` is read, to know whether a next
+    page exists."""
 
     def __init__(
         self,
-        limit: Annotated[int, Query(ge=1, le=1000)] = 50,
-        cursor: Annotated[str | None, Query(max_length=100)] = None,
+        limit: Annotated[int, Query(ge=1, le=1000, description=_LIMIT)] = 50,
+        cursor: Annotated[str | None, Query(max_length=100, description=_CURSOR)] = None,
     ) -> None:
         self.limit = limit
         self.after = None if cursor is None else _decode(cursor)
 
     @property
     def wanted(self) -> int:
+        """How many rows to read."""
         return self.limit + 1
 
     def answer(self, rows: Sequence[Identified], shown: list[Json]) -> Json:
-        """The list's envelope; `shown` are the rows as the client sees them."""
+        """The answer: `shown` (the rows as JSON) without the extra row, and the next cursor."""
         more = len(rows) > self.limit
         cursor = _encode(rows[self.limit - 1]["id"]) if more else None
         return {"data": shown[: self.limit], "nextCursor": cursor}
@@ -45,34 +51,36 @@ def _encode(last: UUID) -> str:
 
 
 def _decode(cursor: str) -> UUID:
+    """The id in a cursor. Raises ApiError 422 if the text is no cursor."""
     try:
         return UUID(bytes=base64.urlsafe_b64decode(cursor + "=="))
     except (ValueError, binascii.Error) as error:
-        raise ApiError("cursor_invalid", "this cursor is not one of ours") from error
+        raise ApiError("cursor_invalid", "this cursor was not made by this service") from error
 
 
 class NumberedPage(Page):
-    """One page of a list that is small enough to be counted."""
+    """One page of a list that is small enough for its rows to be counted."""
 
     def __init__(
         self,
-        limit: Annotated[int, Query(ge=1, le=1000)] = 50,
-        cursor: Annotated[str | None, Query(max_length=100)] = None,
-        page: Annotated[int | None, Query(ge=1, le=1_000_000)] = None,
+        limit: Annotated[int, Query(ge=1, le=1000, description=_LIMIT)] = 50,
+        cursor: Annotated[str | None, Query(max_length=100, description=_CURSOR)] = None,
+        page: Annotated[int | None, Query(ge=1, le=1_000_000, description=_PAGE)] = None,
     ) -> None:
         super().__init__(limit, cursor)
         if page is not None and cursor is not None:
-            detail = "a page goes by its number or by a cursor: leave one of them out"
+            detail = "give either page or cursor, not both"
             raise ApiError("invalid_request", detail, errors=[{"pointer": "/page"}])
         self.number = page
 
     @property
     def span(self) -> Span:
+        """Which rows to read."""
         offset = None if self.number is None else (self.number - 1) * self.limit
         return Span(self.wanted, self.after, offset)
 
     def answer_of(self, found: Listing[Row], shown: list[Json]) -> Json:
-        """As `answer`, with `pagination` where a page was asked for by its number."""
+        """As `answer`, with `pagination` if the request had a page number."""
         answer = self.answer(found.rows, shown)
         if found.total is None:
             return answer

@@ -1,4 +1,4 @@
-"""The HTTP server around the application: uvicorn, which waits for nobody who never ends."""
+"""The HTTP server: uvicorn, with a shutdown that ends long requests early."""
 
 import socket
 
@@ -6,14 +6,14 @@ import uvicorn
 from fastapi import FastAPI
 
 _GRACE_SECONDS = 30
-# Longer than clients and load balancers keep a connection (nginx and AWS: 60 s). Who closes first
-# must be the client: a request that meets the server's closing fails, and a POST is not repeated.
+# Longer than clients and load balancers keep a connection (nginx and AWS: 60 s), so that the client
+# closes first: a request sent while the server closes fails, and clients do not repeat a POST.
 _IDLE_SECONDS = 75
 
 
 class Server(uvicorn.Server):
-    """uvicorn waits for open answers before it tells the application; here that is told first, so
-    that live views and waiting uploads end instead of holding up all others."""
+    """uvicorn that sets the context's `closing` before it waits for open answers, so that event
+    streams and waiting uploads end instead of delaying the shutdown."""
 
     def __init__(self, app: FastAPI, **config: object) -> None:
         super().__init__(

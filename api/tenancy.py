@@ -1,4 +1,4 @@
-"""Tenants and their API keys."""
+"""Endpoints of tenants and API keys."""
 
 from typing import Literal
 
@@ -23,11 +23,15 @@ class _Body(BaseModel):
 
 
 class NewTenant(_Body):
+    """A tenant: its data is separate from that of all others. `slug` is its unique short name."""
+
     slug: str = Field(pattern=SLUG_PATTERN)
     name: str = Field(min_length=1, max_length=200)
 
 
 class NewApiKey(_Body):
+    """An API key of the caller's tenant; without `expiresAt` it is valid until it is revoked."""
+
     name: str = Field(min_length=1, max_length=200)
     role: Literal["admin", "operator", "viewer", "notifier"]
     expires_at: AwareDatetime | None = None
@@ -37,7 +41,12 @@ class NewApiKey(_Body):
 async def create_tenant(
     body: NewTenant, context: InContext, _: Platform, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    """Create a tenant with its own schema. The key in the answer is shown this once."""
+    """Create a tenant with its own database schema and a first API key of the role admin.
+
+    Needs the platform's admin key, not a tenant's key. Answers 201 with the tenant, and with
+    `apiKey`, which this answer alone shows; a repetition with the same `Idempotency-Key` does not.
+    409 `slug_taken` if another tenant has the slug.
+    """
 
     async def create(connection: AsyncConnection) -> Created:
         try:
@@ -53,7 +62,11 @@ async def create_tenant(
 
 @router.get("/api-keys", tags=["keys"])
 async def list_api_keys(context: InContext, caller: Admin) -> Json:
-    """The tenant's keys, without the keys themselves."""
+    """List the API keys of the tenant that are not revoked, oldest first.
+
+    Needs a key of the role admin. Each has its id, name, role and times of expiry and last use; the
+    keys themselves are not stored and cannot be shown.
+    """
     async with context.database.tenant(caller.tenant_id) as connection:
         keys = await api_keys.listed(connection)
     return {"data": [_to_response(key) for key in keys], "nextCursor": None}
@@ -63,7 +76,12 @@ async def list_api_keys(context: InContext, caller: Admin) -> Json:
 async def create_api_key(
     body: NewApiKey, context: InContext, caller: Admin, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    """Create a key. It is shown this once, and not when the request is repeated."""
+    """Create an API key for the tenant.
+
+    Needs a key of the role admin. Answers 201 with the key's id, name and role, and with `apiKey`,
+    the key itself, which this answer alone shows; a repetition with the same `Idempotency-Key` does
+    not.
+    """
 
     async def create(connection: AsyncConnection) -> Created:
         shown, key = await api_keys.create(
@@ -77,7 +95,11 @@ async def create_api_key(
 
 @router.delete("/api-keys/{key_id}", status_code=204, tags=["keys"])
 async def revoke_api_key(key_id: str, context: InContext, caller: Admin) -> Response:
-    """Revoke a key; it stops working at once."""
+    """Revoke an API key of the tenant; it stops working at once.
+
+    Needs a key of the role admin. Answers 204 without a body. 404 if the tenant has no such key, or
+    it is revoked already.
+    """
     async with context.database.tenant(caller.tenant_id) as connection:
         if not await api_keys.revoke(connection, key_id):
             raise not_found("API key")

@@ -1,1 +1,1 @@
-"""What the `firelater` command does as a client of the HTTP API."""
+"""Commands of `firelater` that are clients of the HTTP API."""

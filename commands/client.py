@@ -1,19 +1,19 @@
-"""The HTTP API as the command line uses it: problems become sentences."""
+"""The command line's client of the HTTP API: problems become sentences."""
 
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-Json = dict[str, Any]  # a document of the API: what it answers, or is asked for
+Json = dict[str, Any]  # a JSON document that the API takes or answers
 
 
 class Refused(Exception):
-    """The API said no; the message is the problem's, for people."""
+    """The API or a check refused; the message is a sentence for people."""
 
 
 class Api:
-    """A session with the API under one key. Raises Refused for every problem it answers."""
+    """Calls the API with one key. Raises Refused if it cannot be reached or answers a problem."""
 
     def __init__(self, url: str, key: str) -> None:
         self._key = key
@@ -25,13 +25,15 @@ class Api:
         )
 
     def get(self, path: str, **query: Any) -> Json:
+        """The answer to GET. Raises Refused."""
         return self._answer("GET", path, params=query)
 
     def post(self, path: str, body: Any = None) -> Json:
+        """The answer to POST, with an empty object if no body is given. Raises Refused."""
         return self._answer("POST", path, json=body or {})
 
     def upload(self, file: Path, fields: dict[str, str]) -> Json:
-        """Stream a file up; httpx sends the fields before it, as the API wants them."""
+        """Upload a file as a stream. httpx sends the fields before the file, as the API prefers."""
         with file.open("rb") as content:
             return self._answer(
                 "POST",
@@ -42,11 +44,11 @@ class Api:
 
     def _answer(self, method: str, path: str, **request: Any) -> Json:
         if not self._key:
-            raise Refused("no API key: put it into FIRELATER_API_KEY")
+            raise Refused("no API key: set FIRELATER_API_KEY")
         try:
             response = self._http.request(method, path, **request)
         except httpx.TransportError as error:
-            where = f"no answer from {self._http.base_url} (FIRELATER_URL says where to ask)"
+            where = f"no answer from {self._http.base_url} (FIRELATER_URL sets the address)"
             raise Refused(f"{where}: {error}") from error
         if response.is_success:
             answer: Json = response.json()
@@ -55,6 +57,7 @@ class Api:
 
 
 def _sentence(response: httpx.Response) -> str:
+    """The problem in one line: code, detail, place and faults."""
     try:
         problem = response.json()
     except ValueError:

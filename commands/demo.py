@@ -1,4 +1,4 @@
-"""`firelater demo`: the whole service, started, used and stopped again, for a first look."""
+"""`firelater demo`: starts the whole service, uses it, and stops it, for a first look."""
 
 import time
 from pathlib import Path
@@ -17,7 +17,7 @@ _SERVICENOW = {"sourceSystem": "servicenow", "entityType": "incident"}
 
 
 def demo(data_dir: Path, console: Console) -> None:
-    """Run the demo on a stack of its own. Raises Refused if something does not go as it should."""
+    """Run the demo on a service of its own. Raises Refused if a step has an unexpected result."""
     console.rule("[bold]1. PostgreSQL, Temporal, S3, API and workers are starting")
     with servers(data_dir, console) as (ready, receivers):
         admin = Api(ready["api"], Path(ready["admin_key_file"]).read_text().strip())
@@ -26,15 +26,15 @@ def demo(data_dir: Path, console: Console) -> None:
         job = _migrate(api, console)
         console.rule("[bold]5. Slack, Teams, PagerDuty and a webhook are connected and tested")
         connect(api, receivers["receivers"], console)
-        console.rule("[bold]6. A critical event of one of these incidents is told to all of them")
+        console.rule("[bold]6. All four are notified of a critical event of one of these incidents")
         notified = notify(api, receivers["receivers"], console)
-        console.rule("[bold]Look around with `make up`, which runs on the same data")
+        console.rule("[bold]To look around, run `make up`: it serves the same data")
         _show_links(ready, job, notified, console)
         _show_call(ready, api, notified, console)
 
 
 def _migrate(api: Api, console: Console) -> Json:
-    """Two imports, the second one into what the first has left; its job."""
+    """Import two files, the second one on top of the first; the second job."""
     console.rule("[bold]2. A ServiceNow XML export is imported")
     first = Migration(_EXPORTS / "incidents.xml", _SERVICENOW, {})
     job = migrate(api, first, console)
@@ -73,6 +73,7 @@ def _show_records(api: Api, console: Console) -> None:
 
 
 def _show_links(ready: Ready, job: Json, notified: Json, console: Console) -> None:
+    """Print where the API's documentation and both workflows are."""
     workflows = job["temporalUi"].rpartition("/")[0]
     links = {
         "API docs": f"{ready['api']}/docs",
@@ -85,9 +86,9 @@ def _show_links(ready: Ready, job: Json, notified: Json, console: Console) -> No
 
 
 def _show_call(ready: Ready, api: Api, notified: Json, console: Console) -> None:
-    """How to read the attempts, with a key that may only read."""
+    """Print a call that reads every attempt, with a key of the role viewer."""
     key = api.post("/v1/api-keys", {"name": "demo reader", "role": "viewer"})["apiKey"]
     url = f"{ready['api']}/v1/notifications/{notified['data'][0]['id']}"
     call = f"curl -s {url} -H 'Authorization: Bearer {key}'"
-    console.print("Every attempt, with a key that may only read:")
+    console.print("Every attempt, read with a key of the role viewer:")
     console.print(call, soft_wrap=True, highlight=False, markup=False)

@@ -1,4 +1,4 @@
-"""The demo's second half: four vendors connected and tested, one incident told to all of them."""
+"""The demo's second half: connects and tests four vendors, and notifies all of one incident."""
 
 import time
 
@@ -14,7 +14,7 @@ _WAIT_SECONDS = 30
 
 
 def connect(api: Api, receivers: Json, console: Console) -> None:
-    """Connect each vendor, test the connection, tell it everything by default.
+    """Connect each vendor, test the connection, and create a default channel for it.
 
     Raises Refused if a test fails.
     """
@@ -35,9 +35,9 @@ def connect(api: Api, receivers: Json, console: Console) -> None:
 
 
 def notify(api: Api, receivers: Json, console: Console) -> Json:
-    """Tell one critical event and show it as each vendor received it; the answer to the POST.
+    """Send one critical event and show it as each vendor received it; the answer to the POST.
 
-    Raises Refused if it did not arrive everywhere, once, and as it should.
+    Raises Refused unless it arrived exactly once at every vendor, with the expected content.
     """
     event, began = _event(api), time.time()
     accepted = api.post("/v1/notifications", event)
@@ -50,13 +50,13 @@ def notify(api: Api, receivers: Json, console: Console) -> Json:
         console.print(panel(arrival))
     for arrival in arrivals:
         check(arrival, event["title"])
-    console.rule("[bold]8. What is on record of it")
+    console.rule("[bold]8. What the service has on record")
     console.print(_record(deliveries, {each.kind: each for each in arrivals}))
     return accepted
 
 
 def _event(api: Api) -> Json:
-    """Invented news of an incident that was imported."""
+    """An invented event of an imported incident."""
     [incident] = api.get("/v1/records/incident", external_id=INCIDENT)["data"]
     return {
         "eventType": "incident.escalated",
@@ -76,7 +76,7 @@ def _event(api: Api) -> Json:
 
 
 def _delivered(api: Api, notification_id: str) -> list[Json]:
-    """The deliveries once they are over."""
+    """The deliveries once all are over. Raises Refused if one fails or is missing after 30 s."""
     deadline = time.monotonic() + _WAIT_SECONDS
     while time.monotonic() < deadline:
         found: list[Json] = api.get(f"/v1/notifications/{notification_id}")["data"]["deliveries"]
@@ -91,6 +91,7 @@ def _delivered(api: Api, notification_id: str) -> list[Json]:
 
 
 def _record(deliveries: list[Json], arrivals: dict[str, Arrival]) -> Table:
+    """The service's record of each delivery, beside when it arrived."""
     table = Table("channel", "destination", "status", "attempts", "answer", "latency", "arrived")
     for kind, vendor in VENDORS.items():
         [each] = (each for each in deliveries if each["channelType"] == kind)

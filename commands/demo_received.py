@@ -1,4 +1,4 @@
-"""The demo's messages as their receivers got them: read, checked, and drawn for a terminal."""
+"""Reads, checks and draws the demo's messages as their receivers got them."""
 
 import json
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from rich.text import Text
 
 from commands.client import Json, Refused
 
-INCIDENT = "INC0000002"  # of the first export
+INCIDENT = "INC0000002"  # in examples/demo/incidents.xml
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A request that a receiver got, so many seconds after the event was posted."""
+    """A request that a receiver got, `after` so many seconds since the event was posted."""
 
     kind: str
     after: float
@@ -30,7 +30,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is to be seen of it; `facts` are names and their values."""
+    """The parts of a message to show; `facts` are values by name."""
 
     title: str
     text: RenderableType
@@ -41,21 +41,23 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """How a message of this vendor is read, and the answer of a receiver that found no fault:
-    these answer as the vendors do, also to bad tokens, keys, signatures, blocks and cards."""
+    """How to read a message of this vendor, and its receiver's answer to a message without fault.
+
+    Receivers answer as the vendors do, also to bad tokens, keys, signatures, blocks and cards.
+    """
 
     name: str
     read: Callable[[Arrival], Reading]
     answer: int
-    expected: dict[str, str] = field(default_factory=dict)  # some of the facts
+    expected: dict[str, str] = field(default_factory=dict)  # the facts to check
 
 
 def arrived(kind: str, received_url: str, since: float) -> Arrival:
-    """The one request of that time. Raises Refused if there is none, or more than one."""
+    """The only request since `since` (Unix time). Raises Refused if there is none, or several."""
     listed = httpx.get(received_url, trust_env=False).json()
     found = [each for each in listed if each["at"] >= since]
     if len(found) != 1:
-        raise Refused(f"{kind} was to receive one message, and received {len(found)}")
+        raise Refused(f"{kind} should have received one message, and received {len(found)}")
     [each] = found
     headers = {name.lower(): value for name, value in each["headers"].items()}
     body, path = json.loads(each["body"]), each["path"].partition("?")[0]
@@ -63,16 +65,17 @@ def arrived(kind: str, received_url: str, since: float) -> Arrival:
 
 
 def check(arrival: Arrival, title: str) -> None:
-    """Raises Refused unless it is what was to arrive."""
+    """Raises Refused unless the message has the title, answer and facts expected of the vendor."""
     vendor, reading = VENDORS[arrival.kind], _read(arrival)
     wanted = {"title": title, "answer": vendor.answer, **vendor.expected}
     found = {"title": reading.title, "answer": arrival.answered}
     found |= {name: reading.facts.get(name) for name in vendor.expected}
     if found != wanted:
-        raise Refused(f"{vendor.name} was to receive {wanted}, and received {found}")
+        raise Refused(f"{vendor.name} should have received {wanted}, and received {found}")
 
 
 def panel(arrival: Arrival) -> Panel:
+    """The message as a box for a terminal."""
     vendor, reading = VENDORS[arrival.kind], _read(arrival)
     facts = Table.grid(padding=(0, 2))
     for name, value in reading.facts.items():
@@ -92,12 +95,12 @@ def panel(arrival: Arrival) -> Panel:
 
 
 def _read(arrival: Arrival) -> Reading:
-    """Raises Refused for a message without the parts that it was to have."""
+    """The message's parts. Raises Refused if one is missing."""
     vendor = VENDORS[arrival.kind]
     try:
         return vendor.read(arrival)
     except (LookupError, TypeError, ValueError) as error:
-        raise Refused(f"{vendor.name} received something incomplete: {error!r}") from error
+        raise Refused(f"{vendor.name} received an incomplete message: {error!r}") from error
 
 
 def _slack(arrival: Arrival) -> Reading:
@@ -141,7 +144,7 @@ def _pagerduty(arrival: Arrival) -> Reading:
 
 def _webhook(arrival: Arrival) -> Reading:
     names = ("webhook-id", "webhook-timestamp", "webhook-signature")
-    verdict = "verified by the receiver" if arrival.answered == 204 else "not good"
+    verdict = "verified by the receiver" if arrival.answered == 204 else "refused by the receiver"
     event = JSON.from_data(arrival.body).text
     event.no_wrap = False
     return Reading(

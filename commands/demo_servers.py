@@ -1,4 +1,4 @@
-"""What the demo runs on: the whole service and the vendors' endpoints, as children, for a while."""
+"""Runs the whole service and the vendors' stand-ins as child processes, for the demo."""
 
 import json
 import subprocess
@@ -16,13 +16,16 @@ from commands.client import Json, Refused
 _START_SECONDS = 180
 _STOP_SECONDS = 60
 
-Ready = Json  # what a child says in its ready file
+Ready = Json  # the content of a child's ready file
 
 
 @contextmanager
 def servers(data_dir: Path, console: Console) -> Iterator[tuple[Ready, Ready]]:
-    """The service and the receivers, which come first: the service has to be told that these may
-    be called. Raises Refused if one of them does not start."""
+    """The ready files of the service and of the receivers, while both run.
+
+    The receivers start first: the service needs their addresses, in EGRESS_ALLOW, to call them.
+    Raises Refused if one of them does not start.
+    """
     with _child("receivers", ["receivers", "up"], quiet=True) as receivers:
         up = ["up", "--storage", "s3", "--data-dir", str(data_dir)]
         allow = f"EGRESS_ALLOW={receivers['egressAllow']}"
@@ -35,7 +38,7 @@ def servers(data_dir: Path, console: Console) -> Iterator[tuple[Ready, Ready]]:
 def _child(
     name: str, arguments: Sequence[str], environment: Sequence[str] = (), *, quiet: bool = False
 ) -> Iterator[Ready]:
-    """A `firelater` command that runs until it is told to stop, once it is ready."""
+    """Run a `firelater` command as a child: its ready file once it is ready; stopped at the end."""
     output = subprocess.DEVNULL if quiet else None
     with tempfile.TemporaryDirectory() as folder:
         ready_file = Path(folder) / f"{name}.json"
@@ -49,10 +52,11 @@ def _child(
 
 
 def _ready(name: str, child: subprocess.Popen[bytes], ready_file: Path) -> Ready:
+    """The child's ready file. Raises Refused if the child ends or is not ready in time."""
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if child.poll() is not None:
-            raise Refused(f"the {name} did not start; it says why above")
+            raise Refused(f"the {name} did not start; the reason is above")
         if ready_file.exists():
             ready: Ready = json.loads(ready_file.read_text())
             return ready

@@ -1,4 +1,4 @@
-"""`firelater migrate`: one export from file to report, with a progress bar."""
+"""`firelater migrate`: imports one export file, with a progress bar, and shows the report."""
 
 import time
 from dataclasses import dataclass
@@ -13,14 +13,15 @@ from commands.client import Api, Json, Refused
 _ENDED = {"completed", "failed", "cancelled", "rolled_back"}
 _POLL_SECONDS = 0.2
 _NOT_VALID = (
-    "One bad record, and none is imported: mend the file or the mapping, or import the good ones"
-    " with --continue-on-error."
+    "One bad record keeps the whole file from being imported: correct the file or the mapping, or"
+    " import the good records with --continue-on-error."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """What the caller wants; names as in the HTTP API."""
+    """A file to import, with the form fields of its upload and the options of its execution, both
+    named as in the HTTP API."""
 
     file: Path
     fields: dict[str, str]
@@ -28,9 +29,9 @@ class Migration:
 
 
 def migrate(api: Api, wanted: Migration, console: Console) -> Json:
-    """Upload, preview, execute, follow, report; the job as it ended.
+    """Upload, preview, execute, follow and report; the job as it ended.
 
-    Raises Refused if the file or the mapping does not pass.
+    Raises Refused if the API refuses the file or the mapping.
     """
     console.print(f"[bold]{wanted.file.name}[/] is being uploaded and parsed …")
     job = api.upload(wanted.file, {**wanted.fields, "wait": "60"})["job"]
@@ -47,6 +48,7 @@ def migrate(api: Api, wanted: Migration, console: Console) -> Json:
 
 
 def _parsed(api: Api, job: Json) -> Json:
+    """The job once its file has been read."""
     while job["status"] == "pending":
         time.sleep(_POLL_SECONDS)
         job = api.get(f"/v1/migration/{job['id']}")["job"]
@@ -54,6 +56,7 @@ def _parsed(api: Api, job: Json) -> Json:
 
 
 def _follow(api: Api, job_id: str, console: Console) -> Json:
+    """Show the progress until the job has ended or is back in preview; the job then."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -74,13 +77,14 @@ def _follow(api: Api, job_id: str, console: Console) -> Json:
                 completed=job["processedRecords"],
                 rate=f"{rate:,.0f} rows/s" if rate else "",
             )
-            # An execution that does not pass validation goes back to preview.
+            # A dry run, or a file that fails validation, returns the job to preview.
             if job["status"] in _ENDED or job["status"] == "preview":
                 return job
             time.sleep(_POLL_SECONDS)
 
 
 def show_preview(preview: Json, console: Console) -> None:
+    """Print the counts, the warnings and the recommendations of a preview."""
     counts = Table(title="Preview", title_justify="left", show_header=False)
     for name in ("totalRecords", "validRecords", "invalidRecords", "duplicateRecords"):
         counts.add_row(name, f"{preview[name]:,}")
@@ -96,6 +100,7 @@ def _records(count: int) -> str:
 
 
 def show_report(job: Json, console: Console) -> None:
+    """Print how the job ended: its counts, and what to do or to know next."""
     report = Table(title=f"Report: {job['status']}", title_justify="left", show_header=False)
     for name in ("successfulRecords", "updatedRecords", "skippedRecords", "failedRecords"):
         report.add_row(name, f"{job[name]:,}")
@@ -106,12 +111,13 @@ def show_report(job: Json, console: Console) -> None:
         console.print(f"  [yellow]·[/] {_NOT_VALID}")
     if job["skippedRecords"]:
         listed = f"GET /v1/migration/{job['id']}/skipped"
-        console.print(f"  [yellow]·[/] which records were skipped, and why: {listed}")
+        console.print(f"  [yellow]·[/] To see which records were skipped, and why: {listed}")
     for warning in job["warnings"]:
         console.print(f"  [yellow]·[/] {warning}")
 
 
 def show_errors(errors: list[Json], console: Console) -> None:
+    """Print a table of rejected records, if there are any."""
     if not errors:
         return
     table = Table(title="First errors", title_justify="left")

@@ -1,4 +1,7 @@
-"""What creating, changing and rotating write, in the caller's transaction: row, log and audit."""
+"""Creates and changes integrations and rotates their signing secrets, in the caller's transaction.
+
+Each change writes the integration's row, an entry of its log and one of the audit log.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -45,22 +48,23 @@ Minutes = Annotated[int, Field(ge=1, le=_YEAR)]
 Direction = Literal["inbound", "outbound", "both"]
 
 
-# In the words of the platform's client; its table has the minutes as `sync_interval`.
+# FireLater's own client names the minutes in several ways; its table calls them `sync_interval`.
 _MINUTES = AliasChoices("syncInterval", "syncIntervalMinutes", "sync_interval_minutes")
-_NO_COLUMNS = {"config", "credentials", "type"}  # said in columns of their own, or fixed
+_NO_COLUMNS = {"config", "credentials", "type"}  # stored in columns of their own, or never changed
 
 
 def without_defaults(schema: Json) -> None:
-    """For `json_schema_extra`: a default is for what is made, and says nothing of a change."""
+    """For `json_schema_extra`: remove the defaults, which hold when creating, not when changing."""
     for described in schema["properties"].values():
         described.pop("default", None)
 
 
 class NewIntegration(BaseModel):
-    """`config` is as the type's schema says, secrets included (`GET /v1/integrations/types`), or
-    without those that are in `credentials`. Names may be written `isActive` or `is_active`.
+    """A new integration: a connection to a vendor.
 
-    Without a config it is a draft: not active until it gets one.
+    `config` has the form that `GET /v1/integrations/types` shows for the type, secrets included;
+    secrets may stand in `credentials` instead. Member names may be written as `isActive` or as
+    `is_active`. Without a config the integration is a draft, and not active until it gets one.
     """
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
@@ -78,13 +82,17 @@ class NewIntegration(BaseModel):
 
     @property
     def given(self) -> Config:
-        """The config with its secrets. Raises ApiError 422 for what is said in two ways."""
+        """The config with its secrets. Raises ApiError 422 if `config` and `credentials` give one
+        member different values."""
         return joined(self.config, self.credentials)
 
 
 class IntegrationChange(NewIntegration):
-    """What is left out stays as it is. In `config` null removes what it names (RFC 7396): a secret
-    that is not named is kept."""
+    """A change of an integration: members that are left out keep their value.
+
+    `config` is merged into the previous one (RFC 7396): null removes a member, and members that are
+    left out, secrets among them, are kept.
+    """
 
     model_config = ConfigDict(json_schema_extra=without_defaults)
 
@@ -94,26 +102,29 @@ class IntegrationChange(NewIntegration):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A row as it is now, and the secret that was made for it, to be shown this once."""
+    """An integration as it is now, and the signing secret generated for it, if any, which is shown
+    in this answer only."""
 
     row: Integration
     secret: str | None = None
 
     @property
     def shown_once(self) -> dict[str, str]:
+        """The members that this answer has beside those that reads show."""
         return {} if self.secret is None else {"secret": self.secret}
 
 
 @dataclass(frozen=True, slots=True)
 class IntegrationWriter:
-    """Where one caller's integrations are written."""
+    """Writes integrations for one caller, in one transaction."""
 
     context: Context
     caller: Caller
     connection: AsyncConnection
 
     async def create(self, body: NewIntegration, channel_id: UUID | None = None) -> Written:
-        """`channel_id`: the notification channel whose own it is to be, not listed."""
+        """Create an integration; with `channel_id`, as that notification channel's own connection,
+        which lists do not show. Raises ApiError 422."""
         channel = channel_of(body.type)
         check_sync(channel, body.sync_enabled)
         id = await integration.new_id(self.connection)
@@ -132,9 +143,11 @@ class IntegrationWriter:
         return Written(row, secret)
 
     async def change(self, row: Integration, body: IntegrationChange) -> Written:
+        """Change an integration that the caller holds locked. Raises ApiError 409, 422."""
         values = body.model_dump(exclude_unset=True, exclude=_NO_COLUMNS)
         if "type" in body.model_fields_set and body.type != row["type"]:
-            refuse("type_fixed", "the type of an integration cannot change", type="it is another")
+            why = f"the integration is of type {row['type']}"
+            refuse("type_fixed", "the type of an integration cannot change", type=why)
         channel = channel_of(row["type"])
         check_sync(channel, body.sync_enabled)
         secret = None
@@ -154,7 +167,8 @@ class IntegrationWriter:
         return Written(changed, secret)
 
     async def rotate(self, row: Integration) -> Written:
-        """A new signing secret; the one before signs along for a day."""
+        """Generate a new signing secret; the previous one also signs for 24 hours. Raises ApiError
+        409 if the integration is a draft, or its type has no signing secret."""
         check_configured(row)
         channel, before = channel_of(row["type"]), self._opened(row)
         config = rotated(channel, before)
@@ -164,18 +178,19 @@ class IntegrationWriter:
         return Written(changed, _made(channel, before, config))
 
     def _checked(self, channel: Channel[Any], before: Config, body: NewIntegration) -> Config:
-        """What the config is to be. Raises ApiError 422."""
+        """The new config, validated. Raises ApiError 422."""
         with placed(body.credentials):
             config = validate(channel, patched(channel, before, body.given), self.context.policy)
             check_resent(channel, before, config, body.given)
         return config
 
     def _opened(self, row: Integration) -> Config:
-        """The config with its secrets. Raises ApiError 409 if they cannot be opened."""
+        """The stored config with its secrets. Raises ApiError 409 if they cannot be decrypted."""
         try:
             secrets = self.context.vault.open(self.caller.tenant_id, row["id"], row["credentials"])
         except CannotOpen as error:
-            raise ApiError("secrets_unreadable", f"its secrets stay shut: {error}") from error
+            detail = f"the secrets cannot be decrypted: {error}"
+            raise ApiError("secrets_unreadable", detail) from error
         return {**row["config"], **secrets}
 
     def _sealed(
@@ -185,8 +200,8 @@ class IntegrationWriter:
         config: Config,
         earlier: tuple[Config, Config] = ({}, {}),
     ) -> Values:
-        """A config as its columns. `earlier`: the one before, and its hints, of which those stay
-        whose secret is the same."""
+        """The columns of a config. `earlier` is the previous config and its hints: a secret that is
+        the same keeps its hint."""
         parts = SplitConfig.of(channel, config)
         return {
             "config": parts.plain,
@@ -198,7 +213,7 @@ class IntegrationWriter:
         }
 
     async def _note(self, id: UUID, action: str, detail: str) -> None:
-        """For the integration's log and for the audit log; `detail` names no values."""
+        """Write to the integration's log and to the audit log; `detail` must name no values."""
         actor = self.caller.key_id
         entry = LogEntry(level="info", action=action, detail=detail, actor=actor)
         await integration.log(self.connection, id, entry)
@@ -206,29 +221,28 @@ class IntegrationWriter:
 
 
 def check_sync(channel: Channel[Any], enabled: bool) -> None:
-    """Raises ApiError 422: what is told things has nothing to keep in step with."""
+    """Raises ApiError 422 if synchronisation is enabled: integrations of all types only send."""
     if enabled:
-        why = f"{channel.title} has no sync: leave it out, or false"
-        refuse(
-            "sync_unsupported", f"{channel.title} is told things, and has no sync", syncEnabled=why
-        )
+        detail = f"{channel.title} only gets notifications; it has no sync"
+        refuse("sync_unsupported", detail, syncEnabled="leave it out, or set it to false")
 
 
 def _off(*, wanted: bool) -> Values:
-    """A draft is off; `disabled` keeps that it is to be so with a config, too."""
+    """The columns of a draft, which is never active. `disabled` remembers that it is to stay off
+    when it gets a config."""
     status = "untested" if wanted else "disabled"
     return {"is_active": False, "connection_status": status}
 
 
 def _switched(row: Integration) -> Values:
-    """A draft that gets its config is switched on with it, unless it was made to be off."""
+    """The columns of a draft that gets its config: it becomes active, unless it was to stay off."""
     if not is_draft(row):
         return {}
     return {"is_active": row["connection_status"] != "disabled"}
 
 
 def _made(channel: Channel[Any], before: Config, after: Config) -> str | None:
-    """The signing secret that a config got although its owner did not give it."""
+    """The signing secret that was generated for a config; None if none was."""
     if channel.signing is None:
         return None
     secret: str | None = after.get(channel.signing.member)
@@ -236,6 +250,6 @@ def _made(channel: Channel[Any], before: Config, after: Config) -> str | None:
 
 
 def _named(body: IntegrationChange) -> list[str]:
-    """What a change says something of."""
+    """The names of the members that a change sets, for the log."""
     names = body.model_fields_set - _NO_COLUMNS
     return sorted(names | {f"config.{name}" for name in body.given})

@@ -1,6 +1,7 @@
-"""The config of an integration on its way in and out: checked, its secrets kept apart, masked.
+"""Checks the config of an integration, separates its secrets, and masks them for reads.
 
-A config here is as clients write it, secrets included, without what they left to its default.
+A config here has the member names that clients use, secrets included, and no defaults: only the
+members that were given.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,11 +23,11 @@ from integrations.channel import SAVING, Channel, ChannelConfig, secret_names
 Config = Json
 
 _HINT_CHARS = 4
-_SHORTEST_HINTED = 16  # of less, four characters say too much
+_SHORTEST_HINTED = 16  # four characters of a shorter secret would reveal too much of it
 
 
 def channel_of(type: str) -> Channel[Any]:
-    """Raises ApiError 422 `unknown_type`."""
+    """The type of integration of this name. Raises ApiError 422 `unknown_type`."""
     if type not in CHANNELS:
         known = ", ".join(sorted(CHANNELS))
         refuse("unknown_type", "there is no such type of integration", type=f"one of: {known}")
@@ -34,7 +35,7 @@ def channel_of(type: str) -> Channel[Any]:
 
 
 def refuse(code: str, detail: str, **faults: str) -> NoReturn:
-    """ApiError 422 with a pointer to each of the members at fault."""
+    """Raises ApiError 422 that points at each member at fault: `faults` has its name and why."""
     raise _refusal(code, detail, [((name,), why) for name, why in faults.items()])
 
 
@@ -44,11 +45,11 @@ def _refusal(code: str, detail: str, faults: list[tuple[tuple[str, ...], str]]) 
 
 
 def validate(channel: Channel[Any], given: Config, policy: Policy) -> Config:
-    """The config in its canonical form. Raises ApiError 422 that points at what is wrong."""
+    """The config in its canonical form. Raises ApiError 422 that points at each fault."""
     names = secret_names(channel.config)
     masked = [("config", name) for name in sorted(names & given.keys()) if _has_mask(given[name])]
     if masked:
-        detail = "a mask stands for a secret, and is none: leave the member out to keep the secret"
+        detail = "a mask is not a secret: leave the member out to keep the stored secret"
         raise _refusal("secret_mask", detail, [(place, "this is a mask") for place in masked])
     try:
         config: ChannelConfig = channel.config.model_validate(
@@ -57,21 +58,22 @@ def validate(channel: Channel[Any], given: Config, policy: Policy) -> Config:
     except ValidationError as error:
         faults = validation_errors(error)
         errors = [{**fault, "pointer": f"/config{fault['pointer']}"} for fault in faults]
-        detail = f"this is no config of {channel.title}"
+        detail = f"this is not a valid config for {channel.title}"
         raise ApiError("config_invalid", detail, errors=errors) from None
     _check_targets(config, policy)
     return _written(config, unset=False)
 
 
 def _has_mask(value: Any) -> bool:
-    """Whether what a read shows of a secret stands in the secret's place."""
+    """Whether the value is, or contains, the mask that reads show in place of a secret."""
     if not isinstance(value, dict):
         return False
     return isinstance(value.get("set"), bool) or any(map(_has_mask, value.values()))
 
 
 def _check_targets(config: ChannelConfig, policy: Policy) -> None:
-    """Names are resolved, and their addresses judged, when they are called."""
+    """Raises ApiError 422 for a URL or server that may not be called. Host names are not resolved
+    here, but before each call."""
     for url in config.urls():
         with _refused_at(config, url):
             parse_target(url, policy)
@@ -82,7 +84,7 @@ def _check_targets(config: ChannelConfig, policy: Policy) -> None:
 
 @contextmanager
 def _refused_at(config: ChannelConfig, value: str) -> Iterator[None]:
-    """Raises ApiError 422 that points at the member with the value, if there is one."""
+    """Turn the guard's refusal into ApiError 422 that points at the member with this value."""
     try:
         yield
     except Refused as refused:
@@ -93,13 +95,15 @@ def _refused_at(config: ChannelConfig, value: str) -> Iterator[None]:
 
 
 def _written(config: ChannelConfig, *, unset: bool) -> Config:
-    """As clients write it, secrets opened; `unset`: with what they have left to its default."""
+    """The config under the names that clients use, secrets in clear; `unset` adds the defaults of
+    members that were not given."""
     fields = config.model_dump(by_alias=True, exclude_unset=not unset)
     written: Config = to_jsonable_python({name: _opened(fields[name]) for name in fields})
     return written
 
 
 def _opened(value: Any) -> Any:
+    """The value with every secret in it in clear."""
     match value:
         case SecretStr():
             return value.get_secret_value()
@@ -111,17 +115,19 @@ def _opened(value: Any) -> Any:
 
 
 def patched(channel: Channel[Any], config: Config, patch: Config) -> Config:
-    """The config with a patch applied, its members under their own names. Raises ApiError 422."""
+    """The config with a merge patch applied, members that have synonyms under their first name.
+    Raises ApiError 422."""
     return merged(_named(channel, config), _named(channel, patch))
 
 
 def _named(channel: Channel[Any], config: Config) -> Config:
-    """With each member that has a second name under its first."""
+    """The config with synonyms of members replaced by their first names. Raises ApiError 422 if a
+    member is given under both names with different values."""
     names = channel.config.synonyms
     first = {names[name]: config[name] for name in config if name in names}
     faults = sorted(name for name in first if config.get(name, first[name]) != first[name])
     if faults:
-        detail = "this is said under two names, and differently: give it once"
+        detail = "this member is given under two names with different values: give it once"
         raise _refusal("config_invalid", detail, [(("config", name), detail) for name in faults])
     return {name: config[name] for name in config if name not in names} | first
 
@@ -141,12 +147,12 @@ def merged(config: Config, patch: Config) -> Config:
 
 
 def joined(config: Config, credentials: Config) -> Config:
-    """One config of both: `credentials` holds members of it that are secret. Raises ApiError 422
-    for what is said twice, and differently."""
+    """The config with the members in `credentials`. Raises ApiError 422 if both give one member
+    different values."""
     twice = sorted(name for name in config.keys() & credentials.keys())
     faults = [name for name in twice if config[name] != credentials[name]]
     if faults:
-        detail = "config and credentials say different things of one member"
+        detail = "config and credentials give one member different values"
         why = "give it once"
         raise _refusal("config_invalid", detail, [(("credentials", name), why) for name in faults])
     return config | credentials
@@ -154,7 +160,7 @@ def joined(config: Config, credentials: Config) -> Config:
 
 @contextmanager
 def placed(credentials: Config) -> Iterator[None]:
-    """Has refusals of a joined config point at `credentials` where the member stands there."""
+    """Have refusals of a joined config point at `credentials` for the members that stand there."""
     try:
         yield
     except ApiError as error:
@@ -166,8 +172,8 @@ def placed(credentials: Config) -> Iterator[None]:
 
 
 def check_resent(channel: Channel[Any], before: Config, after: Config, patch: Config) -> None:
-    """A new destination asks for every secret again, or it would be sent what was never meant
-    for it. Raises ApiError 422 `secret_required`."""
+    """Raises ApiError 422 `secret_required` if the destination changes and secrets are not given
+    anew: the new destination must not get secrets that were meant for the previous one."""
     moved = _moved(channel.config, before, after)
     kept = [
         place
@@ -175,18 +181,19 @@ def check_resent(channel: Channel[Any], before: Config, after: Config, patch: Co
         for place in _kept(name, before[name], patch)
     ]
     if moved and kept:
-        detail = f"with another {' and '.join(moved)}, its secrets have to be given again"
+        detail = f"{' and '.join(moved)} changed, so the secrets have to be given again"
         faults = [(("config", *place), "give it again, or null to remove it") for place in kept]
         raise _refusal("secret_required", detail, faults)
 
 
 def _moved(model: type[ChannelConfig], before: Config, after: Config) -> list[str]:
+    """The changed members that decide where secrets are sent."""
     old, new = _whole(model, before), _whole(model, after)
     return sorted(name for name in model.destinations if old.get(name) != new.get(name))
 
 
 def _whole(model: type[ChannelConfig], config: Config) -> Config:
-    """With its defaults. One that was saved under other rules counts as it stands."""
+    """The config with its defaults, also if it was saved under earlier rules and is invalid now."""
     try:
         return _written(model.model_validate(config), unset=True)
     except ValidationError:
@@ -195,28 +202,28 @@ def _whole(model: type[ChannelConfig], config: Config) -> Config:
 
 
 def _kept(name: str, secret: Any, patch: Config) -> list[tuple[str, ...]]:
-    """The places of what a patch says nothing of."""
+    """Where the parts of a stored secret are that a patch would keep."""
     if isinstance(secret, dict) and isinstance(patch.get(name, {}), dict):
         return [(name, inner) for inner in secret if inner not in patch.get(name, {})]
     return [] if name in patch else [(name,)]
 
 
 def with_signing_secret(channel: Channel[Any], config: Config) -> Config:
-    """The config with a signing secret made for it, if its type has one and it has none."""
+    """The config, with a generated signing secret if its type needs one and it has none."""
     return channel.signing.completed(config) if channel.signing else config
 
 
 def rotated(channel: Channel[Any], config: Config) -> Config:
-    """The config with another signing secret. Raises ApiError 409 if its type has none."""
+    """The config with a new signing secret. Raises ApiError 409 if its type has none."""
     if channel.signing is None:
-        detail = f"{channel.title} has no signing secret of ours"
+        detail = f"{channel.title} has no signing secret that could be rotated"
         raise ApiError("no_signing_secret", detail)
     return channel.signing.rotated(config, datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)
 class SplitConfig:
-    """A config taken apart: what anybody who may read is shown, and what nobody is."""
+    """A config in two: the members that reads show, and the secrets, which they do not."""
 
     plain: Config
     secrets: Config
@@ -231,7 +238,7 @@ class SplitConfig:
 
 
 def masks(secrets: Config, before: Config, masks_before: Config) -> Config:
-    """What reads show in the place of secrets; those that stay the same keep their mask."""
+    """The masks that reads show in place of secrets; an unchanged secret keeps its mask."""
     return {
         name: _mask(secret, before.get(name), masks_before.get(name))
         for name, secret in secrets.items()

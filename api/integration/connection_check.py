@@ -1,4 +1,4 @@
-"""Testing an integration, saved or not: a durable call that answers while the caller waits."""
+"""Endpoints that test an integration, saved or not: a workflow runs while the caller waits."""
 
 import asyncio
 from uuid import UUID, uuid4
@@ -30,12 +30,12 @@ from workflows.integration.start import start_integration_test
 
 router = APIRouter(prefix="/v1/integrations", tags=["integrations"])
 
-_PATIENCE = 29.0  # seconds; the test itself takes less, so more means that no worker is there
+_PATIENCE = 29.0  # seconds; a test takes at most 20, so by then no worker is available
 _HIDDEN = {"checks": {"__all__": {"kind"}}}
 
 
 class Draft(BaseModel):
-    """An integration that is not saved."""
+    """An integration to test before it is saved; members as in a new integration."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -46,7 +46,15 @@ class Draft(BaseModel):
 
 @router.post("/test")
 async def test_draft(body: Draft, context: InContext, caller: Admin) -> Json:
-    """Test a config before it is saved. Nothing of it is kept; a failed test is an answer, too."""
+    """Test a config before it is saved.
+
+    Needs a key of the role admin. The test connects to the vendor, check by check; nothing of the
+    config is kept. Answers 200 also if the test fails: `success` is then false, `error` has the
+    first fault, and `checks` lists what was checked.
+
+    422 for an unknown type or a config that is not valid; 503 `unavailable` if no worker finishes
+    the test within 29 seconds.
+    """
     channel, given = channel_of(body.type), joined(body.config, body.credentials)
     config = validate(channel, patched(channel, {}, given), context.policy)
     parts = SplitConfig.of(channel, with_signing_secret(channel, config))
@@ -60,7 +68,16 @@ async def test_draft(body: Draft, context: InContext, caller: Admin) -> Json:
 
 @router.post("/{integration_id}/test")
 async def test_integration(integration_id: UUID, context: InContext, caller: Operator) -> Json:
-    """Test the connection and note what was found. A failed test is an answer, too."""
+    """Test the connection of an integration, and record the result as its status.
+
+    Needs a key of the role admin or operator. The test connects to the vendor, check by check; if
+    it succeeds, waiting deliveries of the integration are tried at once. Answers 200 also if the
+    test fails: `success` is then false, `error` has the first fault, and `checks` lists what was
+    checked.
+
+    404 if the tenant has no such integration; 409 `config_missing` if it has no config yet; 503
+    `unavailable` if no worker finishes the test within 29 seconds.
+    """
     async with context.database.tenant(caller.tenant_id) as connection:
         found = require_found(await integration.find(connection, integration_id), "integration")
     check_configured(found)
@@ -68,23 +85,24 @@ async def test_integration(integration_id: UUID, context: InContext, caller: Ope
 
 
 async def _outcome(context: Context, tenant_id: TenantId, id: UUID, *, saved: bool) -> Json:
-    """Raises ApiError 503 if no worker has done it in time, or an operator has ended it."""
+    """The result of the test. Raises ApiError 503 if no worker finishes it in time, or an operator
+    ends it in Temporal."""
     input = m.IntegrationTestInput(tenant_id=tenant_id, subject=str(id), saved=saved)
     handle = await start_integration_test(context.temporal, input, str(uuid4()))
     try:
         async with asyncio.timeout(_PATIENCE):
             outcome = await handle.result()
     except TimeoutError as error:
-        raise ApiError("unavailable", "no worker has done the test in time") from error
+        raise ApiError("unavailable", "no worker has finished the test in time") from error
     except WorkflowFailureError as error:
         raise _ended() from error
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
-        raise _ended() from error  # it was deleted there
+        raise _ended() from error  # an operator deleted it in Temporal
     return {"data": outcome.model_dump(exclude_none=True, exclude=_HIDDEN)}
 
 
 def _ended() -> ApiError:
-    detail = "the test was ended in Temporal before it had a result; test again"
+    detail = "an operator ended the test in Temporal before it had a result; test again"
     return ApiError("unavailable", detail)

@@ -1,7 +1,7 @@
 """A multipart/form-data body read as a stream: small fields, and among them one file.
 
-FastAPI's UploadFile would spool the whole body to disk before the handler, and so before the
-check of the API key; here not a byte of the file is read until the handler asks for it.
+FastAPI's UploadFile would spool the whole body to disk before the handler runs, and so before the
+API key is checked. Here not a byte of the file is read until the handler asks for it.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from domain.failures import BadInput
 
-if TYPE_CHECKING:  # a type of the library's that exists for checkers only
+if TYPE_CHECKING:  # the library defines this type for type checkers only
     from python_multipart.multipart import MultipartCallbacks
 
 _FIELD_BYTES = 64 * 2**10
@@ -26,7 +26,10 @@ _SLOW_BYTES = 60 * 2**10  # less than 1 KiB/s over a minute
 
 @dataclass(slots=True)
 class _Part:
-    """What the parser saw: the start of a part, bytes of it, or its end."""
+    """One event of the parser. `kind` is `begin`, `data` or `end` of a part of the form.
+
+    `name`, `file_name` and `charset` are set at `begin`, `data` is set at `data`.
+    """
 
     kind: str
     data: bytes = b""
@@ -38,7 +41,8 @@ class _Part:
 class Form:
     """Read `fields()` first, then `file()`, then `later()`; each can be read once.
 
-    `file_name` and `charset` are what the file's part says of it, known after the fields.
+    `file_name` and `charset` come from the headers of the file's part. They are set once `fields()`
+    has returned; `charset` is None if the part names none.
     """
 
     def __init__(self, request: Request, max_bytes: int) -> None:
@@ -56,7 +60,7 @@ class Form:
         self._count = 0
 
     async def fields(self) -> dict[str, str]:
-        """The text fields before the file. Raises BadInput if there is no file after them."""
+        """The text fields before the file, by name. Raises BadInput if no file follows them."""
         values: dict[str, str] = {}
         file = await self._read_into(values)
         if file is None:
@@ -65,7 +69,7 @@ class Form:
         return values
 
     async def file(self) -> AsyncIterator[bytes]:
-        """The file's bytes. Raises BadInput if the body is cut off within them."""
+        """The file's bytes in pieces. Raises BadInput if the body ends before the file does."""
         async for part in self._parts:
             if part.kind == "end":
                 return
@@ -73,12 +77,14 @@ class Form:
         raise BadInput("multipart_invalid", "the body ends in the middle of the file")
 
     async def later(self, values: dict[str, str]) -> None:
-        """Add the text fields after the file. Raises BadInput for a second file."""
+        """Add the text fields after the file to `values`. Raises BadInput for a second file."""
         if await self._read_into(values) is not None:
             raise BadInput("multipart_invalid", "the form has a second file; upload one at a time")
 
     async def _read_into(self, values: dict[str, str]) -> _Part | None:
-        """Add the fields up to the next file, or to the end; the beginning of the file."""
+        """Add the fields up to the next file or the end of the body; return the file's first event,
+        or None at the end of the body. Raises BadInput for a field that is malformed or repeated.
+        """
         name, value, is_open = "", b"", False
         async for part in self._parts:
             is_open = part.kind != "end"
@@ -105,6 +111,8 @@ class Form:
 
 
 async def _parts(request: Request, boundary: bytes, max_bytes: int) -> AsyncIterator[_Part]:
+    """The parser's events, as the body arrives. Raises BadInput if the body is malformed, longer
+    than `max_bytes` or too slow."""
     seen: list[_Part] = []
     parser = MultipartParser(boundary, _callbacks(seen))
     received = 0
@@ -122,6 +130,7 @@ async def _parts(request: Request, boundary: bytes, max_bytes: int) -> AsyncIter
 
 
 def _callbacks(seen: list[_Part]) -> "MultipartCallbacks":
+    """Callbacks for the parser that append its events to `seen`."""
     header: list[bytes] = [b"", b""]
     headers: dict[bytes, bytes] = {}
 
@@ -159,7 +168,10 @@ def _callbacks(seen: list[_Part]) -> "MultipartCallbacks":
 
 
 async def _not_too_slow(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The stream as it is, unless a whole minute of waiting for it brings next to nothing."""
+    """The stream unchanged. Raises BadInput if a minute of waiting for it brings less than 60 KiB.
+
+    Only time spent waiting for the client counts, not time spent storing what it sent.
+    """
     now = asyncio.get_running_loop().time
     waited, received = 0.0, 0
     while True:
@@ -184,6 +196,7 @@ def _option(options: dict[bytes, bytes], name: bytes) -> str | None:
 
 
 def _text(name: str, value: bytes) -> str:
+    """The value of a field. Raises BadInput if it is not UTF-8 or cannot be stored."""
     try:
         text = value.decode()
     except UnicodeDecodeError as error:

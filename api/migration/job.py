@@ -1,4 +1,4 @@
-"""A migration job as clients see it."""
+"""Migration jobs as the HTTP API shows them."""
 
 from urllib.parse import quote
 from uuid import UUID
@@ -18,18 +18,19 @@ _NOTHING = Progress(Counts(), 0)
 
 
 async def find_job(connection: AsyncConnection, job_id: UUID) -> Job:
-    """The tenant's job of this id. Raises ApiError 404, also for another tenant's job."""
+    """The tenant's job with this id. Raises ApiError 404 if the tenant has none."""
     return require_found(await migration.find(connection, job_id), "migration")
 
 
 async def shown_jobs(context: Context, connection: AsyncConnection, jobs: list[Job]) -> list[Json]:
-    """Jobs with their progress, which is the sum of their ledgers."""
+    """Jobs as JSON, with their progress: the sum over the committed batches of each job."""
     progress = await progress_of(connection, [job["id"] for job in jobs])
     return [_to_response(context, job, progress.get(job["id"], _NOTHING)) for job in jobs]
 
 
 def shown_status(job: Job) -> Status:
-    """Where the job is. One that is taken back stays completed in its row until that is done."""
+    """The status to show. A job under rollback is shown as `processing`: its row says `completed`
+    until the rollback is done."""
     return Status.PROCESSING if job["phase"] == Phase.UNDOING else Status(job["status"])
 
 
@@ -72,12 +73,14 @@ def _to_response(context: Context, job: Job, progress: Progress) -> Json:
 
 
 def _eta(job: Job, remaining: float | None) -> float | None:
+    """Seconds until the import ends; None if unknown, 0 if the job has ended."""
     if shown_status(job) in FINAL:
         return 0
     return None if remaining is None else round(remaining, 1)
 
 
 def _temporal_ui(context: Context, job: Job) -> str | None:
+    """The link to the job's workflow in the Temporal UI; None if no UI is configured."""
     base = context.settings.temporal_ui_url
     if base is None:
         return None

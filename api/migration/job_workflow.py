@@ -1,5 +1,5 @@
-"""The workflow of a migration job, as the API reaches it: start its rollback, send it updates, and
-say plainly what it answers."""
+"""The workflow of a migration job, for the API: start its rollback, send it updates, and turn its
+refusals into problems."""
 
 import asyncio
 from contextlib import suppress
@@ -22,22 +22,24 @@ from workflows.migration.messages import JobRef
 from workflows.migration.rollback import RollbackInput
 from workflows.migration.start import migration_id, start_rollback
 
-_UNANSWERED = "AcceptedUpdateCompletedWorkflow"  # the server's word for it
-_NOT_ASKED = "ask again once it is unpaused there"
-_ASKED = "what was asked for is done once it is unpaused there"
+# The error type of Temporal's server for an update whose workflow ended before it answered.
+_UNANSWERED = "AcceptedUpdateCompletedWorkflow"
+_NOT_ASKED = "repeat the request once it is unpaused there"
+_ASKED = "your request was accepted and takes effect once it is unpaused there"
 _ENDED = (
-    "the job has ended; if its status says otherwise, its workflow was ended in Temporal: within"
-    " three minutes it is taken back, or started anew if it had not begun"
+    "the job has ended; if its status says otherwise, an operator ended its workflow in Temporal:"
+    " within three minutes the job is taken back, or starts anew if it had not begun"
 )
-_PATIENCE = 30  # seconds for a worker to take an update; the work it asks for may take longer
+_PATIENCE = 30  # seconds for a worker to accept an update; the work itself may take longer
 
 
 def reference(job: Job) -> JobRef:
+    """The reference by which workflows and activities know the job."""
     return JobRef(tenant_id=job["tenant_id"], job_id=str(job["id"]))
 
 
 async def roll_back(temporal: Client, job: Job) -> None:
-    """Raises ApiError 409 if the job was rolled back, or is being rolled back, already."""
+    """Start the job's rollback. Raises ApiError 409 if a rollback of the job is running."""
     try:
         await start_rollback(temporal, RollbackInput(job=reference(job)), summary(job))
     except WorkflowAlreadyStartedError as error:
@@ -45,10 +47,10 @@ async def roll_back(temporal: Client, job: Job) -> None:
 
 
 async def send_update(temporal: Client, job_id: UUID, update: Any, *args: Any) -> None:
-    """Send an update and wait for its answer.
+    """Send an update to the job's workflow and wait for its answer.
 
-    Raises ApiError 409 if the job's state forbids it, or an operator has paused its workflow; 503
-    if no worker is there to take it.
+    Raises ApiError 409 if the job's state forbids the update or an operator has paused the
+    workflow, 503 if no worker accepts it within 30 seconds.
     """
     handle = temporal.get_workflow_handle(migration_id(job_id))
     try:
@@ -58,12 +60,12 @@ async def send_update(temporal: Client, job_id: UUID, update: Any, *args: Any) -
             )
         await _answer(temporal, taken)
     except TimeoutError as error:
-        detail = "no worker has taken the request yet; it may still take effect"
+        detail = "no worker has accepted the request yet; it may still take effect later"
         raise ApiError("unavailable", detail) from error
     except WorkflowUpdateFailedError as error:
         raise _refusal(error) from error
     except RPCError as error:
-        # Temporal says NOT_FOUND of a workflow that has ended, too.
+        # Temporal answers NOT_FOUND for a workflow that has ended, too.
         if error.status is RPCStatusCode.NOT_FOUND:
             raise ApiError("invalid_state", _ENDED) from error
         if await _is_paused(temporal, handle.id):
@@ -72,7 +74,8 @@ async def send_update(temporal: Client, job_id: UUID, update: Any, *args: Any) -
 
 
 async def _answer(temporal: Client, taken: WorkflowUpdateHandle[Any]) -> None:
-    """What was asked for may take long: look now and then whether it goes on at all."""
+    """Wait for the answer, however long the work takes; every 30 seconds, raise ApiError 409 if an
+    operator has paused the workflow, as the answer would never come."""
     while True:
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
@@ -93,11 +96,12 @@ def _paused(then: str) -> ApiError:
 
 
 def _refusal(error: WorkflowUpdateFailedError) -> Exception:
-    """What the workflow refused, in its own words; or it ended before it could answer."""
+    """ApiError 409 with the workflow's own sentence if the job's state forbids the update or the
+    workflow ended before it answered; any other failure unchanged."""
     cause = error.cause
     if isinstance(cause, ApplicationError):
         if cause.type == "invalid_state":
             return ApiError("invalid_state", cause.message)
         if cause.type == _UNANSWERED:
-            return ApiError("invalid_state", "the job ended before it could do that")
+            return ApiError("invalid_state", "the job ended before it could act on the request")
     return error

@@ -1,4 +1,4 @@
-"""Records over HTTP: read back what was imported."""
+"""Endpoints of records: read back what was imported."""
 
 from uuid import UUID
 
@@ -25,7 +25,13 @@ async def list_records(
     external_id: str | None = None,
     job: UUID | None = None,
 ) -> Json:
-    """The tenant's records of a type, in the order they were imported."""
+    """List the tenant's records of one type, in the order in which they were imported.
+
+    Needs a key of the role admin, operator or viewer. `source_id`, `external_id` and `job` (the id
+    of a migration) list only the records that have exactly this value. Answers one page: up to
+    `limit` records in `data`, and in `nextCursor` the `cursor` of the next page, or null on the
+    last one. 404 if there is no such type; the types are those that can be imported.
+    """
     _known(entity_type)
     given = {"source_id": source_id, "external_id": external_id, "migration_job_id": job}
     filters = {name: value for name, value in given.items() if value is not None}
@@ -36,6 +42,12 @@ async def list_records(
 
 @router.get("/{entity_type}/{record_id}")
 async def get_record(entity_type: str, record_id: UUID, context: InContext, caller: Reader) -> Json:
+    """Read one record of the tenant by its id.
+
+    Needs a key of the role admin, operator or viewer. Answers the record's fields, the fields of
+    its source that were not mapped (`custom`), and the migration that imported it. 404 if there is
+    no such type, or the tenant has no such record.
+    """
     _known(entity_type)
     async with context.database.tenant(caller.tenant_id) as connection:
         row = require_found(await record.find(connection, entity_type, record_id), "record")
@@ -43,12 +55,13 @@ async def get_record(entity_type: str, record_id: UUID, context: InContext, call
 
 
 def _known(entity_type: str) -> None:
+    """Raises ApiError 404 if there is no such entity type."""
     if entity_type not in ENTITIES:
         raise not_found("entity type")
 
 
 def _to_response(row: record.Record) -> Json:
-    # A 64-bit number does not survive JSON in a browser.
+    # Browsers read JSON numbers as doubles, which cannot hold every 64-bit integer.
     return {
         **row,
         "content_hash": None if row["content_hash"] is None else str(row["content_hash"]),

@@ -1,5 +1,5 @@
-"""What a migration did not import, and how far it is: errors and skipped records, as JSON and CSV,
-and progress as it happens."""
+"""Endpoints that report on a migration: rejected and skipped records as JSON and CSV, and progress
+as server-sent events."""
 
 import csv
 import io
@@ -28,11 +28,11 @@ List = Callable[[AsyncConnection, UUID, int, UUID | None], Awaitable[Sequence[Id
 
 
 class Listed(NamedTuple):
-    """Records of a job that are listed: as what, and each with which columns."""
+    """One list of a job's records: its name in the URL, its query and its columns."""
 
     name: str
     find: List
-    columns: dict[str, str]  # names over HTTP: those of the table
+    columns: dict[str, str]  # the name of each member over HTTP, and its column in the table
 
 
 _ERRORS = Listed(
@@ -52,35 +52,62 @@ _SKIPPED = Listed(
     record.skips,
     {"row": "source_row", "sourceId": "source_id", "reason": "reason"},
 )
+# A cell that begins with one of these may be run as a formula by a spreadsheet.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _BATCH = 1000
 
 
 @router.get("/{job_id}/errors")
 async def list_errors(job_id: UUID, context: InContext, caller: Reader, page: InPage) -> Json:
-    """The records that were rejected, or kept by an undo, each with its place and reason; once in
-    our words and once in the platform's."""
+    """List the records of a job that were rejected, or that undoing the import kept.
+
+    Needs a key of the role admin, operator or viewer. Each entry says where in the file the record
+    stands (`row`, from 1), its `sourceId`, and the `field`, `code`, `detail` and `value` at fault.
+    The same is repeated under the names that FireLater's own client uses; its `recordIndex` counts
+    from 0.
+
+    Answers one page: up to `limit` entries in `data`, and in `nextCursor` the `cursor` of the next
+    page, or null on the last one. Only the first 10,000 faults are kept. 404 if the tenant has no
+    such job.
+    """
     answer = await _page(context, caller, _ERRORS, job_id, page)
     return answer | {"data": [each | _in_platform_words(each) for each in answer["data"]]}
 
 
 @router.get("/{job_id}/errors.csv")
 async def download_errors(job_id: UUID, context: InContext, caller: Reader) -> StreamingResponse:
-    """The same as CSV. A cell that a spreadsheet would run as a formula is prefixed with '."""
+    """Download all rejected and kept records of a job as one CSV file.
+
+    Needs a key of the role admin, operator or viewer. The columns are `row`, `sourceId`, `field`,
+    `code`, `detail` and `value`. A cell that a spreadsheet might run as a formula begins with an
+    apostrophe that is not part of the value. 404 if the tenant has no such job.
+    """
     return await _download(context, caller, _ERRORS, job_id)
 
 
 @router.get("/{job_id}/skipped")
 async def list_skipped(job_id: UUID, context: InContext, caller: Reader, page: InPage) -> Json:
-    """The records that the import left as they were, each with the reason: the tenant had it
-    (`exists`), an earlier record of the file was of the same ticket (`repeated`), an update would
-    have changed nothing (`unchanged`), or somebody had edited it since its import (`edited`)."""
+    """List the records that the import skipped, each with the reason.
+
+    Needs a key of the role admin, operator or viewer. `reason` is `exists` (the tenant had the
+    record already), `repeated` (an earlier record of the file is the same ticket), `unchanged` (the
+    update would have changed nothing) or `edited` (somebody has edited the record since it was
+    imported).
+
+    Answers one page: up to `limit` entries in `data`, and in `nextCursor` the `cursor` of the next
+    page, or null on the last one. 404 if the tenant has no such job.
+    """
     return await _page(context, caller, _SKIPPED, job_id, page)
 
 
 @router.get("/{job_id}/skipped.csv")
 async def download_skipped(job_id: UUID, context: InContext, caller: Reader) -> StreamingResponse:
-    """The same as CSV, as with errors."""
+    """Download all skipped records of a job as one CSV file.
+
+    Needs a key of the role admin, operator or viewer. The columns are `row`, `sourceId` and
+    `reason`. A cell that a spreadsheet might run as a formula begins with an apostrophe that is not
+    part of the value. 404 if the tenant has no such job.
+    """
     return await _download(context, caller, _SKIPPED, job_id)
 
 
@@ -134,7 +161,7 @@ def _to_response(listed: Listed, row: Mapping[str, object]) -> Json:
 
 
 def _in_platform_words(error: Json) -> Json:
-    """The platform counts records from 0."""
+    """The entry under the names of FireLater's own client, which counts records from 0."""
     return {
         "recordIndex": error["row"] - 1 if error["row"] else None,
         "recordId": error["sourceId"],
@@ -146,9 +173,12 @@ def _in_platform_words(error: Json) -> Json:
 
 @router.get("/{job_id}/events")
 async def follow(job_id: UUID, context: InContext, caller: Reader) -> StreamingResponse:
-    """Server-sent events: `progress` with the job whenever it changed, `end` when it is over.
+    """Follow a job as server-sent events (`text/event-stream`).
 
-    A stream that closes without `end` is to be opened again, as EventSource does by itself.
+    Needs a key of the role admin, operator or viewer. Sends the event `progress` with the job as
+    JSON at the start and whenever the job has changed, and `end` with the job when it is over; then
+    the stream closes. A stream that closes without `end` was interrupted: open it again, as
+    EventSource does by itself. 404 if the tenant has no such job.
     """
     async with context.database.tenant(caller.tenant_id) as connection:
         await find_job(connection, job_id)
@@ -169,10 +199,10 @@ async def _events(context: Context, caller: Caller, job_id: UUID) -> AsyncIterat
             last, quiet = text, 0.0
         if over:
             return
-        if quiet >= 15:  # proxies close a connection that is silent for long
+        if quiet >= 15:  # seconds; proxies close a connection that is silent for long
             yield ": still here\n\n"
             quiet = 0.0
-        if await context.pause(0.5):  # or the stream would hold up the end of the whole process
+        if await context.pause(0.5):  # an open stream would delay the shutdown of the process
             yield ": this server restarts; connect again\n\n"
             return
         quiet += 0.5

@@ -1,4 +1,4 @@
-"""The file of an upload, from its first byte to an object in storage that says what it is."""
+"""Stores the file of an upload as an object whose metadata describes it."""
 
 import hashlib
 import hmac
@@ -22,13 +22,13 @@ from sources.readers.detect import CONTENT_TYPES, HEAD_BYTES, detect
 from storage.migration import jobs as migration
 from storage.objects.store import ObjectStore
 
-_PLAIN = " !#$&'()+,;=@[]{}~^"  # in names, as they are
-_NAME_CHARS = 1_000  # of a name in metadata, for all of which S3 has 2 KB
+_PLAIN = " !#$&'()+,;=@[]{}~^"  # characters of a file name that need no percent-encoding
+_NAME_CHARS = 1_000  # of the encoded name: S3 takes 2 KB of metadata in all
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What the fields say of the file."""
+    """What the form's fields say about the file."""
 
     source_system: str
     entity_type: str
@@ -38,7 +38,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file in storage; `charset` is what its part says of it."""
+    """A file in storage. `charset` is the one named in the headers of the file's part, if any."""
 
     name: str
     format: str
@@ -52,9 +52,11 @@ class StoredFile:
 async def store_file(
     context: Context, caller: Caller, form: Form, named: Named | None
 ) -> StoredFile:
-    """Stream the file into storage. Nothing stays behind if it is refused or breaks off.
+    """Stream the file into storage. If it is refused or breaks off, nothing stays in storage.
 
-    `named` is None where the fields come after the file: `described` says then what it is.
+    `named` is None if the fields come after the file; call `described` once they are known. Raises
+    BadInput for a file that is empty, too large for the tenant's quota, of an unsupported format,
+    or not what `named` says.
     """
     name = clean_name(form.file_name or "")
     head, body = await _peek(form.file())
@@ -74,14 +76,15 @@ async def store_file(
 
 
 async def described(store: ObjectStore, file: StoredFile, named: Named) -> StoredFile:
-    """The file with what its object says of it, which no store adds to an object that it has."""
+    """Write the object once more, with metadata: no store adds metadata to an existing object."""
     about = _about(named, file.name, file.format)
     stored = await store.write(file.key, store.stream(file.key, file.etag), about)
     return replace(file, size=stored.size, etag=stored.etag)
 
 
 def _about(named: Named, name: str, format: str) -> dict[str, str]:
-    """The object's metadata; the name percent-encoded, as headers are ASCII."""
+    """The object's metadata. The name is percent-encoded, as HTTP headers are ASCII, and loses its
+    beginning if it is too long."""
     while len(quote(name, safe=_PLAIN)) > _NAME_CHARS:
         name = name[1:].strip()
     return {
@@ -93,7 +96,8 @@ def _about(named: Named, name: str, format: str) -> dict[str, str]:
 
 
 def check_format(named: Named, format: str) -> None:
-    """Raises BadInput for a format, or a zone, that the source system's files are never in."""
+    """Raises BadInput if the source system has no files of this format, or if they hold UTC but the
+    upload names another time zone."""
     source = SOURCES[named.source_system]
     if format not in source.readers:
         detail = f"{named.source_system} exports are not read as {format.upper()}"
@@ -101,28 +105,29 @@ def check_format(named: Named, format: str) -> None:
     is_zoned = named.source_timezone not in (None, *UTC_NAMES)
     if is_zoned and format in source.only_utc:
         detail = (
-            f"{format.upper()} of {named.source_system} holds UTC, so sourceTimezone contradicts"
-            " the file; leave it out, or insist in mapping.sourceTimezone"
+            f"{format.upper()} files of {named.source_system} hold UTC, so this sourceTimezone"
+            " contradicts the file; leave it out, or set it in mapping.sourceTimezone to insist"
         )
         raise BadInput("time_zone_contradicted", detail)
 
 
 def check_sum(named: Named, actual: str) -> None:
-    """Raises BadInput if another one was announced."""
+    """Raises BadInput if the form names another SHA-256 than that of the bytes that arrived."""
     if named.sha256 and not hmac.compare_digest(named.sha256.lower(), actual):
-        detail = "the bytes that arrived do not have the SHA-256 that was announced"
+        detail = "the bytes that arrived do not have the SHA-256 that the form names"
         raise BadInput("checksum_mismatch", detail)
 
 
 def clean_name(name: str) -> str:
-    """The file's name for people to recognise: no path, no control or direction characters."""
+    """The file's name as shown to people: without path, control and direction characters, at most
+    the last 200 characters."""
     base = PurePosixPath(name.replace("\\", "/")).name
     visible = "".join(c for c in base if unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
     return re.sub(r"\s+", " ", visible).strip()[-200:] or "upload"
 
 
 async def _peek(body: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes]]:
-    """The first bytes, and the body from its beginning again."""
+    """The first bytes of the body, and the whole body including them."""
     first = b""
     async for piece in body:
         first += piece
@@ -140,14 +145,14 @@ async def _peek(body: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes]
 async def take_room(
     context: Context, caller: Caller, connection: AsyncConnection, size: int
 ) -> None:
-    """Raises BadInput if others took the room while the file came; none do until the transaction
-    ends."""
+    """Check the tenant's quota again, under a lock that keeps other uploads from being recorded
+    until the transaction ends. Raises BadInput if they used it up while this file arrived."""
     await migration.hold_room(connection, caller.tenant_id)
     _check_room(await _room(context, connection), size)
 
 
 async def _room(context: Context, connection: AsyncConnection) -> int:
-    """How many bytes the tenant may still store; its unfinished jobs hold the others."""
+    """The bytes that the tenant may still store: its quota less its unfinished jobs' files."""
     return context.settings.tenant_quota_bytes - await migration.stored_bytes(connection)
 
 
@@ -160,6 +165,8 @@ def _check_room(room: int, size: int) -> None:
 async def _bounded(
     body: AsyncIterator[bytes], digest: "hashlib._Hash", named: Named | None, room: int
 ) -> AsyncIterator[bytes]:
+    """The body unchanged, fed to `digest`. Raises BadInput as soon as it is longer than `room`, or
+    at its end if the SHA-256 is another than the named one."""
     received = 0
     async for piece in body:
         received += len(piece)

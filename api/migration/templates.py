@@ -1,4 +1,4 @@
-"""Mapping templates over HTTP."""
+"""Endpoints of mapping templates: mappings stored under a name, to be used again."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -27,7 +27,7 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Nested(BaseModel):
-    """A mapping under a name, for one source system and one entity type."""
+    """A template whose mapping is in the member `mapping` (or `mappingConfig`)."""
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
@@ -38,11 +38,12 @@ class Nested(BaseModel):
     mapping: MappingConfig = Field(validation_alias=AliasChoices(*_MAPPING))
 
     def plain(self) -> ImportMapping:
+        """The mapping. Raises ApiError 422 if it cannot work."""
         return self.mapping.plain(self.entity_type, self.source_system)
 
 
 class Flat(ImportMapping):
-    """The same with the mapping's members beside its name, as the platform's client sends it."""
+    """A template with the mapping's members beside its name, as FireLater's own client sends."""
 
     name: Name
     source_system: str
@@ -50,12 +51,14 @@ class Flat(ImportMapping):
     tenant_slug: str | None = None
 
     def plain(self) -> ImportMapping:
+        """The mapping. Raises ApiError 422 if it cannot work."""
         mapping = plain(self)
         check_mapping(mapping, self.entity_type)
         return mapping
 
 
 def _form(body: Any) -> str:
+    """The tag of the form that a body has: flat if it has members of a mapping and no `mapping`."""
     members = body.keys() if isinstance(body, dict) else set()
     is_flat = members & _MEMBERS and not members & set(_MAPPING)
     return "<flat>" if is_flat else "<nested>"
@@ -69,10 +72,14 @@ class TemplateBody(
         ]
     ]
 ):
-    """A template in either form."""
+    """A mapping under a name, for one source system and one entity type.
+
+    The mapping is in `mapping`, or its members stand beside the name.
+    """
 
     def values(self, caller: Caller) -> Json:
-        """The row's columns. Raises ApiError 422 for what cannot work."""
+        """The columns of the template's row. Raises ApiError 403 for another tenant's slug, 422 for
+        an unknown source system or entity type, or a mapping that cannot work."""
         given = self.root
         check_tenant(given.tenant_slug, caller)
         check_source(given.source_system, given.entity_type)
@@ -87,6 +94,11 @@ class TemplateBody(
 
 @router.get("")
 async def list_templates(context: InContext, caller: Reader, page: InPage) -> Json:
+    """List the tenant's mapping templates, oldest first.
+
+    Needs a key of the role admin, operator or viewer. Answers one page: up to `limit` templates in
+    `data`, and in `nextCursor` the `cursor` of the next page, or null on the last one.
+    """
     async with context.database.tenant(caller.tenant_id) as connection:
         rows = await template.page(connection, page.wanted, page.after)
     return page.answer(rows, [_to_response(row) for row in rows])
@@ -99,6 +111,13 @@ async def create_template(
     caller: Operator,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
+    """Store a mapping under a name, for uploads, previews and executions to refer to.
+
+    Needs a key of the role admin or operator. Answers 201 with the template and its `id`.
+
+    409 `name_taken` if the tenant has a template of this name; 422 `mapping_invalid` with every
+    fault of the mapping; 422 `invalid_request` for an unknown source system or entity type.
+    """
     values = body.values(caller)
 
     async def create(connection: AsyncConnection) -> Created:
@@ -114,6 +133,10 @@ async def create_template(
 
 @router.get("/{template_id}")
 async def get_template(template_id: UUID, context: InContext, caller: Reader) -> Json:
+    """Read one mapping template.
+
+    Needs a key of the role admin, operator or viewer. 404 if the tenant has no such template.
+    """
     async with context.database.tenant(caller.tenant_id) as connection:
         found = require_found(await template.find(connection, template_id), "template")
     return {"data": _to_response(found)}
@@ -123,6 +146,11 @@ async def get_template(template_id: UUID, context: InContext, caller: Reader) ->
 async def replace_template(
     template_id: UUID, body: TemplateBody, context: InContext, caller: Operator
 ) -> Json:
+    """Replace a mapping template as a whole; jobs that have used it keep the mapping they had.
+
+    Needs a key of the role admin or operator. Answers the template as it is now. 404 if the tenant
+    has no such template; 409 `name_taken` if another template has the name; 422 as when creating.
+    """
     values = body.values(caller)
     with unique_name("a template", body.root.name):
         async with context.database.tenant(caller.tenant_id) as connection:
@@ -132,6 +160,11 @@ async def replace_template(
 
 @router.delete("/{template_id}", status_code=204)
 async def delete_template(template_id: UUID, context: InContext, caller: Operator) -> Response:
+    """Delete a mapping template; jobs that have used it keep the mapping they had.
+
+    Needs a key of the role admin or operator. Answers 204 without a body. 404 if the tenant has no
+    such template.
+    """
     async with context.database.tenant(caller.tenant_id) as connection:
         if not await template.remove(connection, template_id):
             raise not_found("template")

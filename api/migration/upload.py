@@ -1,4 +1,4 @@
-"""POST /v1/migration/upload: from the first byte to a job whose workflow runs."""
+"""The upload endpoint: stores the file, records a job for it, and starts the job's workflow."""
 
 import asyncio
 from contextlib import suppress
@@ -33,12 +33,16 @@ router = APIRouter(prefix="/v1/migration", tags=["migration"])
 
 
 def _form_schema() -> Json:
-    """The form as OpenAPI wants it; the models it refers to are described with other routes."""
+    """The JSON schema of the form, for OpenAPI. Models that it refers to are in the schema already,
+    as other routes use them."""
     schema = UploadFields.model_json_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)
     schema["properties"]["file"] = {"type": "string", "format": "binary"}
     schema["required"].append("file")
-    schema["description"] = "Fields before the file are judged before it is read."
+    schema["description"] = (
+        "Send the fields first and the file last: fields that come before the file are checked"
+        " before the file is read."
+    )
     return schema
 
 
@@ -49,15 +53,31 @@ _FORM = {"required": True, "content": {"multipart/form-data": {"schema": _form_s
     "/upload",
     status_code=201,
     openapi_extra={"requestBody": _FORM},
-    responses={202: {"description": "The job; its preview is not ready yet"}},
+    responses={202: {"description": "The job; its preview was not ready within `wait` seconds"}},
 )
 async def upload(
     request: Request, context: InContext, caller: Operator, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    """Upload an export: multipart/form-data, the fields and the file in part `file`. What stands
-    before the file is judged before it is read.
+    """Upload an export file, and create a migration job for it.
 
-    201 with the preview if it is ready within `wait` seconds, else 202 with the job.
+    Needs a key of the role admin or operator. Send multipart/form-data with the file in the part
+    `file`, and with the fields before the file: they are checked before the file is read. Nothing
+    is imported yet: look at the preview, then execute the job.
+
+    `sourceSystem` and `entityType` say where the file is from and what its records are. `mapping`
+    is a mapping as JSON, `mappingTemplateId` names a stored one; without either, the source
+    system's default mapping is used. `sourceInstance` tells apart sites whose records have the same
+    ids, `sourceTimezone` is the zone of times that name none (default UTC), and `charset` and
+    `delimiter` are those of a CSV file. With `dryRun` the preview also predicts the outcome; with
+    `sha256` other bytes are refused.
+
+    Answers 201 with the job and its preview if the preview is ready within `wait` seconds, else 202
+    with the job.
+
+    If reading the file finds a fault within `wait` seconds, the answer is a problem with the code
+    and the place of the fault, and `jobId` names the failed job. 403 `quota_exceeded` if the tenant
+    has no room for the file; 408 `upload_too_slow`; 413 if the file or a field is too large; 415
+    for a format that is not supported; 422 for a field, a mapping or a checksum that is not valid.
     """
     form = Form(request, context.settings.upload_max_bytes)
     idempotent = IdempotentRequest(context.database, caller.tenant_id, idempotency_key)
@@ -72,13 +92,14 @@ async def upload(
 
 
 def _hash(fields: UploadFields, stored: NewJob) -> str:
+    """The hash by which a repeated upload is recognised: its fields and its file's SHA-256."""
     asked = fields.model_dump(mode="json", exclude={"wait", "sha256"})
     return request_hash({**asked, "fileName": stored.file_name}, stored.sha256)
 
 
 @dataclass(frozen=True, slots=True)
 class _Upload:
-    """An upload whose file is in storage: whose it is, its key, and the hash of what it asks."""
+    """An upload whose file is in storage; `hash` is that of its fields and its file."""
 
     context: Context
     caller: Caller
@@ -86,11 +107,13 @@ class _Upload:
     hash: str
 
     async def record(self, stored: NewJob, mapping: ImportMapping | None) -> Job | Response:
-        """The job of the file; or the answer given earlier, and the file is dropped again."""
+        """Record a job for the file, and return it. For a repeated upload, delete the file and
+        return the earlier answer."""
         try:
             earlier = self.idempotent.replay(self.hash)
-            # If this fails but for a refusal, the job may be on record all the same (a commit whose
-            # reply was lost), so the file stays: the reaper deletes what belongs to no job.
+            # If this fails with anything but a refusal, the job may be on record all the same (the
+            # reply to the commit was lost). So the file stays; the reaper deletes it if it belongs
+            # to no job.
             taken = earlier or await self._create(stored, mapping)
         except (ApiError, BadInput):
             await self.context.store.delete([stored.object_key])
@@ -100,7 +123,7 @@ class _Upload:
         return taken
 
     async def _create(self, stored: NewJob, mapping: ImportMapping | None) -> Job:
-        # From the same commit on, a repeated request is answered with this job.
+        # The job and the answer for a repeated request are committed together.
         async with self.idempotent.transaction() as connection:
             await take_room(self.context, self.caller, connection, stored.object_size)
             job = await migration.create(connection, self.caller.tenant_id, stored, mapping)
@@ -111,6 +134,7 @@ class _Upload:
         return job
 
     async def answer(self, job_id: UUID, wait: float) -> Response:
+        """The answer once the preview is ready, the file was found unreadable, or time is up."""
         job, shown = await _first_state(self.context, self.caller, job_id, wait)
         if job["status"] == Status.FAILED and job["failure"]:
             await self.idempotent.forget()
@@ -130,14 +154,14 @@ async def _start(context: Context, job: Job) -> None:
         ttl_seconds=context.settings.migration_ttl_seconds,
         dry_run=job["dry_run"],
     )
-    with suppress(RPCError):  # the job is on record: the reaper starts what was never started
+    with suppress(RPCError):  # the job is on record: the reaper starts it if this fails
         await start_migration(context.temporal, input, summary(job))
 
 
 async def _first_state(
     context: Context, caller: Caller, job_id: UUID, wait: float
 ) -> tuple[Job, Json]:
-    """The job once it is no longer pending, or as it is when the time to wait is over."""
+    """The job once it is no longer pending, `wait` seconds are over, or the process shuts down."""
     deadline = asyncio.get_running_loop().time() + wait
     pause = 0.02
     while True:

@@ -1,4 +1,4 @@
-"""Reads an upload: its fields and its file, in whichever order they come."""
+"""Reads an upload: its fields and its file, in whichever order they arrive."""
 
 import json
 from contextlib import suppress
@@ -39,16 +39,16 @@ def _json(value: object) -> object:
 
 
 def delimiter_of(value: object) -> object:
-    """The character, or the one that a word names."""
+    """The delimiter itself, or the one that a word such as `tab` names. Raises ValueError."""
     found = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}.get(str(value))
     found = found or str(value)
     if len(found) != 1 or found in '"\r\n\0' or found.isalnum():
-        raise ValueError("one character that is no letter, digit, quote or line end, or `tab`")
+        raise ValueError("give `tab` or one character that is no letter, digit, quote or line end")
     return found
 
 
 class UploadFields(Given):
-    """The form's fields beside the file, named as the platform names them."""
+    """The form's fields beside the file."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -71,7 +71,7 @@ class UploadFields(Given):
 
 
 class ReceivedUpload(NamedTuple):
-    """An upload that can be a job: its file is in storage."""
+    """A checked upload whose file is in storage: ready to be recorded as a job."""
 
     fields: UploadFields
     mapping: ImportMapping | None
@@ -87,8 +87,10 @@ class UploadReader:
     form: Form
 
     async def read(self) -> ReceivedUpload:
-        """What stands before the file is judged before it is read, the rest when it has come.
-        Nothing stays behind of what is refused or breaks off."""
+        """Check the fields before the file, store the file, check the fields after it.
+
+        If the upload is refused or breaks off, nothing stays in storage. Raises ApiError, BadInput.
+        """
         values = await self.form.fields()
         fields, mapping = None, None
         if all(name in values for name in _REQUIRED):
@@ -105,7 +107,7 @@ class UploadReader:
             if early is None:
                 stored = await described(self.context.store, stored, fields.named)
         except BaseException:
-            with suppress(StorageUnavailable):  # then the reaper deletes it
+            with suppress(StorageUnavailable):  # the reaper deletes the file later
                 await self.context.store.delete([stored.key])
             raise
         return ReceivedUpload(fields, mapping, _job(self.caller, fields, stored))
@@ -120,7 +122,7 @@ class UploadReader:
 
 
 def read_fields(values: dict[str, str]) -> UploadFields:
-    """Raises ApiError 422 that points at the field."""
+    """The fields, checked. Raises ApiError 422 that points at each invalid field."""
     try:
         fields = UploadFields.model_validate(values)
     except ValidationError as error:

@@ -1,9 +1,9 @@
-"""Moves what was once saved in channels' configs in clear to where secrets are sealed.
+"""Encrypts secrets that earlier versions stored in clear in the configs of notification channels.
 
-Before configs were checked, a channel's could hold a token that nothing used and anybody could
-read. Each channel is moved in a transaction of its own and is then like any other, so this may be
-killed and run again, and run beside others. Every API does it when it starts, and so does
-`firelater secrets adopt`.
+Before configs were checked, a channel's config could hold a token that nothing used and every
+viewer could read. Each channel is handled in a transaction of its own and is then like any other.
+So a run may be killed and repeated, and several may run at once. Every API process does this when
+it starts, and so does `firelater secrets adopt`.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 
 async def adopt(database: Database, vault: Vault) -> int:
-    """Move what is not moved yet; how many channels that were."""
+    """Encrypt the secrets in all tenants' channel configs; how many channels were changed."""
     options = {kind: sorted(names_of(CHANNELS[kind].options)) for kind in CHANNELS}
     count = 0
     for tenant in await tenants.every(database):
@@ -49,23 +49,26 @@ async def adopt(database: Database, vault: Vault) -> int:
 
 
 async def adopt_quietly(database: Database, vault: Vault) -> None:
-    """The same beside other work, which does not depend on it: what is not moved is not shown."""
+    """`adopt` in the background. A failure is logged and waits for the next start, as reads mask
+    secrets that are still in a channel's config."""
     try:
         count = await adopt(database, vault)
     except Exception:
-        _log.exception("secrets in channels' configs stay there until the next start")
+        _log.exception("could not encrypt secrets in channel configs; the next start tries again")
         return
     if count:
-        _log.warning("secrets of %s notification channels are sealed now", count)
+        _log.warning("secrets in the configs of %s notification channels are encrypted now", count)
 
 
 class _Adoption:
-    """Moves the secrets of one tenant's channels, in the caller's transaction."""
+    """Encrypts the secrets of one tenant's channels, in the caller's transaction."""
 
     def __init__(self, connection: AsyncConnection, vault: Vault, tenant_id: TenantId) -> None:
         self._connection, self._vault, self._tenant_id = connection, vault, tenant_id
 
     async def adopt(self, id: UUID) -> bool:
+        """Whether the channel's config held secrets: they moved to a connection of the channel's
+        own or, where the channel has an integration or cannot connect with them, were removed."""
         row = await channel.find(self._connection, id)
         kind = CHANNELS.get(row["type"]) if row else None
         if row is None or kind is None:
@@ -84,7 +87,7 @@ class _Adoption:
         return True
 
     async def _connect(self, kind: Channel[Any], row: NotificationChannel, own: Config) -> UUID:
-        """Give the channel the connection that its config describes, whether it works or not."""
+        """Create the connection that the channel's config describes, valid or not; its id."""
         id = await integration.new_id(self._connection)
         completed = read(kind, row["config"])[0].completing(with_signing_secret(kind, own))
         parts = SplitConfig.of(kind, completed)
@@ -102,16 +105,17 @@ class _Adoption:
         return id
 
     async def _say_dropped(self, row: NotificationChannel, names: list[str]) -> None:
-        """What nothing used, and nothing can: the channel's integration has its own."""
+        """Write to the log of the channel's integration which unused members were removed."""
         detail = (
-            f"{', '.join(names)} in the config of the channel {row['name']!r} had no effect, and"
-            " was removed, as it may be secret"
+            f"removed {', '.join(names)} from the config of the channel {row['name']!r}: without"
+            " effect there, and possibly secret"
         )
         if row["integration_id"] is not None:
             entry = LogEntry(level="warning", action="adopt", detail=detail, actor=_ACTOR)
             await integration.log(self._connection, row["integration_id"], entry)
 
     async def _replace(self, row: NotificationChannel, moved: set[str]) -> None:
+        """Save the channel without the `moved` members, and remove every copy of these."""
         rest = {name: value for name, value in row["config"].items() if name not in moved}
         await channel.replace(self._connection, row | {"config": rest})
         await channel_adoption.forget(self._connection, self._tenant_id, row["id"], sorted(moved))
@@ -120,14 +124,15 @@ class _Adoption:
 
 
 def _own(kind: Channel[Any], config: Config) -> Config:
-    """What of a config is a connection's, under the names that it has there."""
+    """The members of a channel's config that belong to a connection, by their names there."""
     names = names_of(kind.config)
     found = {_name(kind, name): value for name, value in config.items() if value is not None}
     return {name: value for name, value in found.items() if name in names}
 
 
 def _name(kind: Channel[Any], name: str) -> str:
-    """`bot_token` was taken as well as `botToken`, as everything was."""
+    """A member's name in a connection. Configs were not checked, so `bot_token` may stand for
+    `botToken`."""
     name = kind.config.synonyms.get(name, name)
     return name if name in names_of(kind.config) else to_camel(name)
 
@@ -137,6 +142,7 @@ def _is_secret(kind: Channel[Any], name: str) -> bool:
 
 
 def _state(kind: Channel[Any], config: Config) -> Values:
+    """The columns that mark a connection with an invalid config; none if the config is valid."""
     try:
         kind.config.model_validate(config, by_alias=True, by_name=False)
     except ValidationError as error:

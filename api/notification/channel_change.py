@@ -1,7 +1,7 @@
-"""What creating, changing and deleting a notification channel write, in the caller's transaction.
+"""Creates, changes and deletes notification channels, in the caller's transaction.
 
-A channel with a connection of its own is written together with that, an integration that bears
-its name and that nobody lists.
+A channel's own connection is an integration that has the channel's name and is not listed among
+the integrations. It is written together with its channel.
 """
 
 from dataclasses import dataclass
@@ -52,10 +52,12 @@ Given = Annotated[JsonObject, at_most(_CONFIG_BYTES)]
 
 
 class NewChannel(BaseModel):
-    """`config` is where and to whom, such as `{"channel": "#ops"}` (the type's `options_schema`).
+    """A new notification channel.
 
-    Instead of naming an integration it may say how to connect, secrets included, as the type's
-    `config_schema` says: the channel then has a connection of its own, which an admin makes.
+    `config` says where and to whom, such as `{"channel": "#ops"}`, by the `options_schema` of the
+    type. Either `integration_id` names the integration to send through; or `config` also says how
+    to connect, secrets included, by the `config_schema` of the type: the channel then gets a
+    connection of its own, which needs a key of the role admin.
     """
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
@@ -69,10 +71,11 @@ class NewChannel(BaseModel):
 
 
 class ChannelChange(NewChannel):
-    """What is left out stays as it is; what is given replaces it whole.
+    """A change of a notification channel: members that are left out keep their value.
 
-    But for the config of a channel with a connection of its own: in that, null removes what it
-    names (RFC 7396), and a secret that is not named is kept.
+    A `config` replaces the previous one as a whole. Only that of a channel with a connection of its
+    own is merged into the previous one (RFC 7396): null removes a member, and members that are left
+    out, secrets among them, are kept.
     """
 
     model_config = ConfigDict(json_schema_extra=without_defaults)
@@ -83,7 +86,8 @@ class ChannelChange(NewChannel):
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The secret that was made for it, to be shown this once; the requests to be woken."""
+    """What a change led to: a generated secret, to be shown in this answer only, and the requests
+    whose workflows are to be woken."""
 
     shown_once: dict[str, str]
     woken: set[UUID]
@@ -91,13 +95,14 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class ChannelWriter:
-    """Where one caller's notification channels are written."""
+    """Writes notification channels for one caller, in one transaction."""
 
     context: Context
     caller: Caller
     connection: AsyncConnection
 
     async def create(self, body: NewChannel) -> tuple[UUID, Changed]:
+        """The new channel's id, and what to show. Raises ApiError 403, 422."""
         kind = channel_of(body.type)
         parts = split(kind, body.config)
         options = checked_options(kind, parts.options)
@@ -109,9 +114,11 @@ class ChannelWriter:
         return row["id"], Changed(made.shown_once if made else {}, set())
 
     async def change(self, row: NotificationChannel, body: ChannelChange) -> Changed:
+        """Change a channel that the caller holds locked. Raises ApiError 403, 409, 422."""
         given = body.model_dump(exclude_unset=True)
         if given.get("type", row["type"]) != row["type"]:
-            refuse("type_fixed", "the type of a channel cannot change", type="it is another")
+            why = f"the channel is of type {row['type']}"
+            refuse("type_fixed", "the type of a channel cannot change", type=why)
         own = await self._own(row)
         if own is None:
             done = await self._change_plain(_changed(row, given), body)
@@ -121,9 +128,11 @@ class ChannelWriter:
         return done
 
     async def delete(self, id: UUID, *, force: bool) -> tuple[list[str], set[UUID]]:
-        """The users whose preferences named it and do no more; the requests to be woken.
+        """Delete the channel; the users from whose preferences it was removed, and the notification
+        requests to wake.
 
-        Raises ApiError 409 if there are such users and it is not forced.
+        Raises ApiError 404 without such a channel, 403 if only an admin may delete it, 409 if users
+        have chosen it and `force` is not set.
         """
         row = await channel.find(self.connection, id)
         own = row and await self._own(row)
@@ -132,7 +141,7 @@ class ChannelWriter:
         woken: set[UUID] = set()
         if own is not None:
             check_admin(self.caller)
-            reason = "the channel was deleted, and with it its connection"
+            reason = "the channel was deleted together with its own connection"
             woken = await waiting.cancel(self.connection, own["id"], reason)
         await channel.remove(self.connection, id)  # from here on nobody can choose it
         users = await preference.naming(self.connection, id)
@@ -146,14 +155,14 @@ class ChannelWriter:
         return users, woken
 
     async def _own(self, row: NotificationChannel) -> Integration | None:
-        """The channel's own connection, locked."""
+        """The channel's own connection, locked; None if it has none."""
         if row["integration_id"] is None:
             return None
         found = await integration.find(self.connection, row["integration_id"], lock=True)
         return found if found and found["channel_id"] == row["id"] else None
 
     async def _change_plain(self, row: NotificationChannel, body: ChannelChange) -> Changed:
-        """A channel through an integration, or through none yet; `row` is as it is to be."""
+        """Change a channel without a connection of its own; `row` is its new state."""
         kind = channel_of(row["type"])
         parts, options = split(kind, body.config), read(kind, row["config"])[0]
         if "config" in body.model_fields_set:
@@ -170,10 +179,10 @@ class ChannelWriter:
     async def _change_own(
         self, row: NotificationChannel, own: Integration, body: ChannelChange
     ) -> Changed:
-        """A channel with a connection of its own: what it is told of that, that is told."""
+        """Change a channel with a connection of its own, and that connection if necessary."""
         given = body.model_dump(exclude_unset=True, exclude={"config"})
         if given.get("integration_id") not in (None, own["id"]):
-            detail = "the channel has a connection of its own: make another for this integration"
+            detail = "the channel has its own connection: use another channel for this integration"
             refuse("config_of_integration", detail, integration_id=detail)
         kind = channel_of(row["type"])
         parts = split(kind, body.config, has_own=True)
@@ -185,14 +194,15 @@ class ChannelWriter:
         changes: Config = {"config": parts.own} if parts.own else {}
         if given.get("name", row["name"]) != row["name"]:
             changes["name"] = given["name"]
-        if given.get("is_active") and not own["is_active"]:  # also one that its vendor ended
+        if given.get("is_active") and not own["is_active"]:  # also if the vendor disabled it
             changes["is_active"] = True
         return await self._changed(own, changed, changes)
 
     def _options(self, row: NotificationChannel, own: Integration, parts: Split) -> Config:
-        """The options of a channel with a connection of its own as they are to be."""
+        """The new options of a channel with a connection of its own. Raises ApiError 422."""
         kind = channel_of(row["type"])
-        known = names_of(kind.options) & row["config"].keys()  # what else was saved has no effect
+        # Configs saved before they were checked may have other members, which have no effect.
+        known = names_of(kind.options) & row["config"].keys()
         before = {name: row["config"][name] for name in known}
         options = checked_options(kind, merged(before, parts.options))
         connection = {**own["config"], **own["credential_hints"], **parts.own}
@@ -202,6 +212,7 @@ class ChannelWriter:
     async def _changed(
         self, own: Integration, row: NotificationChannel, changes: Config
     ) -> Changed:
+        """Make the `changes` to the channel's own connection, and retry what waited for them."""
         woken = await channel.route_refused_anew(self.connection, row["id"])
         if not changes:
             return Changed({}, woken)
@@ -213,7 +224,10 @@ class ChannelWriter:
         return Changed(done.shown_once, woken)
 
     async def _connect(self, row: NotificationChannel, parts: Split) -> Written:
-        """Give the channel a connection of its own."""
+        """Give the channel a connection of its own.
+
+        Raises ApiError 403 unless an admin calls, 422 for a config that does not fit.
+        """
         if row["integration_id"] is not None:
             refuse_both(parts.own)
         check_admin(self.caller)
@@ -230,7 +244,7 @@ class ChannelWriter:
     async def _check_integration(
         self, integration_id: UUID | None, type: str, options: ChannelOptions
     ) -> None:
-        """Raises ApiError 422 if there is no such integration, or if the channel cannot have it."""
+        """Raises ApiError 422 unless the integration exists and the channel can send through it."""
         if integration_id is None:
             return
         found = await integration.find(self.connection, integration_id, lock=True)
@@ -238,11 +252,11 @@ class ChannelWriter:
             detail = "there is no such integration"
             refuse("unknown_integration", detail, integration_id=detail)
         if found["channel_id"] is not None:
-            detail = "this is the connection of another channel, which has it for itself"
+            detail = "this integration is another channel's own connection"
             refuse("belongs_to_channel", detail, integration_id=detail)
         if found["type"] != type:
             detail = f"the integration is of type {found['type']}"
-            refuse("type_mismatch", "channel and integration are of one type", type=detail)
+            refuse("type_mismatch", "channel and integration must be of the same type", type=detail)
         check_idle(options, {**found["config"], **found["credential_hints"]})
 
     async def _note(self, action: str, id: UUID) -> None:
@@ -250,15 +264,15 @@ class ChannelWriter:
 
 
 def _changed(row: NotificationChannel, given: Json) -> NotificationChannel:
-    """`given`: columns, as the model of the request names and checks them."""
+    """The row with the `given` columns, which the model of the request has checked."""
     return cast("NotificationChannel", {**row, **given})
 
 
 def _in_use(users: int) -> ApiError:
     who = "1 user has" if users == 1 else f"{users} users have"
     detail = (
-        f"{who} chosen this channel in their preferences: change those, or delete it with"
-        " ?force=true, which takes it out of them (who has no other channel is told through the"
-        " default ones)"
+        f"{who} chosen this channel in their preferences: change those, or delete the channel with"
+        " ?force=true, which removes it from them (users with no other channel are then notified"
+        " through the default channels)"
     )
     return ApiError("channel_in_use", detail, users=users)

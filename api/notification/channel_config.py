@@ -1,7 +1,7 @@
-"""The config of a notification channel, on its way in and out.
+"""Checks the config of a notification channel, and shows it without secrets.
 
-It holds options, such as where to post; and, where the channel has a connection of its own, what
-an integration's config holds: that is kept as an integration's, in one that nobody lists.
+The config holds options, such as where to post. If the channel has a connection of its own, it also
+holds the config of that connection, which is stored in an integration that lists do not show.
 """
 
 from collections.abc import Iterable
@@ -21,19 +21,20 @@ from integrations.channel import SAVING, Channel, ChannelOptions, names_of, secr
 from integrations.options import misplaced, read
 from storage.notification.channels import SeenChannel
 
-_HIDDEN = {"set": True}  # what reads show of a value that may be a secret
+_HIDDEN = {"set": True}  # shown in place of a value that may be a secret
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A config taken apart; `own` is empty unless the channel has a connection of its own."""
+    """A channel's config in two: its options, and the config of its own connection, if any."""
 
     options: Config
     own: Config
 
 
 def split(channel: Channel[Any], given: Config, *, has_own: bool = False) -> Split:
-    """What both models have (an e-mail's `to`) is the connection's, if there is one of its own."""
+    """Split a channel's config. A member that both models have, such as the `to` of e-mail, goes to
+    the channel's own connection if there is one."""
     theirs, options = names_of(channel.config), names_of(channel.options)
     if not has_own and not given.keys() & (theirs - options):
         return Split(given, {})
@@ -45,7 +46,7 @@ def split(channel: Channel[Any], given: Config, *, has_own: bool = False) -> Spl
 
 
 def checked_options(channel: Channel[Any], given: Config) -> ChannelOptions:
-    """Raises ApiError 422 that points at what is no option, or none that can be."""
+    """The options, validated. Raises ApiError 422 that points at each unknown or invalid option."""
     try:
         return channel.options.model_validate(given, by_alias=True, by_name=False, context=SAVING)
     except ValidationError as error:
@@ -55,45 +56,48 @@ def checked_options(channel: Channel[Any], given: Config) -> ChannelOptions:
 
 
 def check_idle(options: ChannelOptions, connection: Iterable[str]) -> None:
-    """Raises ApiError 422 that points at options which say nothing to such an integration."""
+    """Raises ApiError 422 that points at options without effect for an integration whose config has
+    the members `connection`."""
     faults = options.idle(frozenset(connection))
     if faults:
         errors = [{"pointer": f"/config/{name}", "detail": faults[name]} for name in faults]
-        raise ApiError("config_invalid", "this integration takes no such option", errors=errors)
+        raise ApiError("config_invalid", "these options are without effect here", errors=errors)
 
 
 def written(options: ChannelOptions) -> Config:
-    """As clients write them."""
+    """The options as JSON, under the names that clients use."""
     given = options.model_dump(by_alias=True, exclude_unset=True, exclude_none=True)
     found: Config = to_jsonable_python(given)
     return found
 
 
 def _takes(channel: Channel[Any]) -> str:
+    """A sentence that names the options of the channel's type."""
     names = ", ".join(sorted(names_of(channel.options)))
     return f"the config of a channel of type {channel.kind} takes {names or 'no options'}"
 
 
 def refuse_both(own: Config) -> NoReturn:
-    """ApiError 422: a channel has an integration, or a connection of its own."""
+    """Raises ApiError 422: a channel cannot have both an integration and its own connection."""
     detail = (
-        "this is for the integration that the channel names: change it there, or leave"
-        " integration_id out, and the channel has a connection of its own"
+        "the channel names an integration, which says how to connect: change it there, or leave"
+        " integration_id out to give the channel a connection of its own"
     )
     errors = [{"pointer": pointer(("config", name)), "detail": detail} for name in sorted(own)]
     raise ApiError("config_of_integration", detail, errors=errors)
 
 
 def check_admin(caller: Caller) -> None:
-    """Raises ApiError 403: what holds secrets is written by admins, as integrations are."""
+    """Raises ApiError 403 unless the caller is an admin: a channel's own connection holds secrets,
+    as an integration does."""
     if caller.role not in ADMIN:
-        detail = "a channel with a connection of its own is for keys of the role admin"
+        detail = "only a key of the role admin may write a channel's own connection"
         raise ApiError("forbidden", detail)
 
 
 def to_response(row: SeenChannel) -> Json:
-    """A channel as reads show it: no secret, whatever was once saved
-    in it."""
+    """A channel as reads show it. Secrets are masked, also those that earlier versions stored in
+    its config."""
     channel = CHANNELS.get(row["type"])
     hidden = ("own_config", "own_hints", "integration_active")
     answer: Json = {name: value for name, value in row.items() if name not in hidden}
@@ -104,7 +108,7 @@ def to_response(row: SeenChannel) -> Json:
 
 
 def _visible(channel: Channel[Any] | None, name: str, value: Any) -> Any:
-    """The value of what is known to be no secret."""
+    """The value, or a mask unless the type declares the member and it is not a secret."""
     if channel is None:
         return _HIDDEN
     plain = names_of(channel.options) | (names_of(channel.config) - secret_names(channel.config))
@@ -112,11 +116,11 @@ def _visible(channel: Channel[Any] | None, name: str, value: Any) -> Any:
 
 
 def _warnings(channel: Channel[Any] | None, row: SeenChannel) -> list[str]:
-    """Why nothing, or not what is meant, goes through the channel."""
+    """Sentences: why nothing is sent through the channel, or which members have no effect."""
     found = []
     if row["integration_id"] is None:
         found.append(
-            "nothing is sent through this channel: it has no integration. Name one as"
+            "nothing is sent through this channel: it has no integration. Name one in"
             " integration_id, or say in config how to connect"
         )
     elif not row["integration_active"]:
@@ -128,5 +132,5 @@ def _warnings(channel: Channel[Any] | None, row: SeenChannel) -> list[str]:
         found.append(f"nothing is sent through this channel: its config is not valid: {fault}")
     without = misplaced(channel, row["config"])
     if without:
-        found.append(f"{', '.join(without)}: without effect, as {_takes(channel)}")
+        found.append(f"{', '.join(without)}: without effect, since {_takes(channel)}")
     return found

@@ -1,4 +1,4 @@
-"""Notification channels over HTTP: where a tenant is told things, and who is told by default."""
+"""Endpoints of notification channels: the places that a tenant's notifications are sent to."""
 
 from typing import Annotated
 from uuid import UUID
@@ -37,6 +37,12 @@ async def list_channels(
     page: InNumberedPage,
     type: Annotated[str | None, Query(max_length=100)] = None,
 ) -> Json:
+    """List the tenant's notification channels, oldest first.
+
+    Needs a key of the role admin, operator or viewer. `type` lists only the channels of that type.
+    Secrets are masked. Answers up to `limit` channels in `data`, and in `nextCursor` the `cursor`
+    of the next page, or null on the last one; with `page`, also `pagination` with the totals.
+    """
     async with context.database.tenant(caller.tenant_id) as connection:
         found = await channel.page(connection, type, page.span)
     return page.answer_of(found, [to_response(row) for row in found.rows])
@@ -49,8 +55,16 @@ async def create_channel(
     caller: Operator,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Make a channel. With a connection of its own it takes a key of the role admin; a signing
-    secret that is made for that is shown this once."""
+    """Create a notification channel.
+
+    Needs a key of the role admin or operator; the role admin if `config` says how to connect.
+    Answers 201 with the channel. If a signing secret was generated for it, this answer alone shows
+    it, in `secret`. Without an integration and a connection of its own, the channel sends nothing,
+    and its `warnings` say so.
+
+    409 `name_taken` if the tenant has a channel of this name; 422 for an unknown type or
+    integration, or a `config` that does not fit the type.
+    """
 
     async def create(connection: AsyncConnection) -> Created:
         id, done = await ChannelWriter(context, caller, connection).create(body)
@@ -64,7 +78,8 @@ async def create_channel(
 
 
 async def _hash(body: NewChannel, key: str | None) -> str:
-    """Slow to try where the config is more than options, and may hold secrets."""
+    """The request's hash, by a slow function if the config may hold secrets: a fast one would let a
+    reader of the database guess them."""
     kind, fields = CHANNELS.get(body.type), body.model_dump()
     if kind is None or misplaced(kind, body.config):
         return await secret_request_hash(fields, key)
@@ -73,7 +88,12 @@ async def _hash(body: NewChannel, key: str | None) -> str:
 
 @router.get("/{channel_id}")
 async def get_channel(channel_id: UUID, context: InContext, caller: Reader) -> Json:
-    """The channel, how its integration fares, and, as `warnings`, why nothing goes through it."""
+    """Read one notification channel.
+
+    Needs a key of the role admin, operator or viewer. Answers the channel with masked secrets, the
+    state of its integration (`connection_status`, `health`, `last_error`), and `warnings` that say
+    why nothing is sent through it, if so. 404 if the tenant has no such channel.
+    """
     async with context.database.tenant(caller.tenant_id) as connection:
         found = require_found(await channel.see(connection, channel_id), "notification channel")
     return {"data": to_response(found)}
@@ -83,8 +103,16 @@ async def get_channel(channel_id: UUID, context: InContext, caller: Reader) -> J
 async def change_channel(
     channel_id: UUID, body: ChannelChange, context: InContext, caller: Operator
 ) -> Json:
-    """Change what is named. Deliveries that are on their way keep the config they have, but for
-    those that waited for it to be mended."""
+    """Change a notification channel; members that are left out keep their value.
+
+    Needs a key of the role admin or operator; the role admin if `config` changes how to connect.
+    Deliveries that are not over keep the config they were routed with, except those that were
+    refused as `misconfigured` and those that wait behind them: they are sent with the new one.
+
+    Answers the channel as it is now. If a signing secret was generated for it, this answer alone
+    shows it, in `secret`. 404 if the tenant has no such channel; 409 `name_taken` if another
+    channel has the name; 422 for another type, or a `config` that does not fit the type.
+    """
     with unique_name("a notification channel", body.name):
         async with context.database.tenant(caller.tenant_id) as connection:
             found = require_found(
@@ -96,9 +124,9 @@ async def change_channel(
     return {"data": to_response(row), **done.shown_once}
 
 
-_Force = Annotated[bool, Query(description="Take it out of the preferences that name it.")]
+_Force = Annotated[bool, Query(description="Delete the channel also if users have chosen it.")]
 _REPAIRED: dict[int | str, Json] = {
-    200: {"description": "Deleted, and taken out of the preferences of the `users`"}
+    200: {"description": "Deleted, and removed from the preferences of the `users`"}
 }
 
 
@@ -106,8 +134,16 @@ _REPAIRED: dict[int | str, Json] = {
 async def delete_channel(
     channel_id: UUID, context: InContext, caller: Operator, force: _Force = False
 ) -> Response:
-    """Remove it. Deliveries that are on their way stay so, but for those through a connection of
-    the channel's own, which goes with it. Refused while users' preferences name it."""
+    """Delete a notification channel.
+
+    Needs a key of the role admin or operator; the role admin if the channel has a connection of its
+    own, which is deleted with it. Deliveries through that connection that are not over are
+    cancelled; those through an integration are still sent.
+
+    Answers 204 without a body. While users have chosen the channel in their preferences it is
+    refused with 409 `channel_in_use`; with `force` it is removed from their preferences, and the
+    answer is 200 with the ids of these `users`. 404 if the tenant has no such channel.
+    """
     async with context.database.tenant(caller.tenant_id) as connection:
         writer = ChannelWriter(context, caller, connection)
         users, woken = await writer.delete(channel_id, force=force)

@@ -1,4 +1,4 @@
-"""Deliveries over HTTP: how they are shown, and how they are sent again or cancelled."""
+"""Endpoints that resend and cancel deliveries, and the JSON of notifications with deliveries."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -49,13 +49,22 @@ _OF_ATTEMPT = (
     *("error", "next_attempt_at"),
 )
 _FOR_OPERATORS = ("request", "response")
-_camel = cache(to_camel)  # a page has thousands of values of a few names
+_camel = cache(to_camel)  # a page has thousands of values, under a few names
 
 
 @router.post("/{delivery_id}/resend", status_code=202)
 async def resend(delivery_id: UUID, context: InContext, caller: Operator) -> Json:
-    """Send it again, from the start of its schedule, whatever became of it: through its channel as
-    that is now, and at once, also where the destination asked for a rest."""
+    """Send a delivery again, whatever became of it.
+
+    Needs a key of the role admin or operator. The delivery is routed anew, through its channel,
+    options, integration and recipients as they are now, with a new schedule of retries and a new
+    deadline. It is sent in its turn within the rate, also if the vendor asked for a pause; if it
+    had arrived already, it may arrive twice.
+
+    Answers 202 with the delivery as it is now; if something still keeps it from being sent, its
+    `reason` will say what. 404 if the tenant has no such delivery; 409 `invalid_state` while it is
+    being sent.
+    """
     async with context.database.tenant(caller.tenant_id) as connection:
         found = require_found(await delivery.find(connection, delivery_id), "delivery")
         requests = await send_again(connection, [found])
@@ -67,7 +76,12 @@ async def resend(delivery_id: UUID, context: InContext, caller: Operator) -> Jso
 
 @router.post("/{delivery_id}/cancel", status_code=202)
 async def cancel(delivery_id: UUID, context: InContext, caller: Operator) -> Json:
-    """Send it no more; what is in flight cannot be called back."""
+    """Cancel a delivery that is not over.
+
+    Needs a key of the role admin or operator. No further attempt is made; one that is being made at
+    this moment may still arrive. Answers 202 with the delivery, whose status is `cancelled`. 404 if
+    the tenant has no such delivery; 409 `invalid_state` if it is over already.
+    """
     async with context.database.tenant(caller.tenant_id) as connection:
         found = require_found(await delivery.find(connection, delivery_id), "delivery")
         if not await delivery.cancel(connection, delivery_id):
@@ -78,14 +92,15 @@ async def cancel(delivery_id: UUID, context: InContext, caller: Operator) -> Jso
 
 
 async def send_again(connection: AsyncConnection, found: Sequence[Delivery]) -> set[UUID]:
-    """Have deliveries routed anew and sent; the requests that will be woken for it."""
+    """Have deliveries routed anew and sent, except those being sent; the ids of their requests, to
+    be woken."""
     requests = await delivery.resend(connection, [each["id"] for each in found])
     await waiting.note_wakes(connection, requests)
     return requests
 
 
 async def with_deliveries(connection: AsyncConnection, rows: Sequence[Notification]) -> list[Json]:
-    """Notifications as lists show them."""
+    """Notifications as lists show them: with deliveries, without attempts."""
     found: dict[UUID, list[WaitingDelivery]] = defaultdict(list)
     for each in await delivery.of_notifications(connection, [row["id"] for row in rows]):
         found[each["notification_id"]].append(each)
@@ -96,7 +111,10 @@ async def with_deliveries(connection: AsyncConnection, rows: Sequence[Notificati
 
 
 async def with_attempts(connection: AsyncConnection, row: Notification, is_operator: bool) -> Json:
-    """One notification with everything on record about it."""
+    """One notification with its deliveries, each with its attempts as `log`.
+
+    With `is_operator`, attempts include what was sent and what the vendor answered.
+    """
     deliveries = await delivery.of_notifications(connection, [row["id"]])
     attempts: dict[UUID, list[Json]] = defaultdict(list)
     fields = (*_OF_ATTEMPT, *_FOR_OPERATORS) if is_operator else _OF_ATTEMPT
@@ -107,13 +125,14 @@ async def with_attempts(connection: AsyncConnection, row: Notification, is_opera
 
 
 async def _to_response_now(context: InContext, caller: Operator, found: Delivery) -> Json:
+    """The delivery as it is now, with its attempts."""
     async with context.database.tenant(caller.tenant_id) as connection:
         row = require_found(
             await notification.find(connection, found["notification_id"]), "notification"
         )
         shown = await with_attempts(connection, row, caller.role in OPERATE)
     mine = (each for each in shown["deliveries"] if each["id"] == str(found["id"]))
-    # One that no channel got makes room for those of the channels that get it now.
+    # A resent delivery without a channel is removed once the event is routed to channels instead.
     return {"data": next(mine, None) or _part({**found, "rests_until": None}, _OF_DELIVERY)}
 
 
@@ -124,8 +143,11 @@ def _to_response(row: Notification, deliveries: list[Json]) -> Json:
 
 
 def _delivery_to_response(row: WaitingDelivery) -> Json:
-    """A finished delivery shows no next attempt, whatever its row still holds. A waiting one waits
-    for its own time, for that of its destination, and for its integration to be switched on."""
+    """A finished delivery shows no next attempt, whatever its row still holds.
+
+    For a waiting one the next attempt is the latest of its own time, the end of its destination's
+    rest and the destination's probe. If its integration is switched off, `reason` says so.
+    """
     if row["completed_at"]:
         return _part(row | {"next_attempt_at": None, "rests_until": None}, _OF_DELIVERY)
     if row["status"] != DeliveryStatus.SENDING:

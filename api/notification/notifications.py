@@ -1,5 +1,5 @@
-"""Notifications over HTTP: accepted with 202 and never lost from then on; read back with their
-deliveries and every attempt."""
+"""Endpoints of notifications: accept events, read them back with their deliveries and attempts,
+send them again."""
 
 from functools import partial
 from typing import Annotated
@@ -28,7 +28,7 @@ from workflows.notification.start import notification_id as workflow_id_of
 
 router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
 
-_MOST = 1_000
+_MOST = 1_000  # events in one request
 
 
 One = Annotated[Event, Tag("<one>")]
@@ -54,7 +54,17 @@ class Events(
 async def notify(
     body: Events, context: InContext, caller: Notifier, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    """Accept events. What is answered with 202 reaches its channels, or says why it did not."""
+    """Accept events, and notify the channels that they are routed to.
+
+    Needs a key of the role admin, operator or notifier. Send one event, or a list of up to 1,000
+    events, which is accepted as a whole or refused with a pointer to every fault.
+
+    Answers 202 once the events are stored: from then on every event is delivered, also after
+    crashes, or its record says why it was not. `data` has the `id` of each notification, in the
+    order of the events; an event with a known `dedupKey` is not sent again, and gets the id of the
+    first one. `workflowId` names the request in the list of notifications and in Temporal; it is
+    null if no event was new. 422 `invalid_request` if an event does not have the expected form.
+    """
 
     async def accept(connection: AsyncConnection) -> Created:
         request_id = uuid4()
@@ -73,12 +83,13 @@ async def notify(
 
 
 def _taken(id: UUID, event: Event) -> dict[str, str]:
-    """What an event is called here, and what the platform calls it."""
+    """The id of the notification, and the id that the sender gave the event, if any."""
     return {"id": str(id), **({"eventId": event.id} if event.id else {})}
 
 
 def _request_of(workflow_id: str) -> UUID:
-    """The request of `notification/{id}`; one that nobody has where it is no such name."""
+    """The request id in a workflow id `notification/{id}`; an id that matches no request if the
+    text has another form."""
     try:
         return UUID(workflow_id.rpartition("/")[2])
     except ValueError:
@@ -86,7 +97,7 @@ def _request_of(workflow_id: str) -> UUID:
 
 
 class Filter:
-    """What to list; all conditions hold together."""
+    """Query parameters of the list; a notification is listed if it meets all of them."""
 
     def __init__(
         self,
@@ -109,9 +120,19 @@ class Filter:
 async def list_notifications(
     context: InContext, caller: Reader, page: InPage, only: Annotated[Filter, Depends()]
 ) -> Json:
-    """Newest first, each with its deliveries. `notes` say what of the event was not understood.
-    Of a delivery, `reason` says why it was `not_sent`, `superseded` or `cancelled`; `restsUntil`
-    until when its destination rests; `recipient` whom a mail goes to."""
+    """List the tenant's notifications, newest first, each with its deliveries.
+
+    Needs a key of the role admin, operator or viewer. `status` and `channel` (a channel type) list
+    the notifications that have a delivery of this status and type; `eventType` must match exactly;
+    `since` is the earliest time of acceptance; `workflowId` is that of one request.
+
+    `notes` of a notification say what in the event was not understood. Of a delivery, `reason` says
+    why it was `not_sent`, `superseded` or `cancelled`, or what it waits for; `restsUntil` is the
+    time until which the vendor asked for a pause; `recipient` is the address a mail goes to.
+
+    Answers one page: up to `limit` notifications in `data`, and in `nextCursor` the `cursor` of the
+    next page, or null on the last one.
+    """
     async with context.database.tenant(caller.tenant_id) as connection:
         rows = await notification.page(connection, only.wanted, page.wanted, page.after)
         shown = await with_deliveries(connection, rows)
@@ -120,8 +141,12 @@ async def list_notifications(
 
 @router.get("/{notification_id}")
 async def get_notification(notification_id: UUID, context: InContext, caller: Reader) -> Json:
-    """One notification with its deliveries and their attempts. Vendors' answers are shown to
-    admins and operators only."""
+    """Read one notification with its deliveries and all their attempts.
+
+    Needs a key of the role admin, operator or viewer. Each delivery lists its attempts in `log`.
+    What was sent and what the vendor answered is shown to the roles admin and operator only. 404 if
+    the tenant has no such notification.
+    """
     async with context.database.tenant(caller.tenant_id) as connection:
         row = require_found(await notification.find(connection, notification_id), "notification")
         return {"data": await with_attempts(connection, row, caller.role in OPERATE)}
@@ -129,8 +154,15 @@ async def get_notification(notification_id: UUID, context: InContext, caller: Re
 
 @router.post("/{notification_id}/resend", status_code=202)
 async def resend_notification(notification_id: UUID, context: InContext, caller: Operator) -> Json:
-    """Send all its deliveries again, whatever became of them, and tell those channels of it that
-    it would go to now; what stands in the way of one is its `reason` afterwards."""
+    """Send all deliveries of a notification again, whatever became of them.
+
+    Needs a key of the role admin or operator. Channels that the event would be routed to by now,
+    and was not, get it too. Deliveries that are being sent at this moment are left alone. A
+    delivery that had arrived may arrive twice: to repair one channel, resend its delivery instead.
+
+    Answers 202 with the notification as it is now; if something still keeps a delivery from being
+    sent, its `reason` will say what. 404 if the tenant has no such notification.
+    """
     async with context.database.tenant(caller.tenant_id) as connection:
         row = require_found(await notification.find(connection, notification_id), "notification")
         await notification.route_again(connection, row["id"])

@@ -1,4 +1,5 @@
-"""Preferences over HTTP: what a user of the platform wants to be told, and where."""
+"""Endpoints of preferences: of what a FireLater user wants to be notified, and through which
+channels."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +25,7 @@ UserId = Annotated[Text, Path(min_length=1, max_length=200)]
 
 
 class Enabled(BaseModel):
-    """Whether the user is told."""
+    """Whether the user is notified of such events through channels of this type."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,7 +34,7 @@ class Enabled(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Which row of the platform's table of preferences."""
+    """The path parameters that name one choice of one user."""
 
     user_id: UserId
     event_type: Annotated[Pattern, Path()]
@@ -42,7 +43,11 @@ class Row:
 
 @router.get("/{user_id}")
 async def get_preferences(user_id: UserId, context: InContext, caller: Reader) -> Json:
-    """The user's choice; for those who have made none, what holds for them."""
+    """Read a user's notification preferences.
+
+    Needs a key of the role admin, operator or viewer. `user_id` is the id that events name as
+    `user.id`. A user without preferences is answered with the defaults, and `updatedAt` null.
+    """
     async with context.database.tenant(caller.tenant_id) as connection:
         found = await preference.find(connection, user_id)
     return _to_response(user_id, *(found or (Preferences(), None)))
@@ -52,7 +57,12 @@ async def get_preferences(user_id: UserId, context: InContext, caller: Reader) -
 async def replace_preferences(
     user_id: UserId, body: Preferences, context: InContext, caller: Operator
 ) -> Json:
-    """Replace the user's choice; it holds for events that are accepted from now on."""
+    """Replace a user's notification preferences as a whole.
+
+    Needs a key of the role admin or operator. The new preferences hold for events that are routed
+    from now on. Answers the preferences. 422 `unknown_channel` if `channels` has the id of no
+    notification channel of the tenant; 422 `invalid_request` for any other fault.
+    """
     async with context.database.tenant(caller.tenant_id) as connection:
         await _check_channels(connection, body)
         at = await preference.put(connection, user_id, body)
@@ -64,8 +74,12 @@ async def replace_preferences(
 async def choose(
     row: Annotated[Row, Depends()], body: Enabled, context: InContext, caller: Operator
 ) -> Json:
-    """Choose for one type of events (or all below one, `incident.*`) and one type of channels; all
-    else that the user has chosen stays."""
+    """Choose whether a user is notified of one event type through one channel type.
+
+    Needs a key of the role admin or operator. The event type may end in `.*`: `incident.*` stands
+    for all event types below `incident`. The user's other preferences stay as they are. Answers all
+    preferences of the user. 422 `too_many_choices` if the user would have more than 1,000.
+    """
     async with context.database.tenant(caller.tenant_id) as connection:
         before = await preference.lock(connection, row.user_id)
         choice = Choice(
@@ -73,7 +87,7 @@ async def choose(
         )
         chosen = before.choosing(choice)
         if len(chosen.choices) > CHOICES:
-            detail = f"a user has {CHOICES:,} choices at most: replace them all, with fewer"
+            detail = f"a user may have {CHOICES:,} choices at most: replace them all with fewer"
             raise ApiError("too_many_choices", detail, limit=CHOICES)
         at = await preference.put(connection, row.user_id, chosen)
         await note(connection, caller, "update", "notification_preferences", row.user_id)
@@ -81,7 +95,7 @@ async def choose(
 
 
 async def _check_channels(connection: AsyncConnection, chosen: Preferences) -> None:
-    """Raises ApiError 422 that points at each channel that there is not."""
+    """Raises ApiError 422 that points at each id that is no notification channel of the tenant."""
     ids = chosen.channels or ()
     known = await channel.known(connection, set(ids))
     errors = [
@@ -90,7 +104,7 @@ async def _check_channels(connection: AsyncConnection, chosen: Preferences) -> N
         if id not in known
     ]
     if errors:
-        raise ApiError("unknown_channel", "not all the channels exist", errors=errors)
+        raise ApiError("unknown_channel", "some of the channels do not exist", errors=errors)
 
 
 def _to_response(user_id: str, chosen: Preferences, at: datetime | None) -> Json:

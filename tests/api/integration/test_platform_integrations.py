@@ -198,7 +198,7 @@ class TestSync:
     async def test_is_refused_where_there_is_none(self, tenant: Tenant, name: str) -> None:
         refused = await tenant.post(PATH, SLACK | {name: True})
         assert (refused.status_code, refused.json()["code"]) == (422, "sync_unsupported")
-        assert refused.json()["message"].startswith("Slack is told things, and has no sync")
+        assert refused.json()["message"].startswith("Slack only gets notifications; it has no sync")
         row = await created(tenant, SLACK)
         assert (await patch(tenant, row["id"], {name: True})).json()["code"] == "sync_unsupported"
 
@@ -219,7 +219,7 @@ class TestDrafts:
         assert (row["connection_status"], row["health"]) == ("pending", "draft")
         assert (
             response.json()["warnings"]
-            == ["nothing is sent through it: it has no config yet, and is switched on with it"]
+            == ["nothing is sent through this integration until it gets a config"]
             or not is_active
         )
         changed = await patch(tenant, row["id"], {"config": SLACK["config"]})
@@ -320,8 +320,8 @@ class TestErrors:
     async def test_have_a_message(self, tenant: Tenant) -> None:
         refused = (await tenant.post(PATH, PAGERDUTY | {"config": {"integrationKey": "R1"}})).json()
         assert refused["message"] == (
-            "this is no config of PagerDuty (/config/integrationKey: an integration key has 32"
-            " letters and digits)"
+            "this is not a valid config for PagerDuty"
+            " (/config/integrationKey: an integration key has 32 letters and digits)"
         )
         assert {"type", "title", "status", "code", "detail", "errors"} <= refused.keys()
         missing = (await tenant.get(f"{PATH}/{'0' * 8}-0000-0000-0000-{'0' * 12}")).json()
