@@ -36,7 +36,7 @@ def translate(error: Exception, attempt: int = 1) -> ApplicationError:
         (asyncpg.StringDataRightTruncationError("canary"), "database_refused"),
     ],
 )
-def test_what_no_attempt_will_mend_is_final(error: Exception, code: str) -> None:
+def test_an_error_that_no_retry_can_repair_is_final(error: Exception, code: str) -> None:
     found = translate(error)
     assert (found.type, found.non_retryable) == (code, True)
     (problem,) = found.details

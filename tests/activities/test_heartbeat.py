@@ -24,7 +24,7 @@ class Waiting(ActivityInboundInterceptor):
             await self.heard.wait()
 
 
-async def test_an_activity_with_a_heartbeat_timeout_is_heard_of(
+async def test_an_activity_with_a_heartbeat_timeout_sends_heartbeats(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(heartbeat, "_SECONDS", 0.01)
@@ -36,7 +36,9 @@ async def test_an_activity_with_a_heartbeat_timeout_is_heard_of(
     assert work.heard.is_set()
 
 
-async def test_one_without_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_activity_without_a_heartbeat_timeout_sends_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(heartbeat, "_SECONDS", 0.0)
     environment, work, beats = ActivityEnvironment(), Waiting(), list[object]()
     environment.info = dataclasses.replace(environment.info, heartbeat_timeout=None)

@@ -89,14 +89,14 @@ class TestJobs:
         assert answer.status_code == 202, answer.text
         return str(answer.json()["job"]["id"])
 
-    async def test_what_was_never_started_is(
+    async def test_a_job_that_was_never_started_is_started(
         self, tenant: Tenant, unstarted: str, sweep: Sweep
     ) -> None:
         assert (await sweep()).started == 1
         assert (await tenant.settled(unstarted, "preview"))["status"] == "preview"
         assert (await sweep()).started == 0
 
-    async def test_what_may_just_be_starting_is_not(
+    async def test_a_job_that_may_just_be_starting_is_left_alone(
         self, tenant: Tenant, unstarted: str, sweep: Sweep
     ) -> None:
         assert (await sweep(grace=HOUR)).started == 0
@@ -170,11 +170,11 @@ class TestTrouble:
         assert (await tenant.execute(job_id))["status"] == "completed"
 
     @pytest.mark.parametrize("status", [0, 1, 8, 42])
-    def test_what_is_not_closed_is_alive(self, status: int) -> None:
+    def test_a_workflow_that_is_not_closed_is_alive(self, status: int) -> None:
         assert is_alive(status)
 
     @pytest.mark.parametrize("status", [None, 2, 3, 4, 5, 7])
-    def test_what_is_closed_is_not(self, status: int | None) -> None:
+    def test_a_closed_workflow_is_not_alive(self, status: int | None) -> None:
         assert not is_alive(status)
 
     async def test_one_jobs_trouble_keeps_no_other_waiting(
@@ -220,7 +220,7 @@ class TestTrouble:
 
 
 class TestFiles:
-    async def test_what_no_job_needs_is_deleted(self, tenant: Tenant, sweep: Sweep) -> None:
+    async def test_a_file_that_no_job_needs_is_deleted(self, tenant: Tenant, sweep: Sweep) -> None:
         upload = stored(tenant, "01jd.csv", 2 * DAY)
         assert (await sweep(grace=HOUR)).objects == 1
         assert not upload.exists()

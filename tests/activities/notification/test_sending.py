@@ -61,7 +61,9 @@ class Quoting:
 
 
 @pytest.mark.parametrize("kind", [None, *FailureClass])
-async def test_secrets_are_left_out_and_what_is_no_text(kind: FailureClass | None) -> None:
+async def test_the_record_holds_no_secret_and_no_unstorable_character(
+    kind: FailureClass | None,
+) -> None:
     id, channel = UUID(int=1), Quoting(kind)
     target = Target(TenantId("a" * 26), id, channel, ChannelConfig(), Redactor({"key": SECRET}))
     claimed = Claimed(id, id, 1, 0, {}, "", NOTIFICATION, 0.0, NOW)
@@ -188,7 +190,7 @@ async def test_an_endpoint_that_no_connection_comes_to_is_probed(mail: bool) -> 
     assert (outcome.kind, outcome.maybe_sent) == (FailureClass.TRANSIENT, False)
 
 
-async def test_what_fails_at_once_is_not() -> None:
+async def test_an_endpoint_that_fails_at_once_is_not_probed() -> None:
     id, limiter = UUID(int=1), ConcurrencyLimiter()
     target = Target(TenantId("a" * 26), id, Calling(mail=False), ChannelConfig(), Redactor({}))
     claimed = Claimed(id, id, 1, 0, {}, "", NOTIFICATION, 0.0, NOW)

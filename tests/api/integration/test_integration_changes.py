@@ -95,7 +95,9 @@ class TestChanging:
         assert (await patch(tenant, made["id"], change)).status_code == 422
         assert (await tenant.get(f"{PATH}/{made['id']}")).json()["data"] == made
 
-    async def test_one_that_is_not_valid_any_more_can_be_mended(self, tenant: Tenant) -> None:
+    async def test_an_integration_that_became_invalid_can_be_corrected(
+        self, tenant: Tenant
+    ) -> None:
         """Whatever rules it was saved under."""
         made = await created(tenant, pagerduty())
         await tenant.sql("""update integrations set config = '{"region": "asia", "x": [1]}'""")
@@ -144,7 +146,7 @@ class TestDeliveries:
         )
         return {row["id"] for row in rows}
 
-    async def test_a_change_makes_due_what_waits_for_whatever_it_is(self, tenant: Tenant) -> None:
+    async def test_a_change_makes_every_waiting_delivery_due(self, tenant: Tenant) -> None:
         made = await created(tenant, pagerduty(is_active=False))
         other = await created(tenant, pagerduty(name="other", is_active=False))
         parked = await self.waiting(tenant, made["id"], "misconfigured", "retrying")
@@ -165,7 +167,7 @@ class TestDeliveries:
         assert (await patch(tenant, made["id"], {"is_active": True})).status_code == 200
         assert (await workflow.describe()).workflow_type == "Notification"
 
-    async def test_the_end_cancels_what_is_open(self, tenant: Tenant) -> None:
+    async def test_deleting_the_integration_cancels_open_deliveries(self, tenant: Tenant) -> None:
         made = await created(tenant, pagerduty())
         open = await self.waiting(tenant, made["id"], "transient", "retrying")
         over = await self.waiting(tenant, made["id"], "permanent", "failed")
@@ -202,7 +204,7 @@ class TestWaking:
                     return
                 await asyncio.sleep(0.05)
 
-    async def test_a_better_secret(self, tenant: Tenant) -> None:
+    async def test_a_corrected_secret_wakes_waiting_deliveries(self, tenant: Tenant) -> None:
         receiver, port = WebhookReceiver(SECRET), tenant.service.receiver_ports[0]
         async with serving(receiver, port):
             wrong = "whsec_d3Jvbmcgc2VjcmV0IHdyb25nIHNlY3JldCB3cm9uZw=="

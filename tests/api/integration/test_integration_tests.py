@@ -138,7 +138,7 @@ class TestTesting:
             assert outcome["success"], outcome
             assert receiver.received[0].headers["webhook-signature"].startswith("v1,")
 
-    async def test_of_what_a_newer_version_replaced_is_not_noted(
+    async def test_a_result_for_a_replaced_version_is_not_recorded(
         self, tenant: Tenant, receiver: PagerDutyReceiver
     ) -> None:
         made = await created(tenant, pagerduty(config=self.config(receiver)))

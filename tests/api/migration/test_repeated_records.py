@@ -217,7 +217,7 @@ class TestByNumber:
         assert "matched_by_number" not in str(uploaded.json()["preview"])
         assert outcome(await tenant.execute(job["id"])) == (10_002, 0, 0, 0)
 
-    async def test_what_is_not_seen_of_a_number_does_not_count(self, tenant: Tenant) -> None:
+    async def test_invisible_characters_of_a_number_do_not_count(self, tenant: Tenant) -> None:
         await brought(tenant, self.CSV.replace(b"N1", "N1\u200b ".encode()), "a.csv")
         job = await brought(tenant, json_of(("s1", "N1", "c")), "a.json")
         assert outcome(job) == (0, 0, 1, 0)

@@ -211,7 +211,9 @@ class TestSendingAgain:
         assert (again["id"], again["integrationId"]) == (sent["id"], other)
         assert (len(old.received), len(new.received)) == (1, 1)
 
-    async def test_what_is_gone_is_said(self, tenant: Tenant) -> None:
+    async def test_a_resend_says_that_the_channel_or_its_integration_is_gone(
+        self, tenant: Tenant
+    ) -> None:
         async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
             made = await n.integration(
                 tenant, "generic_webhook", {"url": f"{receiver.url}/hook", "secret": n.SECRET}

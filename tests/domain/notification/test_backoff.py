@@ -121,7 +121,7 @@ class TestDoubts:
         silence = Failure(FailureClass.TRANSIENT, "no answer in time", maybe_sent=True)
         assert self.waits(silence, idempotent=True) == list(PROMPT.delays[:5])
 
-    def test_who_answers_has_hardly_done_it(self) -> None:
+    def test_an_answered_failure_is_not_doubtful(self) -> None:
         fell_over = Failure(FailureClass.TRANSIENT, "it answered 503", 503, maybe_sent=True)
         assert self.waits(fell_over, idempotent=False) == list(PROMPT.delays[:5])
 
