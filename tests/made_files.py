@@ -1,4 +1,4 @@
-"""Exports made by chance, each record with the fate that it must have."""
+"""Random exports, each record with its expected outcome."""
 
 import csv
 import io

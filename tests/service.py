@@ -178,7 +178,7 @@ class Tenant:
         return rows
 
     def stored_files(self) -> list[Path]:
-        """What lies in this tenant's part of the object storage."""
+        """The files in this tenant's part of the object storage."""
         walk = os.walk(self.service.settings.local_storage_dir)  # others delete theirs meanwhile
         places = ((Path(at), names) for at, _, names in walk)
         return [at / name for at, names in places if self.slug in at.parts for name in names]
@@ -215,7 +215,7 @@ async def new_tenant(service: Service) -> Tenant:
 
 @pytest.fixture
 async def tenant(service: Service) -> AsyncIterator[Tenant]:
-    """Afterwards it sends nothing more: others listen at the receivers' ports then."""
+    """A tenant; afterwards its sends stop, as other tests use the receivers' ports."""
     tenant = await new_tenant(service)
     yield tenant
     await tenant.sql("update integrations set is_active = false")

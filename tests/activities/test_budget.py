@@ -1,4 +1,4 @@
-"""The memory that long activities share."""
+"""The memory budget that long activities share."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from activities.budget import Budget, of_tally
 
 
 async def settle() -> None:
-    """Let everything run that can."""
+    """Let every task run that can."""
     for _ in range(20):
         await asyncio.sleep(0)
 

@@ -1,4 +1,4 @@
-"""What histories keep of an activity's failure, and whether it is tried again."""
+"""What a history keeps of an activity's failure, and whether the activity is retried."""
 
 import asyncio
 from dataclasses import replace
@@ -100,7 +100,7 @@ def test_a_fault_of_ours_is_logged_and_ends_some_day(caplog: pytest.LogCaptureFi
 
 class Panicking(ActivityInboundInterceptor):
     def __init__(self) -> None:
-        """An activity whose library gives up in a way that is no Exception to Python."""
+        """An activity whose library raises something that is not an `Exception`."""
 
     async def execute_activity(self, input: ExecuteActivityInput) -> None:
         raise PanicException("index out of bounds: canary")

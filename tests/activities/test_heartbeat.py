@@ -1,4 +1,4 @@
-"""A worker lets Temporal hear of every activity whose step says that it must be heard of."""
+"""A worker sends heartbeats for every activity whose step has a heartbeat time-out."""
 
 import asyncio
 import dataclasses
@@ -14,7 +14,7 @@ from activities.heartbeat import Heartbeat
 
 
 class Waiting(ActivityInboundInterceptor):
-    """An activity that waits until it was heard of."""
+    """An activity that waits until a heartbeat was sent."""
 
     def __init__(self) -> None:
         self.heard = asyncio.Event()

@@ -112,7 +112,7 @@ XML_ROWS = {
 
 
 class TestOneBadRecord:
-    """The file stands; the second of three records is named, and only the others come in."""
+    """The file is accepted; the second of three records is rejected and named."""
 
     async def fault(self, tenant: Tenant, uploaded: Any) -> tuple[str, str | None]:
         """What is listed of the bad record: its code and field."""
@@ -166,7 +166,7 @@ class TestOneBadRecord:
 
 
 class TestHarmless:
-    """Inputs that look bad and are not."""
+    """Inputs that look bad but are valid."""
 
     async def test_a_byte_order_mark(self, tenant: Tenant) -> None:
         content = f"\ufeff[{_RECORD % ('1', '')}]".encode()

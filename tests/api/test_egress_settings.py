@@ -1,4 +1,4 @@
-"""The worker's way out is the one that the operator's settings name."""
+"""The worker calls outside servers as the operator's settings say."""
 
 import logging
 from pathlib import Path

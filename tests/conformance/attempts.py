@@ -1,4 +1,4 @@
-"""Attempts at every channel: through its example, at servers in every mood that there is."""
+"""Attempts through every channel's example, against servers in every state."""
 
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -56,7 +56,7 @@ class Connected(NamedTuple):
     async def answered(
         self, status: int, body: str = "", said: Message | None = None, **headers: str
     ) -> Receipt | Failure:
-        """What becomes of an attempt that is answered so."""
+        """The outcome of an attempt with this answer."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.receiver.told.append(Reply(status, body, named))
         return await self.send(said)

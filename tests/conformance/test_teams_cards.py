@@ -1,4 +1,4 @@
-"""Every card is one that the published schemas take, and shows its text as it is."""
+"""Every card is valid by the published schemas and shows its text literally."""
 
 import copy
 import json

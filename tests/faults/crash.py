@@ -1,4 +1,4 @@
-"""PostgreSQL dying under an import while others stand still, and what must agree afterwards."""
+"""PostgreSQL crashes while other processes are stopped, and what must agree afterwards."""
 
 import asyncio
 import os
@@ -63,7 +63,7 @@ async def crashed(stack: Stack, how: How) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Looks at a job's ledger over one connection, so as to look often."""
+    """Reads a job's ledger over one connection, so that it can read often."""
 
     connection: "asyncpg.Connection[Any]"
     schema: str

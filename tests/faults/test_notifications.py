@@ -19,7 +19,7 @@ _EVENTS = 60
 
 
 class Gated(Late):
-    """Keeps whoever asked waiting while `gate` is not set."""
+    """Delays every answer until `gate` is set."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -99,7 +99,7 @@ async def _worker_killed(scene: Scene, numbers: range) -> int:
 
 
 async def _postgres_killed(scene: Scene, numbers: range) -> int:
-    """What is answered cannot be recorded."""
+    """PostgreSQL is killed, so that answers cannot be recorded."""
     found = await scene.in_flight(*numbers)
     pid = scene.stack.send("postgres", signal.SIGQUIT)
     scene.answer(at_once=True)

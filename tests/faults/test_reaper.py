@@ -18,7 +18,7 @@ from workflows.sweep import Reaped, ReapInput
 
 
 async def reap(temporal: Client, tenant: Tenant) -> Reaped:
-    """A sweep that leaves nobody time."""
+    """A sweep without the usual period of grace."""
     return await temporal.execute_workflow(
         ReaperWorkflow.run,
         ReapInput(grace_seconds=0),

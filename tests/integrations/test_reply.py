@@ -1,4 +1,4 @@
-"""What an answer is that no vendor gave, and what a status means of which none says anything."""
+"""Answers that come from no vendor, and the class of undocumented statuses."""
 
 import time
 

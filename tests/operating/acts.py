@@ -38,7 +38,7 @@ class Act:
 
 
 def acts() -> list[Act]:
-    """All but resets, which depend on the run's history."""
+    """All acts except resets, which depend on the run's history."""
     ended = [
         Act("terminate", _terminate, frozenset(ANY_END)),
         Act("cancel", _cancel, frozenset(ANY_END)),

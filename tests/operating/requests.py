@@ -161,7 +161,7 @@ async def _start(world: World, tenant: Tenant, operator: Operator, *, anew: bool
 
 
 class Answering(Late):
-    """A vendor that has done what it was asked for, and says so when it may."""
+    """A vendor that acts on a request at once and answers when it may."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)

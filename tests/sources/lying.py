@@ -1,4 +1,4 @@
-"""Exports that lie: each record has a truth, and what the file says against it."""
+"""Exports with false values: each record has a true value and contradicting ones."""
 
 import csv
 import io

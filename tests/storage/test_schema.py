@@ -26,7 +26,7 @@ IN_SQL_ALONE = {
 
 
 class Told(NamedTuple):
-    """What one telling says of a column."""
+    """A column as one of the two descriptions has it."""
 
     type: str
     nullable: bool

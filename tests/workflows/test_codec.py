@@ -1,4 +1,4 @@
-"""What the Temporal server gets to know: ciphertext with encryption on, never a record without."""
+"""What the Temporal server sees: ciphertext with encryption, and never a record without."""
 
 import base64
 from collections.abc import AsyncIterator

@@ -42,7 +42,7 @@ async def connections(service: Service) -> AsyncIterator[Connections]:
 
 @pytest.fixture
 async def job(tenant: Tenant) -> m.JobRef:
-    """One that waits in preview."""
+    """A job that waits in preview."""
     uploaded = await tenant.upload(CSV)
     return m.JobRef(tenant_id=tenant.id, job_id=uploaded.json()["job"]["id"])
 
@@ -50,7 +50,7 @@ async def job(tenant: Tenant) -> m.JobRef:
 async def overtaken(
     tenant: Tenant, job: m.JobRef, doing: Coroutine[Any, Any, Any], change: str
 ) -> Any:
-    """What comes of it, if the row changes when it is about to be written."""
+    """The result of `doing` if the job's row changes just before `doing` writes it."""
     connection = await asyncpg.connect(tenant.service.dsn)
     try:
         async with connection.transaction():

@@ -1,4 +1,4 @@
-"""What an activity's cancellation leaves time for."""
+"""An activity that is cancelled may first finish its running work."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from activities.notification.finishing import finished
 
 
 class Work:
-    """Ends when it is let; `end` says how it did."""
+    """Work that ends when the test lets it; `end` says how it ended."""
 
     def __init__(self) -> None:
         self.begun, self.gate = asyncio.Event(), asyncio.Event()

@@ -1,4 +1,4 @@
-"""What waits in the outbox: started and woken, each by itself."""
+"""Requests in the outbox are started and woken independently of each other."""
 
 from typing import cast
 from uuid import UUID, uuid4

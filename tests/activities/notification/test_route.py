@@ -1,4 +1,4 @@
-"""Deliveries as routing makes them: one for each recipient, each place told once."""
+"""Routing makes one delivery per recipient and sends once to each place."""
 
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -37,7 +37,7 @@ class Named(ChannelOptions):
 
 
 class Posting(Unusable):
-    """Tells whoever its notification channel's options name, and the user."""
+    """A channel that sends to the recipients in its options and to the event's user."""
 
     options = Named
 
@@ -50,7 +50,7 @@ class Posting(Unusable):
 
 
 class Fixed:
-    """Every integration leads to one server."""
+    """A channel whose integrations all lead to one server."""
 
     def of(self, tenant_id: TenantId, row: SealedIntegration) -> Target:
         return Target(tenant_id, row["id"], Posting(), ChannelConfig(), Redactor({}))

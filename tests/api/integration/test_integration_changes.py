@@ -1,4 +1,4 @@
-"""What a change of an integration, or its end, does to it and to what waits for it."""
+"""Changing or deleting an integration: its effect on it and on waiting deliveries."""
 
 import asyncio
 from typing import Any
@@ -98,7 +98,7 @@ class TestChanging:
     async def test_an_integration_that_became_invalid_can_be_corrected(
         self, tenant: Tenant
     ) -> None:
-        """Whatever rules it was saved under."""
+        """This holds whatever rules the integration was saved under."""
         made = await created(tenant, pagerduty())
         await tenant.sql("""update integrations set config = '{"region": "asia", "x": [1]}'""")
         elsewhere = await patch(tenant, made["id"], {"config": {"region": "eu", "x": None}})
@@ -119,10 +119,10 @@ class TestChanging:
 
 
 class TestDeliveries:
-    """What a change or the end of an integration does to deliveries that wait for it."""
+    """Changing or deleting an integration: its effect on deliveries that wait for it."""
 
     async def waiting(self, tenant: Tenant, integration: str, kind: str, status: str) -> str:
-        """A delivery as routing and a failed attempt leave it."""
+        """A delivery after routing and one failed attempt."""
         (notification,) = await tenant.sql(
             "insert into notifications (request_id, event_type, title, body, created_by,"
             " routed_at) values ($1, 'a', 't', 'b', 'test', now()) returning id, request_id",
@@ -182,7 +182,7 @@ class TestDeliveries:
 
 
 class TestWaking:
-    """Deliveries that a tenant's own doing holds up go out once that is mended."""
+    """Deliveries that wait for the tenant's own settings are sent once these are corrected."""
 
     async def hooked(self, tenant: Tenant, body: dict[str, Any]) -> str:
         """An integration behind the tenant's one channel, and an event on its way to it."""

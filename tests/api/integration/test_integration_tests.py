@@ -1,4 +1,4 @@
-"""A test of an integration says the truth, whatever state the vendor is in."""
+"""A connection test reports the truth, whatever state the vendor is in."""
 
 import asyncio
 import json
@@ -156,7 +156,7 @@ class TestTesting:
 
 @pytest.mark.parametrize("stem", STEMS)
 async def test_every_example_is_saved_and_tested(tenant: Tenant, stem: str) -> None:
-    """Where nobody answers, every type says so, and shows and keeps no secret of its own."""
+    """If no server answers, every type says so, and neither shows nor keeps a secret."""
     url = f"http://127.0.0.1:{tenant.service.receiver_ports[-1]}"
     body = {"name": stem, "type": kind_of(stem), "config": example(stem, url)["config"]}
     made = await created(tenant, body)

@@ -1,4 +1,4 @@
-"""Every record of a file is imported, skipped, failed or left out by name; all say the same."""
+"""Every record of a file is accounted for, and all reports of an import agree."""
 
 from collections import Counter
 from itertools import pairwise

@@ -9,7 +9,7 @@ from tests.service import Tenant
 
 
 class Import(NamedTuple):
-    """What became of a file; `records` by their ids."""
+    """The outcome of an import; `records` by their ids."""
 
     job: dict[str, Any]
     preview: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Events that somebody does not get: the record says why, and they can be sent again."""
+"""Events that do not reach a channel: the record says why, and they can be resent."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -113,7 +113,7 @@ class TestSendingAgain:
 
     @pytest.mark.parametrize("of", ["notification", "delivery"])
     async def test_however_long_ago_it_was(self, tenant: Tenant, of: str) -> None:
-        """It has the time of what is new: by the event's own time it would be over."""
+        """A resend has the deadline of a new delivery: by the event's own it would be over."""
         [id] = await n.notify(tenant)
         [nowhere] = await n.deliveries(tenant, id)
         await tenant.sql("update notifications set created_at = now() - interval '30 days'")
@@ -146,7 +146,7 @@ class TestSendingAgain:
     async def test_a_place_that_is_told_again_is_not_told_by_another_channel_as_well(
         self, tenant: Tenant
     ) -> None:
-        """The first is no default channel any more, and leads there all the same."""
+        """The first channel is no longer a default channel, but leads to the same place."""
         async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
             values = {"url": f"{receiver.url}/hook", "secret": n.SECRET}
             made = await n.integration(tenant, "generic_webhook", values)

@@ -107,7 +107,7 @@ async def test_any_id_of_the_platform_is_a_user(tenant: Tenant) -> None:
 
 
 class TestDeletingAChannel:
-    """One that users have chosen is not taken from them in silence."""
+    """A channel that users have chosen is not deleted silently."""
 
     async def delete(self, tenant: Tenant, id: str, **query: Any) -> httpx.Response:
         path = f"/v1/notification-channels/{id}"

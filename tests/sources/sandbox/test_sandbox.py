@@ -1,4 +1,4 @@
-"""A file is read in a process of its own: what it can do to us, and what is left of it."""
+"""A file is parsed in a process of its own: what a hostile file can do, and what remains."""
 
 import asyncio
 import csv

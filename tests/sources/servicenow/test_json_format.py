@@ -378,7 +378,7 @@ class TestAroundTheRecords:
 
 
 class TestReferences:
-    """Cells that a script turned into text, and those that say that there is nothing."""
+    """References that a script wrote as text, and empty ones."""
 
     @pytest.mark.parametrize(
         ("cell", "expected"),

@@ -1,4 +1,4 @@
-"""The fast way and lxml alone read the same, and refuse the same at the same place."""
+"""The fast reader and lxml alone agree, in records and in refusals."""
 
 import re
 from io import BytesIO

@@ -1,4 +1,4 @@
-"""What changes of channels and integrations do to deliveries, whatever is on its way meanwhile."""
+"""How changes of channels and integrations affect deliveries, also those in flight."""
 
 import asyncio
 from types import SimpleNamespace
@@ -39,7 +39,7 @@ _CHANGE = "update tenant.notification_channels set config = $1::jsonb returning 
 
 @pytest.fixture
 async def posting(due: Due) -> Due:
-    """With the channel that its deliveries are of, as routing found it."""
+    """`due` with the channel of its deliveries."""
     await due.rows(_CHANNEL, due.integration_id, as_json({}))
     return due
 
@@ -104,7 +104,7 @@ class TestChannels:
 
 
 class TestIntegrations:
-    """Of an earlier version's answers the present one's row says nothing."""
+    """Answers to an earlier version of an integration do not change its present state."""
 
     async def said(self, due: Due, version: int, *, gone: bool = False) -> tuple[str, bool]:
         async with due.database.statements(due.tenant_id) as sql:
@@ -134,7 +134,7 @@ class TestIntegrations:
 
 
 class TestForgotten:
-    """What nobody works on, as the workflow was terminated."""
+    """Requests whose workflow was terminated are found, so that the reaper can wake them."""
 
     async def forgotten(self, due: Due) -> list[UUID]:
         async with due.database.statements(due.tenant_id) as sql:
@@ -162,7 +162,7 @@ class TestForgotten:
         assert await self.forgotten(due) == []
 
     async def test_a_delivery_in_a_moving_queue_is_not_found(self, due: Due) -> None:
-        """Whoever sends there sends whosever turn it is."""
+        """Any workflow that sends there sends the delivery whose turn it is."""
         await due.add(4)
         await due.release(await due.claim(interval=1.0))
         await self.aged(due, "next_attempt_at = now() - interval '6 min'")
@@ -206,7 +206,7 @@ _WAITING = "select pid from pg_locks where not granted"
 
 
 def refused(due: Due, claimed: list[Claimed]) -> ClaimedBatch:
-    """What was claimed, to be sent through an integration that cannot be used."""
+    """A claimed batch of an integration that cannot be used."""
     target = Target(
         due.tenant_id, due.integration_id, Unusable("no"), ChannelConfig(), Redactor({})
     )

@@ -1,4 +1,4 @@
-"""Who may send what, when: on a real server, with as many claimers as there may be workers."""
+"""Which worker may send which delivery when, on a real server with many claimers."""
 
 import asyncio
 import random
@@ -218,7 +218,7 @@ _FREE = "select extract(epoch from free_at)::float8 as at from tenant.delivery_r
 
 
 class TestOneAtATime:
-    """What a vendor does not recognise when it comes again is sent one by one."""
+    """Where the vendor does not recognise repetitions, deliveries are sent one by one."""
 
     async def test_long_queues_of_a_few_do_not_keep_the_others_waiting(self, due: Due) -> None:
         """There are more destinations than sends that the integration may have in flight."""
@@ -283,7 +283,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 class TestFences:
-    """An attempt's row is the permission to send; whoever lost it changes nothing any more."""
+    """An attempt's row is the permission to send; a worker that lost it changes nothing."""
 
     async def test_what_was_not_sent_is_as_it_was(self, due: Due) -> None:
         [id] = await due.add()
@@ -298,7 +298,7 @@ class TestFences:
         assert await due.classes(id) == [FailureClass.TRANSIENT]
 
     async def test_releasing_twice_does_not_release_the_next_claim(self, due: Due) -> None:
-        """The commit of the first time was lost on its way back."""
+        """The answer to the first commit was lost."""
         [id] = await due.add()
         claimed = await due.claim()
         await due.release(claimed)
@@ -425,7 +425,7 @@ class TestFences:
     async def test_an_expired_delivery_says_whether_it_may_have_arrived(
         self, due: Due, maybe_sent: bool
     ) -> None:
-        """As after a 503, which nobody counts as a doubt."""
+        """Example: a 503, which does not count as doubtful."""
         [id] = await due.add()
         [claimed] = await due.claim()
         failed = {"kind": "transient", "wait": 5.0, "error": "503", "maybe_sent": maybe_sent}

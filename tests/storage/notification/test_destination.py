@@ -1,4 +1,4 @@
-"""What a destination's answers make of it: doubted, probed, trusted again, or left to rest."""
+"""How answers change a destination: in doubt, probed, trusted again, or at rest."""
 
 import asyncio
 from dataclasses import replace
@@ -119,7 +119,7 @@ class TestDoubt:
         assert await due.woken() == [due.request_id]
 
     async def test_the_one_that_can_probe_sooner_is_woken_for_it(self, due: Due) -> None:
-        """What was refused waits for its own time; what came after it was never tried."""
+        """The refused delivery waits for its own time; a later one was never tried."""
         await due.add(4, to="a")
         [refused] = await due.claim(1, idempotent=False)
         await due.end(refused, "retrying", **_REFUSED | {"wait": 1_800.0})
@@ -135,7 +135,7 @@ class TestDoubt:
         assert await due.woken() == [later.request_id]
 
     async def test_a_refusal_of_an_earlier_version_doubts_no_destination(self, due: Due) -> None:
-        """It was on its way when somebody mended the integration."""
+        """The send was in flight when somebody corrected the integration."""
         await due.add(4, 4)
         [old, other] = await due.claim(2)
         await due.release([other])
@@ -160,7 +160,7 @@ class TestDoubt:
         assert await due.claim(100) == []
 
     async def test_a_probe_refused_for_its_own_content_wakes_the_next_one(self, due: Due) -> None:
-        """The event was refused for what it is, which says nothing of the destination."""
+        """The event was refused for its own content, which says nothing about the destination."""
         await due.add(4, 4)
         for each in await due.claim(2):
             await due.end(each, "retrying", **_REFUSED)
@@ -220,10 +220,10 @@ _ROW = "select from tenant.delivery_rates where destination = $1 for update"
 
 
 class TestLocks:
-    """Whoever changes several destinations takes them in one order."""
+    """Several destinations are locked in one order."""
 
     async def doubted(self, due: Due) -> Claimed:
-        """Two are in doubt; what is tried at the second one of them."""
+        """Two destinations in doubt; the delivery that probes the second one."""
         for to in ("A", "b"):
             await due.add(4, 4, 4, to=to)
             for each in await due.claim(2):

@@ -54,7 +54,7 @@ class TestFollowing:
         assert late.latest.created_at >= late.notification["created_at"]
 
     async def test_a_page_is_not_late_because_a_queue_is_long(self, due: Due) -> None:
-        """At a rate, what is less urgent may stand in the queue for hours."""
+        """At a low rate, less urgent events may stand in the queue for hours."""
         await due.add(*[2] * 9)
         [info] = await due.add(4, alert=_ALERT)
         [page] = await due.add(1, alert=_ALERT)
@@ -122,7 +122,7 @@ class TestTurn:
         assert await due.estimate_wait(31.5) <= 301
 
     async def test_expired_deliveries_do_not_count_as_ahead(self, due: Due) -> None:
-        """Its own request gives it up when that looks again."""
+        """The expired delivery's own request ends it when it looks again."""
         await due.add(*[4] * 3, seconds=-1)
         due = replace(due, request_id=uuid4())
         await due.add(4)
@@ -140,7 +140,7 @@ class TestTurn:
 
 
 class TestStates:
-    """PagerDuty, and what shows a state as it does."""
+    """PagerDuty, and every channel that shows a state."""
 
     async def claim(self, due: Due) -> list[str]:
         await due.rows("update tenant.delivery_rates set free_at = now() returning 1")
@@ -213,7 +213,7 @@ class TestStates:
     async def test_an_urgent_acknowledgement_does_not_keep_its_trigger_waiting(
         self, due: Due, rank: int
     ) -> None:
-        """Neither would ever be sent."""
+        """Otherwise neither would ever be sent."""
         [trigger] = await due.add(3, alert=_ALERT)
         await self.claim(due)
         await self.failed(due)
@@ -249,7 +249,7 @@ class TestStates:
     async def test_nothing_follows_the_later_event_that_was_told(
         self, due: Due, late: str, told: str
     ) -> None:
-        """As if its request had been routed late, because whoever accepted it crashed."""
+        """Example: the request was routed late, because the API crashed after accepting it."""
         [stale] = await due.add(1, alert=_ALERT, action=late)
         await due.set(stale, next_attempt_at=600)
         [newest] = await due.add(4, alert=_ALERT, action=told)
@@ -301,7 +301,7 @@ class TestStates:
         assert await due.state(second) == ("delivered", 1)
 
     async def test_an_event_that_expires_sooner_replaces_nothing(self, due: Due) -> None:
-        """Else nothing would be told if it came to that."""
+        """Otherwise no event would be sent if the replacing one expires."""
         [trigger] = await due.add(1, alert=_ALERT)
         await self.claim(due)
         await self.failed(due)

@@ -1,4 +1,4 @@
-"""The fast way and the strict one read the same: the standard library's reader is the oracle."""
+"""The fast and the strict reader agree with the standard library's reader."""
 
 import csv
 import io
