@@ -30,7 +30,7 @@ ENDED = {"completed", "failed", "cancelled", "rolled_back"}
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The API behind `http`, and what a test may look at beside it."""
+    """The API behind `http`, and its servers for a test to inspect."""
 
     settings: Settings
     http: httpx.AsyncClient
@@ -39,7 +39,7 @@ class Service:
 
     @property
     def receiver_ports(self) -> list[int]:
-        """Where tests may serve receivers: what EGRESS_ALLOW lists."""
+        """Ports at which tests may serve receivers: EGRESS_ALLOW lists them."""
         return [int(each.rpartition(":")[2]) for each in self.settings.egress_allow.split(",")]
 
 

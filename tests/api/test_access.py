@@ -161,7 +161,7 @@ class Office:
         self.ids |= {"notification_id": id, "delivery_id": delivery["id"]}
 
     async def ask(self, name: str, key: str | None, **other_ids: str) -> httpx.Response:
-        """Call a route with our ids, unless told others."""
+        """Call a route with our ids, or with other ones."""
         method, path = name.split(" ")
         return await self.service.http.request(
             method,

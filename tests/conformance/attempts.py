@@ -103,7 +103,7 @@ def _public(host: str, stem: str) -> str:
 
 @asynccontextmanager
 async def tls(stem: str) -> AsyncIterator[Wired]:
-    """A certificate of an authority that nobody knows."""
+    """A certificate of an unknown authority."""
     if kind_of(stem) == "email":
         mail = smtp.SmtpReceiver("tls")
         async with smtp.serving(mail), egress(mail.allowed) as out:

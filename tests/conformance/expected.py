@@ -8,7 +8,7 @@ _PAGE = Path(__file__).resolve().parents[2] / "docs" / "delivery.md"
 
 
 class Answer(NamedTuple):
-    """A row about what one channel's vendor answers; no body: any."""
+    """A row about an answer of one channel's vendor; `body` is None for any body."""
 
     channel: str
     statuses: frozenset[int]

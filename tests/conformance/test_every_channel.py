@@ -1,4 +1,4 @@
-"""Every registered channel does what docs/delivery.md says, and never shows a secret."""
+"""Every registered channel behaves as docs/delivery.md says and never shows a secret."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""Which addresses are dialled, on real sockets, and who answers there by its certificate."""
+"""Which addresses are dialled, on real sockets, and the check of their certificates."""
 
 import asyncio
 import socket

@@ -78,7 +78,7 @@ class Watch:
         return found
 
     async def is_quiet(self) -> bool:
-        """Whether nobody else has a transaction open."""
+        """Whether no other connection has a transaction open."""
         query = (
             "select count(*) from pg_stat_activity where xact_start is not null"
             " and backend_type = 'client backend' and pid <> pg_backend_pid()"
@@ -155,7 +155,7 @@ async def batches_in(tenant: Tenant, job_id: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A job that has ended: what it says, what its ledger says and what the table holds."""
+    """An ended job: its own figures, those of its ledger and those of the table."""
 
     status: str
     code: str | None

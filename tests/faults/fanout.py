@@ -1,4 +1,4 @@
-"""Events that go to three vendors at once, and what receivers and records say of them afterwards.
+"""Events that go to three vendors at once, and the receivers' and the database's records.
 
 PagerDuty and the webhook know a delivery that comes twice, Slack does not.
 """
@@ -103,7 +103,7 @@ class Client:
     refusals: Counter[int] = field(default_factory=Counter)
 
     async def notify(self, *numbers: int) -> list[str]:
-        """Post one event or a list; their ids. Raises TimeoutError if nobody takes them."""
+        """Post one event or a list; their ids. Raises TimeoutError if they are not accepted."""
         body = [event(number) for number in numbers] if len(numbers) > 1 else event(*numbers)
         headers = self.tenant.headers | {"Idempotency-Key": str(uuid4())}
         async with asyncio.timeout(_PATIENCE):
@@ -221,7 +221,7 @@ class Verdict:
 
 
 def judged(accepted: Collection[str], vendors: Vendors, record: Record) -> Verdict:
-    """Compare what was accepted, what is on record and what arrived."""
+    """Compare accepted events, recorded deliveries and received messages."""
     posts = vendors.posts()
     unknown = Counter(
         each.delivery for each in record.attempts if each.failure == FailureClass.UNKNOWN

@@ -1,4 +1,4 @@
-"""Secrets stay where they are sealed, whatever vendors answer and whoever asks."""
+"""Secrets do not leak, whatever vendors answer and whichever role reads."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Jobs whose work kills its process: they end with their reason, and nobody else's work is hurt."""
+"""Jobs that kill their process end with the reason and do not harm other jobs."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ def swelling(records: int) -> bytes:
 
 
 async def work_of(tenant: Tenant) -> dict[str, Any]:
-    """What is remembered of the starts of the tenant's only job."""
+    """The recorded starts of the tenant's only job."""
     found = await tenant.sql("select * from public.work_starts where tenant_id = $1", tenant.id)
     return dict(found[0]) if found else {}
 

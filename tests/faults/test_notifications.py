@@ -1,4 +1,4 @@
-"""Notifications under way while what carries them dies. Slack does not know what comes twice."""
+"""Notifications while processes die. Slack does not recognise repetitions."""
 
 import asyncio
 import signal
@@ -109,7 +109,7 @@ async def _postgres_killed(scene: Scene, numbers: range) -> int:
 
 
 async def _api_killed_before_it_starts_anything(scene: Scene, numbers: range) -> None:
-    """What it accepts is in the outbox alone: Temporal, which was stopped, never hears of it."""
+    """Accepted events are in the outbox only: Temporal is stopped and never gets them."""
     stack, tenant = scene.stack, scene.client.tenant
     temporal = stack.send("temporal", signal.SIGSTOP)
     posting = asyncio.create_task(scene.client.notify(*numbers))

@@ -1,4 +1,4 @@
-"""What the reaper finds: a job that was never started, and one that was ended from outside."""
+"""The reaper finds a job that was never started, and one that was ended from outside."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""One operator's act on one import in one phase, and what is wrong afterwards."""
+"""One operator's act on one import in one phase, and the errors found afterwards."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress

@@ -1,4 +1,4 @@
-"""Imports that an operator disturbs: where they stand then, and what must hold afterwards."""
+"""Imports that an operator disturbs: their phase at that time, and checks afterwards."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -42,7 +42,7 @@ PHASES = [*OVER, *ROLLING_BACK, *UNDOING, *RUNNING]
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The service whose activities can be held, its Temporal, and what an import must give."""
+    """The service whose activities can be held, its Temporal, and the expected import."""
 
     service: Service
     client: Client
@@ -57,7 +57,7 @@ class World:
 
     @asynccontextmanager
     async def receiving(self) -> AsyncIterator[tuple[int, int]]:
-        """Two ports for the receivers of a trial, of which no more run at once than there are."""
+        """Two free ports for a trial's receivers; no more trials run at once than there are pairs."""
         ports = self.free.pop()
         try:
             yield ports
@@ -129,7 +129,7 @@ class Scene:
 
 
 class Held:
-    """The batch that nobody can begin while it is held: somebody else seems to be at it."""
+    """A batch whose lock is held, as if another worker was importing it."""
 
     def __init__(self, connection: "asyncpg.Connection[Any]", tenant: Tenant) -> None:
         self._connection, self._table = connection, f"{tenant.id.schema}.import_chunks"

@@ -1,4 +1,4 @@
-"""What an operator can do to a workflow in the Temporal UI and with its command line, in gRPC."""
+"""An operator's acts on a workflow in the Temporal UI or CLI, as gRPC calls."""
 
 import asyncio
 import json

@@ -53,7 +53,7 @@ async def running(*options: str) -> AsyncIterator[asyncio.subprocess.Process]:
 
 
 async def announced(child: asyncio.subprocess.Process) -> str:
-    """What it prints until it is ready."""
+    """The output of the command until it is ready."""
     assert child.stdout is not None
     async with asyncio.timeout(30):
         return (await child.stdout.readuntil(b"Ctrl-C ends it.\n")).decode()

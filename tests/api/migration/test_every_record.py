@@ -57,7 +57,7 @@ async def became(tenant: Tenant, made: MadeFile) -> Counter[str]:
 
 
 def _report(job: dict[str, Any]) -> Counter[str]:
-    """The same from what the command line prints."""
+    """The same, from the output of the command line."""
     console = Console(width=200)
     with console.capture() as printed:
         show_report(job, console)

@@ -1,4 +1,4 @@
-"""Files as people bring them, each with what it means; one for every kind in docs/faults.md."""
+"""Files as people upload them and their meaning: one for every kind in docs/faults.md."""
 
 import json
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""Steering a migration: pause, resume, cancel, fail, expire, roll back; and what is left of it."""
+"""Steering a migration: pause, resume, cancel, fail, expire, roll back, and what remains."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -20,7 +20,7 @@ async def reasons(tenant: Tenant, **event: Any) -> list[tuple[str, str | None]]:
 
 
 def ends(found: list[dict[str, Any]]) -> dict[str, tuple[str, int]]:
-    """By channel, what became of its delivery, and after how many attempts."""
+    """By channel: the status of its delivery and the number of attempts."""
     return {each["channelId"]: (each["status"], each["attempts"]) for each in found}
 
 

@@ -54,7 +54,7 @@ async def test_two_hundred_events_go_to_every_channel_once(tenant: Tenant) -> No
 
 
 class TestFailures:
-    """What an answer makes of a delivery, and of its integration."""
+    """The effect of an answer on a delivery and on its integration."""
 
     async def test_a_failing_server_is_tried_again(self, tenant: Tenant) -> None:
         async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:

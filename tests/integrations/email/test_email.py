@@ -1,4 +1,4 @@
-"""E-mail against a real mail server on loopback: what arrives, and what each answer means."""
+"""E-mail against a real mail server on loopback: the mails, and the meaning of answers."""
 
 import base64
 import re

@@ -1,4 +1,4 @@
-"""How long a mail waits for its server, and what is known once it stops waiting."""
+"""Time limits of a mail's steps, and the outcome when they pass."""
 
 import asyncio
 import ssl

@@ -1,4 +1,4 @@
-"""Slack: where messages go, what its answers mean, what a test proves, which configs can work."""
+"""Slack: destinations, the meaning of its answers, its connection test, valid configs."""
 
 import asyncio
 import json

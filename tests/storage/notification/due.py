@@ -1,4 +1,4 @@
-"""Deliveries of one integration that are due, and what a worker does with them."""
+"""Due deliveries of one integration, and a worker's actions on them."""
 
 import time
 from collections.abc import Sequence

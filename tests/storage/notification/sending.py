@@ -63,7 +63,7 @@ def batch(
 
 
 def posting(due: Due, slack: Receiver, claimed: Sequence[Claimed]) -> ClaimedBatch:
-    """To Slack, which does not know what comes twice."""
+    """Deliveries to Slack, which does not recognise repetitions."""
     config = {"botToken": EXAMPLE_TOKEN, "defaultChannel": "#ops", "baseUrl": f"{slack.url}/api"}
     return batch(due, "slack", config, claimed, len(claimed))
 

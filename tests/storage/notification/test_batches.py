@@ -78,7 +78,7 @@ class TestState:
         return [await due.state(each) for each in (id, other)]
 
     async def test_what_was_answered_is_on_record_before_all_is_sent(self, due: Due) -> None:
-        """An alert that is told again after it was resolved opens another."""
+        """An alert that is triggered again after it was resolved opens another one."""
         found = await self.sent(due, SlowPager(), Reply(202, "{}"), ("accepted", 1))
         assert found == [("accepted", 1), ("delivered", 1)]
 

@@ -186,7 +186,7 @@ class TestDoubt:
     async def test_a_reason_to_wake_is_not_lost_to_the_signal_for_an_earlier_one(
         self, due: Due, by_success: bool
     ) -> None:
-        """A worker that has signalled takes away what it read, and no reason that came since."""
+        """A worker that has signalled deletes only the rows that it read, and none added since."""
 
         async def reason() -> None:
             if by_success:

@@ -56,7 +56,7 @@ Seen = tuple[list[tuple[str, ...]], list[int], list[int]]  # rows, their numbers
 
 
 def expected(body: str) -> Seen | None:
-    """What the oracle finds of the records; None where the text is refused."""
+    """The records by the standard library's reader; None if the text is refused."""
     records = oracle(body)
     if records is None:
         return None
@@ -66,7 +66,7 @@ def expected(body: str) -> Seen | None:
 
 
 def seen(body: str, block_bytes: int) -> Seen | None:
-    """What our reader finds, in blocks so small that any byte can end one."""
+    """The records by our reader, in blocks so small that any byte can end one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_dialect, "SAMPLE_BYTES", len(HEADER))
         patch.setattr(encoding, "BLOCK_BYTES", block_bytes)
