@@ -57,7 +57,7 @@ class World:
 
     @asynccontextmanager
     async def receiving(self) -> AsyncIterator[tuple[int, int]]:
-        """Two free ports for a trial's receivers; no more trials run at once than there are pairs."""
+        """Two free ports for a trial's receivers; there is a pair for each trial at a time."""
         ports = self.free.pop()
         try:
             yield ports
