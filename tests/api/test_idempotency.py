@@ -14,7 +14,7 @@ from storage.postgres.database import Database
 from tests.blocked import until_blocked
 from tests.service import Service, Tenant
 
-_BUSY_SECONDS = 0.5  # many times what is waited for a connection there
+_BUSY_SECONDS = 0.5  # many times the pool's time-out for a connection there
 CSV = b"number,title,status,priority\nINC1,Printer on fire,New,1\n"
 BAD = b'number,title\n1,"never closed\n'
 TEMPLATE = {

@@ -20,7 +20,7 @@ from tests.integrations.examples import STEMS, kind_of, outgoing
 
 KNOWN = [stem for stem in STEMS if kind_of(stem)]  # others belong to channels yet to come
 OVER_HTTP = [stem for stem in KNOWN if kind_of(stem) in RECEIVERS]
-_SHORT = 0.5  # seconds; for whoever never answers
+_SHORT = 0.5  # seconds; for servers that never answer
 
 # A mail has minutes for its every step, which is no time to wait here.
 _IMPATIENT = {"email": Email(waits=replace(Waits(), command=5.0, taken=_SHORT))}

@@ -252,7 +252,7 @@ def _objects(vendors: Vendors, record: Record) -> Iterator[tuple[str, list[str]]
     """The notifications of all objects at each vendor, one entry per object."""
     of_delivery = {str(each["id"]): str(each["notification_id"]) for each in record.deliveries}
     yield UNKEYED, [of_delivery[id] for id in vendors.posts()]
-    # Whoever gets a webhook knows its id: what it makes of it, it makes once.
+    # A receiver of webhooks recognises repeated ids, so it makes one object of each.
     yield vendors.webhook.kind, [each["data"]["notificationId"] for each in vendors.webhook.events]
     if vendors.pagerduty is not None:
         yield vendors.pagerduty.kind, [each.dedup_key for each in vendors.pagerduty.alerts]

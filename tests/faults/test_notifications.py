@@ -84,7 +84,7 @@ async def test_none_is_lost_and_only_what_was_in_flight_comes_twice(scene: Scene
     verdict = judged(scene.client.accepted, scene.vendors, record)
     assert verdict.is_good, verdict
     assert (verdict.accepted, verdict.delivered) == (_EVENTS, 2 * _EVENTS)
-    # It could not know that the first were answered: nobody lived to tell.
+    # The new worker cannot know that the first were answered: the old one died before it said so.
     assert 4 <= verdict.duplicates <= in_flight
     assert verdict.unknown[UNKEYED] <= in_flight
     assert not scene.client.was_refused, scene.client.refusals

@@ -94,7 +94,7 @@ def _ends(phase: str, act: Act) -> set[str]:
         return {phase}
     rolled_back = "rolled_back" if phase.startswith("rollback/") else "cancelled"
     match phase.split("/"):
-        case ["rollback", "undo_import", "before"]:  # nobody has begun to take it back
+        case ["rollback", "undo_import", "before"]:  # the undo has not begun yet
             return {"rolled_back", "completed"}
         case ["cancel", "undo_import", "before"]:
             return ANY_END

@@ -81,7 +81,7 @@ async def test_each_channel_has_a_rate_of_its_own(tenant: Tenant) -> None:
         await n.notify(tenant, n.EVENT, problem, n.EVENT, problem, n.EVENT, problem)
         await receiver.until(lambda received: len(received) >= 6)
     posted = [each["channel"] for each in receiver.messages]
-    # Neither has to wait for the other: what is first in both comes before what is second in one.
+    # Neither channel waits for the other: the first messages of both come before any second one.
     assert [set(posted[at : at + 2]) for at in (0, 2, 4)] == [{"#ops", "#problems"}] * 3
     assert {each.status for each in receiver.received} == {200}
 

@@ -64,7 +64,7 @@ class TestFailures:
             [delivery] = await n.deliveries(tenant, id)
         first, second = delivery["log"]
         assert (first["class"], first["statusCode"]) == ("transient", 503)
-        # What a listed, private destination answers is nobody's business.
+        # Answers of listed private destinations are not kept.
         assert first["response"] == ""
         assert second["class"] is None
         assert 4 <= receiver.received[1].at - receiver.received[0].at <= 7.5

@@ -127,7 +127,7 @@ async def test_of_several_those_who_are_taken_get_it_and_the_others_are_named() 
     assert failure.kind is T
 
 
-# What is saved
+# Addresses in configs and events
 
 
 DOTTED = ["a@x.example.", "a@x.example。", "a@bücher.example."]

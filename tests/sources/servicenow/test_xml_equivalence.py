@@ -118,7 +118,7 @@ def loses_the_broken_alone(text: str, chunks: Any, rejected: Any, profile: Profi
     if not rejected and not profile.ignored:
         return False
     mended = outcome(BROKEN.sub("?", text).encode(), Limits())
-    if isinstance(mended, Problem):  # for something else that a broken record has
+    if isinstance(mended, Problem):  # for another fault of a broken record
         return mended.code not in MENDED
     lost = {each.row for each in rejected}
     sound = [each for each in named(mended[0]) if each["_row"] not in lost]

@@ -95,7 +95,7 @@ class TestDoubt:
         [probe] = await due.claim(100)
         await due.end(probe)
         assert await due.woken() == [due.request_id]
-        # What was refused has a back-off of its own.
+        # The refused delivery still waits for its own back-off.
         assert len(await due.claim(100)) == 3
 
     async def test_a_success_elsewhere_brings_the_probe_forward_but_not_at_once(

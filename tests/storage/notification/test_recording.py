@@ -15,7 +15,7 @@ from tests.storage.notification.due import Due
 from tests.storage.notification.sending import SlowSlack, away, delivering, posting, sent
 
 _OUTAGE_SECONDS = 11.0  # a fail-over's
-_BUSY_SECONDS = 0.5  # many times what may be waited for a connection
+_BUSY_SECONDS = 0.5  # many times the pool's time-out for a connection
 _LEASE = "select lease_until from tenant.notification_deliveries"
 
 

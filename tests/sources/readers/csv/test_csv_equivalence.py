@@ -13,7 +13,7 @@ from sources.readers.csv import dialect as csv_dialect
 from sources.readers.csv import records as csv_records
 from tests.sources.readers.csv.csv_reading import read
 
-HEADER = "sep=,\na,b\n"  # what comes behind cannot change the delimiter
+HEADER = "sep=,\na,b\n"  # later lines cannot change the delimiter
 CELLS = st.text(alphabet='",\r\n ax1é\ufeff;', max_size=8)
 ENDS = st.sampled_from(["\n", "\r\n", "\r"])
 BLOCKS = st.integers(1, 40)
@@ -89,7 +89,7 @@ def test_any_text(body: str, block_bytes: int) -> None:
 @st.composite
 def written(draw: st.DrawFn) -> str:
     """Records as programs write them: quoted always or where needed, one line end or mixed."""
-    dialect = draw(st.sampled_from(["unix", "excel"]))  # everything quoted, or what needs it
+    dialect = draw(st.sampled_from(["unix", "excel"]))  # all fields quoted, or only where needed
     out = io.StringIO(newline="")
     for cells in draw(st.lists(st.tuples(CELLS, CELLS), max_size=12)):
         csv.writer(out, dialect, lineterminator=draw(ENDS)).writerow(cells)
