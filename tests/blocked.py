@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-# Of those that want one row, only the first waits for who has it, and the others for the first.
+# Of several waiters for one row, only the first waits for its holder, the others for the first.
 _BLOCKED = """
 with recursive blocked(pid) as (
     values ($1::int)

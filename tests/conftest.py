@@ -1,4 +1,4 @@
-"""What every test may ask for; the servers are in tests/servers.py."""
+"""Fixtures for every test; the servers are in tests/servers.py."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Exports made by chance, each record with the fate that it must have."""
+"""Random exports, each record with its expected outcome."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ _WORDS = ("Broken", "Cold", "Büro", "日本", 'say "hi"', "a,b", "x;y", "two\nl
 
 @dataclass(frozen=True)
 class MadeFile:
-    """A file and what must become of its records: `left_out` by table, the others in all."""
+    """A file and the expected outcome of its records: `left_out` by table, the others in total."""
 
     name: str
     content: bytes
@@ -61,7 +61,7 @@ def _record(number: int, fate: str, chance: random.Random) -> Record:
 
 
 def _outcomes(told: list[tuple[str, Record]]) -> Counter[str]:
-    """What must become of the records that are of this table."""
+    """The expected outcomes of the records of this table."""
     fates = Counter[str]()
     seen: set[str] = set()
     for fate, record in told:

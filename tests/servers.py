@@ -30,7 +30,7 @@ def ports(servers_dir: Path) -> Ports:
 
 @pytest.fixture(scope="session")
 async def postgres_dsn(servers_dir: Path, ports: Ports) -> AsyncIterator[str]:
-    """An empty database on the run's PostgreSQL; the user is its superuser."""
+    """The DSN of an empty database on the run's PostgreSQL; the user is its superuser."""
     server = Postgres(servers_dir, ports.take("postgres", 0), durable=False)
     async with running(Child(await server.program())):
         yield server.dsn

@@ -30,7 +30,7 @@ ENDED = {"completed", "failed", "cancelled", "rolled_back"}
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The API behind `http`, and what a test may look at beside it."""
+    """The API behind `http`, and its servers for a test to inspect."""
 
     settings: Settings
     http: httpx.AsyncClient
@@ -39,7 +39,7 @@ class Service:
 
     @property
     def receiver_ports(self) -> list[int]:
-        """Where tests may serve receivers: what EGRESS_ALLOW lists."""
+        """Ports at which tests may serve receivers: EGRESS_ALLOW lists them."""
         return [int(each.rpartition(":")[2]) for each in self.settings.egress_allow.split(",")]
 
 
@@ -178,7 +178,7 @@ class Tenant:
         return rows
 
     def stored_files(self) -> list[Path]:
-        """What lies in this tenant's part of the object storage."""
+        """The files in this tenant's part of the object storage."""
         walk = os.walk(self.service.settings.local_storage_dir)  # others delete theirs meanwhile
         places = ((Path(at), names) for at, _, names in walk)
         return [at / name for at, names in places if self.slug in at.parts for name in names]
@@ -215,7 +215,7 @@ async def new_tenant(service: Service) -> Tenant:
 
 @pytest.fixture
 async def tenant(service: Service) -> AsyncIterator[Tenant]:
-    """Afterwards it sends nothing more: others listen at the receivers' ports then."""
+    """A tenant; afterwards its sends stop, as other tests use the receivers' ports."""
     tenant = await new_tenant(service)
     yield tenant
     await tenant.sql("update integrations set is_active = false")

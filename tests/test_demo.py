@@ -1,4 +1,4 @@
-"""`make demo` as somebody tries it out, and what it says when a message is not as it should be."""
+"""`make demo` end to end, and its report if a message is not as expected."""
 
 import asyncio
 import os
@@ -32,7 +32,7 @@ EVENT: dict[str, Any] = {
 
 
 async def received(event: dict[str, Any], keys: frozenset[str] | None = None) -> Arrival:
-    """The event as PagerDuty got it, who knows these keys."""
+    """An event as PagerDuty received it."""
     async with serving(PagerDutyReceiver(keys=keys)) as receiver:
         await _post(receiver, event)
         url = f"{receiver.url}/_received"

@@ -1,4 +1,4 @@
-"""The shape of the code: which way its arrows point, and how large its parts are."""
+"""The structure of the code: allowed imports, and sizes of files and functions."""
 
 import ast
 import subprocess

@@ -1,4 +1,4 @@
-"""The memory that long activities share."""
+"""The memory budget that long activities share."""
 
 import asyncio
 
@@ -8,13 +8,13 @@ from activities.budget import Budget, of_tally
 
 
 async def settle() -> None:
-    """Let everything run that can."""
+    """Let every task run that can."""
     for _ in range(20):
         await asyncio.sleep(0)
 
 
 class TestBudget:
-    async def test_what_does_not_fit_waits_and_never_is_more_taken_than_there_is(self) -> None:
+    async def test_a_request_that_does_not_fit_waits_and_the_budget_is_never_exceeded(self) -> None:
         budget, taken, most = Budget(100), 0, 0
 
         async def work(size: int) -> None:
@@ -29,7 +29,7 @@ class TestBudget:
         assert 60 <= most <= 100
         assert await budget.take(100) == 100, "all was given back"
 
-    async def test_who_wants_more_than_there_is_gets_everything(self) -> None:
+    async def test_a_request_larger_than_the_budget_gets_all_of_it(self) -> None:
         budget = Budget(100)
         async with budget.holding(10**12):
             waiting = asyncio.create_task(budget.take(1))
@@ -37,7 +37,7 @@ class TestBudget:
             assert not waiting.done()
         assert await waiting == 1
 
-    async def test_a_large_wish_is_not_passed_by_for_ever(self) -> None:
+    async def test_a_large_request_is_not_overtaken_for_ever(self) -> None:
         budget = Budget(100)
         first = await budget.take(60)
         large = asyncio.create_task(budget.take(90))
@@ -50,7 +50,7 @@ class TestBudget:
         assert (await large, await small) == (90, 10)
 
     @pytest.mark.parametrize("granted", [False, True])
-    async def test_who_is_cancelled_leaves_nothing_taken(self, granted: bool) -> None:
+    async def test_a_cancelled_request_releases_its_share(self, granted: bool) -> None:
         budget = Budget(100)
         held = await budget.take(100)
         waiting = asyncio.create_task(budget.take(100))

@@ -1,4 +1,4 @@
-"""What histories keep of an activity's failure, and whether it is tried again."""
+"""What a history keeps of an activity's failure, and whether the activity is retried."""
 
 import asyncio
 from dataclasses import replace
@@ -36,7 +36,7 @@ def translate(error: Exception, attempt: int = 1) -> ApplicationError:
         (asyncpg.StringDataRightTruncationError("canary"), "database_refused"),
     ],
 )
-def test_what_no_attempt_will_mend_is_final(error: Exception, code: str) -> None:
+def test_an_error_that_no_retry_can_repair_is_final(error: Exception, code: str) -> None:
     found = translate(error)
     assert (found.type, found.non_retryable) == (code, True)
     (problem,) = found.details
@@ -100,7 +100,7 @@ def test_a_fault_of_ours_is_logged_and_ends_some_day(caplog: pytest.LogCaptureFi
 
 class Panicking(ActivityInboundInterceptor):
     def __init__(self) -> None:
-        """An activity whose library gives up in a way that is no Exception to Python."""
+        """An activity whose library raises something that is not an `Exception`."""
 
     async def execute_activity(self, input: ExecuteActivityInput) -> None:
         raise PanicException("index out of bounds: canary")

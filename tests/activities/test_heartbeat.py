@@ -1,4 +1,4 @@
-"""A worker lets Temporal hear of every activity whose step says that it must be heard of."""
+"""A worker sends heartbeats for every activity whose step has a heartbeat time-out."""
 
 import asyncio
 import dataclasses
@@ -14,7 +14,7 @@ from activities.heartbeat import Heartbeat
 
 
 class Waiting(ActivityInboundInterceptor):
-    """An activity that waits until it was heard of."""
+    """An activity that waits until a heartbeat was sent."""
 
     def __init__(self) -> None:
         self.heard = asyncio.Event()
@@ -24,7 +24,7 @@ class Waiting(ActivityInboundInterceptor):
             await self.heard.wait()
 
 
-async def test_an_activity_with_a_heartbeat_timeout_is_heard_of(
+async def test_an_activity_with_a_heartbeat_timeout_sends_heartbeats(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(heartbeat, "_SECONDS", 0.01)
@@ -36,7 +36,9 @@ async def test_an_activity_with_a_heartbeat_timeout_is_heard_of(
     assert work.heard.is_set()
 
 
-async def test_one_without_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_activity_without_a_heartbeat_timeout_sends_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(heartbeat, "_SECONDS", 0.0)
     environment, work, beats = ActivityEnvironment(), Waiting(), list[object]()
     environment.info = dataclasses.replace(environment.info, heartbeat_timeout=None)

@@ -1,4 +1,4 @@
-"""The sweep: it goes on with what was left behind, and leaves alone what is in somebody's hands."""
+"""The reaper's sweep continues abandoned work and leaves all other work alone."""
 
 import asyncio
 import os
@@ -62,7 +62,7 @@ async def uploaded(tenant: Tenant, content: bytes = CSV) -> str:
 
 
 def aged(path: Path, age: timedelta) -> Path:
-    """The file as if it had been written so long ago."""
+    """Make the file look as if it had been written that long ago."""
     then = time.time() - age.total_seconds()
     os.utime(path, (then, then))
     return path
@@ -89,14 +89,14 @@ class TestJobs:
         assert answer.status_code == 202, answer.text
         return str(answer.json()["job"]["id"])
 
-    async def test_what_was_never_started_is(
+    async def test_a_job_that_was_never_started_is_started(
         self, tenant: Tenant, unstarted: str, sweep: Sweep
     ) -> None:
         assert (await sweep()).started == 1
         assert (await tenant.settled(unstarted, "preview"))["status"] == "preview"
         assert (await sweep()).started == 0
 
-    async def test_what_may_just_be_starting_is_not(
+    async def test_a_job_that_may_just_be_starting_is_left_alone(
         self, tenant: Tenant, unstarted: str, sweep: Sweep
     ) -> None:
         assert (await sweep(grace=HOUR)).started == 0
@@ -136,7 +136,7 @@ class TestJobs:
     async def test_a_job_that_completes_meanwhile_stays_complete(
         self, service: Service, tenant: Tenant, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """It was unfinished when the sweep listed it, and is over when its workflow is asked."""
+        """The job is unfinished when the sweep lists it, and over when its workflow is asked."""
         job_id = await uploaded(tenant)
         database = Database(service.dsn)
         async with database.tenant(tenant.id) as connection:
@@ -170,11 +170,11 @@ class TestTrouble:
         assert (await tenant.execute(job_id))["status"] == "completed"
 
     @pytest.mark.parametrize("status", [0, 1, 8, 42])
-    def test_what_is_not_closed_is_alive(self, status: int) -> None:
+    def test_a_workflow_that_is_not_closed_is_alive(self, status: int) -> None:
         assert is_alive(status)
 
     @pytest.mark.parametrize("status", [None, 2, 3, 4, 5, 7])
-    def test_what_is_closed_is_not(self, status: int | None) -> None:
+    def test_a_closed_workflow_is_not_alive(self, status: int | None) -> None:
         assert not is_alive(status)
 
     async def test_one_jobs_trouble_keeps_no_other_waiting(
@@ -204,7 +204,7 @@ class TestTrouble:
     async def test_a_rollback_that_was_terminated_is_finished(
         self, tenant: Tenant, sweep: Sweep, service: Service, temporal_client: Client
     ) -> None:
-        """It is on record that the completed job is being taken back, and nobody does it."""
+        """The row says that the completed job is being taken back, but no workflow does it."""
         job_id = await uploaded(tenant)
         await tenant.execute(job_id)
         ref = UndoInput(tenant_id=tenant.id, job_id=job_id, ending=Status.ROLLED_BACK)
@@ -220,13 +220,13 @@ class TestTrouble:
 
 
 class TestFiles:
-    async def test_what_no_job_needs_is_deleted(self, tenant: Tenant, sweep: Sweep) -> None:
+    async def test_a_file_that_no_job_needs_is_deleted(self, tenant: Tenant, sweep: Sweep) -> None:
         upload = stored(tenant, "01jd.csv", 2 * DAY)
         assert (await sweep(grace=HOUR)).objects == 1
         assert not upload.exists()
 
     async def test_an_upload_may_be_under_way_for_a_day(self, tenant: Tenant, sweep: Sweep) -> None:
-        """Its job comes with its end; S3 dates it by its beginning."""
+        """An upload's job is made at its end; S3 dates the object by the upload's beginning."""
         upload = stored(tenant, "01jd.csv", 20 * HOUR)
         assert (await sweep()).objects == 0
         assert upload.exists()

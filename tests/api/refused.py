@@ -1,4 +1,4 @@
-"""Integrations that cannot work: the body, the code, and where the fault is."""
+"""Invalid integrations: the body, the problem code, and the pointer to the fault."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every route, by everybody: whose key opens what, and that tenants never meet."""
+"""Access to every route by every role, and the separation of tenants."""
 
 import asyncio
 from collections.abc import Iterator
@@ -127,7 +127,7 @@ def routes(app: FastAPI) -> Iterator[str]:
 
 
 class Office:
-    """Two tenants, one of them with a key of every role and something to look for."""
+    """Two tenants, one of them with a key of every role and with data to look for."""
 
     def __init__(self, service: Service, ours: Tenant, theirs: Tenant) -> None:
         self.service, self.ours, self.theirs = service, ours, theirs
@@ -146,7 +146,7 @@ class Office:
         await self.connect()
 
     async def connect(self) -> None:
-        """An integration where nobody answers, a channel, who chose it, and what they are told."""
+        """Make an integration, a channel, a preference for it and a notification."""
         url = f"http://127.0.0.1:{self.service.receiver_ports[-1]}/"
         self.ids["integration_id"] = await integration(self.ours, "generic_webhook", {"url": url})
         made = await channel(self.ours, self.ids["integration_id"], "generic_webhook")
@@ -161,7 +161,7 @@ class Office:
         self.ids |= {"notification_id": id, "delivery_id": delivery["id"]}
 
     async def ask(self, name: str, key: str | None, **other_ids: str) -> httpx.Response:
-        """Call a route with our ids, unless told others."""
+        """Call a route with our ids, or with other ones."""
         method, path = name.split(" ")
         return await self.service.http.request(
             method,
@@ -319,7 +319,7 @@ async def test_two_tenants_on_one_connection_never_meet(service: Service, office
 
 
 class TestRowLevelSecurity:
-    """What the service's own role sees, had a query forgotten to say whose rows it wants."""
+    """The rows that the service's role sees if a query does not filter by tenant."""
 
     TABLES = (
         *("tenants", "api_keys", "migration_jobs", "migration_job_mappings"),

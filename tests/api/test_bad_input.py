@@ -13,7 +13,7 @@ STATUS = {"format_unsupported": 415, "compressed_unsupported": 415}
 
 
 async def refusal(tenant: Tenant, case: Case) -> dict[str, Any]:
-    """What the case names of the file's refusal, which leaves neither records nor objects."""
+    """The refusal's fields that the case names; asserts that neither records nor objects remain."""
     name, content, problem = case
     response = await tenant.upload(content, name, sourceSystem="servicenow")
     body = response.json()
@@ -112,10 +112,10 @@ XML_ROWS = {
 
 
 class TestOneBadRecord:
-    """The file stands; the second of three records is named, and only the others come in."""
+    """The file is accepted; the second of three records is rejected and named."""
 
     async def fault(self, tenant: Tenant, uploaded: Any) -> tuple[str, str | None]:
-        """What is listed of the bad record: its code and field."""
+        """The bad record's entry in the list of errors: code and field."""
         job_id, preview = uploaded["job"]["id"], uploaded["preview"]
         counts = [preview[name] for name in ("totalRecords", "validRecords", "invalidRecords")]
         assert counts == [3, 2, 1]
@@ -166,7 +166,7 @@ class TestOneBadRecord:
 
 
 class TestHarmless:
-    """Inputs that look bad and are not."""
+    """Inputs that look bad but are valid."""
 
     async def test_a_byte_order_mark(self, tenant: Tenant) -> None:
         content = f"\ufeff[{_RECORD % ('1', '')}]".encode()

@@ -1,4 +1,4 @@
-"""The worker's way out is the one that the operator's settings name."""
+"""The worker calls outside servers as the operator's settings say."""
 
 import logging
 from pathlib import Path
@@ -15,7 +15,7 @@ from settings import Settings
 from tests.receivers.proxy import HttpProxy, proxying
 from tests.service import Service
 
-PUBLIC = "93.184.216.34"  # an address, so that no name of this machine's network is asked for
+PUBLIC = "93.184.216.34"  # an address, so that no name has to be resolved
 
 
 def changed(service: Service, **settings: Any) -> Settings:

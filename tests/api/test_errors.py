@@ -1,4 +1,4 @@
-"""What a body of the wrong kind is told, in words and with a place."""
+"""A body of the wrong kind is refused with a sentence and a pointer."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Alive, ready, and what clients are told while a server is down."""
+"""Liveness, readiness, and answers while a server is down."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -206,7 +206,7 @@ async def test_an_entry_of_egress_allow_that_is_none_stops_the_start(service: Se
 async def test_a_write_that_another_hinders_comes_again(
     service: Service, tenant: Tenant, state: str
 ) -> None:
-    """A deadlock, a lock that is not to be had: no fault of the service, and none of the caller."""
+    """A deadlock or an unavailable lock is no fault of the service or the caller: 503."""
     async with refusing(service, tenant, "migration_mappings", "insert", state):
         unavailable(await tenant.post("/v1/migration/templates", TEMPLATE), "try again")
     assert (await tenant.post("/v1/migration/templates", TEMPLATE)).status_code == 201

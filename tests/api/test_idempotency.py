@@ -14,7 +14,7 @@ from storage.postgres.database import Database
 from tests.blocked import until_blocked
 from tests.service import Service, Tenant
 
-_BUSY_SECONDS = 0.5  # many times what is waited for a connection there
+_BUSY_SECONDS = 0.5  # many times the pool's time-out for a connection there
 CSV = b"number,title,status,priority\nINC1,Printer on fire,New,1\n"
 BAD = b'number,title\n1,"never closed\n'
 TEMPLATE = {
@@ -162,7 +162,7 @@ class TestIntegration:
 
 
 class TestAtOnce:
-    """What one transaction creates, it creates once, and nobody waits for who was first."""
+    """Requests at the same time create one thing, and none waits for the first."""
 
     @pytest.mark.parametrize(
         ("path", "body"),
@@ -187,7 +187,7 @@ class TestAtOnce:
 
 
 class TestDyingInIt:
-    """What one transaction creates leaves nothing behind if it never ends: the key is free."""
+    """A request that dies in its only transaction leaves nothing behind: the key is free."""
 
     @pytest.mark.parametrize(
         ("path", "body", "table"),
@@ -233,10 +233,10 @@ class TestDyingInIt:
 
 
 class TestLease:
-    """An upload takes several transactions: its key is held while it lives, and not much longer."""
+    """An upload takes several transactions: its key is held while it lives, hardly longer."""
 
     async def reserved(self, tenant: Tenant, seconds: float) -> None:
-        """As a request leaves it that has died so long ago."""
+        """The key as a request leaves it that died that long ago."""
         await tenant.sql(
             "insert into public.idempotency_keys (tenant_id, key, request_hash, created_at)"
             " values ($1, 'once', 'somebody', now() - make_interval(secs => $2))",
@@ -290,7 +290,7 @@ class TestLease:
     async def test_who_was_taken_to_have_died_settles_nothing(
         self, tenant: Tenant, database: Database, asked: str
     ) -> None:
-        """Who asks again mostly asks the same: then both have one hash."""
+        """A repeated request is usually identical: then both have one hash."""
         request = IdempotentRequest(database, tenant.id, "once")
         async with request.reserved():
             await self.age(tenant)

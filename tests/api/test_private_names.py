@@ -1,4 +1,4 @@
-"""What an operator lets tenants call on the inside, as it is known when a URL is saved."""
+"""Internal servers that EGRESS_ALLOW lists, as known when a URL is saved."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

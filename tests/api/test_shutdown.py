@@ -1,4 +1,4 @@
-"""A real API that is told to end ends at once, whoever still looks at it."""
+"""A real API that is told to stop stops at once, although clients are connected."""
 
 import asyncio
 import os

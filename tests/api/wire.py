@@ -1,4 +1,4 @@
-"""HTTP/1.1 by hand, for what well-behaved clients never send."""
+"""HTTP/1.1 by hand, for requests that well-behaved clients never send."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What benchmarks make of their seconds. No test asserts a time."""
+"""How benchmarks evaluate their measurements. No test asserts a time."""
 
 import json
 import subprocess

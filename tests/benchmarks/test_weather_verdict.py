@@ -47,7 +47,7 @@ def test_what_began_before_its_time_was_early(
 
 
 def tried(id: str, *started: float) -> list[Any]:
-    """Attempts of a delivery, each of which has it wait an hour for the next."""
+    """Attempts of a delivery, after each of which it waits an hour."""
     return [
         {"id": id, "no": no, "class": "transient", "started": at, "completed": at + 1}
         | {"next": at + 3_600}

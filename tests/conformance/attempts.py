@@ -1,4 +1,4 @@
-"""Attempts at every channel: through its example, at servers in every mood that there is."""
+"""Attempts through every channel's example, against servers in every state."""
 
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -20,7 +20,7 @@ from tests.integrations.examples import STEMS, kind_of, outgoing
 
 KNOWN = [stem for stem in STEMS if kind_of(stem)]  # others belong to channels yet to come
 OVER_HTTP = [stem for stem in KNOWN if kind_of(stem) in RECEIVERS]
-_SHORT = 0.5  # seconds; for whoever never answers
+_SHORT = 0.5  # seconds; for servers that never answer
 
 # A mail has minutes for its every step, which is no time to wait here.
 _IMPATIENT = {"email": Email(waits=replace(Waits(), command=5.0, taken=_SHORT))}
@@ -56,7 +56,7 @@ class Connected(NamedTuple):
     async def answered(
         self, status: int, body: str = "", said: Message | None = None, **headers: str
     ) -> Receipt | Failure:
-        """What becomes of an attempt that is answered so."""
+        """The outcome of an attempt with this answer."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.receiver.told.append(Reply(status, body, named))
         return await self.send(said)
@@ -103,7 +103,7 @@ def _public(host: str, stem: str) -> str:
 
 @asynccontextmanager
 async def tls(stem: str) -> AsyncIterator[Wired]:
-    """A certificate of an authority that nobody knows."""
+    """A certificate of an unknown authority."""
     if kind_of(stem) == "email":
         mail = smtp.SmtpReceiver("tls")
         async with smtp.serving(mail), egress(mail.allowed) as out:

@@ -1,4 +1,4 @@
-"""The tables of docs/delivery.md, as the suite asks them: what is published is what is tested."""
+"""The tables of docs/delivery.md, which the conformance suite tests channels against."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ _PAGE = Path(__file__).resolve().parents[2] / "docs" / "delivery.md"
 
 
 class Answer(NamedTuple):
-    """A row about what one channel's vendor answers; no body: any."""
+    """A row about an answer of one channel's vendor; `body` is None for any body."""
 
     channel: str
     statuses: frozenset[int]
@@ -56,7 +56,7 @@ def by_number(heading: str) -> dict[int, str]:
 
 
 def outcome(channel: str, status: int, body: str) -> str:
-    """What the page says of an answer over HTTP."""
+    """The class that docs/delivery.md gives to an answer over HTTP."""
     for row in [*answers("Success"), *answers("Errors in bodies")]:
         if row.channel == channel and status in row.statuses and row.body in (None, body):
             return row.outcome

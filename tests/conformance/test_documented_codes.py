@@ -1,4 +1,4 @@
-"""Every problem code that the product raises is declared, and docs/errors.md tells what is."""
+"""Every problem code that is raised is declared, and docs/errors.md lists every declared one."""
 
 import ast
 import re
@@ -72,7 +72,7 @@ def assigned(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def code_positions(node: ast.AST) -> Iterator[ast.expr]:
-    """What stands where a code is expected."""
+    """The expressions at the places where a code is expected."""
     match node:
         case ast.Call():
             yield from of_call(node)

@@ -1,4 +1,4 @@
-"""Every registered channel does what docs/delivery.md says, and never shows a secret."""
+"""Every registered channel behaves as docs/delivery.md says and never shows a secret."""
 
 import copy
 import json
@@ -296,7 +296,7 @@ async def test_success_shows_no_secret(stem: str, caplog: pytest.LogCaptureFixtu
 
 
 async def everything_shown(stem: str, going: Any, out: Any) -> str:
-    """All that a delivery and a test leave behind, as somebody might print it."""
+    """Everything that a delivery and a test leave behind, as text."""
     channel = channel_of(stem)
     request = channel.request(going)
     try:
@@ -308,7 +308,7 @@ async def everything_shown(stem: str, going: Any, out: Any) -> str:
 
 
 def given_away(stem: str, shown: str) -> list[str]:
-    """Those of the example's secrets that stand in the text."""
+    """The example's secrets that occur in the text."""
     return [secret for secret in secrets_of(stem, ELSEWHERE) if secret in shown]
 
 

@@ -1,4 +1,4 @@
-"""What every registered source owes, checked on its examples: a new source gets it all."""
+"""The requirements on every registered source, tested on its examples."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Public files that nobody of this project wrote, read from ../shared where that is present."""
+"""Public files of other projects, read from ../shared if that is present."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every message is one that Slack takes and shows as it is, whatever its text means to do."""
+"""Slack accepts every message and shows its text literally, even hostile text."""
 
 import html
 import json

@@ -1,4 +1,4 @@
-"""Every card is one that the published schemas take, and shows its text as it is."""
+"""Every card is valid by the published schemas and shows its text literally."""
 
 import copy
 import json
@@ -40,7 +40,7 @@ def check(shared_dir: Path, made: dict[str, Any]) -> None:
     [attachment] = made["attachments"]
     assert attachment["contentUrl"] is None
     content = copy.deepcopy(attachment["content"])
-    assert content.pop("msteams") == {"width": "Full"}  # Teams' own, of which the schema knows not
+    assert content.pop("msteams") == {"width": "Full"}  # Teams' own member, which the schema lacks
     card.validate(content)
     assert len(json.dumps(compact(made).decode(), ensure_ascii=False).encode()) <= CARD_BYTES
     assert CARD_BYTES < TEAMS_BYTES

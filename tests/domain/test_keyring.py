@@ -1,4 +1,4 @@
-"""The text of a key ring: what is read, what is refused, what an edit leaves alone."""
+"""The text of a key ring: valid and invalid lines, and lines that an edit leaves alone."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""What is kept and shown holds no secret: not as it is, not encoded, not under its name."""
+"""Records hold no secret: not literally, not encoded, not under a secret's name."""
 
 import base64
 import html
@@ -90,7 +90,7 @@ HOOK = Redactor({"url": "https://h.example/api/firelater/incidents?token=t0k-en-
 
 
 class TestWords:
-    """A secret that is a word: hidden where credentials travel, and shown where it is said."""
+    """A secret that is a word is hidden where credentials occur, and shown in other text."""
 
     @pytest.mark.parametrize(
         "text",

@@ -1,4 +1,4 @@
-"""What is secret in a secret, and what is a word: both directions, with their neighbours."""
+"""Which parts of a secret field are secret, and which are ordinary words."""
 
 import random
 import time

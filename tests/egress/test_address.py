@@ -1,4 +1,4 @@
-"""Every class of address that must not be called, and what the operator may list."""
+"""Every class of address that must not be called, and addresses that operators may list."""
 
 import ipaddress
 

@@ -1,4 +1,4 @@
-"""Requests, sockets and what comes back, at the one door out."""
+"""The egress client: requests, sockets and answers."""
 
 import asyncio
 import gzip
@@ -70,7 +70,7 @@ class TestRequests:
         assert len(receiver.received) == 1
 
     async def test_cookies_are_not_kept(self) -> None:
-        """Neither by the session for its own clients, nor between the sends of two tenants."""
+        """Cookies are kept neither within the session nor between the sends of two tenants."""
         async with serving(Receiver()) as receiver:
             receiver.always = Reply(headers={"Set-Cookie": "who=tenant-a; Path=/"})
             url = f"http://hooks.example.com:{receiver.url.rpartition(':')[2]}/"

@@ -1,4 +1,4 @@
-"""Every class of URL that must not be called, and what is left of one that may."""
+"""Every class of URL that is refused, and the canonical form of allowed ones."""
 
 import socket
 from urllib.parse import urlsplit
@@ -52,7 +52,7 @@ class TestUrls:
 
     @pytest.mark.parametrize("host", words("wiki.corp mail.lan hooks mattermost.default.svc"))
     def test_they_may_be_names_of_listed_servers(self, host: str) -> None:
-        """Of which one is known to be at that port; its address is judged when it is dialled."""
+        """A local name may be a listed server's; its address is checked when it is dialled."""
         for url in (f"https://{host}:8443/x", f"http://{host}:8443/x"):
             assert code(url, INSIDE) == url
         for url in (f"https://{host}/x", f"https://{host}:8444/x", f"http://{host}/"):

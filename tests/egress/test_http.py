@@ -1,4 +1,4 @@
-"""Which addresses are dialled, on real sockets, and who answers there by its certificate."""
+"""Which addresses are dialled, on real sockets, and the check of their certificates."""
 
 import asyncio
 import socket
@@ -64,7 +64,7 @@ class TestNames:
         ],
     )
     async def test_a_local_name_that_leads_elsewhere_is_refused(self, answers: list[str]) -> None:
-        """To a public server as well: `*:port` is for names that the world knows."""
+        """This holds for public addresses as well: `*:port` is for public names only."""
         async with serving(Receiver()) as receiver:
             receiver.always = Reply()
             port = int(receiver.url.rpartition(":")[2])

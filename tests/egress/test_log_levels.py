@@ -1,4 +1,4 @@
-"""What libraries log of requests, with their URLs and headers, is not written."""
+"""Libraries' log lines with URLs and headers of requests are not written."""
 
 import logging
 

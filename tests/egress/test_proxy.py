@@ -1,4 +1,4 @@
-"""Calls through the operator's proxy: to whom it leads, what it learns, and how it fails."""
+"""Calls through the operator's proxy: its targets, the data it gets, and its failures."""
 
 import logging
 import socket

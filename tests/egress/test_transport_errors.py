@@ -1,4 +1,4 @@
-"""Every way in which no answer comes, on real sockets, and the one failure it is."""
+"""Every way in which no answer comes, on real sockets, and the failure it becomes."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""PostgreSQL runs whoever starts it, and nobody else's folder is touched for that."""
+"""PostgreSQL runs under any user, and no other user's folder is changed."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A supervised child: it comes up, comes back, goes away, and never stays behind."""
+"""A supervised child process starts, restarts, stops, and is never left behind."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ time.sleep(600)
 
 
 async def at_once(_pid: int) -> None:
-    """Usable as soon as it runs."""
+    """A child that is ready as soon as it runs."""
 
 
 async def never(_pid: int) -> None:

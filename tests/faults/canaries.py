@@ -1,4 +1,4 @@
-"""Secrets that can be found again: in every channel's config, and wherever they may leak to."""
+"""Recognisable secrets for every channel's config, and the search for their leaks."""
 
 import base64
 import json
@@ -37,7 +37,7 @@ class Canaries:
     values: list[str] = field(default_factory=list)
 
     def like(self, secret: str) -> str:
-        """Another secret of the same shape: its last long word is another one."""
+        """Another secret of the same form, with another last long word."""
         word = next(found[-1] for each in _LONG if (found := list(each.finditer(secret))))
         number = f"{len(self.values):02}"
         value = (self.mark + number + _letters(99))[: len(word[0])]
@@ -45,7 +45,7 @@ class Canaries:
         return secret[: word.start()] + value + secret[word.end() :]
 
     def within(self, found: bytes) -> list[str]:
-        """What surrounds each canary in there, however it is written."""
+        """The surroundings of each canary in the content, in any encoding."""
         hits = (hit for form in _forms(self.mark) for hit in re.finditer(re.escape(form), found))
         return [repr(found[max(hit.start() - 80, 0) : hit.end() + 80]) for hit in hits]
 
@@ -75,7 +75,7 @@ class Connection:
 
     @property
     def quoted(self) -> str:
-        """All that it would show its vendor, for whoever wants to say it back."""
+        """All secrets that a vendor is shown, for receivers that quote them."""
         return " ".join(text for name in sorted(self.secrets) for text in _texts(self.config[name]))
 
 

@@ -27,7 +27,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
 
 @pytest.fixture(scope="session")
 async def undisturbed(stack: Stack) -> Rows:
-    """What importing EXPORT gives when nothing goes wrong."""
+    """The result of importing EXPORT undisturbed."""
     tenant = await stack.tenant()
     assert (await tenant.migrate(EXPORT))["successfulRecords"] == ROWS
     return await rows(tenant)

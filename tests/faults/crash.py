@@ -1,4 +1,4 @@
-"""PostgreSQL dying under an import while others stand still, and what must agree afterwards."""
+"""PostgreSQL crashes while other processes are stopped, and what must agree afterwards."""
 
 import asyncio
 import os
@@ -63,7 +63,7 @@ async def crashed(stack: Stack, how: How) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Looks at a job's ledger over one connection, so as to look often."""
+    """Reads a job's ledger over one connection, so that it can read often."""
 
     connection: "asyncpg.Connection[Any]"
     schema: str
@@ -78,7 +78,7 @@ class Watch:
         return found
 
     async def is_quiet(self) -> bool:
-        """Whether nobody else has a transaction open."""
+        """Whether no other connection has a transaction open."""
         query = (
             "select count(*) from pg_stat_activity where xact_start is not null"
             " and backend_type = 'client backend' and pid <> pg_backend_pid()"
@@ -155,7 +155,7 @@ async def batches_in(tenant: Tenant, job_id: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A job that has ended: what it says, what its ledger says and what the table holds."""
+    """An ended job: its own figures, those of its ledger and those of the table."""
 
     status: str
     code: str | None

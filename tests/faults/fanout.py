@@ -1,4 +1,4 @@
-"""Events that go to three vendors at once, and what receivers and records say of them afterwards.
+"""Events that go to three vendors at once, and the receivers' and the database's records.
 
 PagerDuty and the webhook know a delivery that comes twice, Slack does not.
 """
@@ -35,10 +35,10 @@ _KEY = "R0UT1NGKEY0FTHEFAULTS00000000001"
 
 
 class Late(Receiver):
-    """Before a vendor's receiver: what a request asks for is done at once, the answer waits."""
+    """A receiver that acts on a request at once and delays the answer."""
 
     async def waiting(self) -> None:
-        """What the answer waits for."""
+        """Wait until the answer may be sent."""
 
     async def answer(self, request: web.Request, body: bytes) -> web.Response:
         response = await super().answer(request, body)
@@ -48,7 +48,7 @@ class Late(Receiver):
 
 @dataclass(frozen=True, slots=True)
 class Vendors:
-    """Where a tenant's events go, in this process; whichever of them are connected."""
+    """The receivers of a tenant's events, in this process; some may be unconnected."""
 
     slack: SlackReceiver
     webhook: WebhookReceiver
@@ -103,7 +103,7 @@ class Client:
     refusals: Counter[int] = field(default_factory=Counter)
 
     async def notify(self, *numbers: int) -> list[str]:
-        """Post one event or a list; their ids. Raises TimeoutError if nobody takes them."""
+        """Post one event or a list; their ids. Raises TimeoutError if they are not accepted."""
         body = [event(number) for number in numbers] if len(numbers) > 1 else event(*numbers)
         headers = self.tenant.headers | {"Idempotency-Key": str(uuid4())}
         async with asyncio.timeout(_PATIENCE):
@@ -125,13 +125,13 @@ class Client:
 
     @property
     def was_refused(self) -> bool:
-        """Whether it was answered what nothing that dies is a reason for."""
+        """Whether an answer came that no crash explains."""
         return not self.refusals.keys() <= _EXPECTED
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """`ended`: when its end was recorded, or when it was missed, if nobody lived to tell."""
+    """`ended`: when its end was recorded, or when its loss was noticed."""
 
     delivery: str
     kind: str
@@ -154,7 +154,7 @@ class Record:
         return sum(each.started <= at < each.ended for each in messages)
 
     def settled(self, at: float) -> float:
-        """When all was over that was there at that time."""
+        """When all deliveries that existed at that time had ended."""
         before = [each for each in self.deliveries if each["created_at"].timestamp() <= at]
         return max((_seconds(each["completed_at"]) for each in before), default=at)
 
@@ -176,12 +176,12 @@ async def recorded(tenant: Tenant) -> Record:
 
 
 def _seconds(at: datetime | None) -> float:
-    """Of what has not ended, in a time that never comes."""
+    """Seconds of an end time; infinite if there is none yet."""
     return float("inf") if at is None else at.timestamp()
 
 
 async def over(tenant: Tenant, within: float) -> bool:
-    """Wait until nothing is to be done any more; False if there still is after so many seconds."""
+    """Wait until no delivery is open; False if one still is after `within` seconds."""
     left = (
         "select (select count(*) from notification_deliveries where completed_at is null)"
         " + (select count(*) from notifications where routed_at is null)"
@@ -221,7 +221,7 @@ class Verdict:
 
 
 def judged(accepted: Collection[str], vendors: Vendors, record: Record) -> Verdict:
-    """Compare what was accepted, what is on record and what arrived."""
+    """Compare accepted events, recorded deliveries and received messages."""
     posts = vendors.posts()
     unknown = Counter(
         each.delivery for each in record.attempts if each.failure == FailureClass.UNKNOWN
@@ -249,10 +249,10 @@ def judged(accepted: Collection[str], vendors: Vendors, record: Record) -> Verdi
 
 
 def _objects(vendors: Vendors, record: Record) -> Iterator[tuple[str, list[str]]]:
-    """By vendor, the notifications of everything that it made, once for each."""
+    """The notifications of all objects at each vendor, one entry per object."""
     of_delivery = {str(each["id"]): str(each["notification_id"]) for each in record.deliveries}
     yield UNKEYED, [of_delivery[id] for id in vendors.posts()]
-    # Whoever gets a webhook knows its id: what it makes of it, it makes once.
+    # A receiver of webhooks recognises repeated ids, so it makes one object of each.
     yield vendors.webhook.kind, [each["data"]["notificationId"] for each in vendors.webhook.events]
     if vendors.pagerduty is not None:
         yield vendors.pagerduty.kind, [each.dedup_key for each in vendors.pagerduty.alerts]

@@ -1,4 +1,4 @@
-"""A `firelater up` whose processes may be killed, and what they leave in the database."""
+"""A `firelater up` whose processes tests may kill, and its rows in the database."""
 
 import asyncio
 import json
@@ -158,7 +158,7 @@ async def started(tenant: Tenant, content: bytes, **options: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The imported rows: how many, of how many ids, and a digest of what they hold."""
+    """The imported rows: their number, the number of their ids, and a digest of the content."""
 
     rows: int
     ids: int
@@ -166,7 +166,7 @@ class Rows:
 
 
 async def rows(tenant: Tenant) -> Rows:
-    """What a disturbed import and an undisturbed one must have alike."""
+    """The figures in which a disturbed import must equal an undisturbed one."""
     [found] = await tenant.sql(
         "select count(*), count(distinct source_id), md5(coalesce(string_agg("
         "concat_ws(',', source_id, source_row, content_hash), ';' order by source_id), ''))"

@@ -1,4 +1,4 @@
-"""Secrets stay where they are sealed, whatever vendors answer and whoever asks."""
+"""Secrets do not leak, whatever vendors answer and whichever role reads."""
 
 import asyncio
 import base64
@@ -44,7 +44,7 @@ Endpoint = Receiver | smtp.SmtpReceiver
 
 
 class Mood(NamedTuple):
-    """How vendors are, what an integration is then, and what its error says."""
+    """How vendors behave, the health of an integration then, and the text of its error."""
 
     name: str
     status: str
@@ -239,7 +239,7 @@ async def _test(scene: Scene) -> None:
 
 
 async def _is_known(scene: Scene, mood: Mood) -> None:
-    """The integrations say how they fare, in words; so do their logs."""
+    """The integrations' health and logs describe the vendors' behaviour."""
     for name, id in scene.ids.items():
         is_mail = isinstance(scene.endpoints[name], smtp.SmtpReceiver)
         is_said = re.compile(mood.error_of_mail or mood.error if is_mail else mood.error).search
@@ -256,7 +256,7 @@ async def _is_known(scene: Scene, mood: Mood) -> None:
 
 
 async def _mistake(scene: Scene) -> None:
-    """Send secrets where none belong."""
+    """Send secrets in places where none belong."""
     secret = scene.canaries.values[0]
     for name, each in scene.made.items():
         body = {"name": "mistake", "type": each.kind, "config": each.config}

@@ -1,4 +1,4 @@
-"""What keeps a straggler from writing: the claim on a batch, and the run that is over."""
+"""A late worker cannot write: the batch is claimed, or the run is over."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -27,7 +27,7 @@ async def database(tenant: Tenant) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def run(tenant: Tenant) -> Run:
-    """An execution of a job that nobody works on: it waits in preview."""
+    """An execution of a job that waits in preview and that no worker works on."""
     job_id: str = (await tenant.upload(export(2))).json()["job"]["id"]
     return Run(tenant.id, UUID(job_id), 0, "incidents", "generic_csv", "", "update", _ALL)
 

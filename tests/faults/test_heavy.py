@@ -1,4 +1,4 @@
-"""Jobs whose work kills its process: they end with their reason, and nobody else's work is hurt."""
+"""Jobs that kill their process end with the reason and do not harm other jobs."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ MIB = 2**20
 
 @pytest.fixture(scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """A service whose processes for one job may take 450 MiB, which most files do with."""
+    """A service that allows 450 MiB to the process of one job, enough for most files."""
     home = tmp_path_factory.mktemp("heavy")
     async with running(home, IMPORT_SLOTS="3", PARSE_MEMORY_BYTES=f"{450 * MIB}") as stack:
         yield stack
@@ -39,7 +39,7 @@ def swelling(records: int) -> bytes:
 
 
 async def work_of(tenant: Tenant) -> dict[str, Any]:
-    """What is remembered of the starts of the tenant's only job."""
+    """The recorded starts of the tenant's only job."""
     found = await tenant.sql("select * from public.work_starts where tenant_id = $1", tenant.id)
     return dict(found[0]) if found else {}
 
@@ -84,7 +84,7 @@ async def importing_alone(stack: Stack, tenant: Tenant, job_id: str) -> psutil.P
 
 
 async def set_apart(tenant: Tenant) -> None:
-    """As if the job had met two deaths of its worker."""
+    """Make the job look as if its worker had died twice."""
     await tenant.sql(
         "update public.work_starts set alone = true where tenant_id = $1 returning 1", tenant.id
     )

@@ -1,4 +1,4 @@
-"""Notifications under way while what carries them dies. Slack does not know what comes twice."""
+"""Notifications while processes die. Slack does not recognise repetitions."""
 
 import asyncio
 import signal
@@ -19,7 +19,7 @@ _EVENTS = 60
 
 
 class Gated(Late):
-    """Keeps whoever asked waiting while `gate` is not set."""
+    """Delays every answer until `gate` is set."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -84,7 +84,7 @@ async def test_none_is_lost_and_only_what_was_in_flight_comes_twice(scene: Scene
     verdict = judged(scene.client.accepted, scene.vendors, record)
     assert verdict.is_good, verdict
     assert (verdict.accepted, verdict.delivered) == (_EVENTS, 2 * _EVENTS)
-    # It could not know that the first were answered: nobody lived to tell.
+    # The new worker cannot know that the first were answered: the old one died before it said so.
     assert 4 <= verdict.duplicates <= in_flight
     assert verdict.unknown[UNKEYED] <= in_flight
     assert not scene.client.was_refused, scene.client.refusals
@@ -99,7 +99,7 @@ async def _worker_killed(scene: Scene, numbers: range) -> int:
 
 
 async def _postgres_killed(scene: Scene, numbers: range) -> int:
-    """What is answered cannot be recorded."""
+    """PostgreSQL is killed, so that answers cannot be recorded."""
     found = await scene.in_flight(*numbers)
     pid = scene.stack.send("postgres", signal.SIGQUIT)
     scene.answer(at_once=True)
@@ -109,7 +109,7 @@ async def _postgres_killed(scene: Scene, numbers: range) -> int:
 
 
 async def _api_killed_before_it_starts_anything(scene: Scene, numbers: range) -> None:
-    """What it accepts is in the outbox alone: Temporal, which was stopped, never hears of it."""
+    """Accepted events are in the outbox only: Temporal is stopped and never gets them."""
     stack, tenant = scene.stack, scene.client.tenant
     temporal = stack.send("temporal", signal.SIGSTOP)
     posting = asyncio.create_task(scene.client.notify(*numbers))

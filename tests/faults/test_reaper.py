@@ -1,4 +1,4 @@
-"""What the reaper finds: a job that was never started, and one that was ended from outside."""
+"""The reaper finds a job that was never started, and one that was ended from outside."""
 
 import asyncio
 import signal
@@ -18,7 +18,7 @@ from workflows.sweep import Reaped, ReapInput
 
 
 async def reap(temporal: Client, tenant: Tenant) -> Reaped:
-    """A sweep that leaves nobody time."""
+    """A sweep without the usual period of grace."""
     return await temporal.execute_workflow(
         ReaperWorkflow.run,
         ReapInput(grace_seconds=0),

@@ -1,4 +1,4 @@
-"""The job's row changes while an activity asks it: it goes by what the row says in the end."""
+"""The job's row changes while an activity reads it: the activity follows the final row."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -34,7 +34,7 @@ TERMINATED = Problem(code="terminated", detail="somebody ended the job's workflo
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A job that waits in preview, and what activities work with."""
+    """A job that waits in preview, and the connections of activities."""
 
     tenant: Tenant
     found: Connections
@@ -53,7 +53,7 @@ class Scene:
     async def meanwhile(
         self, change: Callable[[AsyncConnection], Awaitable[object]], act: Awaitable[T]
     ) -> T:
-        """What the act comes to whose look at the row has to wait for the change."""
+        """The result of an act whose reading of the row has to wait for the change."""
         async with self.found.database.tenant(self.tenant.id) as connection:
             await change(connection)
             mine = await connection.scalar(text("select pg_backend_pid()"))

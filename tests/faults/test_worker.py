@@ -1,4 +1,4 @@
-"""Workers that are killed, stopped and told to stop, in the middle of what they do."""
+"""Workers that are killed, stopped and told to stop in the middle of their work."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""docs/notification.md tells of every type of integration, and of every field of its config."""
+"""docs/notification.md describes every type of integration and every field of its config."""
 
 import re
 from pathlib import Path

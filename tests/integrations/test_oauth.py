@@ -140,7 +140,7 @@ async def test_many_at_once_ask_once() -> None:
 
 
 async def test_another_secret_is_another_grant(signed: Signed) -> None:
-    """What was given for one is never shown for another."""
+    """A token that was issued for one secret is never used with another."""
     await signed.send()
     failure = await signed.failure(clientSecret="wrong")
     assert failure.kind is M

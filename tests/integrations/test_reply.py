@@ -1,4 +1,4 @@
-"""What an answer is that no vendor gave, and what a status means of which none says anything."""
+"""Answers that come from no vendor, and the class of undocumented statuses."""
 
 import time
 
@@ -39,7 +39,7 @@ def test_looking_takes_no_time(body: str) -> None:
     assert time.perf_counter() - started < 1
 
 
-def test_of_what_nobody_says_anything_nothing_is_final() -> None:
+def test_no_undocumented_status_is_final() -> None:
     found = {status: undocumented(status) for status in range(200, 600)}
     assert FailureClass.PERMANENT not in found.values()
     others = {status: kind for status, kind in found.items() if kind != FailureClass.TRANSIENT}

@@ -1,4 +1,4 @@
-"""What the guard says of URLs and addresses, as one word."""
+"""The guard's verdict on URLs and addresses, as one word."""
 
 from egress.address import Policy
 from egress.guard import Refused, parse_target, permit

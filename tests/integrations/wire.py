@@ -1,4 +1,4 @@
-"""Servers that say what they like, and how a call to them fails."""
+"""Servers that answer with any bytes, and how a call to them fails."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 
 @asynccontextmanager
 async def listening(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """A server of bytes on loopback, for what no proper server would do."""
+    """A server of raw bytes on loopback, for answers that no proper server gives."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):

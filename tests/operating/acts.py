@@ -38,7 +38,7 @@ class Act:
 
 
 def acts() -> list[Act]:
-    """All but resets, which depend on the run's history."""
+    """All acts except resets, which depend on the run's history."""
     ended = [
         Act("terminate", _terminate, frozenset(ANY_END)),
         Act("cancel", _cancel, frozenset(ANY_END)),
@@ -88,7 +88,7 @@ async def _garbage(scene: Scene) -> None:
 
 
 async def _pause(scene: Scene) -> None:
-    """Paused, what goes on goes on, and a sweep leaves it alone."""
+    """A paused workflow finishes its running steps, and a sweep leaves it alone."""
     try:
         await scene.operator.pause()
     except RPCError:  # it is over
@@ -133,7 +133,7 @@ async def _start_elsewhere(scene: Scene) -> None:
 
 
 async def _rollback_by_hand(scene: Scene) -> None:
-    """Of a job that is completed this is what DELETE …/rollback does, and is asked for."""
+    """Start a rollback's workflow; not for a completed job, which it would rightly take back."""
     if (await scene.job())["status"] != "completed":
         await _start(scene, rollback_id(scene.job_id), "Rollback", _input(scene))
 

@@ -1,4 +1,4 @@
-"""One operator's act on one import in one phase, and what is wrong afterwards."""
+"""One operator's act on one import in one phase, and the errors found afterwards."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -57,7 +57,7 @@ async def world(home: Path, ports: Ports, postgres: str, name: str) -> AsyncIter
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What was done in which phase, how the job ended, and what is wrong with that."""
+    """The act, its phase, the job's end, and what is wrong with it."""
 
     phase: str
     act: str
@@ -66,7 +66,7 @@ class Trial:
 
 
 async def tried(world: World, phase: str, act: Act) -> Trial:
-    """One act. What was over before must not have changed by a byte."""
+    """Do one act. A job that was over before must be unchanged to the byte."""
     async with i.scene(world, phase) as scene:
         before = await _row(scene)
         await act.do(scene)
@@ -80,7 +80,7 @@ async def tried(world: World, phase: str, act: Act) -> Trial:
 
 
 async def _traces(scene: Scene, job: dict[str, Any]) -> list[str]:
-    """What helps to find the cause: the end on record, and the last events of the workflow."""
+    """Traces for finding a cause: the recorded end and the workflow's last events."""
     last: list[str] = []
     with suppress(RPCError):
         last = [EventType.Name(each.event_type) for each in (await scene.operator.events())[-6:]]
@@ -89,12 +89,12 @@ async def _traces(scene: Scene, job: dict[str, Any]) -> list[str]:
 
 
 def _ends(phase: str, act: Act) -> set[str]:
-    """As what a job may end: what is over stays so, what is being taken back is."""
+    """The statuses with which a job in this phase may end; an ended job keeps its own."""
     if phase in i.OVER:
         return {phase}
     rolled_back = "rolled_back" if phase.startswith("rollback/") else "cancelled"
     match phase.split("/"):
-        case ["rollback", "undo_import", "before"]:  # nobody has begun to take it back
+        case ["rollback", "undo_import", "before"]:  # the undo has not begun yet
             return {"rolled_back", "completed"}
         case ["cancel", "undo_import", "before"]:
             return ANY_END

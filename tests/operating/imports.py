@@ -1,4 +1,4 @@
-"""Imports that an operator disturbs: where they stand then, and what must hold afterwards."""
+"""Imports that an operator disturbs: their phase at that time, and checks afterwards."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -42,7 +42,7 @@ PHASES = [*OVER, *ROLLING_BACK, *UNDOING, *RUNNING]
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The service whose activities can be held, its Temporal, and what an import must give."""
+    """The service whose activities can be held, its Temporal, and the expected import."""
 
     service: Service
     client: Client
@@ -57,7 +57,7 @@ class World:
 
     @asynccontextmanager
     async def receiving(self) -> AsyncIterator[tuple[int, int]]:
-        """Two ports for the receivers of a trial, of which no more run at once than there are."""
+        """Two free ports for a trial's receivers; there is a pair for each trial at a time."""
         ports = self.free.pop()
         try:
             yield ports
@@ -65,14 +65,14 @@ class World:
             self.free.append(ports)
 
     async def forget(self, tenant: Tenant) -> None:
-        """A sweep goes through all tenants: those of earlier trials made later ones slow."""
+        """Remove the tenant: a sweep visits all, so earlier trials would slow later ones."""
         for _ in range(5):
             with suppress(asyncpg.DeadlockDetectedError):  # a straggler is at its job's row
                 await tenant.sql("delete from public.tenants where id = $1", tenant.id)
                 return
 
     async def sweep(self, name: str) -> Reaped:
-        """A sweep of the reaper that leaves nobody time."""
+        """A sweep of the reaper without the usual period of grace."""
         input = ReapInput(grace_seconds=0)
         return await self.client.execute_workflow(
             ReaperWorkflow.run, input, id=f"reap/{name}", task_queue=ORCHESTRATE
@@ -104,7 +104,7 @@ class Scene:
 
     @property
     def step(self) -> str:
-        """The step that is held, if any."""
+        """The name of the step that is held, if any."""
         parts = self.phase.split("/")
         return parts[-2] if len(parts) > 1 else ""
 
@@ -129,7 +129,7 @@ class Scene:
 
 
 class Held:
-    """The batch that nobody can begin while it is held: somebody else seems to be at it."""
+    """A batch whose lock is held, as if another worker was importing it."""
 
     def __init__(self, connection: "asyncpg.Connection[Any]", tenant: Tenant) -> None:
         self._connection, self._table = connection, f"{tenant.id.schema}.import_chunks"
@@ -273,7 +273,7 @@ _STATES = {
 
 
 async def settled(made: Scene) -> dict[str, Any]:
-    """Let everything go, do what the job's user would do, and sweep, until the job is over and
+    """Release everything, act as the job's user would, and sweep, until the job is over and
     nobody works on it; the job as it is then."""
     made.world.gates.open(made.tenant.id)
     await made.held.give()
@@ -304,7 +304,7 @@ async def _is_worked_on(made: Scene) -> bool:
 
 
 async def _as_user(made: Scene, job: dict[str, Any]) -> None:
-    """Somebody wants the import to be done."""
+    """Execute or resume the import as its user would."""
     with suppress(RPCError):
         if await made.operator.status() == PAUSED:
             await made.operator.unpause()
@@ -317,7 +317,7 @@ async def _as_user(made: Scene, job: dict[str, Any]) -> None:
 
 
 async def _judge_answers(made: Scene) -> None:
-    """The API says 2xx, or why not; never that something is wrong with itself."""
+    """Every answer of the API comes in time and is 202, 409 or 503."""
     done, waiting = await asyncio.wait(made.answers, timeout=5) if made.answers else ([], [])
     codes = {each.result().status_code for each in done}
     if not codes <= {202, 409, 503}:
@@ -327,7 +327,7 @@ async def _judge_answers(made: Scene) -> None:
 
 
 async def judged(made: Scene, job: dict[str, Any], ends: set[str]) -> list[str]:
-    """What is wrong: rows that are lost or doubled, a row that does not tell the truth."""
+    """The list of errors: lost or doubled rows, or a job's row that is wrong."""
     found, status = await rows(made.tenant), job["status"]
     whole = made.world.expected if status == "completed" else Rows(0, 0, NOTHING)
     if found != whole:

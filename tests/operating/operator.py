@@ -1,4 +1,4 @@
-"""What an operator can do to a workflow in the Temporal UI and with its command line, in gRPC."""
+"""An operator's acts on a workflow in the Temporal UI or CLI, as gRPC calls."""
 
 import asyncio
 import json
@@ -127,7 +127,7 @@ class Operator:
         )
 
     async def each_pending(self, act: str, result: Any = None) -> int:
-        """Do it to every pending activity; how many there were."""
+        """Do the act to every pending activity; returns their number."""
         pending = await self.pending()
         for each in pending:
             with suppress(RPCError):  # it ended meanwhile
@@ -167,7 +167,7 @@ class Operator:
                 )
 
     async def tell(self, kind: str, name: str, arguments: Sequence[Any] = ()) -> None:
-        """Signal or update; that it is refused is fine."""
+        """Send a signal or an update, which may be refused."""
         with suppress(Exception):
             if kind == "signal":
                 await self.handle.signal(name, args=arguments)

@@ -1,4 +1,4 @@
-"""Notifications that an operator disturbs: what is accepted comes, and twice only where it may."""
+"""Notifications that an operator disturbs: each arrives, and repetitions are allowed ones."""
 
 import asyncio
 from contextlib import suppress
@@ -43,7 +43,7 @@ _OVERDUE = (
 
 
 async def tried(world: World, phase: str, act: str, number: int | None = None) -> list[str]:
-    """Send events, do the act when their request is in the phase; what is wrong afterwards.
+    """Send events and do the act when their request is in the phase; the errors afterwards.
 
     `number` is the workflow task to which "reset" goes.
     """
@@ -161,7 +161,7 @@ async def _start(world: World, tenant: Tenant, operator: Operator, *, anew: bool
 
 
 class Answering(Late):
-    """A vendor that has done what it was asked for, and says so when it may."""
+    """A vendor that acts on a request at once and answers when it may."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)

@@ -1,4 +1,4 @@
-"""An HTTP proxy on this machine that knows CONNECT, as companies put it before the world.
+"""An HTTP proxy on this machine that supports CONNECT, like those of companies.
 
 It remembers what it was asked, leads where it is told, and can be as bad as real ones are.
 """

@@ -1,4 +1,4 @@
-"""`firelater receivers up` as somebody tries it out: a command, and what it says to do next."""
+"""`firelater receivers up` end to end: the command, and the instructions that it prints."""
 
 import asyncio
 import json
@@ -53,14 +53,14 @@ async def running(*options: str) -> AsyncIterator[asyncio.subprocess.Process]:
 
 
 async def announced(child: asyncio.subprocess.Process) -> str:
-    """What it prints until it is ready."""
+    """The output of the command until it is ready."""
     assert child.stdout is not None
     async with asyncio.timeout(30):
         return (await child.stdout.readuntil(b"Ctrl-C ends it.\n")).decode()
 
 
 async def send(kind: str, ready: dict[str, Any]) -> None:
-    """Connect as the ready file says, and tell it something; raises if that is not taken."""
+    """Connect as the ready file says and send a message; raises if it is refused."""
     channel, entry = CHANNELS[kind], ready["receivers"][kind]
     config = channel.config.model_validate(entry["config"])
     message = render("0198c0de-0000-7000-8000-00000000000a", NOTIFICATION, Severity.ERROR)

@@ -1,4 +1,4 @@
-"""Notifications and tests of connections, as they are recorded: one workflow for each scenario."""
+"""Scenarios of notifications and connection tests whose histories are recorded."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -39,7 +39,7 @@ async def retried_over_lanes(client: Client, request: FakeRequest) -> None:
 
 
 async def woken(client: Client, request: FakeRequest) -> None:
-    """What waited for somebody goes on, and so does what was open again meanwhile."""
+    """A waiting delivery and one that was reopened meanwhile are woken and sent."""
     request.lanes = (lane("a", wait=None),)
     request.rounds["a"], request.rounds["b"] = [lane("a", open=0)], [lane("b", open=0)]
     await _start(client, request)
@@ -49,7 +49,7 @@ async def woken(client: Client, request: FakeRequest) -> None:
 
 
 async def resent(client: Client, request: FakeRequest) -> None:
-    """A run of its own, after the one that delivered."""
+    """A second run of the request, after the run that delivered it."""
     await (await _start(client, request)).result()
     request.lanes, request.rounds["a"] = (lane("a"),), [lane("a", open=0)]
     await wake_notification(client, request.ref)
@@ -74,7 +74,7 @@ NOTIFYING: tuple[Notifying, ...] = (
 
 
 async def play(client: Client, scenario: Notifying, request_id: str) -> Handle:
-    """Play it to its end; the last run of its workflow."""
+    """Play the scenario to its end; returns the last run of its workflow."""
     request = FakeRequest(ref=RequestRef(tenant_id=TENANT, request_id=request_id))
     async with working(client, request, identity="recorder"):
         await scenario(client, request)
@@ -94,7 +94,7 @@ def _handle(client: Client, request: FakeRequest) -> Handle:
 
 
 async def play_test(client: Client) -> Handle:
-    """Test a connection whose vendor says no."""
+    """Test a connection whose vendor refuses it."""
     worker = Worker(
         client,
         task_queue=DELIVER,

@@ -92,7 +92,7 @@ async def continued_as_new(steer: Steering) -> None:
 
 
 async def recalled(steer: Steering) -> None:
-    """Refused by the job's row in the middle of its import, and gone on with what is on record."""
+    """The job's row refuses the run during its import; the run continues the recorded import."""
     await steer.previewed()
     steer.job.begun = Options(batch_size=100)
     steer.job.failures["import_segment"] = SUPERSEDED
@@ -124,7 +124,7 @@ SCENARIOS: tuple[Scenario, ...] = (
 
 
 async def played(client: Client) -> AsyncIterator[tuple[str, Handle]]:
-    """Every scenario's name and workflow, played on the server behind the client."""
+    """Play every scenario; its name and its workflow."""
     for number, scenario in enumerate(SCENARIOS, 1):
         steer = Steering(client, FakeJob(job_id=_id(number)))
         async with working(client, steer.job, identity="recorder"):
@@ -163,7 +163,7 @@ async def _keep(handle: Handle, name: str) -> None:
 
 
 def _write(name: str, history: WorkflowHistory) -> None:
-    """One event a line; stack traces do not say where this repository lies."""
+    """Write one event per line; paths of this machine are removed from stack traces."""
     events = [json.dumps(event) for event in history.to_json_dict()["events"]]
     text = '{"events": [\n' + ",\n".join(events) + "\n]}\n"
     (HISTORIES / f"{name}.json").write_text(text.replace(f"{ROOT}/", ""))

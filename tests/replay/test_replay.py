@@ -1,4 +1,4 @@
-"""Jobs that were running when the service was updated go on: their histories still replay."""
+"""Jobs survive an update of the service: histories of earlier versions still replay."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Exports that lie: each record has a truth, and what the file says against it."""
+"""Exports with false values: each record has a true value and contradicting ones."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ _RANKS = {1: "critical", 2: "high", 3: "medium", 4: "low"}
 
 @dataclass
 class Told:
-    """A record as the file has it, and what is true of it.
+    """A record as the file has it, and its true values.
 
     `fate`: `kept`, `rejected` or `left out`; with a `remark`, its row has to be listed under it.
     """

@@ -23,7 +23,7 @@ _FILES, _AT_ONCE = 600, 20
 
 
 def imported(made: Lying) -> tuple[dict[str, dict[str, Any]], tuple[Remark, ...]]:
-    """The records of the file as they would be imported, by id, and what is remarked on them."""
+    """The records of the file as they would be imported, by id, and the remarks on them."""
     profile = Profile(encoding=made.charset)
     chunks = [*_reader(made)(io.BytesIO(made.content), profile, "incident", Limits())]
     words = _SOURCE.default_mapping("incident", [*profile.columns])

@@ -1,4 +1,4 @@
-"""What tests of rotation work on."""
+"""Fixtures for tests of rotation."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

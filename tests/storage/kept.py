@@ -22,7 +22,7 @@ SECRETS = {"botToken": "xoxb-canary", "headers": {"X-Key": "canary"}}  # and "n"
 
 
 def run(module: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A process of ours, to its end."""
+    """Run a command of the service to its end."""
     command = [sys.executable, "-m", module, *words]
     return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
 

@@ -18,7 +18,7 @@ ROOT = Path(storage.__file__).parent
 for path in ROOT.glob("*/tables.py"):
     import_module(f"storage.{path.parent.name}.tables")
 
-# Those that only SQL names, so that no Table could be wrong about them.
+# Tables that only SQL text uses: they have no Table that could differ.
 IN_SQL_ALONE = {
     "public": {"alembic_version", "api_keys", "secret_checks", "tenants"},
     "tenant": {"alembic_version", "import_aliases"},
@@ -26,7 +26,7 @@ IN_SQL_ALONE = {
 
 
 class Told(NamedTuple):
-    """What one telling says of a column."""
+    """A column as one of the two descriptions has it."""
 
     type: str
     nullable: bool

@@ -1,4 +1,4 @@
-"""What the Temporal server gets to know: ciphertext with encryption on, never a record without."""
+"""What the Temporal server sees: ciphertext with encryption, and never a record without."""
 
 import base64
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ GOOD = b"""number,title,status,priority,note
 canary1,canary title,New,1,canary note
 canary2,"canary, quoted",New,2,canary note
 """
-# What cannot be imported, and where: records that do not pass, and a file that cannot be read.
+# Rejected records and an unreadable file, each with the place of its fault.
 REJECTED = GOOD + b"canary3,canary title,canary status,canary priority,\n"
 UNREADABLE = GOOD + b'canary4,"canary title,New,1,'
 

@@ -1,4 +1,4 @@
-"""What the workflows see of activities is what the activities are."""
+"""The steps that workflows use agree with the activities."""
 
 import inspect
 import typing
@@ -68,7 +68,7 @@ async def test_every_step_is_served_on_its_queue_alone(client: Client) -> None:
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
 def test_what_takes_long_tells_that_it_lives(step: AnyStep) -> None:
-    """Without a heartbeat nobody notices that a worker died before the timeout is over."""
+    """Without a heartbeat a dead worker is noticed only when the time-out is over."""
     assert step.heartbeat is not None or step.timeout.total_seconds() <= 300
 
 

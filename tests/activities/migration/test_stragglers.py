@@ -42,7 +42,7 @@ async def connections(service: Service) -> AsyncIterator[Connections]:
 
 @pytest.fixture
 async def job(tenant: Tenant) -> m.JobRef:
-    """One that waits in preview."""
+    """A job that waits in preview."""
     uploaded = await tenant.upload(CSV)
     return m.JobRef(tenant_id=tenant.id, job_id=uploaded.json()["job"]["id"])
 
@@ -50,7 +50,7 @@ async def job(tenant: Tenant) -> m.JobRef:
 async def overtaken(
     tenant: Tenant, job: m.JobRef, doing: Coroutine[Any, Any, Any], change: str
 ) -> Any:
-    """What comes of it, if the row changes when it is about to be written."""
+    """The result of `doing` if the job's row changes just before `doing` writes it."""
     connection = await asyncpg.connect(tenant.service.dsn)
     try:
         async with connection.transaction():
@@ -74,7 +74,7 @@ async def _in_activity(validating: ValidateActivities, input: m.ValidateInput) -
     return validated
 
 
-async def test_a_job_that_has_ended_is_not_cleaning_up(
+async def test_a_late_clean_up_does_not_reopen_an_ended_job(
     connections: Connections, tenant: Tenant, job: m.JobRef
 ) -> None:
     await overtaken(tenant, job, CloseActivities(connections).clean_up(job), ENDS)
@@ -86,7 +86,7 @@ async def test_a_job_that_has_ended_is_not_cleaning_up(
     ("status", "phase"),
     [(Status.PREVIEW, Phase.AWAITING_EXECUTE), (Status.PROCESSING, Phase.VALIDATING)],
 )
-async def test_an_import_that_has_begun_does_not_wait_to_begin(
+async def test_a_late_report_does_not_take_a_begun_import_back_to_preview(
     connections: Connections, tenant: Tenant, job: m.JobRef, status: Status, phase: Phase
 ) -> None:
     state = m.StateInput(job=job, status=status, phase=phase)
@@ -98,7 +98,7 @@ async def test_an_import_that_has_begun_does_not_wait_to_begin(
 @pytest.mark.parametrize(
     ("now", "late"), [("paused", Status.PROCESSING), ("processing", Status.PAUSED)]
 )
-async def test_what_the_user_asked_for_last_stays(
+async def test_a_late_report_does_not_revert_the_users_last_request(
     connections: Connections, tenant: Tenant, job: m.JobRef, now: str, late: Status
 ) -> None:
     state = m.StateInput(job=job, status=late, phase=Phase.IMPORTING, turn=1)
@@ -108,7 +108,7 @@ async def test_what_the_user_asked_for_last_stays(
     assert (await tenant.job(job.job_id))["status"] == now
 
 
-async def test_a_job_that_is_validated_does_not_wait_any_more(
+async def test_a_late_report_does_not_take_validation_back_to_preview(
     connections: Connections, tenant: Tenant, job: m.JobRef
 ) -> None:
     late = m.StateInput(job=job, status=Status.PREVIEW, phase=Phase.AWAITING_EXECUTE, turn=1)
@@ -117,7 +117,7 @@ async def test_a_job_that_is_validated_does_not_wait_any_more(
     assert (await tenant.job(job.job_id))["phase"] == "validating"
 
 
-async def test_what_is_said_again_is_taken(
+async def test_a_repeated_report_is_accepted(
     connections: Connections, tenant: Tenant, job: m.JobRef
 ) -> None:
     [turn] = await tenant.sql("select turn from public.migration_jobs where id = $1", job.job_id)
@@ -127,7 +127,7 @@ async def test_what_is_said_again_is_taken(
     assert (await CloseActivities(connections).set_state(state)).status is Status.PROCESSING
 
 
-async def test_an_import_that_has_begun_is_not_parsing(
+async def test_a_late_inspection_does_not_take_a_begun_import_back(
     connections: Connections, tenant: Tenant, job: m.JobRef
 ) -> None:
     parsing = ParseActivities(connections, tenant.service.settings)
@@ -138,7 +138,7 @@ async def test_an_import_that_has_begun_is_not_parsing(
 
 
 @pytest.mark.parametrize("change", [ENDS, IMPORTS_PAUSED])
-async def test_what_is_found_of_the_file_too_late_is_not_kept(
+async def test_late_findings_about_the_file_are_not_stored(
     connections: Connections, tenant: Tenant, job: m.JobRef, change: str
 ) -> None:
     async with connections.database.tenant(tenant.id) as connection:

@@ -1,4 +1,4 @@
-"""What an activity's cancellation leaves time for."""
+"""An activity that is cancelled may first finish its running work."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from activities.notification.finishing import finished
 
 
 class Work:
-    """Ends when it is let; `end` says how it did."""
+    """Work that ends when the test lets it; `end` says how it ended."""
 
     def __init__(self) -> None:
         self.begun, self.gate = asyncio.Event(), asyncio.Event()
@@ -38,13 +38,13 @@ async def _cancelled(environment: ActivityEnvironment, work: Work, seconds: floa
         await running
 
 
-async def test_what_is_under_way_ends_and_then_the_activity_is_cancelled() -> None:
+async def test_running_work_ends_before_the_activity_is_cancelled() -> None:
     work = Work()
     await _cancelled(ActivityEnvironment(), work, 60)
     assert work.end == "done"
 
 
-async def test_what_takes_too_long_is_cancelled() -> None:
+async def test_work_that_takes_too_long_is_cancelled() -> None:
     work = Work()
     await _cancelled(ActivityEnvironment(), work, 0.0)
     assert work.end == "cancelled"
@@ -57,7 +57,7 @@ async def test_a_worker_that_stops_does_not_wait() -> None:
     assert work.end == "cancelled"
 
 
-async def test_without_a_cancellation_it_is_the_works_result() -> None:
+async def test_without_a_cancellation_the_works_result_is_returned() -> None:
     work = Work()
     work.gate.set()
     assert await ActivityEnvironment().run(finished, work.done(), 60) == "done"

@@ -1,4 +1,4 @@
-"""The caps on sends in flight: never more, never less than none, and nobody left out for ever."""
+"""The caps on sends in flight are never exceeded, and no sender waits for ever."""
 
 from collections import Counter
 from uuid import UUID
@@ -15,7 +15,7 @@ ENDPOINT, OTHER = UUID(int=1), UUID(int=2)
 
 
 class Sending(RuleBasedStateMachine):
-    """Whatever comes and goes, what is in flight is what was granted and not yet given back."""
+    """In any order of calls, the sends in flight are those granted and not yet released."""
 
     taken = Bundle("taken")
 
@@ -41,7 +41,7 @@ class Sending(RuleBasedStateMachine):
 
     @rule(target=taken, one=consumes(taken), share=st.floats(0, 1))
     def release(self, one: tuple[str, UUID, int], share: float) -> tuple[str, UUID, int]:
-        """All or some of what was granted."""
+        """Release all or some of the granted sends."""
         tenant, integration, granted = one
         given_back = round(granted * share)
         self.limiter.release(tenant, integration, given_back)
@@ -62,7 +62,7 @@ TestSending = Sending.TestCase
 
 @pytest.fixture
 def probing() -> ConcurrencyLimiter:
-    """Gates to whose one endpoint five sends in a row had no answer."""
+    """A limiter whose one endpoint did not answer five sends in a row."""
     limiter = ConcurrencyLimiter()
     for number in range(PROBE_AFTER):
         assert not limiter.is_probing(ENDPOINT), number

@@ -1,4 +1,4 @@
-"""What waits in the outbox: started and woken, each by itself."""
+"""Requests in the outbox are started and woken independently of each other."""
 
 from typing import cast
 from uuid import UUID, uuid4
@@ -13,7 +13,7 @@ from workflows.notification.start import notification_id
 _ABSURD = cast(UUID, "x" * 2_000)  # Temporal refuses a workflow of so long an id
 
 
-async def test_one_that_cannot_be_started_keeps_no_other_waiting(
+async def test_a_request_that_cannot_be_started_delays_no_other(
     tenant: Tenant, temporal_client: Client
 ) -> None:
     subjects = [_ABSURD, uuid4()]

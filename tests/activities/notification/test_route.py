@@ -1,4 +1,4 @@
-"""Deliveries as routing makes them: one for each recipient, each place told once."""
+"""Routing makes one delivery per recipient and sends once to each place."""
 
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -37,7 +37,7 @@ class Named(ChannelOptions):
 
 
 class Posting(Unusable):
-    """Tells whoever its notification channel's options name, and the user."""
+    """A channel that sends to the recipients in its options and to the event's user."""
 
     options = Named
 
@@ -50,7 +50,7 @@ class Posting(Unusable):
 
 
 class Fixed:
-    """Every integration leads to one server."""
+    """A channel whose integrations all lead to one server."""
 
     def of(self, tenant_id: TenantId, row: SealedIntegration) -> Target:
         return Target(tenant_id, row["id"], Posting(), ChannelConfig(), Redactor({}))
@@ -108,12 +108,12 @@ def test_another_integration_is_another_place() -> None:
 
 
 @pytest.mark.parametrize("to", [(), ("",)])
-def test_nobody_to_tell_is_on_record(to: tuple[str, ...]) -> None:
+def test_a_channel_without_recipients_is_on_record(to: tuple[str, ...]) -> None:
     reason = None if to else Reason.NO_RECIPIENT
     assert told(channel(1, *to), recipient=None) == [(1, "", reason)]
 
 
-def test_only_what_names_an_entity_has_an_order() -> None:
+def test_only_events_of_an_entity_have_an_order() -> None:
     [ordered] = routed(Fixed(), TENANT, routes([EVENT], [channel(1)], {}))  # type: ignore[arg-type]
     free = EVENT | {"entity_id": None}
     [unordered] = routed(Fixed(), TENANT, routes([free], [channel(1)], {}))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What is kept of an attempt, of vendors whose answers are shown, as those out in the world are."""
+"""What the record of an attempt keeps, for public vendors, whose answers are shown."""
 
 import base64
 import json
@@ -29,7 +29,7 @@ _QUOTED = f"{SECRET} {base64.b64encode(SECRET.encode()).decode()} {UNKEPT}"
 
 
 class Quoting:
-    """A vendor that says all it was told; it refuses where it is to."""
+    """A vendor that quotes everything it was sent, and refuses the message if told to."""
 
     kind = title = description = "quoting"
     config = ChannelConfig
@@ -61,7 +61,9 @@ class Quoting:
 
 
 @pytest.mark.parametrize("kind", [None, *FailureClass])
-async def test_secrets_are_left_out_and_what_is_no_text(kind: FailureClass | None) -> None:
+async def test_the_record_holds_no_secret_and_no_unstorable_character(
+    kind: FailureClass | None,
+) -> None:
     id, channel = UUID(int=1), Quoting(kind)
     target = Target(TenantId("a" * 26), id, channel, ChannelConfig(), Redactor({"key": SECRET}))
     claimed = Claimed(id, id, 1, 0, {}, "", NOTIFICATION, 0.0, NOW)
@@ -77,7 +79,7 @@ async def test_secrets_are_left_out_and_what_is_no_text(kind: FailureClass | Non
 
 
 class Faulty(Quoting):
-    """A channel with a fault of its own, before it sends anything or amid that."""
+    """A channel with a programming error, before the send or during it."""
 
     def __init__(self, *, sends: bool) -> None:
         super().__init__(None)
@@ -112,7 +114,7 @@ async def test_a_fault_of_ours_is_logged_and_counts_as_sent_only_if_it_may_be(
 
 
 class Echoing(Quoting):
-    """A vendor that repeats the title, and whose handle is what we call the message."""
+    """A vendor that repeats the title and uses our message id as its own."""
 
     def request(self, outgoing: Outgoing[ChannelConfig]) -> dict[str, Any]:
         return {"title": outgoing.message.title, "token": "ab", "ours": outgoing.message.extra}
@@ -134,7 +136,7 @@ class Echoing(Quoting):
 async def test_the_record_is_what_was_sent(
     secrets: dict[str, Any], kind: FailureClass | None
 ) -> None:
-    """Whatever words the integration's secrets are: the same event, the same record."""
+    """The record of an event is the same whatever words the integration's secrets are."""
     id, channel = UUID(int=1), Echoing(kind)
     target = Target(TenantId("a" * 26), id, channel, ChannelConfig(), Redactor(secrets))
     row = NOTIFICATION | {"title": "Slow orders, slow database", "metadata": {"token": "x"}}
@@ -153,7 +155,7 @@ async def test_the_record_is_what_was_sent(
 
 
 class Calling(Quoting):
-    """A vendor, or a mail server, at a name."""
+    """A vendor, or a mail server, with a host name."""
 
     def __init__(self, *, mail: bool) -> None:
         super().__init__(None)
@@ -170,7 +172,7 @@ class Calling(Quoting):
 
 @pytest.mark.parametrize("mail", [False, True], ids=["url", "mail server"])
 async def test_an_endpoint_that_no_connection_comes_to_is_probed(mail: bool) -> None:
-    """It holds a send for as long as one that connects and says nothing."""
+    """A connection that never opens holds a send as long as one that stays silent."""
     id, answer, limiter = UUID(int=1), threading.Event(), ConcurrencyLimiter()
     target = Target(TenantId("a" * 26), id, Calling(mail=mail), ChannelConfig(), Redactor({}))
     claimed = Claimed(id, id, 1, 0, {}, "", NOTIFICATION, 0.0, NOW)
@@ -188,7 +190,7 @@ async def test_an_endpoint_that_no_connection_comes_to_is_probed(mail: bool) -> 
     assert (outcome.kind, outcome.maybe_sent) == (FailureClass.TRANSIENT, False)
 
 
-async def test_what_fails_at_once_is_not() -> None:
+async def test_an_endpoint_that_fails_at_once_is_not_probed() -> None:
     id, limiter = UUID(int=1), ConcurrencyLimiter()
     target = Target(TenantId("a" * 26), id, Calling(mail=False), ChannelConfig(), Redactor({}))
     claimed = Claimed(id, id, 1, 0, {}, "", NOTIFICATION, 0.0, NOW)

@@ -53,7 +53,7 @@ async def temporal(tenant: Tenant) -> Client:
 
 
 async def everything(tenant: Tenant) -> str:
-    """All that the database holds of the tenant, as text."""
+    """Everything that the database holds about the tenant, as text."""
     tables = await tenant.sql(
         "select schemaname || '.' || tablename from pg_tables where schemaname in ('public', $1)",
         tenant.id.schema,

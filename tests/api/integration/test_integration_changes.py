@@ -1,4 +1,4 @@
-"""What a change of an integration, or its end, does to it and to what waits for it."""
+"""Changing or deleting an integration: its effect on it and on waiting deliveries."""
 
 import asyncio
 from typing import Any
@@ -95,8 +95,10 @@ class TestChanging:
         assert (await patch(tenant, made["id"], change)).status_code == 422
         assert (await tenant.get(f"{PATH}/{made['id']}")).json()["data"] == made
 
-    async def test_one_that_is_not_valid_any_more_can_be_mended(self, tenant: Tenant) -> None:
-        """Whatever rules it was saved under."""
+    async def test_an_integration_that_became_invalid_can_be_corrected(
+        self, tenant: Tenant
+    ) -> None:
+        """This holds whatever rules the integration was saved under."""
         made = await created(tenant, pagerduty())
         await tenant.sql("""update integrations set config = '{"region": "asia", "x": [1]}'""")
         elsewhere = await patch(tenant, made["id"], {"config": {"region": "eu", "x": None}})
@@ -117,10 +119,10 @@ class TestChanging:
 
 
 class TestDeliveries:
-    """What a change or the end of an integration does to deliveries that wait for it."""
+    """Changing or deleting an integration: its effect on deliveries that wait for it."""
 
     async def waiting(self, tenant: Tenant, integration: str, kind: str, status: str) -> str:
-        """A delivery as routing and a failed attempt leave it."""
+        """A delivery after routing and one failed attempt."""
         (notification,) = await tenant.sql(
             "insert into notifications (request_id, event_type, title, body, created_by,"
             " routed_at) values ($1, 'a', 't', 'b', 'test', now()) returning id, request_id",
@@ -144,7 +146,7 @@ class TestDeliveries:
         )
         return {row["id"] for row in rows}
 
-    async def test_a_change_makes_due_what_waits_for_whatever_it_is(self, tenant: Tenant) -> None:
+    async def test_a_change_makes_every_waiting_delivery_due(self, tenant: Tenant) -> None:
         made = await created(tenant, pagerduty(is_active=False))
         other = await created(tenant, pagerduty(name="other", is_active=False))
         parked = await self.waiting(tenant, made["id"], "misconfigured", "retrying")
@@ -165,7 +167,7 @@ class TestDeliveries:
         assert (await patch(tenant, made["id"], {"is_active": True})).status_code == 200
         assert (await workflow.describe()).workflow_type == "Notification"
 
-    async def test_the_end_cancels_what_is_open(self, tenant: Tenant) -> None:
+    async def test_deleting_the_integration_cancels_open_deliveries(self, tenant: Tenant) -> None:
         made = await created(tenant, pagerduty())
         open = await self.waiting(tenant, made["id"], "transient", "retrying")
         over = await self.waiting(tenant, made["id"], "permanent", "failed")
@@ -180,7 +182,7 @@ class TestDeliveries:
 
 
 class TestWaking:
-    """Deliveries that a tenant's own doing holds up go out once that is mended."""
+    """Deliveries that wait for the tenant's own settings are sent once these are corrected."""
 
     async def hooked(self, tenant: Tenant, body: dict[str, Any]) -> str:
         """An integration behind the tenant's one channel, and an event on its way to it."""
@@ -202,7 +204,7 @@ class TestWaking:
                     return
                 await asyncio.sleep(0.05)
 
-    async def test_a_better_secret(self, tenant: Tenant) -> None:
+    async def test_a_corrected_secret_wakes_waiting_deliveries(self, tenant: Tenant) -> None:
         receiver, port = WebhookReceiver(SECRET), tenant.service.receiver_ports[0]
         async with serving(receiver, port):
             wrong = "whsec_d3Jvbmcgc2VjcmV0IHdyb25nIHNlY3JldCB3cm9uZw=="

@@ -1,4 +1,4 @@
-"""A test of an integration says the truth, whatever state the vendor is in."""
+"""A connection test reports the truth, whatever state the vendor is in."""
 
 import asyncio
 import json
@@ -138,7 +138,7 @@ class TestTesting:
             assert outcome["success"], outcome
             assert receiver.received[0].headers["webhook-signature"].startswith("v1,")
 
-    async def test_of_what_a_newer_version_replaced_is_not_noted(
+    async def test_a_result_for_a_replaced_version_is_not_recorded(
         self, tenant: Tenant, receiver: PagerDutyReceiver
     ) -> None:
         made = await created(tenant, pagerduty(config=self.config(receiver)))
@@ -156,7 +156,7 @@ class TestTesting:
 
 @pytest.mark.parametrize("stem", STEMS)
 async def test_every_example_is_saved_and_tested(tenant: Tenant, stem: str) -> None:
-    """Where nobody answers, every type says so, and shows and keeps no secret of its own."""
+    """If no server answers, every type says so, and neither shows nor keeps a secret."""
     url = f"http://127.0.0.1:{tenant.service.receiver_ports[-1]}"
     body = {"name": stem, "type": kind_of(stem), "config": example(stem, url)["config"]}
     made = await created(tenant, body)

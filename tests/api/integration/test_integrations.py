@@ -138,7 +138,7 @@ class TestSigningSecret:
             assert rotated.json()["data"]["version"] == 2
             again = await idempotent(tenant, f"{path}/rotate-secret", {})
             assert again.json() == {"data": rotated.json()["data"]}
-            # Who still has the old one, and who has the new one already, both can verify.
+            # Receivers with the old secret and receivers with the new one can both verify.
             for known in (SECRET, fresh):
                 receiver.secrets = (known,)
                 outcome = (await tenant.post(f"{path}/test")).json()["data"]

@@ -204,7 +204,7 @@ class TestSync:
 
 
 class TestDrafts:
-    """The platform's client makes an integration by its name and type, and configures it then."""
+    """The platform's client first creates an integration by name and type, then configures it."""
 
     @pytest.mark.parametrize(
         ("given", "is_active"),
@@ -248,7 +248,7 @@ class TestDrafts:
 
 class TestStatus:
     async def test_is_one_that_the_platform_colours(self, tenant: Tenant) -> None:
-        """`health` says more."""
+        """`health` is more precise."""
         vendor = PagerDutyReceiver()
         async with serving(vendor, tenant.service.receiver_ports[0]):
             urls = {"baseUrl": vendor.url, "restBaseUrl": vendor.url}

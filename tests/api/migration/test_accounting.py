@@ -99,7 +99,7 @@ class TestWhatIsMissing:
         assert "batch 2 " in failure["detail"]
 
     async def test_after_the_account_it_fails_the_job(self, tenant: Tenant) -> None:
-        """The file is gone by then."""
+        """By then the file has been deleted."""
         job_id, _ = await paused(tenant, FILE)
         take = TAKE.format(job=job_id, which="= 0")
         async with once(tenant, job_id, "cleaning_up", take):
@@ -140,7 +140,7 @@ class TestCountsThatDoNotAddUp:
         await assert_taken_back(tenant, await resumed(tenant, job_id))
 
     async def test_in_the_chunks(self, tenant: Tenant) -> None:
-        """A stored chunk is another one than parsing had written: the preview finds it."""
+        """A stored chunk differs from the one that parsing wrote: the preview notices."""
         job_id = (await tenant.upload(FILE)).json()["job"]["id"]
         chunks = sorted(path for path in tenant.stored_files() if path.suffix == ".arrow")
         shutil.copy(chunks[2], chunks[0])  # 5,000 records in place of 10,000
@@ -158,7 +158,7 @@ class TestCountsThatDoNotAddUp:
 class TestWhatIsTakenBack:
     @pytest.mark.parametrize("end", ["cancel", "rollback"])
     async def test_is_taken_back_again_if_that_was_lost(self, tenant: Tenant, end: str) -> None:
-        """A standby that took over did not have the undo of one batch yet."""
+        """A standby that took over had not received the undo of one batch."""
         job_id, _ = await paused(tenant, FILE)
         if end == "rollback":
             await resumed(tenant, job_id)

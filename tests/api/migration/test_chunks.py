@@ -62,7 +62,7 @@ async def test_large_records_lie_in_chunks_of_their_own_size(tenant: Tenant) -> 
 async def test_a_file_that_an_earlier_version_cut_still_imports(
     tenant: Tenant, unknown: str, old_name: str
 ) -> None:
-    """Its chunks were named otherwise, and at first nobody noted where they end."""
+    """Its chunks have other names, and the earliest versions did not record where they end."""
     count = 25_000
     lines = (f"INC{n:07},t {n},New,1,x" for n in range(1, count + 1))
     job = await parsed(tenant, "\n".join([HEADER, *lines, ""]).encode())
@@ -83,7 +83,7 @@ async def test_a_file_that_an_earlier_version_cut_still_imports(
 
 @pytest.mark.parametrize("name", ["000000", "c000000", "c000000-0123abcd"])
 async def test_a_parse_that_goes_on_after_an_upgrade_begins_anew(tenant: Tenant, name: str) -> None:
-    """Else it would join what two kinds of readers made of the file."""
+    """Otherwise it would join chunks of two versions of the readers."""
     job = await parsed(tenant, f"{HEADER}\nINC1,t,New,1,x\n".encode())
     [chunk] = [path for path in tenant.stored_files() if path.suffix == ".arrow"]
     chunk.rename(chunk.with_name(f"{name}.arrow")).write_bytes(b"of others")

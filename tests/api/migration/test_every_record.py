@@ -1,4 +1,4 @@
-"""Every record of a file is imported, skipped, failed or left out by name; all say the same."""
+"""Every record of a file is accounted for, and all reports of an import agree."""
 
 from collections import Counter
 from itertools import pairwise
@@ -57,7 +57,7 @@ async def became(tenant: Tenant, made: MadeFile) -> Counter[str]:
 
 
 def _report(job: dict[str, Any]) -> Counter[str]:
-    """The same from what the command line prints."""
+    """The same, from the output of the command line."""
     console = Console(width=200)
     with console.capture() as printed:
         show_report(job, console)

@@ -1,4 +1,4 @@
-"""Imports of the same records that take turns: what each takes back, and what it says stays."""
+"""Interleaved imports of the same records: what each rollback restores and keeps."""
 
 import pytest
 
@@ -12,7 +12,7 @@ BETWEEN = export(IDS, "Between")
 
 
 async def taking_turns(tenant: Tenant, before: bytes | None) -> tuple[str, str]:
-    """A job brings its ids in again after another job has updated them; both jobs' ids."""
+    """A job repeats ids after another job has updated their records; the ids of both jobs."""
     if before is not None:
         await tenant.migrate(before)
     again = b"".join(
@@ -55,7 +55,7 @@ async def test_rolled_back_what_came_between_is_there_again_and_is_said_to_stay(
 async def test_rolled_back_in_the_order_of_their_ends_nothing_is_restored_twice(
     tenant: Tenant,
 ) -> None:
-    """The one between was overtaken, so it keeps all; then the other goes back to it."""
+    """The middle job was overtaken: its rollback keeps all, the other job's restores its rows."""
     job_id, between = await taking_turns(tenant, export(IDS, "As it was"))
     kept = (await roll_back(tenant, between))["report"]["undone"]
     assert kept == {"deleted": 0, "restored": 0, "kept": IDS}

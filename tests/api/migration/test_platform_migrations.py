@@ -1,4 +1,4 @@
-"""Requests of migrations in the platform's words: what its client and its guide send."""
+"""Migration requests in the platform's words, as its client and its guide send them."""
 
 import asyncio
 import json

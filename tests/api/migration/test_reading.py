@@ -1,4 +1,4 @@
-"""What a file says, from upload to record: settings are obeyed, what is left out is said."""
+"""From upload to record: settings are obeyed, and records that are left out are reported."""
 
 import json
 from typing import Any

@@ -57,7 +57,7 @@ async def test_one_is_read_by_its_id(filled: Tenant) -> None:
     assert (await filled.get(f"/v1/records/request/{first['id']}")).status_code == 404
 
 
-async def test_what_says_nan_stays_text(filled: Tenant) -> None:
+async def test_the_text_nan_stays_text(filled: Tenant) -> None:
     def refuse(constant: str) -> float:
         raise AssertionError(f"{constant} is not JSON")
 

@@ -1,4 +1,4 @@
-"""Records of one id in one file: as if they came one after another, wherever batches end."""
+"""Records with one id in one file act as if they came one by one, wherever batches end."""
 
 import json
 from typing import Any, ClassVar
@@ -189,7 +189,7 @@ class TestByNumber:
         assert aliases == 0
 
     async def test_what_only_the_whole_file_tells_is_predicted(self, tenant: Tenant) -> None:
-        """One of two records of a number gets another one a chunk before the number comes."""
+        """One of two records with a number gets another number, a chunk before the number comes."""
         known = json_of(("k1", "N1", "k"), ("k2", "N1", "k"))
         await brought(tenant, known, "known.json", matchBy="id")
         some = [(f"x{number}", f"X{number}", "t") for number in range(10_000)]
@@ -217,7 +217,7 @@ class TestByNumber:
         assert "matched_by_number" not in str(uploaded.json()["preview"])
         assert outcome(await tenant.execute(job["id"])) == (10_002, 0, 0, 0)
 
-    async def test_what_is_not_seen_of_a_number_does_not_count(self, tenant: Tenant) -> None:
+    async def test_invisible_characters_of_a_number_do_not_count(self, tenant: Tenant) -> None:
         await brought(tenant, self.CSV.replace(b"N1", "N1\u200b ".encode()), "a.csv")
         job = await brought(tenant, json_of(("s1", "N1", "c")), "a.json")
         assert outcome(job) == (0, 0, 1, 0)
@@ -313,7 +313,7 @@ async def test_who_refuses_duplicates_is_told_of_those_that_came_since(tenant: T
 
 
 class TestRefused:
-    """Where no duplicates are wanted, and one comes to the tenant while the file is imported."""
+    """Duplicates are refused, and the tenant gets one while the file is imported."""
 
     FILE = export(25_000)
     LATE = export(range(24_001, 24_011))

@@ -1,4 +1,4 @@
-"""What went wrong, as a list and as CSV; and progress as it happens."""
+"""Errors as a list and as CSV, and progress as a stream of events."""
 
 import csv
 import io
@@ -58,7 +58,7 @@ class TestErrors:
 
 
 class TestEvents:
-    """Over a socket: an in-process transport waits for the end of the stream."""
+    """These tests use a socket: an in-process transport waits for the end of the stream."""
 
     async def test_tell_progress_and_the_end(self, live: Live, tenant: Tenant) -> None:
         job_id = await uploaded(tenant, HEAD + b"1,a,New,1\n")

@@ -1,4 +1,4 @@
-"""Files as people bring them, each with what it means; one for every kind in docs/faults.md."""
+"""Files as people upload them and their meaning: one for every kind in docs/faults.md."""
 
 import json
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from tests.service import Tenant
 
 
 class Import(NamedTuple):
-    """What became of a file; `records` by their ids."""
+    """The outcome of an import; `records` by their ids."""
 
     job: dict[str, Any]
     preview: dict[str, Any]

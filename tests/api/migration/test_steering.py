@@ -1,4 +1,4 @@
-"""Steering a migration: pause, resume, cancel, fail, expire, roll back; and what is left of it."""
+"""Steering a migration: pause, resume, cancel, fail, expire, roll back, and what remains."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ async def uploaded(tenant: Tenant, content: bytes, **fields: Any) -> str:
 
 
 async def importing(tenant: Tenant, job_id: str, **options: Any) -> None:
-    """Execute in small batches, and come back in the middle: beyond the rows that existed."""
+    """Execute in small batches; returns when some new rows have been imported."""
     body = {"batchSize": SMALL, **options}
     response = await tenant.post(f"/v1/migration/{job_id}/execute", body)
     assert response.status_code == 202, response.text
@@ -65,7 +65,7 @@ async def content(tenant: Tenant) -> list[Any]:
 
 
 async def earlier_import(tenant: Tenant) -> list[Any]:
-    """Rows that were there before the job under test, one of them edited; as they are then."""
+    """Import rows before the job under test and edit one; returns their content."""
     await tenant.migrate(export(EXISTING, title="As it was"))
     await tenant.sql("update incidents set title = 'Edited' where source_id = 'INC0000007'")
     return await content(tenant)
@@ -343,7 +343,7 @@ class TestExpiry:
 
 
 async def expiry(tenant: Tenant, job_id: str) -> tuple[str, str]:
-    """How the job ended, of which nothing is left."""
+    """How the job ended; asserts that nothing of it is left."""
     job = await tenant.settled(job_id)
     assert tenant.stored_files() == []
     assert await content(tenant) == []

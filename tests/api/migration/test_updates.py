@@ -1,4 +1,4 @@
-"""What a later file changes of records that the tenant has, and what it leaves."""
+"""What a later file changes in the tenant's records, and what it leaves unchanged."""
 
 import csv
 import io
@@ -194,7 +194,7 @@ async def skipped(tenant: Tenant, text: str, **options: Any) -> list[tuple[int, 
 
 
 class TestSkippedRecords:
-    """The list says of each what it is, and why it was left as it was."""
+    """The list names each unchanged record and the reason."""
 
     @pytest.mark.parametrize("batch_size", [100, 10_000])
     async def test_that_exist_or_are_repeated(self, tenant: Tenant, batch_size: int) -> None:
@@ -219,7 +219,7 @@ class TestSkippedRecords:
 
 
 class TestTheSameTicketUnderAnotherId:
-    """One export of ServiceNow has sys_ids, another has not."""
+    """One export of ServiceNow has sys_ids, another has only numbers."""
 
     CSV = b"number,short_description,state,priority\nINC7,Broken,New,3\nINC8,Cold,New,3\n"
     JSON = (
@@ -315,7 +315,7 @@ class TestFilesWithoutIds:
 
 
 class TestRefusedDuplicates:
-    """`skipDuplicates: false` without `updateExisting`: an error for each."""
+    """`skipDuplicates: false` without `updateExisting`: each duplicate is an error."""
 
     TWICE = "Number,Title,Status,Priority\nU1,a,New,1\nU1,b,New,1\nU3,c,New,1\n"
 

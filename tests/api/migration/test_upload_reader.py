@@ -1,4 +1,4 @@
-"""What an upload brings with it, and what the tenant may keep."""
+"""The charset of an upload, and the tenant's storage quota."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -19,7 +19,7 @@ Upload = Callable[[], Coroutine[Any, Any, httpx.Response]]
 
 @pytest.fixture
 async def upload(service: Service, tenant: Tenant) -> AsyncIterator[Upload]:
-    """Uploads CSV, for all but one of which the tenant's quota has no room."""
+    """Uploads CSV for a tenant whose quota has room for one file."""
     quota = len(CSV.encode()) + 10
     app = create_app(service.settings.model_copy(update={"tenant_quota_bytes": quota}))
     async with app.router.lifespan_context(app):

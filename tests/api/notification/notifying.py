@@ -47,7 +47,7 @@ async def webhook(tenant: Tenant, receiver: Receiver, **config: Any) -> str:
 
 
 async def notify(tenant: Tenant, *events: dict[str, Any], **changed: Any) -> list[str]:
-    """Post events (or the usual one, changed); their ids."""
+    """Post events, or the usual one with changes; returns their ids."""
     body = [*events] if events else EVENT | changed
     response = await tenant.post("/v1/notifications", body)
     assert response.status_code == 202, response.text
@@ -64,7 +64,7 @@ async def notification(tenant: Tenant, id: str) -> dict[str, Any]:
 async def deliveries(
     tenant: Tenant, id: str, until: Callable[[list[dict[str, Any]]], bool] | None = None
 ) -> list[dict[str, Any]]:
-    """The deliveries of a notification once they meet the condition: by default, are over."""
+    """Wait until a notification's deliveries meet the condition (by default: all over)."""
 
     def over(found: list[dict[str, Any]]) -> bool:
         return bool(found) and not any(each["status"] in OPEN for each in found)
@@ -82,6 +82,6 @@ async def deliveries(
 
 @asynccontextmanager
 async def receiving(tenant: Tenant, receiver: R, number: int = 0) -> AsyncIterator[R]:
-    """Serve it where the service may send to."""
+    """Serve the receiver at a port that EGRESS_ALLOW lists."""
     async with serving(receiver, tenant.service.receiver_ports[number]):
         yield receiver

@@ -1,4 +1,4 @@
-"""Channels that were saved with secrets in clear: moved once, whole, whenever it is done."""
+"""Channels that were saved with secrets in plain text are moved whole and once."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ HOOK = "https://hooks.slack.com/services/T00000000/B00000000/OfAChannelThatWasOn
 
 
 async def saved(tenant: Tenant, config: Any, type: str = "slack", **more: Any) -> str:
-    """A channel as it could be saved once."""
+    """Save a channel as earlier versions allowed."""
     values = {"name": f"{type} {random.random()}", "integration_id": None} | more
     [row] = await tenant.sql(
         "insert into notification_channels (name, type, config, integration_id, is_default)"

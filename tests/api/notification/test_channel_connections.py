@@ -1,4 +1,4 @@
-"""A notification channel that says itself how to connect: kept as integrations are, not listed."""
+"""A channel with a connection of its own: kept like an integration, but not listed."""
 
 from typing import Any
 

@@ -99,7 +99,7 @@ async def test_an_incoming_webhook_has_its_own_channel(tenant: Tenant) -> None:
 
 
 class TestSavedUnchecked:
-    """Rows as they could be saved before options were checked."""
+    """Rows that were saved before options were checked."""
 
     async def channel(self, tenant: Tenant, config: Any, receiver: SlackReceiver) -> str:
         given = {"botToken": TOKEN, "defaultChannel": "#o", "baseUrl": f"{receiver.url}/api"}

@@ -1,4 +1,4 @@
-"""Mail from an event to the people it names: whom, how often, and what the record says."""
+"""Mail from an event to its recipients: who gets it, how often, and the record."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta

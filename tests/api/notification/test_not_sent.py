@@ -1,4 +1,4 @@
-"""Events that somebody does not get: the record says why, and they can be sent again."""
+"""Events that do not reach a channel: the record says why, and they can be resent."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ async def reasons(tenant: Tenant, **event: Any) -> list[tuple[str, str | None]]:
 
 
 def ends(found: list[dict[str, Any]]) -> dict[str, tuple[str, int]]:
-    """By channel, what became of its delivery, and after how many attempts."""
+    """By channel: the status of its delivery and the number of attempts."""
     return {each["channelId"]: (each["status"], each["attempts"]) for each in found}
 
 
@@ -113,7 +113,7 @@ class TestSendingAgain:
 
     @pytest.mark.parametrize("of", ["notification", "delivery"])
     async def test_however_long_ago_it_was(self, tenant: Tenant, of: str) -> None:
-        """It has the time of what is new: by the event's own time it would be over."""
+        """A resend has the deadline of a new delivery: by the event's own it would be over."""
         [id] = await n.notify(tenant)
         [nowhere] = await n.deliveries(tenant, id)
         await tenant.sql("update notifications set created_at = now() - interval '30 days'")
@@ -146,7 +146,7 @@ class TestSendingAgain:
     async def test_a_place_that_is_told_again_is_not_told_by_another_channel_as_well(
         self, tenant: Tenant
     ) -> None:
-        """The first is no default channel any more, and leads there all the same."""
+        """The first channel is no longer a default channel, but leads to the same place."""
         async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
             values = {"url": f"{receiver.url}/hook", "secret": n.SECRET}
             made = await n.integration(tenant, "generic_webhook", values)
@@ -211,7 +211,9 @@ class TestSendingAgain:
         assert (again["id"], again["integrationId"]) == (sent["id"], other)
         assert (len(old.received), len(new.received)) == (1, 1)
 
-    async def test_what_is_gone_is_said(self, tenant: Tenant) -> None:
+    async def test_a_resend_says_that_the_channel_or_its_integration_is_gone(
+        self, tenant: Tenant
+    ) -> None:
         async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
             made = await n.integration(
                 tenant, "generic_webhook", {"url": f"{receiver.url}/hook", "secret": n.SECRET}

@@ -1,4 +1,4 @@
-"""How fast destinations are sent to, and that they are left alone for as long as they ask."""
+"""Sends keep to each destination's rate, and pause for as long as it asks."""
 
 import asyncio
 import json
@@ -81,7 +81,7 @@ async def test_each_channel_has_a_rate_of_its_own(tenant: Tenant) -> None:
         await n.notify(tenant, n.EVENT, problem, n.EVENT, problem, n.EVENT, problem)
         await receiver.until(lambda received: len(received) >= 6)
     posted = [each["channel"] for each in receiver.messages]
-    # Neither has to wait for the other: what is first in both comes before what is second in one.
+    # Neither channel waits for the other: the first messages of both come before any second one.
     assert [set(posted[at : at + 2]) for at in (0, 2, 4)] == [{"#ops", "#problems"}] * 3
     assert {each.status for each in receiver.received} == {200}
 
@@ -98,7 +98,7 @@ async def test_a_date_is_waited_for(tenant: Tenant) -> None:
 
 
 async def test_nothing_is_sent_to_a_destination_that_asked_to_wait(tenant: Tenant) -> None:
-    """The latest of several times counts, for what was not told to wait as well."""
+    """The latest of several times counts, also for deliveries that were not told to wait."""
     async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
         receiver.told += [Reply(429, headers={"Retry-After": wait}) for wait in ("1", "3", "2")]
         await n.webhook(tenant, receiver, maxInFlight=3)

@@ -54,7 +54,7 @@ async def test_two_hundred_events_go_to_every_channel_once(tenant: Tenant) -> No
 
 
 class TestFailures:
-    """What an answer makes of a delivery, and of its integration."""
+    """The effect of an answer on a delivery and on its integration."""
 
     async def test_a_failing_server_is_tried_again(self, tenant: Tenant) -> None:
         async with n.receiving(tenant, WebhookReceiver(n.SECRET)) as receiver:
@@ -64,7 +64,7 @@ class TestFailures:
             [delivery] = await n.deliveries(tenant, id)
         first, second = delivery["log"]
         assert (first["class"], first["statusCode"]) == ("transient", 503)
-        # What a listed, private destination answers is nobody's business.
+        # Answers of listed private destinations are not kept.
         assert first["response"] == ""
         assert second["class"] is None
         assert 4 <= receiver.received[1].at - receiver.received[0].at <= 7.5

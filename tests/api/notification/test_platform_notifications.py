@@ -1,4 +1,4 @@
-"""The notification of the platform's document, word by word, and those that its queue makes."""
+"""The notification in the platform's document, word for word, and those of its queue."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -198,7 +198,7 @@ class TestRequests:
 
 
 class TestEventTypes:
-    """`.`, `-` and `_` are one, wherever types are compared; and the type is kept as it is sent."""
+    """`.`, `-` and `_` are equal wherever types are compared; the type is stored unchanged."""
 
     async def test_they_are_mapped_to_slacks_channels(self, tenant: Tenant) -> None:
         slack = SlackReceiver(tokens=("xoxb-your-bot-token",))

@@ -107,7 +107,7 @@ async def test_any_id_of_the_platform_is_a_user(tenant: Tenant) -> None:
 
 
 class TestDeletingAChannel:
-    """One that users have chosen is not taken from them in silence."""
+    """A channel that users have chosen is not deleted silently."""
 
     async def delete(self, tenant: Tenant, id: str, **query: Any) -> httpx.Response:
         path = f"/v1/notification-channels/{id}"
@@ -138,7 +138,7 @@ class TestDeletingAChannel:
             await put(tenant, user, {"channels": choice, "minSeverity": "error"})
         done = await self.delete(tenant, ours, force=True)
         assert (done.status_code, done.json()["data"]["users"]) == (200, ["u-1", "u-2"])
-        # Who has chosen nothing else is told through the default channels, not never again.
+        # A user who has chosen no other channel gets the default channels again.
         assert await self.chosen(tenant, "u-1") is None
         assert await self.chosen(tenant, "u-2") == [other]
         assert await self.chosen(tenant, "u-3") == [other]

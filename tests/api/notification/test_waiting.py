@@ -26,7 +26,7 @@ CRITICAL = n.EVENT | {"title": "Second", "metadata": {"severity": "critical"}}
 
 
 def failed(kind: str) -> Any:
-    """That the one delivery failed so, and goes on."""
+    """Whether the one delivery failed with this class and is still open."""
     return lambda found: [(e["status"], e["lastClass"]) for e in found] == [("retrying", kind)]
 
 
@@ -44,7 +44,7 @@ async def slack(tenant: Tenant, receiver: SlackReceiver, **config: Any) -> str:
 
 
 async def put_off(tenant: Tenant, id: str, seconds: float = 3_000.0) -> None:
-    """As if it had failed so often that its own wait is that long, and its destination's, too."""
+    """Make the delivery's and its destination's wait as long as after many failures."""
     await tenant.sql(
         "update notification_deliveries set next_attempt_at = now() + make_interval(secs => $2)"
         " where notification_id = $1::text::uuid",
@@ -59,7 +59,7 @@ async def put_off(tenant: Tenant, id: str, seconds: float = 3_000.0) -> None:
 
 
 class TestDoubt:
-    """One 401 or 403 says that the integration may be wrong, not that it is so for ever."""
+    """One 401 or 403 puts the integration in doubt, but not for ever."""
 
     @pytest.mark.parametrize("status", [401, 403])
     async def test_a_refusal_alone_is_its_own_probe(self, tenant: Tenant, status: int) -> None:
@@ -133,7 +133,7 @@ WISHES = [*({"Retry-After": wish} for wish in ("0", "0.01", PAST, "soon")), {}]
 
 
 class Wishing(WebhookReceiver):
-    """Says three times at each path that this is too fast, and when it will do."""
+    """Answers 429 three times at each path, with a time to wait."""
 
     async def answer(self, request: web.Request, body: bytes) -> web.Response:
         if sum(each.path == request.path for each in self.received) < 3:
@@ -142,7 +142,7 @@ class Wishing(WebhookReceiver):
 
 
 class TestRests:
-    """A vendor's wish is granted within bounds, is shown, and can be lifted."""
+    """The rest that a vendor asks for is bounded, shown, and can be ended."""
 
     async def test_no_wish_makes_our_own_waits_shorter(self, tenant: Tenant) -> None:
         async with n.receiving(tenant, Wishing(n.SECRET)) as receiver:
@@ -202,7 +202,7 @@ class TestRests:
     async def test_what_is_sent_again_keeps_no_other_destination_waiting(
         self, tenant: Tenant
     ) -> None:
-        """Who locks several takes them in one order: else two would wait for each other."""
+        """Several destinations are locked in one order, or two transactions could deadlock."""
         async with n.receiving(tenant, SlackReceiver()) as receiver:
             made = await slack(tenant, receiver)
             await n.channel(tenant, made, "slack", name="two", config={"channel": "#two"})
@@ -286,7 +286,7 @@ async def _sleeps_long(workflow: WorkflowHandle[Any, Any]) -> bool:
 
 
 class TestOthers:
-    """A round sends whatever is the most urgent at a destination, whosever request it is of."""
+    """A round sends the most urgent delivery of a destination, whichever request it is of."""
 
     async def test_what_another_request_sent_in_vain_is_tried_again_in_its_time(
         self, tenant: Tenant

@@ -1,4 +1,4 @@
-"""What holds for every batch, whatever is in it."""
+"""Properties that hold for every batch, whatever its content."""
 
 import json
 

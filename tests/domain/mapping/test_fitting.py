@@ -1,4 +1,4 @@
-"""A mapping that was written for another file, or names only half of what it means."""
+"""Fitting a mapping to a file with other column names, or with words that it does not name."""
 
 import pytest
 

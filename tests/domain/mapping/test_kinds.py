@@ -1,4 +1,4 @@
-"""What every kind of field and every transformation owes: a new one gets it all."""
+"""The requirements on every kind of field and every transformation."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What a mapping may not say."""
+"""Mappings that are refused, and why."""
 
 from typing import Any
 

@@ -15,7 +15,7 @@ BATCHES = st.integers(0, 50)
 
 
 def account(counts: Counts, batches: int) -> Account:
-    """Of a job that is all there."""
+    """The account of a complete job."""
     return Account(counts.processed, batches, frozenset(range(batches)), counts)
 
 

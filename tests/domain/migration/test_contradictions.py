@@ -1,4 +1,4 @@
-"""Records that say two things at once."""
+"""Records that contradict themselves."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

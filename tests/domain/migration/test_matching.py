@@ -1,4 +1,4 @@
-"""Which record a row is of, against an import that takes one row after another."""
+"""Matching rows to records, compared with a matching of one row after another."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Texts that stand for nothing, and fields that are told twice."""
+"""Texts that mean "empty", and fields that occur in two columns."""
 
 import pytest
 

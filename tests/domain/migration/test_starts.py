@@ -1,4 +1,4 @@
-"""When work is set apart, and when it is given up."""
+"""When a job is isolated in a process of its own, and when it is given up."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +9,7 @@ PARSE, CHECK, IMPORT = "parse", "check", "import"
 
 
 def dying(starts: Starts, times: int, done: int = 0) -> Starts:
-    """As many workers begin the work, and die."""
+    """That many workers begin the work, and die."""
     for number in range(times):
         starts = starts.begun(IMPORT, done, f"{number}/{done}/{starts.shared_deaths}")
     return starts
@@ -42,7 +42,7 @@ def test_an_orderly_error_between_two_deaths_keeps_their_count() -> None:
 
 
 def test_a_process_that_lives_has_not_died_of_its_last_start() -> None:
-    """Its end could not be told: PostgreSQL was away, and Temporal missed a heartbeat."""
+    """Its end could not be recorded: PostgreSQL was away, and Temporal missed a heartbeat."""
     starts = Starts()
     for _ in range(50):
         starts = starts.begun(IMPORT, 0, "the same")

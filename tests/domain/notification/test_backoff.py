@@ -1,4 +1,4 @@
-"""How long deliveries wait, over their whole lives, whatever they are answered."""
+"""How long deliveries wait over their whole lives, for any sequence of answers."""
 
 import pytest
 from hypothesis import given
@@ -32,7 +32,7 @@ JITTER = st.floats(-1, 1)
 
 
 def lived(schedule: Schedule, answers: list[Failure], *, idempotent: bool, jitter: float) -> int:
-    """How often a delivery is attempted until its deadline, the answers given in turns."""
+    """The number of attempts until the deadline, with these answers in turn."""
     at, attempts, failures = 0.0, 0, Failures()
     while at < schedule.lasts:
         answer = answers[attempts % len(answers)]
@@ -104,7 +104,7 @@ def test_the_destination_is_asked_to_rest_within_bounds(
 
 
 class TestDoubts:
-    """What may have arrived, where it would be seen twice."""
+    """Messages that may have arrived, in channels where a repetition is seen twice."""
 
     def waits(self, failure: Failure, *, idempotent: bool, times: int = 5) -> list[float | None]:
         found, failures = [], Failures()
@@ -121,13 +121,13 @@ class TestDoubts:
         silence = Failure(FailureClass.TRANSIENT, "no answer in time", maybe_sent=True)
         assert self.waits(silence, idempotent=True) == list(PROMPT.delays[:5])
 
-    def test_who_answers_has_hardly_done_it(self) -> None:
+    def test_an_answered_failure_is_not_doubtful(self) -> None:
         fell_over = Failure(FailureClass.TRANSIENT, "it answered 503", 503, maybe_sent=True)
         assert self.waits(fell_over, idempotent=False) == list(PROMPT.delays[:5])
 
     @pytest.mark.parametrize("status", [502, 504])
     def test_a_gateway_answers_for_whoever_is_silent_behind_it(self, status: int) -> None:
-        """As where a Teams workflow posts, and its Response action comes too late: 502."""
+        """Example: a Teams workflow posts, but its Response action comes too late: 502."""
         silence = Failure(FailureClass.TRANSIENT, "a gateway answered", status, maybe_sent=True)
         assert self.waits(silence, idempotent=False) == list(DOUBTFUL.delays)
         assert self.waits(silence, idempotent=True) == list(PROMPT.delays[:5])

@@ -1,4 +1,4 @@
-"""Which types of events are one, and what follows from that."""
+"""Which event types are equal, and what follows from their names."""
 
 import re
 import string

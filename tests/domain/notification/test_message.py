@@ -1,4 +1,4 @@
-"""An event made ready to be said: nothing of it vanishes, and what is doubtful is noted."""
+"""An event as a message: nothing is lost, and doubtful parts are noted."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a user wants to be told, by rule."""
+"""The rules of a user's preferences."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""How far apart sends are, for vendors and tenants who say how many they take."""
+"""The distance between sends at a given rate."""
 
 import pytest
 from hypothesis import given

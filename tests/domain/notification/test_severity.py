@@ -1,4 +1,4 @@
-"""The field's words for a severity: what each means, and which mean nothing."""
+"""Common words for a severity, and texts that have no severity."""
 
 import json
 from pathlib import Path

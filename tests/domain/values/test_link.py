@@ -1,4 +1,4 @@
-"""Links of events: what is one, and how it is written so that browsers and vendors take it."""
+"""Links of events: which texts are links, and the form that vendors accept."""
 
 from urllib.parse import urlsplit
 

@@ -29,7 +29,7 @@ ISO = "%Y-%m-%d %H:%M:%S"
 _local = datetime.fromisoformat
 
 # Where polars' own table is another one, from 2024 to 2040. If this list is no longer true, polars
-# or tzdata was renewed: look at what became different, then write it down here.
+# or tzdata was renewed: look at the differences, then list them here.
 POLARS_DIFFERS = {
     *("Africa/Casablanca", "Africa/El_Aaiun", "America/Edmonton", "America/Havana"),
     *("America/Inuvik", "America/Rainy_River", "America/Vancouver", "Europe/Chisinau"),

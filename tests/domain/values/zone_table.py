@@ -62,7 +62,7 @@ def pinned(name: str) -> ZoneInfo:
 
 
 def instant(local: datetime, name: str) -> datetime:
-    """What zoneinfo says, with the pinned table."""
+    """The instant by zoneinfo, with the pinned table."""
     return local.replace(tzinfo=pinned(name)).astimezone(UTC)
 
 

@@ -1,4 +1,4 @@
-"""E-mail against a real mail server on loopback: what arrives, and what each answer means."""
+"""E-mail against a real mail server on loopback: the mails, and the meaning of answers."""
 
 import base64
 import re
@@ -35,7 +35,7 @@ def parts(mail: Mail) -> tuple[str, str]:
     return text, html
 
 
-# What arrives
+# The content of mails
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls", "none"])
@@ -165,7 +165,7 @@ def test_html_stays_below_what_gmail_clips_and_text_is_whole(body: str) -> None:
     assert body.strip() in mail["text"]
 
 
-# What an answer means
+# The meaning of answers
 
 
 T, P, M = FailureClass.TRANSIENT, FailureClass.PERMANENT, FailureClass.MISCONFIGURED

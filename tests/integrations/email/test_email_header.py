@@ -1,4 +1,4 @@
-"""Header fields as they go out: what a reader decodes is the text, blanks and all."""
+"""Encoded header fields: a reader decodes the exact text, with all blanks."""
 
 import base64
 import random
@@ -64,7 +64,7 @@ def unfolded(field: str) -> str:
 
 
 def decoded(value: str) -> str:
-    """RFC 2047 by its own words, sharing nothing with what is tested or with Python's parser."""
+    """Decode by the text of RFC 2047, independently of the tested code and of Python's parser."""
     value = re.sub(
         r"(=\?[^?\s]+\?[^?\s]\?[^?\s]*\?=)\s+(?==\?[^?\s]+\?[^?\s]\?[^?\s]*\?=)", r"\1", value
     )

@@ -1,4 +1,4 @@
-"""What a mail says and how it goes over the wire: threads, notes, links, lines."""
+"""The content of a mail and its form on the wire: threads, notes, links, lines."""
 
 import hashlib
 import quopri
@@ -43,7 +43,7 @@ def parts(content: bytes) -> tuple[str, str]:
 
 
 def base_subject(text: str) -> str:
-    """RFC 5256 2.1: what clients compare that thread by subject."""
+    """RFC 5256 2.1: the part of a subject by which clients thread."""
     while True:
         before = text
         text = re.sub(r"(?i)\s*\(fwd\)\s*$", "", text).strip()
@@ -188,6 +188,6 @@ def test_quoted_printable_gives_every_text_back(text: str) -> None:
 
 
 def test_the_bytes_are_the_same_on_every_python() -> None:
-    """Of no version's email package: whoever changes them means to. (3.11 wrote them.)"""
+    """They do not depend on Python's email package. (3.11 wrote the expected bytes.)"""
     message = replace(MESSAGE, title="Störung: Gerät – réseau délai " * 5, body="From ü\n.\n" * 9)
     assert hashlib.sha256(mail(message)).hexdigest()[:16] == "f1a739686afd5a9c"

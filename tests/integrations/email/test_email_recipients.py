@@ -1,4 +1,4 @@
-"""Whom a mail goes to: one mail per address, and what is odd about one is no harm to another."""
+"""Recipients of mail: one mail per address, and an odd address harms no other."""
 
 from dataclasses import replace
 from typing import Any
@@ -53,7 +53,7 @@ def test_everybody_named_is_told_and_the_user_too(
 
 
 def test_two_channels_of_one_integration_differ_in_their_own_recipients_alone() -> None:
-    """So that whoever routes can see that the user is the same one."""
+    """Routing can thus see that the user is the same one."""
     first, second = (
         outgoing(["rest@x.example"], "kim@x.example", {"to": [team]})
         for team in ("night@x.example", "day@x.example")
@@ -100,7 +100,7 @@ async def test_an_address_that_is_none_fails_alone_and_says_what_to_do() -> None
 
 @pytest.mark.parametrize("options", [{}, {"to": []}, {"user": False}])
 async def test_nobody_to_send_to_is_said(options: dict[str, Any]) -> None:
-    """To whoever routes, by no recipient; and by a delivery of before that was looked at."""
+    """Routing sees it by a missing recipient; a delivery of an earlier version fails with it."""
     assert EMAIL.recipients(outgoing([], None, options)) == ()
     async with posting(SmtpReceiver()) as post:
         failure = await post.failure(to=[])
@@ -115,7 +115,7 @@ async def test_once_somebody_is_named_a_delivery_to_nobody_goes_out() -> None:
 
 
 async def test_of_several_those_who_are_taken_get_it_and_the_others_are_named() -> None:
-    """Deliveries of before each recipient had one of their own."""
+    """Deliveries of earlier versions have several recipients."""
     async with posting(SmtpReceiver()) as post:
         post.receiver.replies["RCPT gone@x.example"] = "550 5.1.1 no such user"
         receipt = await post.send(to=["gone@x.example", "here@x.example"])
@@ -127,7 +127,7 @@ async def test_of_several_those_who_are_taken_get_it_and_the_others_are_named() 
     assert failure.kind is T
 
 
-# What is saved
+# Addresses in configs and events
 
 
 DOTTED = ["a@x.example.", "a@x.example。", "a@bücher.example."]
@@ -175,7 +175,7 @@ def test_recipients_are_found_in_any_text(user: str) -> None:
 
 @pytest.mark.parametrize("email", ["jo at acme", "jo@acme..example", "x" * 2_000])
 def test_an_event_is_taken_whatever_its_users_address_is(email: str) -> None:
-    """Other recipients, and other channels, are not to miss a page for it."""
+    """Other recipients and channels must still get the event."""
     event = {"eventType": "a.b", "title": "x", "user": {"id": "u-1", "email": email}}
     assert Event.model_validate(event).user
     assert EMAIL.recipients(outgoing(["a@x.example"], email))[0] == "a@x.example"

@@ -1,4 +1,4 @@
-"""How long a mail waits for its server, and what is known once it stops waiting."""
+"""Time limits of a mail's steps, and the outcome when they pass."""
 
 import asyncio
 import ssl
@@ -93,7 +93,7 @@ async def test_many_slow_steps_have_a_bound_together() -> None:
         assert post.receiver.received == []
 
 
-# What becomes of the mail itself, at servers that do what no proper one does
+# The outcome of a mail at servers that violate the protocol
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""PagerDuty: what its Events API gets to see, what its answers mean, what a test proves."""
+"""PagerDuty: the requests to its Events API, the meaning of its answers, its test."""
 
 import json
 from dataclasses import replace

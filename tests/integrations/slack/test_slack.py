@@ -1,4 +1,4 @@
-"""Slack: where messages go, what its answers mean, what a test proves, which configs can work."""
+"""Slack: destinations, the meaning of its answers, its connection test, valid configs."""
 
 import asyncio
 import json
@@ -366,7 +366,7 @@ async def test_slack_says_which_errors_may_come_after_the_message(
     assert (found.kind, found.maybe_sent) == (FailureClass.TRANSIENT, maybe_sent)
 
 
-# All that docs.slack.dev lists for chat.postMessage, and what its webhooks answer.
+# All errors that docs.slack.dev lists for chat.postMessage, and the answers of its webhooks.
 OF_THE_MESSAGE = """msg_too_long msg_blocks_too_long no_text invalid_blocks invalid_blocks_format
     too_many_attachments attachment_payload_limit_exceeded invalid_metadata_format
     markdown_text_conflict missing_file_data cannot_reply_to_message invalid_arguments

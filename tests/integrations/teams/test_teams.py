@@ -1,4 +1,4 @@
-"""Teams: the card, what the workflow's answers mean, what a test proves, which URLs can work."""
+"""Teams: the card, the meaning of the workflow's answers, its connection test, valid URLs."""
 
 import json
 from dataclasses import replace
@@ -330,7 +330,7 @@ def test_workflows_are_taken_as_they_are() -> None:
 
 
 async def posted(receiver: TeamsReceiver, body: Any, drop: str = "") -> tuple[int, str]:
-    """What the receiver answers to anything, and the code of the error."""
+    """The receiver's answer, and the code of its error."""
     url = outgoing("teams", receiver.url).config.webhook_url.get_secret_value()
     target = urlsplit(url)
     query = "&".join(part for part in target.query.split("&") if not (drop and drop in part))

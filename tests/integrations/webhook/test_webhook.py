@@ -1,4 +1,4 @@
-"""Signed webhooks: what a receiver gets and can verify, what its answers mean, how secrets turn."""
+"""Signed webhooks: requests, verification, the meaning of answers, rotation of secrets."""
 
 import asyncio
 import json

@@ -78,7 +78,7 @@ def test_what_no_encoding_reads_is_named_by_its_offset(content: bytes, offset: i
 
 
 class TestEvidence:
-    """A whole file is no worse than its bytes: one of them outvotes no thousand others."""
+    """The whole file is judged: one bad byte does not outvote thousands of good ones."""
 
     GOOD = "a,b\nBüro,Zürich\nCafé,–\nMünchen,x\n".encode()
 

@@ -1,4 +1,4 @@
-"""A worker that parses what comes through a named pipe and prints the id of the child that does."""
+"""A worker that parses a named pipe's content and prints the id of its child process."""
 
 import asyncio
 import sys

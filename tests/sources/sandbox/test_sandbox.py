@@ -1,4 +1,4 @@
-"""A file is read in a process of its own: what it can do to us, and what is left of it."""
+"""A file is parsed in a process of its own: what a hostile file can do, and what remains."""
 
 import asyncio
 import csv
@@ -213,7 +213,7 @@ class TestEnding:
             [sys.executable, "-m", "tests.sources.sandbox.parse_pipe", str(pipe)],
             stdout=subprocess.PIPE,
             text=True,
-            env={"TMPDIR": str(tmp_path)},  # who is killed cannot tidy up
+            env={"TMPDIR": str(tmp_path)},  # a killed process cannot tidy up
         )
         assert parent.stdout is not None
         with parent, parent.stdout as output:

@@ -1,4 +1,4 @@
-"""ServiceNow JSON: shapes, values, and what is refused or rejected by name."""
+"""ServiceNow JSON: shapes, values, and the problems of bad files and records."""
 
 import json
 from io import BytesIO
@@ -231,7 +231,7 @@ def test_what_is_no_record_is_rejected_also_before_many(content: str) -> None:
 
 
 class TestAroundTheRecords:
-    """Pages, lines, and what the sender says beside the records."""
+    """Pages, lines, and the sender's words beside the records."""
 
     @pytest.mark.parametrize(
         "content",
@@ -378,7 +378,7 @@ class TestAroundTheRecords:
 
 
 class TestReferences:
-    """Cells that a script turned into text, and those that say that there is nothing."""
+    """References that a script wrote as text, and empty ones."""
 
     @pytest.mark.parametrize(
         ("cell", "expected"),

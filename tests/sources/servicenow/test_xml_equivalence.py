@@ -1,4 +1,4 @@
-"""The fast way and lxml alone read the same, and refuse the same at the same place."""
+"""The fast reader and lxml alone agree, in records and in refusals."""
 
 import re
 from io import BytesIO
@@ -70,7 +70,7 @@ SMALL = st.integers(20, 4_000)
 
 
 def outcome(content: bytes, limits: Limits) -> Any:
-    """All that a caller can see of a file: its records and profile, or what is wrong with it."""
+    """Everything that a caller can see of a file: its records and profile, or its problem."""
     try:
         found = read(read_xml, content, "incident task", limits)
     except BadInput as error:
@@ -81,7 +81,7 @@ def outcome(content: bytes, limits: Limits) -> Any:
 def readings(
     content: bytes, block_bytes: int, limits: Limits | None = None, patience: int = 2**30
 ) -> tuple[Any, Any]:
-    """What the fast way finds in small blocks, and what lxml alone does."""
+    """The outcome of the fast reader in small blocks, and that of lxml alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(xml_blocks, "_PROLOG", re.compile(rb"(?!)"))
         by_lxml = outcome(content, limits or Limits())
@@ -118,7 +118,7 @@ def loses_the_broken_alone(text: str, chunks: Any, rejected: Any, profile: Profi
     if not rejected and not profile.ignored:
         return False
     mended = outcome(BROKEN.sub("?", text).encode(), Limits())
-    if isinstance(mended, Problem):  # for something else that a broken record has
+    if isinstance(mended, Problem):  # for another fault of a broken record
         return mended.code not in MENDED
     lost = {each.row for each in rejected}
     sound = [each for each in named(mended[0]) if each["_row"] not in lost]

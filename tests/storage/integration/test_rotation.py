@@ -56,7 +56,7 @@ class TestRotation:
         assert oct(kept.file.path.stat().st_mode & 0o777) == "0o600"
 
     async def test_a_change_made_meanwhile_is_kept_and_brought_along(self, kept: Kept) -> None:
-        """Somebody who knows the old key only is about to commit when a row's turn comes."""
+        """A process with only the old key is about to commit when the rotation reaches the row."""
         tenant = kept.tenants[0]
         id, gone, other = sorted(await kept.add(tenant, 3))
         old = Vault(Keyring(dict(kept.file.current().keys)))

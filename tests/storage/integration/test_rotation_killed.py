@@ -64,7 +64,7 @@ async def killed(kept: Kept, point: int, *words: str) -> None:
         await holding.close()
     moved = await under(kept, kept.file.current().active)
     assert point - BATCH_ROWS <= moved <= point
-    # What it had not come to still opens under the key of before, in a process that started then.
+    # Rows that it had not reached still open with the old key, in a process that starts now.
     verified = await asyncio.to_thread(kept.run, "verify")
     assert verified.stdout.splitlines()[-1] == "shut=0"
     assert f"k1: {3 * (ROWS - moved)} secrets open" in verified.stdout

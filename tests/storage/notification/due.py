@@ -1,4 +1,4 @@
-"""Deliveries of one integration that are due, and what a worker does with them."""
+"""Due deliveries of one integration, and a worker's actions on them."""
 
 import time
 from collections.abc import Sequence
@@ -61,7 +61,7 @@ class Due:
         action: str = "trigger",
         recipient: str = "",
     ) -> list[UUID]:
-        """One of each rank, in this order; `seconds` until their deadline."""
+        """Add deliveries with these ranks, in this order; `seconds` until their deadline."""
         found = []
         for rank in ranks or (4,):
             async with self.database.statements(self.tenant_id) as sql:
@@ -154,7 +154,7 @@ class Due:
         return row["status"], row["attempts"]
 
     async def classes(self, id: UUID) -> list[str | None]:
-        """How each attempt of a delivery that has ended failed, if it did."""
+        """The class of each ended attempt of a delivery; None if it succeeded."""
         query = (
             "select class from tenant.delivery_attempts where delivery_id = $1"
             " and completed_at is not null order by no"
@@ -172,21 +172,21 @@ class Due:
             )
 
     async def place(self, to: str = "") -> Row:
-        """The state of a destination: seconds until its `rest` is over, and until its `probe`."""
+        """A destination's state: seconds until the end of its `rest` and until its `probe`."""
         [row] = await self.rows(_PLACE, self.integration_id, to)
         return row
 
     async def woken(self) -> list[UUID]:
-        """The requests that somebody is to wake; they were, then."""
+        """The requests that have to be woken; marks them as woken."""
         rows = await self.rows("delete from public.outbox where kind = 'wake' returning subject")
         return [row["subject"] for row in rows]
 
     async def waiting(self) -> list[outbox.Waiting]:
-        """What workers find that they have to start or wake, of all tenants."""
+        """The outbox rows of all tenants that workers have to start or wake."""
         return await outbox.waiting(self.database, 0)
 
     async def pass_time(self, seconds: float) -> None:
-        """Let everything that is being sent have begun so much earlier."""
+        """Move the beginning of all sends in flight into the past."""
         for table, column in _BEGUN:
             query = f"update tenant.{table} set {column} = {column} - make_interval(secs => $1)"
             async with self.database.statements(self.tenant_id) as sql:

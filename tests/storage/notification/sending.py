@@ -54,7 +54,7 @@ def delivering(due: Due, out: Egress, vault: Vault | None = None) -> DeliverActi
 def batch(
     due: Due, kind: str, config: dict[str, Any], claimed: Sequence[Claimed], granted: int = 1
 ) -> ClaimedBatch:
-    """What was claimed, to be sent through an integration of that type."""
+    """A claimed batch to be sent through an integration of that type."""
     channel = CHANNELS[kind]
     opened, redactor = channel.config.model_validate(config), Redactor({})
     target = Target(due.tenant_id, due.integration_id, channel, opened, redactor)
@@ -63,7 +63,7 @@ def batch(
 
 
 def posting(due: Due, slack: Receiver, claimed: Sequence[Claimed]) -> ClaimedBatch:
-    """To Slack, which does not know what comes twice."""
+    """Deliveries to Slack, which does not recognise repetitions."""
     config = {"botToken": EXAMPLE_TOKEN, "defaultChannel": "#ops", "baseUrl": f"{slack.url}/api"}
     return batch(due, "slack", config, claimed, len(claimed))
 

@@ -1,4 +1,4 @@
-"""What is claimed together and sent together: when it ends, when it is on record, what it holds."""
+"""Deliveries that are claimed and sent together: when the batch ends and is recorded."""
 
 import asyncio
 from dataclasses import replace
@@ -40,7 +40,7 @@ async def test_of_a_receiver_that_wants_no_more_the_others_wait(due: Due) -> Non
 
 
 async def test_who_sends_for_others_only_looks_at_what_is_left_of_its_own(due: Due) -> None:
-    """Or it would go on as long as they have anything."""
+    """Otherwise its round would last as long as the others have deliveries."""
     await due.add(4, 4)
     claimed = await due.claim(1)
     async with serving(hook := WebhookReceiver()), egress(hook.allowed) as out:
@@ -53,12 +53,12 @@ async def test_who_sends_for_others_only_looks_at_what_is_left_of_its_own(due: D
 
 
 class TestState:
-    """A vendor that shows the state of alerts, which people change."""
+    """A vendor that shows the state of alerts, which people may change meanwhile."""
 
     async def sent(
         self, due: Due, pager: SlowPager, first: Reply, state: tuple[str, int]
     ) -> list[tuple[str, int]]:
-        """Two at once; the second is answered when the first is on record. Their states then."""
+        """Send two at once; the second is answered when the first is recorded. Their states."""
         id, other = await due.add(4, 4)
         claimed = await due.claim(2, stateful=True)
         async with serving(pager), egress(pager.allowed) as out:
@@ -78,7 +78,7 @@ class TestState:
         return [await due.state(each) for each in (id, other)]
 
     async def test_what_was_answered_is_on_record_before_all_is_sent(self, due: Due) -> None:
-        """An alert that is told again after it was resolved opens another."""
+        """An alert that is triggered again after it was resolved opens another one."""
         found = await self.sent(due, SlowPager(), Reply(202, "{}"), ("accepted", 1))
         assert found == [("accepted", 1), ("delivered", 1)]
 

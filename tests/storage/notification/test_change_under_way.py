@@ -1,4 +1,4 @@
-"""A change of an integration that is not committed yet when an answer to the one before comes."""
+"""An answer comes while a change of its integration is not committed yet."""
 
 import asyncio
 from datetime import timedelta

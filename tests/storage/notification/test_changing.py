@@ -1,4 +1,4 @@
-"""What changes of channels and integrations do to deliveries, whatever is on its way meanwhile."""
+"""How changes of channels and integrations affect deliveries, also those in flight."""
 
 import asyncio
 from types import SimpleNamespace
@@ -39,7 +39,7 @@ _CHANGE = "update tenant.notification_channels set config = $1::jsonb returning 
 
 @pytest.fixture
 async def posting(due: Due) -> Due:
-    """With the channel that its deliveries are of, as routing found it."""
+    """`due` with the channel of its deliveries."""
     await due.rows(_CHANNEL, due.integration_id, as_json({}))
     return due
 
@@ -54,7 +54,7 @@ class TestChannels:
         async with due.database.tenant(due.tenant_id) as connection:
             return await channel.route_refused_anew(connection, due.integration_id)
 
-    async def test_what_stands_behind_the_refused_goes_by_the_change_too(
+    async def test_a_change_reroutes_refused_deliveries_and_those_behind_them(
         self, posting: Due
     ) -> None:
         wrong = await posting.add(4, 1, 4, to="#opps")
@@ -66,7 +66,7 @@ class TestChannels:
         assert ids(await posting.claim(100)) == [other]
 
     @pytest.mark.parametrize("idempotent", [True, False])
-    async def test_what_is_on_its_way_does_if_it_is_refused(
+    async def test_a_send_in_flight_is_rerouted_if_it_is_refused(
         self, posting: Due, idempotent: bool
     ) -> None:
         [late] = await posting.add(4, to="#opps")
@@ -83,16 +83,16 @@ class TestChannels:
             {"kind": FailureClass.THROTTLED, "wait": 5.0, "rest": 5.0},
         ],
     )
-    async def test_other_failures_keep_their_way(self, posting: Due, how: dict[str, Any]) -> None:
+    async def test_deliveries_with_other_failures_are_not_rerouted(
+        self, posting: Due, how: dict[str, Any]
+    ) -> None:
         await posting.add(4, to="#opps")
         [claimed] = await posting.claim(1)
         await self.changed(posting)
         await posting.end(claimed, "retrying", **how)
         assert await waiting_for_routing(posting) == []
 
-    async def test_of_a_channel_that_is_as_it_was_the_refused_keeps_its_wait(
-        self, posting: Due
-    ) -> None:
+    async def test_without_a_change_a_refused_delivery_is_not_rerouted(self, posting: Due) -> None:
         await posting.add(4, to="#opps")
         for _ in range(3):
             [claimed] = await posting.claim(1)
@@ -104,7 +104,7 @@ class TestChannels:
 
 
 class TestIntegrations:
-    """Of an earlier version's answers the present one's row says nothing."""
+    """Answers to an earlier version of an integration do not change its present state."""
 
     async def said(self, due: Due, version: int, *, gone: bool = False) -> tuple[str, bool]:
         async with due.database.statements(due.tenant_id) as sql:
@@ -115,12 +115,16 @@ class TestIntegrations:
         return row["connection_status"], row["is_active"]
 
     @pytest.mark.parametrize("gone", [True, False])
-    async def test_its_state(self, due: Due, gone: bool) -> None:
+    async def test_an_answer_to_an_earlier_version_leaves_the_state(
+        self, due: Due, gone: bool
+    ) -> None:
         await due.rows("update tenant.integrations set version = 2 returning 1")
         assert await self.said(due, 1, gone=gone) == ("untested", True)
         assert await self.said(due, 2, gone=gone) == ("misconfigured", not gone)
 
-    async def test_what_its_vendor_calls_places(self, due: Due) -> None:
+    async def test_an_answer_to_an_earlier_version_teaches_no_names_of_places(
+        self, due: Due
+    ) -> None:
         await due.rows("update tenant.integrations set version = 2 returning 1")
         for version, known in ((1, {}), (2, {"ops": "C2"})):
             async with due.database.statements(due.tenant_id) as sql:
@@ -130,7 +134,7 @@ class TestIntegrations:
 
 
 class TestForgotten:
-    """What nobody works on, as the workflow was terminated."""
+    """Requests whose workflow was terminated are found, so that the reaper can wake them."""
 
     async def forgotten(self, due: Due) -> list[UUID]:
         async with due.database.statements(due.tenant_id) as sql:
@@ -141,24 +145,24 @@ class TestForgotten:
         query = f"update tenant.notification_deliveries set {what} returning 1"
         await due.rows(query)
 
-    async def test_what_waits_to_be_routed_anew(self, due: Due) -> None:
+    async def test_a_delivery_that_waits_to_be_routed_is_found(self, due: Due) -> None:
         await self.aged(due, "next_attempt_at = null")
         assert await self.forgotten(due) == []
         await self.aged(due, "next_attempt_at = null, updated_at = now() - interval '6 min'")
         assert await self.forgotten(due) == [due.request_id]
 
-    async def test_what_was_routed_to_an_integration_that_is_gone(self, due: Due) -> None:
+    async def test_a_delivery_of_a_deleted_integration_is_found(self, due: Due) -> None:
         await self.aged(due, "next_attempt_at = now() - interval '6 min'")
         await due.rows("update tenant.notification_deliveries set integration_id = $1", uuid4())
         assert await self.forgotten(due) == [due.request_id]
 
-    async def test_but_not_what_waits_to_be_switched_on(self, due: Due) -> None:
+    async def test_a_delivery_of_a_switched_off_integration_is_not_found(self, due: Due) -> None:
         await self.aged(due, "next_attempt_at = now() - interval '6 min'")
         await due.rows("update tenant.integrations set is_active = false returning 1")
         assert await self.forgotten(due) == []
 
-    async def test_nor_what_waits_in_a_queue_that_moves(self, due: Due) -> None:
-        """Whoever sends there sends whosever turn it is."""
+    async def test_a_delivery_in_a_moving_queue_is_not_found(self, due: Due) -> None:
+        """Any workflow that sends there sends the delivery whose turn it is."""
         await due.add(4)
         await due.release(await due.claim(interval=1.0))
         await self.aged(due, "next_attempt_at = now() - interval '6 min'")
@@ -168,7 +172,7 @@ class TestForgotten:
         )
         assert await self.forgotten(due) == [due.request_id]
 
-    async def test_none_of_very_many_is_left_out_again_and_again(self, due: Due) -> None:
+    async def test_of_very_many_each_is_found_sooner_or_later(self, due: Due) -> None:
         await due.add(*[4] * 1_100)
         await due.rows("update tenant.notification_deliveries set request_id = id returning 1")
         await self.aged(due, "next_attempt_at = now() - interval '6 min'")
@@ -178,7 +182,7 @@ class TestForgotten:
 
 
 class TestLocks:
-    async def test_a_change_waits_for_nobody_who_waits_for_it(self, due: Due) -> None:
+    async def test_a_change_and_a_recording_cannot_deadlock(self, due: Due) -> None:
         """It holds the integration when an attempt is to be recorded, and comes to the deliveries
         and destinations then."""
         await due.add(4, 4)
@@ -202,7 +206,7 @@ _WAITING = "select pid from pg_locks where not granted"
 
 
 def refused(due: Due, claimed: list[Claimed]) -> ClaimedBatch:
-    """What was claimed, to be sent through an integration that cannot be used."""
+    """A claimed batch of an integration that cannot be used."""
     target = Target(
         due.tenant_id, due.integration_id, Unusable("no"), ChannelConfig(), Redactor({})
     )

@@ -1,4 +1,4 @@
-"""Who may send what, when: on a real server, with as many claimers as there may be workers."""
+"""Which worker may send which delivery when, on a real server with many claimers."""
 
 import asyncio
 import random
@@ -218,7 +218,7 @@ _FREE = "select extract(epoch from free_at)::float8 as at from tenant.delivery_r
 
 
 class TestOneAtATime:
-    """What a vendor does not recognise when it comes again is sent one by one."""
+    """Where the vendor does not recognise repetitions, deliveries are sent one by one."""
 
     async def test_long_queues_of_a_few_do_not_keep_the_others_waiting(self, due: Due) -> None:
         """There are more destinations than sends that the integration may have in flight."""
@@ -283,7 +283,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 class TestFences:
-    """An attempt's row is the permission to send; whoever lost it changes nothing any more."""
+    """An attempt's row is the permission to send; a worker that lost it changes nothing."""
 
     async def test_what_was_not_sent_is_as_it_was(self, due: Due) -> None:
         [id] = await due.add()
@@ -297,8 +297,8 @@ class TestFences:
         assert await due.state(id) == ("retrying", 1)
         assert await due.classes(id) == [FailureClass.TRANSIENT]
 
-    async def test_to_give_back_twice_takes_nothing_from_the_next_claim(self, due: Due) -> None:
-        """The commit of the first time was lost on its way back."""
+    async def test_releasing_twice_does_not_release_the_next_claim(self, due: Due) -> None:
+        """The answer to the first commit was lost."""
         [id] = await due.add()
         claimed = await due.claim()
         await due.release(claimed)
@@ -353,7 +353,7 @@ class TestFences:
         assert loops
         assert max(loops) <= 1
 
-    async def test_a_worker_that_comes_back_ends_nothing(self, due: Due) -> None:
+    async def test_a_worker_that_comes_back_does_not_end_the_newer_attempt(self, due: Due) -> None:
         [id] = await due.add()
         first, second = await self._taken_over(due)
         await due.end(first, "failed", kind=FailureClass.PERMANENT)
@@ -364,7 +364,9 @@ class TestFences:
         assert await due.state(id) == ("delivered", 2)
         assert await due.classes(id) == [FailureClass.UNKNOWN, None]
 
-    async def test_nor_once_it_is_over(self, due: Due) -> None:
+    async def test_a_worker_that_comes_back_does_not_reopen_an_ended_delivery(
+        self, due: Due
+    ) -> None:
         [id] = await due.add()
         first, second = await self._taken_over(due)
         await due.end(second)
@@ -381,7 +383,7 @@ class TestFences:
         return first, second
 
     @pytest.mark.parametrize("way", ["ends", "releases"])
-    async def test_what_was_cancelled_and_is_sent_again_is_not_the_first_sends(
+    async def test_the_first_send_does_not_end_a_resend_after_a_cancellation(
         self, due: Due, way: str
     ) -> None:
         [id] = await due.add()
@@ -400,7 +402,7 @@ class TestFences:
         await due.end(second)
         assert await due.state(id) == ("delivered", 2)
 
-    async def test_what_was_cancelled_stays_so(self, due: Due) -> None:
+    async def test_a_cancelled_delivery_stays_cancelled_although_it_arrives(self, due: Due) -> None:
         [id] = await due.add()
         [claimed] = await due.claim()
         async with due.database.tenant(due.tenant_id) as connection:
@@ -409,7 +411,7 @@ class TestFences:
         assert await due.state(id) == ("cancelled", 1)
         assert await due.classes(id) == [None]
 
-    async def test_what_is_past_its_deadline_is_not_sent_but_ended(self, due: Due) -> None:
+    async def test_a_delivery_past_its_deadline_expires_unsent(self, due: Due) -> None:
         [late] = await due.add(seconds=-1)
         [early] = await due.add()
         claimed = await due.claim(100)
@@ -420,10 +422,10 @@ class TestFences:
         assert await due.state(early) == ("sending", 1)
 
     @pytest.mark.parametrize("maybe_sent", [True, False])
-    async def test_what_ends_so_says_whether_it_may_have_arrived(
+    async def test_an_expired_delivery_says_whether_it_may_have_arrived(
         self, due: Due, maybe_sent: bool
     ) -> None:
-        """As after a 503, which nobody counts as a doubt."""
+        """Example: a 503, which does not count as doubtful."""
         [id] = await due.add()
         [claimed] = await due.claim()
         failed = {"kind": "transient", "wait": 5.0, "error": "503", "maybe_sent": maybe_sent}
@@ -439,7 +441,7 @@ class TestFences:
 class TestLongSends:
     """A mail server may take ten minutes to say that it has a mail."""
 
-    async def test_a_send_in_good_hands_is_nobody_elses(self, due: Due) -> None:
+    async def test_a_renewed_lease_keeps_others_from_the_delivery(self, due: Due) -> None:
         [id] = await due.add()
         [claimed] = await due.claim(idempotent=False)
         await due.pass_time(LEASE_SECONDS - 1)
@@ -452,7 +454,7 @@ class TestLongSends:
         await due.reclaim()
         assert await due.state(id) == ("retrying", 1)
 
-    async def test_one_that_was_taken_over_is_not_kept(self, due: Due) -> None:
+    async def test_a_lease_cannot_be_renewed_after_a_take_over(self, due: Due) -> None:
         [id] = await due.add()
         [claimed] = await due.claim(idempotent=False)
         await due.pass_time(LEASE_SECONDS + 1)

@@ -1,4 +1,4 @@
-"""What a destination's answers make of it: doubted, probed, trusted again, or left to rest."""
+"""How answers change a destination: in doubt, probed, trusted again, or at rest."""
 
 import asyncio
 from dataclasses import replace
@@ -61,7 +61,9 @@ class TestDoubt:
         assert (place["probes"], place["probe"]) == (1, pytest.approx(5, abs=1))
 
     @pytest.mark.parametrize("way", ["cancelled", "expired"])
-    async def test_what_never_probes_leaves_it_to_the_next(self, due: Due, way: str) -> None:
+    async def test_the_next_delivery_probes_if_the_prober_is_cancelled_or_expires(
+        self, due: Due, way: str
+    ) -> None:
         [first] = await due.add(4)
         [second] = await due.add(4)
         [claimed] = await due.claim(1)
@@ -78,7 +80,7 @@ class TestDoubt:
         [row] = await due.rows(f"{_REQUEST} '{second}'")
         assert await due.woken() == [row["request_id"]]
 
-    async def test_a_success_beside_it_says_that_the_event_was_refused(self, due: Due) -> None:
+    async def test_a_refusal_beside_a_success_doubts_no_destination(self, due: Due) -> None:
         await due.add(4, 4, 4, 4)
         refused, fine, *rest = await due.claim(4)
         outcomes = [due.outcome(refused, "retrying", **_REFUSED), due.outcome(fine)]
@@ -93,7 +95,7 @@ class TestDoubt:
         [probe] = await due.claim(100)
         await due.end(probe)
         assert await due.woken() == [due.request_id]
-        # What was refused has a back-off of its own.
+        # The refused delivery still waits for its own back-off.
         assert len(await due.claim(100)) == 3
 
     async def test_a_success_elsewhere_brings_the_probe_forward_but_not_at_once(
@@ -117,7 +119,7 @@ class TestDoubt:
         assert await due.woken() == [due.request_id]
 
     async def test_the_one_that_can_probe_sooner_is_woken_for_it(self, due: Due) -> None:
-        """What was refused waits for its own time; what came after it was never tried."""
+        """The refused delivery waits for its own time; a later one was never tried."""
         await due.add(4, to="a")
         [refused] = await due.claim(1, idempotent=False)
         await due.end(refused, "retrying", **_REFUSED | {"wait": 1_800.0})
@@ -132,8 +134,8 @@ class TestDoubt:
         await due.end(fine)
         assert await due.woken() == [later.request_id]
 
-    async def test_what_an_earlier_version_was_answered_says_nothing(self, due: Due) -> None:
-        """It was on its way when somebody mended the integration."""
+    async def test_a_refusal_of_an_earlier_version_doubts_no_destination(self, due: Due) -> None:
+        """The send was in flight when somebody corrected the integration."""
         await due.add(4, 4)
         [old, other] = await due.claim(2)
         await due.release([other])
@@ -141,7 +143,7 @@ class TestDoubt:
         await due.end_all([due.outcome(old, "retrying", **_REFUSED | {"wait": 3_600.0})])
         assert len(await due.claim(100)) == 2
 
-    async def test_so_does_what_it_was_asked_to_wait(self, due: Due) -> None:
+    async def test_a_throttling_of_an_earlier_version_begins_no_rest(self, due: Due) -> None:
         await due.add(4, 4)
         [old] = await due.claim(1)
         await due.rows("update tenant.integrations set version = 2 returning 1")
@@ -149,7 +151,7 @@ class TestDoubt:
         await due.end(old, "retrying", **throttled)
         assert len(await due.claim(100)) == 2
 
-    async def test_so_does_what_it_took(self, due: Due) -> None:
+    async def test_a_success_of_an_earlier_version_ends_no_doubt(self, due: Due) -> None:
         await due.add(4, 4)
         [first, second] = await due.claim(2)
         await due.rows("update tenant.integrations set version = 2 returning 1")
@@ -157,8 +159,8 @@ class TestDoubt:
         await due.end(second)
         assert await due.claim(100) == []
 
-    async def test_a_probe_without_a_verdict_has_the_next_one_woken(self, due: Due) -> None:
-        """The event was refused for what it is, which says nothing of the destination."""
+    async def test_a_probe_refused_for_its_own_content_wakes_the_next_one(self, due: Due) -> None:
+        """The event was refused for its own content, which says nothing about the destination."""
         await due.add(4, 4)
         for each in await due.claim(2):
             await due.end(each, "retrying", **_REFUSED)
@@ -184,7 +186,7 @@ class TestDoubt:
     async def test_a_reason_to_wake_is_not_lost_to_the_signal_for_an_earlier_one(
         self, due: Due, by_success: bool
     ) -> None:
-        """A worker that has signalled takes away what it read, and no reason that came since."""
+        """A worker that has signalled deletes only the rows that it read, and none added since."""
 
         async def reason() -> None:
             if by_success:
@@ -218,10 +220,10 @@ _ROW = "select from tenant.delivery_rates where destination = $1 for update"
 
 
 class TestLocks:
-    """Whoever changes several destinations takes them in one order."""
+    """Several destinations are locked in one order."""
 
     async def doubted(self, due: Due) -> Claimed:
-        """Two are in doubt; what is tried at the second one of them."""
+        """Two destinations in doubt; the delivery that probes the second one."""
         for to in ("A", "b"):
             await due.add(4, 4, 4, to=to)
             for each in await due.claim(2):
@@ -233,7 +235,9 @@ class TestLocks:
         )
         return found["b"]
 
-    async def test_a_success_keeps_its_own_from_nobody(self, due: Due) -> None:
+    async def test_a_success_does_not_lock_its_destination_while_it_waits_for_another(
+        self, due: Due
+    ) -> None:
         probe = await self.doubted(due)
         async with due.database.statements(due.tenant_id) as sql:
             await sql.run(_ROW, "A")
@@ -247,7 +251,7 @@ class TestLocks:
 
 class TestRest:
     @lanes
-    async def test_it_gets_nothing_until_then(
+    async def test_a_destination_at_rest_gets_nothing(
         self, due: Due, idempotent: bool, interval: float | None
     ) -> None:
         await due.add(4, 4, to="a")
@@ -259,7 +263,7 @@ class TestRest:
         assert (await due.place("a"))["rest"] == pytest.approx(1_800, abs=2)
 
     @lanes
-    async def test_it_grows_until_something_arrives(
+    async def test_rests_grow_until_something_arrives(
         self, due: Due, idempotent: bool, interval: float | None
     ) -> None:
         await due.add(*[4] * 30)
@@ -276,7 +280,7 @@ class TestRest:
         assert (await due.place())["rest"] == pytest.approx(2, abs=1)
 
     @lanes
-    async def test_a_time_that_is_named_is_believed_once(
+    async def test_a_named_rest_is_believed_once_and_grows_then(
         self, due: Due, idempotent: bool, interval: float | None
     ) -> None:
         await due.add(*[4] * 30)
@@ -300,14 +304,14 @@ class TestRest:
             await due.end(fine)
             await due.set(much.delivery_id, next_attempt_at=0)
 
-    async def test_what_was_on_its_way_makes_it_no_longer(self, due: Due) -> None:
+    async def test_sends_in_flight_do_not_lengthen_a_rest(self, due: Due) -> None:
         await due.add(*[4] * 5)
         for each in await due.claim(5):
             await due.end(each, "retrying", **_THROTTLED)
         assert (await due.place())["rest"] == pytest.approx(2, abs=1)
         assert (await due.place())["probes"] == 1
 
-    async def test_a_refusal_after_it_is_the_first(self, due: Due) -> None:
+    async def test_a_refusal_after_rests_counts_as_the_first(self, due: Due) -> None:
         await due.add(*[4] * 5)
         for _ in range(3):
             [claimed] = await due.claim(1)
@@ -317,7 +321,7 @@ class TestRest:
         await due.end(claimed, "retrying", **_REFUSED)
         assert (await due.place())["probe"] == pytest.approx(5, abs=1)
 
-    async def test_who_asks_for_too_long_gets_one_careful_try(self, due: Due) -> None:
+    async def test_after_a_very_long_rest_one_delivery_probes(self, due: Due) -> None:
         await due.add(*[4] * 4)
         [first] = await due.claim(1)
         much = {"kind": FailureClass.THROTTLED, "wait": 2.0, "rest": 3_600.0}
@@ -334,7 +338,7 @@ class TestRest:
         assert (place["probe"], place["probes"]) == (None, 0)
         assert place["rest"] <= 0
 
-    async def test_a_success_that_was_on_its_way_does_not_end_it(self, due: Due) -> None:
+    async def test_a_success_of_a_send_in_flight_does_not_end_the_rest(self, due: Due) -> None:
         await due.add(*[4] * 5)
         refused, fast, fine, *_ = await due.claim(5)
         await due.end(refused, "retrying", **_REFUSED)
@@ -348,7 +352,7 @@ class TestRest:
         async with due.database.statements(due.tenant_id) as sql:
             await destination.lift(sql, {(due.integration_id, ""), (uuid4(), "elsewhere")})
 
-    async def test_to_send_again_lifts_it(self, due: Due) -> None:
+    async def test_a_resend_ends_the_rest(self, due: Due) -> None:
         [refused, _] = await due.add(4, 4)
         [first] = await due.claim(1)
         await due.end(first, "retrying", **_REFUSED | {"rest": 3_600.0})
@@ -358,7 +362,7 @@ class TestRest:
         assert len(probe) == 1
         assert refused not in probe
 
-    async def test_to_send_again_doubts_nothing(self, due: Due) -> None:
+    async def test_a_resend_doubts_no_destination(self, due: Due) -> None:
         await due.add(4, 4, 4)
         [first] = await due.claim(1, interval=0.1)
         await due.end(first, "retrying", **_THROTTLED)

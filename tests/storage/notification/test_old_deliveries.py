@@ -1,4 +1,4 @@
-"""Deliveries of the earlier version: what waited under its rules goes by the present ones."""
+"""Deliveries that an earlier version left waiting follow the present rules."""
 
 from storage.alembic.tenant.t0003_delivery_states import _WAITING
 from storage.postgres.statement import Statements

@@ -36,7 +36,7 @@ class TestFollowing:
         assert await due.state(second) == ("pending", 0)
 
     @pytest.mark.parametrize("wait", [15.0, 3_600.0, 80_000.0])
-    async def test_a_long_back_off_is_not_and_what_comes_late_knows_it(
+    async def test_a_long_back_off_is_overtaken_and_the_late_event_names_the_latest(
         self, due: Due, wait: float
     ) -> None:
         first, second = await due.add(4, 4, alert=_ALERT)
@@ -54,7 +54,7 @@ class TestFollowing:
         assert late.latest.created_at >= late.notification["created_at"]
 
     async def test_a_page_is_not_late_because_a_queue_is_long(self, due: Due) -> None:
-        """At a rate, what is less urgent may stand in the queue for hours."""
+        """At a low rate, less urgent events may stand in the queue for hours."""
         await due.add(*[2] * 9)
         [info] = await due.add(4, alert=_ALERT)
         [page] = await due.add(1, alert=_ALERT)
@@ -70,13 +70,13 @@ class TestFollowing:
         [late] = [e for e in await due.claim(100) if e.delivery_id == info]
         assert late.latest is not None
 
-    async def test_another_recipient_or_entity_is_nobodys_business(self, due: Due) -> None:
+    async def test_events_of_another_recipient_or_entity_do_not_wait(self, due: Due) -> None:
         [a] = await due.add(4, alert=_ALERT, recipient="a@example.com")
         [b] = await due.add(4, alert=_ALERT, recipient="b@example.com")
         [other] = await due.add(4, alert="incident_INC8")
         assert sorted(ids(await due.claim(100))) == sorted([a, b, other])
 
-    async def test_what_is_over_is_waited_for_by_nobody(self, due: Due) -> None:
+    async def test_no_event_waits_for_an_expired_one(self, due: Due) -> None:
         first, second = await due.add(4, 4, alert=_ALERT)
         await due.set(first, deadline_at=-1)
         assert ids(await due.claim(100)) == [second]
@@ -98,7 +98,9 @@ class TestTurn:
     """When the workflow of a delivery that waits for another one looks again."""
 
     @pytest.mark.parametrize("hours", [0, 8, 70])
-    async def test_it_is_soon_however_long_it_has_waited(self, due: Due, hours: int) -> None:
+    async def test_a_delivery_behind_one_in_flight_is_looked_at_soon(
+        self, due: Due, hours: int
+    ) -> None:
         """As after an outage: the one before it is sent within a second, by another workflow."""
         await due.add(4, alert=_ALERT)
         await due.claim(1)
@@ -107,20 +109,20 @@ class TestTurn:
         await due.set(second, created_at=-3_600.0 * hours)
         assert await due.estimate_wait() <= 30
 
-    async def test_it_follows_from_how_many_are_ahead(self, due: Due) -> None:
+    async def test_the_wait_follows_from_the_number_ahead(self, due: Due) -> None:
         await due.add(*[4] * 5)
         due = replace(due, request_id=uuid4())
         await due.add(4)
         assert await due.estimate_wait(31.5) == pytest.approx(4 * 31.5, abs=1)
 
-    async def test_it_is_in_minutes_as_what_is_ahead_may_be_cancelled(self, due: Due) -> None:
+    async def test_the_wait_is_bounded_as_those_ahead_may_be_cancelled(self, due: Due) -> None:
         await due.add(*[4] * 100)
         due = replace(due, request_id=uuid4())
         await due.add(4)
         assert await due.estimate_wait(31.5) <= 301
 
-    async def test_what_is_over_is_ahead_of_nothing(self, due: Due) -> None:
-        """Its own request gives it up when that looks again."""
+    async def test_expired_deliveries_do_not_count_as_ahead(self, due: Due) -> None:
+        """The expired delivery's own request ends it when it looks again."""
         await due.add(*[4] * 3, seconds=-1)
         due = replace(due, request_id=uuid4())
         await due.add(4)
@@ -138,7 +140,7 @@ class TestTurn:
 
 
 class TestStates:
-    """PagerDuty, and what shows a state as it does."""
+    """PagerDuty, and every channel that shows a state."""
 
     async def claim(self, due: Due) -> list[str]:
         await due.rows("update tenant.delivery_rates set free_at = now() returning 1")
@@ -159,7 +161,7 @@ class TestStates:
         [row] = await due.rows(query, id)
         return row["status"], row["reason"]
 
-    async def test_what_is_fresh_is_told_in_order(self, due: Due) -> None:
+    async def test_fresh_events_are_sent_in_order(self, due: Due) -> None:
         [trigger] = await due.add(1, alert=_ALERT)
         [resolve] = await due.add(4, alert=_ALERT, action="resolve")
         assert await self.claim(due) == [str(trigger)]
@@ -211,7 +213,7 @@ class TestStates:
     async def test_an_urgent_acknowledgement_does_not_keep_its_trigger_waiting(
         self, due: Due, rank: int
     ) -> None:
-        """Neither would ever be sent."""
+        """Otherwise neither would ever be sent."""
         [trigger] = await due.add(3, alert=_ALERT)
         await self.claim(due)
         await self.failed(due)
@@ -223,7 +225,7 @@ class TestStates:
         assert await self.claim(due) == [str(acknowledge)]
 
     @pytest.mark.parametrize("seed", range(12))
-    async def test_whatever_comes_is_told_or_replaced(self, due: Due, seed: int) -> None:
+    async def test_every_event_is_sent_or_replaced_in_the_end(self, due: Due, seed: int) -> None:
         """No circle of events that wait for each other for more than a few seconds, whatever each
         is and has waited."""
         chosen = random.Random(seed)
@@ -247,7 +249,7 @@ class TestStates:
     async def test_nothing_follows_the_later_event_that_was_told(
         self, due: Due, late: str, told: str
     ) -> None:
-        """As if its request had been routed late, because whoever accepted it crashed."""
+        """Example: the request was routed late, because the API crashed after accepting it."""
         [stale] = await due.add(1, alert=_ALERT, action=late)
         await due.set(stale, next_attempt_at=600)
         [newest] = await due.add(4, alert=_ALERT, action=told)
@@ -287,7 +289,7 @@ class TestStates:
         assert await due.woken() == [due.request_id]
         assert await self.claim(due) == [str(page)]
 
-    async def test_but_not_if_anything_later_was_told(self, due: Due) -> None:
+    async def test_a_replaced_event_is_not_restored_if_a_later_one_was_sent(self, due: Due) -> None:
         first, second = await due.add(4, 4, alert=_ALERT)
         await due.set(first, created_at=-60)
         await self.claim(due)
@@ -298,8 +300,8 @@ class TestStates:
         assert await self.reason(due, first) == ("superseded", "replaced_by_trigger")
         assert await due.state(second) == ("delivered", 1)
 
-    async def test_what_ends_before_it_replaces_nothing(self, due: Due) -> None:
-        """Else nothing would be told if it came to that."""
+    async def test_an_event_that_expires_sooner_replaces_nothing(self, due: Due) -> None:
+        """Otherwise no event would be sent if the replacing one expires."""
         [trigger] = await due.add(1, alert=_ALERT)
         await self.claim(due)
         await self.failed(due)
@@ -307,7 +309,9 @@ class TestStates:
         await self.claim(due)
         assert await self.reason(due, trigger) == ("retrying", None)
 
-    async def test_what_goes_elsewhere_or_will_never_go_replaces_nothing(self, due: Due) -> None:
+    async def test_an_expired_event_or_one_to_another_recipient_replaces_nothing(
+        self, due: Due
+    ) -> None:
         [trigger] = await due.add(1, alert=_ALERT)
         await self.claim(due)
         await self.failed(due)

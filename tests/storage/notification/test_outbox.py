@@ -1,4 +1,4 @@
-"""Who is to be woken: written down once, and not forgotten by a worker that is at it."""
+"""A wake-up is recorded once, and a worker that handles one loses no later one."""
 
 from uuid import UUID, uuid4
 

@@ -1,4 +1,4 @@
-"""An answer that was read is on record in the end, and nothing is sent again that arrived."""
+"""An answer that was read is recorded in the end, and no message that arrived is repeated."""
 
 import asyncio
 from dataclasses import replace
@@ -15,7 +15,7 @@ from tests.storage.notification.due import Due
 from tests.storage.notification.sending import SlowSlack, away, delivering, posting, sent
 
 _OUTAGE_SECONDS = 11.0  # a fail-over's
-_BUSY_SECONDS = 0.5  # many times what may be waited for a connection
+_BUSY_SECONDS = 0.5  # many times the pool's time-out for a connection
 _LEASE = "select lease_until from tenant.notification_deliveries"
 
 
@@ -59,7 +59,7 @@ async def test_a_pool_that_is_used_up_does_not_end_the_lease_of_what_is_being_se
 
 
 class TestTakenForLost:
-    """The attempt's lease has ended, and it was closed as `unknown`, before its answer is told."""
+    """The lease ended and the attempt was closed as `unknown` before its answer is recorded."""
 
     async def test_what_arrived_is_not_sent_again(self, due: Due) -> None:
         [id] = await due.add()

@@ -21,8 +21,8 @@ async def test_what_is_due_ends_with_its_life(due: Due) -> None:
     assert await wait(due) == pytest.approx(600, abs=2)
 
 
-async def test_what_is_due_hides_no_send_that_may_be_lost(due: Due) -> None:
-    """Nobody else would close the attempt of a worker that dies."""
+async def test_a_due_delivery_does_not_hide_a_lost_send(due: Due) -> None:
+    """Otherwise the attempt of a dead worker would stay open."""
     await due.add(4, 4)
     await due.claim(1)
     assert await wait(due) == pytest.approx(LEASE_SECONDS, abs=2)

@@ -1,4 +1,4 @@
-"""What a worker that is told to stop still sends, and that it records what was answered."""
+"""A stopping worker begins no send, finishes those in flight and records their answers."""
 
 import asyncio
 from collections.abc import Sequence

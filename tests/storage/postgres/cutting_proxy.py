@@ -1,4 +1,4 @@
-"""TCP proxies: one loses connections in the middle of an answer, one falsifies what it says."""
+"""TCP proxies: one cuts connections in the middle of an answer, one changes its bytes."""
 
 import asyncio
 from collections.abc import AsyncIterator

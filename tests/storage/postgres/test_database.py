@@ -1,4 +1,4 @@
-"""The pool: what the server has closed is not used again, by whichever door one comes."""
+"""The pool never reuses a connection that the server closed, by SQLAlchemy or asyncpg."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

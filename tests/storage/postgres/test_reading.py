@@ -1,4 +1,4 @@
-"""How much of the tables a claim reads: what it takes, whatever PostgreSQL's statistics say."""
+"""A claim reads only the rows that it takes, whatever PostgreSQL's statistics say."""
 
 from uuid import uuid4
 
@@ -29,7 +29,7 @@ where relid = 'tenant.notification_deliveries'::regclass
 
 @pytest.fixture
 async def burst(due: Due) -> Due:
-    """Much is due, and the statistics are of an hour in which nothing was."""
+    """Many deliveries are due, but the statistics are from a time when none was."""
     await _add(due, _END)
     async with due.database.owner() as connection:
         schema = due.tenant_id.schema

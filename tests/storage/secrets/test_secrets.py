@@ -1,4 +1,4 @@
-"""The vault: what it seals opens in its place, with its key, and nowhere else."""
+"""A sealed secret opens only in its place and with its key."""
 
 import base64
 import json

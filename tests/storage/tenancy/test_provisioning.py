@@ -10,7 +10,7 @@ from storage.postgres.database import Database
 from storage.tenancy import provisioning, tenants
 from tests.storage.kept import Kept
 
-# As a later version may bring it: it waits for whoever has written to the table it refers to.
+# Like a later version's migration: it waits for all writers of the table that it refers to.
 _NEXT = "create table public.next_release (tenant_id text references public.tenants)"
 
 

@@ -86,7 +86,7 @@ class FakeJob:
         return m.JobRef(tenant_id=self.tenant_id, job_id=self.job_id)
 
     def hold(self, step: str, *, heartbeats: bool = True) -> Gate:
-        """From now on the activity waits; without heartbeats it never learns of a cancellation."""
+        """Make the activity wait; without heartbeats it never learns of a cancellation."""
         return self.gates.setdefault(step, Gate(heartbeats))
 
     def asked(self, name: str) -> list[Any]:
@@ -142,7 +142,7 @@ class FakeJob:
         return m.Begun(epoch=self.epoch, batches=self.batches)
 
     async def import_segment(self, input: m.SegmentInput) -> m.Segment:
-        """As the real one: a pause is seen in the job's row, before a batch is written."""
+        """Like the real activity, it looks for a pause in the job's row before each batch."""
         for number in range(input.first, input.stop):
             if self.status is Status.PAUSED:
                 return m.Segment(next=number, counts=self.counts)
@@ -154,7 +154,7 @@ class FakeJob:
         return m.State(status=input.status)
 
     async def recall_job(self, _: m.JobRef) -> m.Standing:
-        """Whoever has asked is not refused again."""
+        """The job's state; afterwards no activity refuses the job again."""
         self.failures.clear()
         return m.Standing(
             status=self.status,
@@ -196,7 +196,7 @@ def played(job: FakeJob, queue: str) -> list[Callable[..., Any]]:
 
 @asynccontextmanager
 async def working(client: Client, job: FakeJob, **options: Any) -> AsyncIterator[None]:
-    """Workers for the job, as worker.py has them."""
+    """Workers for the job, with the queues of worker.py."""
     async with (
         Worker(
             client,

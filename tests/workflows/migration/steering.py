@@ -1,4 +1,4 @@
-"""A migration workflow from the outside: what the API does with it, and an operator."""
+"""A migration workflow from the outside, as the API and an operator steer it."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -78,7 +78,7 @@ class Steering:
                 pass
 
     async def stop(self) -> None:
-        """Leave nothing to the workers of the next test."""
+        """End the workflow, so that the next test's workers do not get it."""
         with suppress(RPCError):  # it has ended
             await self.handle.terminate()
 

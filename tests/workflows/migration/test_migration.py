@@ -1,4 +1,4 @@
-"""A migration's workflow: what it does in which order, whatever anybody asks of it meanwhile."""
+"""A migration's workflow: the order of its steps, and requests during each of them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -143,7 +143,7 @@ class TestAgreeing:
     async def test_when_the_row_says_preview_an_execution_is_taken(
         self, steer: Steering, job: FakeJob
     ) -> None:
-        """Even by the first who reads it: the row never runs ahead of the workflow."""
+        """This holds at once: the row never runs ahead of the workflow."""
         gate = job.hold("set_state")
         await steer.start()
         await gate.reached()

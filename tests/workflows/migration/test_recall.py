@@ -1,4 +1,4 @@
-"""A run whose job stands otherwise than it believes: it asks for the row, and goes by that."""
+"""A run whose idea of its job is out of date reads the job's row and follows it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -82,7 +82,7 @@ async def test_one_that_others_overtake_again_and_again_fails(
 async def test_a_reset_of_a_run_that_waits_is_noticed(
     client: Client, job: FakeJob, steer: Steering
 ) -> None:
-    """It waits for a user who has asked an earlier run, and the job is over."""
+    """The run waits for a user who has already asked an earlier run; the job is over."""
     await steer.previewed()
     operator = Operator(client, steer.handle.id)
     await operator.waits()
@@ -95,7 +95,7 @@ async def test_a_reset_of_a_run_that_waits_is_noticed(
 async def test_who_asks_during_the_look_up_is_answered(
     client: Client, job: FakeJob, steer: Steering
 ) -> None:
-    """Not in an hour, when the import is done that somebody else has begun."""
+    """The answer comes at once, not when the import of another run is done."""
     await steer.previewed()
     operator = Operator(client, steer.handle.id)
     await operator.waits()

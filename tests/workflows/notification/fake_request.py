@@ -64,7 +64,7 @@ class FakeRequest:
         return answer
 
     def of(self, name: str) -> list[int]:
-        """The rounds a lane was asked for."""
+        """The rounds that a lane was asked for."""
         return [each.round for each in self.asked if each.integration_id == name]
 
     def hold(self, name: str) -> asyncio.Event:

@@ -148,7 +148,7 @@ class TestExpiry:
 
 
 async def test_a_workflow_that_is_evicted_after_every_task_goes_on(client: Client) -> None:
-    """As under memory pressure: nothing depends on what only a cached workflow knows."""
+    """As under memory pressure: the workflow needs no state outside its history."""
     steer = Steering(client, FakeJob(batches=BATCHES))
     async with working(client, steer.job, max_cached_workflows=0):
         await steer.previewed()

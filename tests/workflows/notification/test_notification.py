@@ -104,7 +104,7 @@ async def test_a_lane_that_ends_while_something_is_routed_for_it_looks_again(
         await request.until(opened=2)
         opening, request.lanes = request.hold("open_request"), ()
         await wake_notification(client, request.ref)
-        await request.until(opened=3)  # what was found the second time is known
+        await request.until(opened=3)  # the lanes of the second opening are known
         round.set()
         opening.set()
         await result(handle)

@@ -1,4 +1,4 @@
-"""What a CSV file is read as, and what each broken one is called."""
+"""How CSV files are read, and the problem that each broken one is refused with."""
 
 import io
 

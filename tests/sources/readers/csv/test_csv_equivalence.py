@@ -1,4 +1,4 @@
-"""The fast way and the strict one read the same: the standard library's reader is the oracle."""
+"""The fast and the strict reader agree with the standard library's reader."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from sources.readers.csv import dialect as csv_dialect
 from sources.readers.csv import records as csv_records
 from tests.sources.readers.csv.csv_reading import read
 
-HEADER = "sep=,\na,b\n"  # what comes behind cannot change the delimiter
+HEADER = "sep=,\na,b\n"  # later lines cannot change the delimiter
 CELLS = st.text(alphabet='",\r\n ax1é\ufeff;', max_size=8)
 ENDS = st.sampled_from(["\n", "\r\n", "\r"])
 BLOCKS = st.integers(1, 40)
@@ -56,7 +56,7 @@ Seen = tuple[list[tuple[str, ...]], list[int], list[int]]  # rows, their numbers
 
 
 def expected(body: str) -> Seen | None:
-    """What the oracle finds of the records; None where the text is refused."""
+    """The records by the standard library's reader; None if the text is refused."""
     records = oracle(body)
     if records is None:
         return None
@@ -66,7 +66,7 @@ def expected(body: str) -> Seen | None:
 
 
 def seen(body: str, block_bytes: int) -> Seen | None:
-    """What our reader finds, in blocks so small that any byte can end one."""
+    """The records by our reader, in blocks so small that any byte can end one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_dialect, "SAMPLE_BYTES", len(HEADER))
         patch.setattr(encoding, "BLOCK_BYTES", block_bytes)
@@ -89,7 +89,7 @@ def test_any_text(body: str, block_bytes: int) -> None:
 @st.composite
 def written(draw: st.DrawFn) -> str:
     """Records as programs write them: quoted always or where needed, one line end or mixed."""
-    dialect = draw(st.sampled_from(["unix", "excel"]))  # everything quoted, or what needs it
+    dialect = draw(st.sampled_from(["unix", "excel"]))  # all fields quoted, or only where needed
     out = io.StringIO(newline="")
     for cells in draw(st.lists(st.tuples(CELLS, CELLS), max_size=12)):
         csv.writer(out, dialect, lineterminator=draw(ENDS)).writerow(cells)

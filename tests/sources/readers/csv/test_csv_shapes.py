@@ -1,4 +1,4 @@
-"""CSV as tools write it that never read RFC 4180, and what is evidence of a broken file."""
+"""CSV from tools that ignore RFC 4180, and the evidence of a broken file."""
 
 import pytest
 
