@@ -43,6 +43,7 @@ from sources.sandbox.parent import remove_abandoned
 from storage.objects.store_factory import object_store
 from storage.postgres.database import Database
 from storage.secrets.key_check import open_vault
+from workflows.all_steps import STEPS
 from workflows.connection import connect
 from workflows.integration import steps as integration
 from workflows.integration.connection_check import IntegrationTestWorkflow
@@ -54,7 +55,6 @@ from workflows.notification.workflow import NotificationWorkflow
 from workflows.reaper import ReaperWorkflow
 from workflows.schedule import ensure_schedule
 from workflows.step import DELIVER, IMPORT, ORCHESTRATE, Step
-from workflows.steps import STEPS
 from workflows.sweep import reap
 
 # A notification's workflow shares the queue of its activities, so that Temporal can give its first

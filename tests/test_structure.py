@@ -69,7 +69,7 @@ DEPENDS_ON_INTEGRATION = {
     "storage.notification.parked",
 }
 # Where the rooms of a floor are put together.
-PUT_TOGETHER = {"activities/reaping.py", "api/app.py", "workflows/steps.py"}
+PUT_TOGETHER = {"activities/reaping.py", "api/app.py", "workflows/all_steps.py"}
 # One folder per outside system; what only some of them can do is an attribute of `Channel`.
 VENDORS = {path.parts[1] for path in MODULES if path.match("integrations/*/__init__.py")}
 NAMES_VENDORS = {"integrations", "receivers", "commands", "benchmarks"}

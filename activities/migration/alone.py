@@ -23,8 +23,8 @@ from temporalio.testing import ActivityEnvironment
 from activities.errors import translated
 from domain.failures import Died
 from sources.sandbox.confinement import Bounds, confine, die_with
+from workflows.all_steps import STEPS
 from workflows.payload import Payload
-from workflows.steps import STEPS
 
 _LINE_BYTES = 2**20
 _STEPS = {step.name: step for step in STEPS}

@@ -10,7 +10,13 @@ from activities.notification.backlog import lane_of
 from activities.notification.batch import Found, LaneKey
 from activities.notification.delivering import DeliverActivities
 from activities.notification.finishing import all_of
-from activities.notification.route import decisions_again, is_of, lasts_as_before, routed, unplaced
+from activities.notification.new_deliveries import (
+    decisions_again,
+    is_of,
+    lasts_as_before,
+    routed,
+    unplaced,
+)
 from domain.integration.stored import SendingIntegration
 from domain.notification.event import Severity, StoredEvent
 from domain.notification.preference import Preferences
@@ -19,8 +25,9 @@ from domain.tenant import TenantId
 from integrations import CHANNELS
 from storage.notification import deliveries as delivery
 from storage.notification import destinations as destination
-from storage.notification import route, routing
-from storage.notification.route import MarkedDelivery, Route
+from storage.notification import new_deliveries as route
+from storage.notification import routing
+from storage.notification.new_deliveries import MarkedDelivery, Route
 from storage.postgres.statement import Statements
 from workflows.notification import messages as m
 from workflows.notification import steps

@@ -16,8 +16,8 @@ from api.auth import Caller, Operator, Reader
 from api.context import Context, InContext
 from api.errors import ApiError, require_found
 from api.migration.given import Given, unknown
-from api.migration.job import find_job, shown_jobs, shown_status
 from api.migration.job_workflow import roll_back, send_update
+from api.migration.view import find_job, shown_jobs, shown_status
 from api.page import InPage
 from domain.json_document import Json
 from domain.migration.job import FINAL, SMALLEST_BATCH, Options, Status, not_now

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Caller, Reader
 from api.context import Context, InContext
-from api.migration.job import find_job, shown_jobs, shown_status
+from api.migration.view import find_job, shown_jobs, shown_status
 from api.page import InPage, Page
 from domain.json_document import Json
 from domain.migration.job import FINAL

@@ -16,10 +16,10 @@ from api.context import Context, InContext
 from api.errors import ApiError, bad_input_response
 from api.idempotency import IdempotencyKey, IdempotentRequest, request_hash
 from api.migration.form import Form
-from api.migration.job import find_job, shown_jobs
 from api.migration.job_workflow import reference
 from api.migration.stored_file import take_room
 from api.migration.upload_reader import UploadFields, UploadReader
+from api.migration.view import find_job, shown_jobs
 from domain.failures import BadInput, Problem
 from domain.json_document import Json
 from domain.mapping.mapping import ImportMapping

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from sources.servicenow.entities import ENTITY_MAPS
-from sources.servicenow.values import values_of
+from sources.servicenow.stored_or_displayed import values_of
 from sources.source import Source
 
 if TYPE_CHECKING:

@@ -249,7 +249,7 @@ async def resend(connection: AsyncConnection, delivery_ids: Sequence[UUID]) -> s
     their requests.
 
     A delivery that is being sent is left alone. The others are not claimed until routing gives them
-    a time for the next attempt and a deadline (storage/notification/route.py).
+    a time for the next attempt and a deadline (storage/notification/new_deliveries.py).
     """
     # An attempt stays open if its delivery was cancelled during the send and the worker died: only
     # this statement closes it.

@@ -13,9 +13,9 @@ from temporalio.worker import Worker
 import worker
 from activities.connections import Connections
 from settings import Settings
+from workflows.all_steps import STEPS
 from workflows.payload import Payload
 from workflows.step import Step
-from workflows.steps import STEPS
 
 AnyStep = Step[Any, Any]
 NOBODY = cast(

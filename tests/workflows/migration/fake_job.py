@@ -19,13 +19,13 @@ from temporalio.worker import Worker
 from activities.errors import non_retryable
 from domain.failures import Problem
 from domain.migration.job import Counts, Options, Phase, Status, Undone
+from workflows.all_steps import STEPS
 from workflows.migration import messages as m
 from workflows.migration.rollback import RollbackWorkflow
 from workflows.migration.workflow import SEGMENT_RECORDS, MigrationWorkflow
 from workflows.payload import Payload
 from workflows.reaper import ReaperWorkflow
 from workflows.step import IMPORT, ORCHESTRATE
-from workflows.steps import STEPS
 from workflows.sweep import Reaped, ReapInput
 
 WORKFLOWS = (MigrationWorkflow, RollbackWorkflow, ReaperWorkflow)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sources.servicenow.json_export import read_json
-from sources.servicenow.values import values_of
+from sources.servicenow.stored_or_displayed import values_of
 from tests.sources.reading import read
 
 STORED: dict[str, object] = {

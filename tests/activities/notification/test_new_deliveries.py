@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from activities.integration.target import Target, Unusable
-from activities.notification.route import routed
+from activities.notification.new_deliveries import routed
 from domain.integration.stored import SealedIntegration, SendingIntegration
 from domain.notification.delivery import Reason
 from domain.notification.event import Severity
