@@ -26,9 +26,9 @@ from activities.integration.connection_check import CheckActivities
 from activities.memory import Memory, available, divided, memory_alone
 from activities.migration.alone import AloneOrder, confine_alone, serve
 from activities.migration.closing import CloseActivities
+from activities.migration.crash_count import CountStarts
 from activities.migration.importing import ImportActivities
 from activities.migration.parsing import ParseActivities
-from activities.migration.starts import CountStarts
 from activities.migration.validating import ValidateActivities
 from activities.notification.delivering import DeliverActivities
 from activities.notification.outbox import keep_starting

@@ -22,13 +22,16 @@ _CURSOR = "The `nextCursor` of the previous page; without it, the first page"
 _PAGE = "The number of the page, from 1, in place of a cursor"
 
 
+_DEFAULT_LIMIT = 50
+
+
 class Page:
     """One page of a list ordered by id. One row more than `limit` is read, to know whether a next
     page exists."""
 
     def __init__(
         self,
-        limit: Annotated[int, Query(ge=1, le=1000, description=_LIMIT)] = 50,
+        limit: Annotated[int, Query(ge=1, le=1000, description=_LIMIT)] = _DEFAULT_LIMIT,
         cursor: Annotated[str | None, Query(max_length=100, description=_CURSOR)] = None,
     ) -> None:
         self.limit = limit
@@ -63,7 +66,7 @@ class NumberedPage(Page):
 
     def __init__(
         self,
-        limit: Annotated[int, Query(ge=1, le=1000, description=_LIMIT)] = 50,
+        limit: Annotated[int, Query(ge=1, le=1000, description=_LIMIT)] = _DEFAULT_LIMIT,
         cursor: Annotated[str | None, Query(max_length=100, description=_CURSOR)] = None,
         page: Annotated[int | None, Query(ge=1, le=1_000_000, description=_PAGE)] = None,
     ) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.weather_clock import Watch
 from benchmarks.weather_vendors import Vendors
-from domain.integration.pace import MAIL, PERSISTENT, PROMPT
+from domain.integration.retry_schedule import MAIL, PERSISTENT, PROMPT
 from domain.notification.backoff import most_attempts
 from tests.service import Tenant
 

@@ -18,7 +18,7 @@ import aiohttp
 import yarl
 
 from domain.integration.outcome import DeliveryFailed, Failure, FailureClass
-from domain.integration.pace import LATEST_SECONDS
+from domain.integration.retry_schedule import USUAL_LIFE
 from egress.address import Network, Policy, address, around
 from egress.guard import DEFAULT_PORTS, SMTP_PORTS, is_literal, parse_host, parse_target
 from egress.http import Lookup, Resolver, guarded_socket, read_most, system_lookup
@@ -224,17 +224,18 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """Seconds that the server asks to wait (RFC 9110 §10.2.3), given as a number or a date.
 
-    From 0 to LATEST_SECONDS; None if the header is missing or cannot be read.
+    From 0 to USUAL_LIFE seconds, the longest wish that is granted; None if the header is missing or
+    cannot be read.
     """
     value = headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
-        return min(float(value), LATEST_SECONDS)
+        return min(float(value), USUAL_LIFE)
     try:
         at = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return min(max((at - now).total_seconds(), 0.0), LATEST_SECONDS)
+    return min(max((at - now).total_seconds(), 0.0), USUAL_LIFE)
 
 
 @asynccontextmanager

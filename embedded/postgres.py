@@ -11,10 +11,10 @@ from pathlib import Path
 
 import asyncpg
 
-from embedded.account import Account, account
 from embedded.child import Program, run_to_end
 from embedded.environment import of_server
 from embedded.files import kept_secret
+from embedded.os_user import Account, account
 from storage.files import sync_folder
 
 USUAL_PORT = 5432

@@ -12,7 +12,8 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from domain.integration.outcome import Check, Receipt
-from domain.integration.pace import Rate, Schedule
+from domain.integration.rate import Rate
+from domain.integration.retry_schedule import Schedule
 from domain.json_document import Json
 from domain.notification.message import Message
 from domain.notification.severity import Severity, SeveritySetting

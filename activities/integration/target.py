@@ -9,7 +9,8 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureClass, Receipt
-from domain.integration.pace import PROMPT, Rate
+from domain.integration.rate import Rate
+from domain.integration.retry_schedule import PROMPT
 from domain.integration.stored import SealedIntegration
 from domain.json_document import Json
 from domain.redaction import Redactor

@@ -20,11 +20,11 @@ from domain.migration.accounting import Account, out_of_order, unaccounted
 from domain.migration.job import Options, Status
 from sources.readers.chunk import Chunk
 from storage.migration import jobs as migration
+from storage.migration.batch_rows import Batch
 from storage.migration.copying import in_schema
 from storage.migration.known_records import has_records
 from storage.migration.ledger import Written, proven_account, write_batch
 from storage.migration.run import Run
-from storage.migration.writing import Batch
 from storage.postgres.database import raw
 from workflows.migration import messages as m
 from workflows.migration import steps

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from activities.integration.target import Target, Targets
 from activities.notification.places import known_as
-from domain.integration.pace import LATEST_SECONDS
+from domain.integration.retry_schedule import USUAL_LIFE
 from domain.integration.stored import SendingIntegration
 from domain.notification.delivery import Reason
 from domain.notification.event import Severity, StoredEvent, action, deadline
@@ -161,7 +161,7 @@ def _sent(decision: Decision, way: Way, outgoing: Outgoing[Any]) -> Route:
 
 
 def _unsent(decision: Decision, reason: Reason | None) -> Route:
-    return _route(decision, LATEST_SECONDS)._replace(reason=reason)
+    return _route(decision, USUAL_LIFE)._replace(reason=reason)
 
 
 def _route(decision: Decision, lasts: float) -> Route:

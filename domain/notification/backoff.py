@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, takewhile
 
 from domain.integration.outcome import Failure, FailureClass
-from domain.integration.pace import Schedule
+from domain.integration.retry_schedule import Schedule
 
 JITTER = 0.1  # the share by which each wait is made longer or shorter, at most
 SHORTEST_WISH = 0.5  # seconds; headers say whole seconds, so a shorter time means none

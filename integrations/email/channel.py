@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureClass, Receipt
-from domain.integration.pace import MAIL
+from domain.integration.retry_schedule import MAIL
 from domain.json_document import Json
 from egress.client import Egress
 from integrations.channel import Limits, Outgoing

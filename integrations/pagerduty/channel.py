@@ -14,7 +14,8 @@ from uuid import uuid4
 from pydantic import AliasChoices, Field, SecretStr
 
 from domain.integration.outcome import Check, DeliveryFailed, FailureClass, Receipt
-from domain.integration.pace import PROMPT, Rate
+from domain.integration.rate import Rate
+from domain.integration.retry_schedule import PROMPT
 from domain.json_document import Json
 from domain.notification.event import Action
 from domain.notification.message import Message

@@ -9,7 +9,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from domain.integration.outcome import Check, DeliveryFailed, FailureClass, Receipt
-from domain.integration.pace import PROMPT, Rate
+from domain.integration.rate import Rate
+from domain.integration.retry_schedule import PROMPT
 from domain.json_document import Json
 from domain.redaction import Redactor
 from egress.client import Egress, Reply

@@ -17,7 +17,7 @@ from uuid import uuid4
 from pydantic import AfterValidator, AwareDatetime, Field, SecretStr
 
 from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureClass, Receipt
-from domain.integration.pace import PERSISTENT
+from domain.integration.retry_schedule import PERSISTENT
 from domain.json_document import Json
 from domain.notification.message import Message
 from egress.client import Egress, Reply, frames, is_header

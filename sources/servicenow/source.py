@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from sources.servicenow.entities import ENTITY_MAPS
+from sources.servicenow.entity_maps import ENTITY_MAPS
 from sources.servicenow.stored_or_displayed import values_of
 from sources.source import Source
 

@@ -18,6 +18,7 @@ from domain.migration.accounting import Account
 from domain.migration.job import Counts, Status
 from domain.tenant import TenantId
 from storage.migration.account import account_of
+from storage.migration.batch_rows import Batch, write_records
 from storage.migration.copying import copy_rows, to_csv
 from storage.migration.errors import add_duplicates
 from storage.migration.fates import REFUSED
@@ -25,7 +26,6 @@ from storage.migration.known_records import Driver
 from storage.migration.matching import matched_ids
 from storage.migration.run import Run
 from storage.migration.tables import import_chunks, import_skips, migration_jobs
-from storage.migration.writing import Batch, write_records
 from storage.postgres.database import Database, raw
 
 

@@ -10,14 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.json_document import Json
 from domain.notification.event import Event, StoredEvent, stated_severity
+from domain.tenant import TenantId
+from storage.notification.outbox import note_start
 from storage.notification.parked import note_wakes
 from storage.notification.tables import notification_deliveries as deliveries
 from storage.notification.tables import notifications
 from storage.postgres.database import statements
 from storage.postgres.rows import find_row, rows_of
 from storage.postgres.statement import as_json
-
-OUTBOX_KIND = "notification"
 
 # Ids made by uuidv7() in one statement grow, so the ids have the order of the events.
 _INSERT = """
@@ -31,7 +31,6 @@ from jsonb_to_recordset($2) as e (event_id text, event_type text, title text, bo
 on conflict (dedup_key) where dedup_key is not null do nothing
 returning id, dedup_key
 """
-_TO_START = "insert into public.outbox (tenant_id, kind, subject, count) values ($1, $2, $3, $4)"
 
 
 class Notification(StoredEvent):
@@ -71,7 +70,7 @@ class Accepted:
 
 
 async def accept(
-    connection: AsyncConnection, tenant_id: str, request_id: UUID, events: list[Event], by: str
+    connection: AsyncConnection, tenant_id: TenantId, request_id: UUID, events: list[Event], by: str
 ) -> Accepted:
     """Write the events, and the outbox row that has their request started, in the caller's
     transaction.
@@ -83,10 +82,10 @@ async def accept(
     made = sorted(await sql.rows(_Made, _INSERT, request_id, rows, by), key=lambda row: row["id"])
     plain = iter([row["id"] for row in made if row["dedup_key"] is None])
     keys = [event.dedup_key for event in events if event.dedup_key is not None]
-    idempotent = await _ids_of_keys(connection, keys) if keys else {}
+    known = await _ids_of_keys(connection, keys) if keys else {}
     if made:
-        await sql.run(_TO_START, tenant_id, OUTBOX_KIND, request_id, len(made))
-    ids = [next(plain) if each.dedup_key is None else idempotent[each.dedup_key] for each in events]
+        await note_start(sql, tenant_id, request_id, len(made))
+    ids = [next(plain) if each.dedup_key is None else known[each.dedup_key] for each in events]
     return Accepted(ids, len(made))
 
 

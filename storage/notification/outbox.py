@@ -11,6 +11,7 @@ from domain.tenant import TenantId
 from storage.postgres.database import Database
 from storage.postgres.statement import Statements
 
+OUTBOX_START = "notification"  # its row goes where the events are routed (routing.py)
 OUTBOX_WAKE = "wake"
 
 
@@ -50,6 +51,7 @@ insert into public.outbox (tenant_id, kind, subject, count)
 select current_setting('app.tenant'), '{OUTBOX_WAKE}', r.id, 1 from unnest($1::uuid[]) as r (id)
 where r.id not in (select subject from again)
 """
+_START = "insert into public.outbox (tenant_id, kind, subject, count) values ($1, $2, $3, $4)"
 _DONE = text("delete from public.outbox where id = any(:ids)")
 
 
@@ -75,3 +77,8 @@ async def note_wakes(sql: Statements, requests: Collection[UUID]) -> None:
     """Have the workflows of these requests woken after the commit, to look at their deliveries."""
     if requests:
         await sql.run(_WAKE, sorted(requests))
+
+
+async def note_start(sql: Statements, tenant_id: TenantId, request_id: UUID, count: int) -> None:
+    """Have the workflow of a new request of `count` notifications started after the commit."""
+    await sql.run(_START, tenant_id, OUTBOX_START, request_id, count)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from domain.integration.outcome import DeliveryFailed, Failure, Receipt
-from domain.integration.pace import MAIL, PERSISTENT, PROMPT
+from domain.integration.retry_schedule import MAIL, PERSISTENT, PROMPT
 from domain.notification import backoff
 from domain.notification.backoff import most_attempts
 from domain.notification.message import Message

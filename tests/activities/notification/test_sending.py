@@ -13,7 +13,7 @@ from activities.integration.target import Target
 from activities.notification.limiter import PROBE_AFTER, ConcurrencyLimiter
 from activities.notification.sending import Attempt, send
 from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureClass, Receipt
-from domain.integration.pace import PROMPT
+from domain.integration.retry_schedule import PROMPT
 from domain.notification.message import Latest
 from domain.redaction import Redactor
 from domain.tenant import TenantId

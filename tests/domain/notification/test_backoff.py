@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.integration.outcome import Failure, FailureClass
-from domain.integration.pace import MAIL, PERSISTENT, PROMPT, Schedule
+from domain.integration.retry_schedule import MAIL, PERSISTENT, PROMPT, Schedule
 from domain.notification.backoff import (
     DOUBTFUL,
     LONGEST_REST,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.integration.pace import Rate
+from domain.integration.rate import Rate
 
 RATES = st.builds(Rate, st.integers(1, 100_000), st.floats(0.001, 3_600))
 

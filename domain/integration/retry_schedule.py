@@ -1,31 +1,9 @@
-"""How fast an integration may be called, and how often a delivery is tried."""
+"""How often a delivery is tried, and for how long: the schedules of the channels."""
 
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """At most `count` sends in `seconds`, evenly spaced."""
-
-    count: int
-    seconds: float
-
-    @property
-    def exact(self) -> float:
-        """Seconds between sends as the vendor counts them."""
-        return self.seconds / self.count
-
-    @property
-    def interval(self) -> float:
-        """Seconds between sends as we keep them: `exact` and 50 ms, as requests take differently
-        long to arrive; but at least 5 % and at most 25 % more than `exact`."""
-        return self.exact * max(1.05, min(1 + 0.05 / self.exact, 1.25))
-
-
-LATEST_SECONDS = 80 * 3600  # the usual life of a delivery; no vendor's wish extends it
-
-
 _HOUR = 3_600.0
+USUAL_LIFE = 80 * 3600  # seconds, unless a schedule says otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +12,7 @@ class Schedule:
     the delivery is `lasts` seconds old, which is its deadline."""
 
     delays: tuple[float, ...]
-    lasts: float = LATEST_SECONDS
+    lasts: float = USUAL_LIFE
 
     def delay(self, failures: int) -> float:
         """Seconds to wait after that many failures, at least one."""

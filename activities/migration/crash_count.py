@@ -1,6 +1,6 @@
 """Counts how often a job's long work starts without progress, and moves it to a separate process.
 
-The rules are in domain/migration/starts.py. As an interceptor does this, the activities know
+The rules are in domain/migration/crash_count.py. As an interceptor does this, the activities know
 nothing of it. While the database is unavailable, work does not start; if the end of work cannot be
 recorded, at worst the job is later moved to a separate process without need.
 """
@@ -27,9 +27,9 @@ from activities.migration.job import LoadedJob, load_job
 from activities.migration.keys import new_chunk_number
 from activities.retrying import until_done
 from domain.failures import Died, Problem
-from domain.migration.starts import Starts
+from domain.migration.crash_count import Starts
 from storage.migration.account import account_of
-from storage.migration.starts import change_starts
+from storage.migration.crash_count import change_starts
 from storage.postgres.database import FAILURES
 from workflows.migration import steps
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.migration.starts import Starts
+from domain.migration.crash_count import Starts
 
 PARSE, CHECK, IMPORT = "parse", "check", "import"
 

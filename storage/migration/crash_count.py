@@ -1,5 +1,5 @@
 """Stores how a job's work was started, from one start to the next; the rules are in
-domain/migration/starts.py."""
+domain/migration/crash_count.py."""
 
 from collections.abc import Callable
 from dataclasses import asdict, fields
@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import cast, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from domain.migration.starts import Starts
+from domain.migration.crash_count import Starts
 from domain.tenant import TenantId
 from storage.migration.tables import migration_jobs, work_starts
 from storage.postgres.database import Database

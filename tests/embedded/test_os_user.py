@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from embedded import CannotStart, postgres
-from embedded.account import Account, account, namespace_account, separate_account
 from embedded.child import Child, running
+from embedded.os_user import Account, account, namespace_account, separate_account
 from embedded.ports import Ports
 from embedded.postgres import Postgres
 from tests.embedded.processes import alive, family
