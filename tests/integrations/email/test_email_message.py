@@ -112,7 +112,7 @@ def test_two_senders_share_no_thread() -> None:
 def test_a_late_mail_says_what_is_the_latest() -> None:
     text, html = parts(mail(replace(MESSAGE, latest=LATEST)))
     for shown, title in ((text, "Disk is <fine>"), (html, "Disk is &lt;fine&gt;")):
-        assert "was at 2026-11-24 12:00:00 UTC" in shown
+        assert "this happened at 2026-11-24 12:00:00 UTC" in shown
         assert f"incident.resolved at 2026-11-24 13:00:00 UTC: {title}" in shown
 
 
