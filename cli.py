@@ -33,7 +33,7 @@ def up(
     storage: Annotated[Literal["local", "s3"], typer.Option(help="Where uploads are kept.")] = "s3",
 ) -> None:
     """Run the whole service on this machine: servers, API and workers, until Ctrl-C."""
-    from egress.address import Policy
+    from egress.policy import Policy
     from egress.route import Route
     from embedded import CannotStart, stack
     from embedded.plan import Options

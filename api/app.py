@@ -18,7 +18,7 @@ from api.migration import records as record
 from api.migration import report, upload
 from api.migration import templates as template
 from api.notification import channels as channel
-from api.notification import deliveries as delivery
+from api.notification import delivery_actions as delivery
 from api.notification import notifications as notification
 from api.notification import preferences as preference
 from api.notification.channel_adoption import adopt_quietly

@@ -7,7 +7,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from temporalio.client import Client
 
-from egress.address import Policy
+from egress.policy import Policy
 from settings import Settings
 from storage.objects.store import ObjectStore
 from storage.postgres.database import Database

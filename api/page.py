@@ -20,8 +20,6 @@ Row = TypeVar("Row", bound=Identified)
 _LIMIT = "The most entries to answer with"
 _CURSOR = "The `nextCursor` of the previous page; without it, the first page"
 _PAGE = "The number of the page, from 1, in place of a cursor"
-
-
 _DEFAULT_LIMIT = 50
 
 

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 from benchmarks.weather_clock import Watch
 from benchmarks.weather_vendors import Vendors
-from domain.integration.retry_schedule import MAIL, PERSISTENT, PROMPT
+from domain.integration.retry_schedule import PROMPT
 from domain.notification.backoff import most_attempts
+from integrations.email.channel import MAIL
+from integrations.webhook.channel import PERSISTENT
 from tests.service import Tenant
 
 LATE_SECONDS = 15.0  # a due delivery must be sent within so many seconds of real time

@@ -1,7 +1,6 @@
-"""Which addresses may be called: public ones, and those that the operator lists (EGRESS_ALLOW)."""
+"""Which addresses are public, and which ones the operator may list (policy.py)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -60,8 +59,6 @@ _V6_LISTABLE = (*_v6("::1/128", "fc00::/7"), _V6_GLOBAL)
 _V6_METADATA = _v6("fd00:ec2::/32", "fd20:ce::/32")  # AWS's and GCP's
 _ISATAP = frozenset({0x00005EFE, 0x02005EFE})  # RFC 5214: these 32 bits, then an IPv4 address
 
-_SHORTEST_PREFIX = {4: 8, 6: 7}  # 10.0.0.0/8, fc00::/7
-
 
 def address(literal: str) -> Address:
     """The address that a literal leads to; an IPv4-mapped one becomes IPv4. Raises ValueError."""
@@ -103,83 +100,9 @@ def _inside(found: Address, blocks: Iterable[Network]) -> bool:
     return any(found in block for block in blocks)
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What the operator allows: private networks, each at one port, and ports of public servers.
-
-    `own` are the addresses of this service's own servers, and `own_names` their names: they are
-    never called, even where the operator lists them.
-    """
-
-    private: tuple[tuple[Network, int], ...] = ()
-    ports: frozenset[int] = frozenset({443})
-    own: tuple[tuple[Network, int], ...] = ()
-    own_names: frozenset[tuple[str, int]] = frozenset()
-
-    @classmethod
-    def parse(cls, text: str) -> "Policy":
-        """From EGRESS_ALLOW: `10.0.0.0/8:443, [fd00::/8]:443, *:8443`, separated by commas.
-
-        Raises a ValueError that names the bad entry.
-        """
-        private: list[tuple[Network, int]] = []
-        ports = {443}
-        for entry in filter(None, (part.strip() for part in text.split(","))):
-            where, _, port = entry.rpartition(":")
-            if where == "*":
-                ports.add(_port(entry, port))
-            else:
-                private.append((_network(entry, where), _port(entry, port)))
-        return cls(tuple(private), frozenset(ports))
-
-    @property
-    def private_ports(self) -> frozenset[int]:
-        return frozenset(port for _, port in self.private)
-
-    @property
-    def plain_ports(self) -> frozenset[int]:
-        """Ports where http reaches only listed servers, as no public one is called at them."""
-        return self.private_ports - self.ports
-
-    def lists(self, found: Address, port: int) -> bool:
-        """Whether it is a private destination that the operator allows."""
-        return (
-            is_listable(found)
-            and _holds(self.private, found, port)
-            and not _holds(self.own, found, port)
-        )
-
-
-def _holds(destinations: Iterable[tuple[Network, int]], found: Address, port: int) -> bool:
-    return any(port == listed and found in network for network, listed in destinations)
-
-
 def around(literal: str) -> tuple[Network, ...]:
     """The networks where a server that listens at this address is reached. Raises ValueError."""
     found = address(literal)
     if found.is_loopback or found.is_unspecified:
         return _LOOPBACK
     return (ip_network(found),)
-
-
-def _port(entry: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
-        raise ValueError(f"EGRESS_ALLOW: {entry!r} does not end with a port")
-    return int(text)
-
-
-def _network(entry: str, text: str) -> Network:
-    bracketed = text.startswith("[") and text.endswith("]")
-    try:
-        if not text:
-            raise ValueError("write network:port, such as 10.1.2.0/24:8443")
-        if "%" in text:
-            raise ValueError("a zone id leads to this machine's own links")
-        network = ip_network(text[1:-1] if bracketed else text)
-    except ValueError as error:
-        raise ValueError(f"EGRESS_ALLOW: {entry!r}: {error}") from None
-    if bracketed != (network.version == 6):
-        raise ValueError(f"EGRESS_ALLOW: {entry!r}: brackets are for IPv6, which needs them")
-    if network.prefixlen < _SHORTEST_PREFIX[network.version]:
-        raise ValueError(f"EGRESS_ALLOW: {entry!r} is too wide a network")
-    return network

@@ -19,9 +19,10 @@ import yarl
 
 from domain.integration.outcome import DeliveryFailed, Failure, FailureClass
 from domain.integration.retry_schedule import USUAL_LIFE
-from egress.address import Network, Policy, address, around
-from egress.guard import DEFAULT_PORTS, SMTP_PORTS, is_literal, parse_host, parse_target
+from egress.address import Network, address, around
+from egress.guard import is_literal, parse_host, parse_target
 from egress.http import Lookup, Resolver, guarded_socket, read_most, system_lookup
+from egress.policy import DEFAULT_PORTS, SMTP_PORTS, Policy
 from egress.reuse import request
 from egress.route import UNCHECKED, Route
 from egress.transport_errors import translated

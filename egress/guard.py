@@ -11,10 +11,10 @@ from urllib.parse import quote, urlsplit
 import httpx
 import idna
 
-from egress.address import Policy, address, is_listable, is_public
+from egress.address import address, is_listable, is_public
+from egress.policy import DEFAULT_PORTS, SMTP_PORTS, Policy
 
 URL_CHARS = 2_048
-SMTP_PORTS = frozenset({25, 465, 587, 2525})
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
 _BRACKETED = re.compile(r"\[([^\[\]]*)\](?::(.*))?")
@@ -22,7 +22,6 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # what inet_aton might read as an address
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _ASCII = "".join(map(chr, range(33, 127)))
-DEFAULT_PORTS = {"https": 443, "http": 80}
 
 # Names that mean something on a local network only: RFC 6761, 6762, 8375, ICANN's reserved ones,
 # and those of Kubernetes, routers and resolvers.

@@ -15,8 +15,8 @@ from typing import Any
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from egress.address import Policy
 from egress.guard import Refused, is_local, permit
+from egress.policy import Policy
 from egress.reuse import note_dial
 
 _NEGATIVE_SECONDS = 5.0  # how long a name that failed is not asked for again

@@ -9,9 +9,10 @@ from typing import Any
 
 import aiohttp
 
-from egress.address import Policy, address
+from egress.address import address
 from egress.guard import is_literal, permit
 from egress.http import Resolver, guarded_socket
+from egress.policy import Policy
 from egress.reuse import note_dial
 from egress.route import Route
 

@@ -70,7 +70,7 @@ _REQUEST = EntityMap(
 
 
 def _csv() -> "Reader":
-    from sources.readers.csv.reader import read_csv
+    from sources.readers.csv.opening import read_csv
 
     return read_csv
 

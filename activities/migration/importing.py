@@ -1,4 +1,5 @@
-"""Imports a job's chunks, batch by batch, each batch committed together with its ledger row."""
+"""Imports a job's chunks, batch by batch: storage/migration/ledger.py writes each in a
+transaction."""
 
 from bisect import bisect_left
 from collections.abc import Iterator

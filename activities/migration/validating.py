@@ -1,6 +1,6 @@
-"""Checks every record of a file against a mapping, before anything is written.
+"""Has a whole file surveyed (survey.py), and keeps the outcome: the preview.
 
-The result is the preview; with options it is also the decision whether the job may run.
+With options it also decides whether the job may run. Nothing is imported here.
 """
 
 from temporalio import activity

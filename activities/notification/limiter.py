@@ -7,7 +7,7 @@ granted no send comes back later, so that no activity slot waits for another int
 from collections import Counter
 from uuid import UUID
 
-TENANT_SENDS = 64
+TENANT_SENDS_PER_WORKER = 64
 PROBE_AFTER = 5  # timeouts in a row, after which an endpoint gets one send at a time
 
 
@@ -32,7 +32,10 @@ class ConcurrencyLimiter:
 
     def _free(self, tenant: str, integration: UUID, cap: int) -> int:
         allowed = 1 if self.is_probing(integration) else cap
-        free = min(allowed - self._integrations[integration], TENANT_SENDS - self._tenants[tenant])
+        free = min(
+            allowed - self._integrations[integration],
+            TENANT_SENDS_PER_WORKER - self._tenants[tenant],
+        )
         return max(free, 0)
 
     def is_probing(self, integration: UUID) -> bool:
@@ -41,7 +44,7 @@ class ConcurrencyLimiter:
 
     def is_crowded(self, tenant: str) -> bool:
         """Whether the tenant has as many sends in flight as it may, over all its integrations."""
-        return self._tenants[tenant] >= TENANT_SENDS
+        return self._tenants[tenant] >= TENANT_SENDS_PER_WORKER
 
     def note(self, integration: UUID, *, timed_out: bool) -> None:
         """Count a timeout. A send that ends in any other way resets the count, and so ends the

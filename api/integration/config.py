@@ -15,8 +15,8 @@ from pydantic_core import to_jsonable_python
 
 from api.errors import ApiError, pointer, validation_errors
 from domain.json_document import Json
-from egress.address import Policy
 from egress.guard import Refused, check_server, parse_target
+from egress.policy import Policy
 from integrations import CHANNELS
 from integrations.channel import SAVING, Channel, ChannelConfig, secret_names
 

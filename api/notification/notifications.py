@@ -14,7 +14,7 @@ from api.auth import OPERATE, Notifier, Operator, Reader
 from api.context import InContext
 from api.errors import require_found
 from api.idempotency import Created, IdempotencyKey, IdempotentRequest, create_once, request_hash
-from api.notification.deliveries import send_again
+from api.notification.delivery_actions import send_again
 from api.notification.view import with_attempts, with_deliveries
 from api.page import InPage
 from api.request_workflow import start_accepted, wake_requests

@@ -21,12 +21,3 @@ class Schedule:
 
 # For chat and paging: goes on through an outage of days.
 PROMPT = Schedule((5, 15, 60, 300, 900, 1_800, _HOUR, 7_200, 14_400))
-
-
-# RFC 5321 4.5.4.1: "the give-up time generally needs to be at least 4-5 days"; its half an hour
-# between attempts is for relays, whose mail nobody waits for.
-MAIL = Schedule((5, 60, 300, 900, 1_800, _HOUR, 7_200, 14_400), 5 * 24 * _HOUR)
-
-
-# Standard Webhooks 1.0: ten attempts in 75.6 hours.
-PERSISTENT = Schedule((5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400))

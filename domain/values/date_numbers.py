@@ -9,7 +9,7 @@ _UNITS = dict(zip(NUMBERS, (10**6, 10**3, 86_400 * 10**6), strict=True))  # micr
 _EPOCH = pl.datetime(1970, 1, 1, time_unit="us")
 # Excel counts a 29 February 1900, which never was, as day 60; the days before it are one day off.
 _EXCEL, _EXCEL_FIRST = pl.datetime(1899, 12, 30, time_unit="us"), 61
-_LONGEST = 300_000 * 366 * 86_400 * 10**6  # about as far as microseconds in 64 bits go
+_LONGEST = 290_000 * 366 * 86_400 * 10**6  # about as far as microseconds in 64 bits go
 
 
 def read_numbers(texts: pl.Series, form: str) -> pl.Series:

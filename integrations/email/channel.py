@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureClass, Receipt
-from domain.integration.retry_schedule import MAIL
+from domain.integration.retry_schedule import Schedule
 from domain.json_document import Json
 from egress.client import Egress
 from integrations.channel import Limits, Outgoing
@@ -17,6 +17,9 @@ from integrations.email.smtp import Conversation
 from integrations.email.smtp_waits import Waits
 from integrations.oauth import Tokens
 
+# RFC 5321 4.5.4.1: "the give-up time generally needs to be at least 4-5 days"; its half an hour
+# between attempts is for relays, whose mail nobody waits for.
+MAIL = Schedule((5, 60, 300, 900, 1_800, 3_600, 7_200, 14_400), 5 * 86_400)
 _NOBODY = (
     "there is nobody to send it to: name recipients in the notification channel's or the"
     " integration's `to`, or send events with an address in user.email"

@@ -17,7 +17,7 @@ from uuid import uuid4
 from pydantic import AfterValidator, AwareDatetime, Field, SecretStr
 
 from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureClass, Receipt
-from domain.integration.retry_schedule import PERSISTENT
+from domain.integration.retry_schedule import Schedule
 from domain.json_document import Json
 from domain.notification.message import Message
 from egress.client import Egress, Reply, frames, is_header
@@ -29,6 +29,8 @@ from integrations.webhook.signing import PREFIX, key, new_secret, sign
 BODY_BYTES = 20_000 - 1  # "below 20 KB", in the stricter reading
 OVERLAP = timedelta(hours=24)
 _HEADERS, _NAME_CHARS, _VALUE_CHARS = 20, 100, 1_000
+# Standard Webhooks 1.0: ten attempts in 75.6 hours.
+PERSISTENT = Schedule((5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400))
 _ROTATIONS = 4  # earlier secrets that may sign at the same time
 
 _VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")

@@ -9,13 +9,13 @@ from typing import BinaryIO
 from sources.readers.chunk import Chunk, Limits, Profile
 from sources.readers.chunking import in_chunks
 from sources.readers.csv.cells import Escapes
-from sources.readers.csv.reader import read_rows
+from sources.readers.csv.opening import read_rows
 from sources.servicenow.references import with_references
 from sources.servicenow.tables import Tables, only
 
 
 def read_csv(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> Iterator[Chunk]:
-    """Read the records of `table` as `sources.readers.csv.reader.read_csv` does; those that name
+    """Read the records of `table` as `sources.readers.csv.opening.read_csv` does; those that name
     another table are counted in `profile.ignored`."""
     escapes = Escapes(profile)
     read = map(escapes.taken_off, read_rows(stream, profile, limits))

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from domain.integration.outcome import FailureClass
-from egress.address import Policy
 from egress.client import egress
 from egress.guard import Refused
 from egress.http import Resolver
+from egress.policy import Policy
 from integrations.reply import undocumented
 from receivers.receiver import Receiver, Reply, serving
 from tests.integrations.verdicts import code, dialled

@@ -13,13 +13,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from domain.integration.outcome import DeliveryFailed, Failure, Receipt
-from domain.integration.retry_schedule import MAIL, PERSISTENT, PROMPT
+from domain.integration.retry_schedule import PROMPT
 from domain.notification import backoff
 from domain.notification.backoff import most_attempts
 from domain.notification.message import Message
 from egress.client import egress
 from integrations import CHANNELS
+from integrations.email.channel import MAIL
 from integrations.email.smtp_waits import Waits
+from integrations.webhook.channel import PERSISTENT
 from receivers import smtp
 from receivers.receiver import Reply, serving
 from tests.conformance import expected

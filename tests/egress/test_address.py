@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egress.address import Policy, is_public
-from egress.guard import SMTP_PORTS, Refused, permit
+from egress.address import is_public
+from egress.guard import Refused, permit
+from egress.policy import SMTP_PORTS, Policy
 from tests.integrations.verdicts import INSIDE, STRICT, code, dialled, words
 
 BLOCKED = {

@@ -9,8 +9,8 @@ import yarl
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from egress.address import Policy
 from egress.guard import Refused, check_server, is_literal, parse_host, parse_target
+from egress.policy import Policy
 from tests.integrations.verdicts import INSIDE, STRICT, code, words
 
 

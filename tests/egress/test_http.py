@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from domain.integration.outcome import DeliveryFailed
-from egress.address import Policy
 from egress.client import egress
 from egress.guard import Refused
 from egress.http import guarded_socket
+from egress.policy import Policy
 from egress.transport_errors import translated
 from receivers.authority import Authority
 from receivers.receiver import Receiver, Reply, serving

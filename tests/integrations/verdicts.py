@@ -1,7 +1,7 @@
 """The guard's verdict on URLs and addresses, as one word."""
 
-from egress.address import Policy
 from egress.guard import Refused, parse_target, permit
+from egress.policy import Policy
 
 STRICT = Policy()
 INSIDE = Policy.parse("10.1.2.0/24:8443, 127.0.0.1/32:9001, [fd12::/16]:8443, *:8444")

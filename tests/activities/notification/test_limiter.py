@@ -7,7 +7,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from activities.notification.limiter import PROBE_AFTER, TENANT_SENDS, ConcurrencyLimiter
+from activities.notification.limiter import PROBE_AFTER, TENANT_SENDS_PER_WORKER, ConcurrencyLimiter
 
 CAPS = (1, 8, 40, 100)
 TENANTS = ("a", "b")
@@ -32,7 +32,7 @@ class Sending(RuleBasedStateMachine):
         integration = UUID(int=16 * (1 + TENANTS.index(tenant)) + number)
         free = min(
             CAPS[number] - self.in_flight[tenant, integration],
-            TENANT_SENDS - self.of_tenant(tenant),
+            TENANT_SENDS_PER_WORKER - self.of_tenant(tenant),
         )
         granted = self.limiter.acquire(tenant, integration, CAPS[number])
         assert granted == free >= 0
@@ -53,8 +53,10 @@ class Sending(RuleBasedStateMachine):
         for (_, integration), count in self.in_flight.items():
             assert 0 <= count <= CAPS[integration.int % 16]
         for tenant in TENANTS:
-            assert 0 <= self.of_tenant(tenant) <= TENANT_SENDS
-            assert self.limiter.is_crowded(tenant) == (self.of_tenant(tenant) == TENANT_SENDS)
+            assert 0 <= self.of_tenant(tenant) <= TENANT_SENDS_PER_WORKER
+            assert self.limiter.is_crowded(tenant) == (
+                self.of_tenant(tenant) == TENANT_SENDS_PER_WORKER
+            )
 
 
 TestSending = Sending.TestCase

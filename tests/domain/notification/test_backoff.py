@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.integration.outcome import Failure, FailureClass
-from domain.integration.retry_schedule import MAIL, PERSISTENT, PROMPT, Schedule
+from domain.integration.retry_schedule import PROMPT, Schedule
 from domain.notification.backoff import (
     DOUBTFUL,
     LONGEST_REST,
@@ -18,6 +18,8 @@ from domain.notification.backoff import (
     next_delay,
     rest,
 )
+from integrations.email.channel import MAIL
+from integrations.webhook.channel import PERSISTENT
 
 SCHEDULES = st.sampled_from([PROMPT, MAIL, PERSISTENT])
 ANSWERS = st.builds(

@@ -178,6 +178,8 @@ def test_a_format_replaces_detection(form: str, text: str, iso: str) -> None:
         ("%Y-%m-%dT%H:%M:%S%z", "25-07-25T10:15:00+0025"),
         ("epoch", "2025-07-25"),
         ("epoch", "1e9"),
+        ("epoch", "9300000000000"),  # more microseconds than 64 bits hold
+        ("epoch", "-9300000000000"),
         ("epoch_ms", "99999999999999999"),
         ("excel", "60"),
         ("excel", "0.5"),

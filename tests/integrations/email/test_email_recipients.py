@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from domain.integration.outcome import FailureClass
 from domain.notification.event import Event
-from egress.address import Policy
+from egress.policy import Policy
 from integrations import CHANNELS
 from integrations.channel import SAVING, Outgoing
 from integrations.email.config import EmailConfig, EmailOptions

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from sources.readers.chunk import ROW, Chunk, Limits, Profile
-from sources.readers.csv.reader import read_csv
+from sources.readers.csv.opening import read_csv
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 
 from domain.failures import BadInput, Problem
 from sources.readers.chunk import CHUNK_ROWS, Limits, Profile
-from sources.readers.csv.reader import read_csv
+from sources.readers.csv.opening import read_csv
 from tests.sources.readers.csv.csv_reading import read
 
 

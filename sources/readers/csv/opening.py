@@ -1,4 +1,5 @@
-"""CSV of any dialect, from the bytes of a file to numbered chunks of text columns."""
+"""Opens a CSV file of any dialect: its encoding, its delimiter, its header. Then records.py reads
+it into numbered chunks of text columns."""
 
 import tempfile
 from collections.abc import Iterator
