@@ -1,7 +1,8 @@
 """Where a tenant's URL may lead: one strict reading, the same when it is saved and when it is used.
 
 Stricter than any client: whatever two parsers might read in two ways is refused. Names are judged
-here, their addresses when they are dialled (egress/http.py).
+here as they are written. Addresses are judged by `permit`, which http.py and tunnel.py ask
+when they dial.
 """
 
 import re

@@ -1,4 +1,7 @@
-"""How often a delivery is tried, and for how long: the schedules of the channels."""
+"""What a retry schedule is, and the one of chat and paging.
+
+E-mail and webhooks have theirs in their channel.py.
+"""
 
 from dataclasses import dataclass
 

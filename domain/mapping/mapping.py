@@ -1,4 +1,4 @@
-"""How the fields of a source become the columns of an entity.
+"""What a user says about the fields of a file: the mapping of an import, as the API takes it.
 
 The names are those the platform's clients already send: `fieldMappings`, `statusMappings`,
 `priorityMappings`. What the platform leaves open (null markers, date order, the identity
