@@ -234,9 +234,12 @@ def receivers_up(
     from rich.console import Console
 
     try:
+        from receivers.example import EXAMPLES
         from receivers.running import up as run
     except ModuleNotFoundError as missing:
         _fail(f"no module {missing.name}: receivers need the packages that `make setup` installs")
+    if not EXAMPLES.is_dir():
+        _fail(f"no folder {EXAMPLES}: receivers run from a checkout of the repository")
     try:
         run(port_base, ready_file.resolve() if ready_file else None, Console())
     except OSError as reason:
