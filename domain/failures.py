@@ -72,7 +72,7 @@ def duplicate(row: int, source_id: str | None = None) -> Rejected:
     false."""
     detail = (
         "an earlier record of the file, or a record of the tenant, is the same ticket (same id, or"
-        " same number with matchBy); correct the file, or leave skipDuplicates at true"
+        " same number, by matchBy); correct the file, or leave skipDuplicates at true"
     )
     return Rejected(row=row, code="duplicate_record", detail=detail, source_id=source_id)
 

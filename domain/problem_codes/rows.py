@@ -76,7 +76,7 @@ ROWS = (
         "date_ambiguous",
         None,
         "Day and month of the date cannot be told apart.",
-        "Name the `dateOrder`: `dmy`, `mdy` or `ymd`.",
+        "Name the `dateOrder`: `dmy` or `mdy`.",
     ),
     Code(
         "date_zone_unknown",
@@ -111,8 +111,8 @@ ROWS = (
     Code(
         "duplicate_record",
         None,
-        "An earlier record of the file, or one that the tenant has, has the same id, and"
-        " `skipDuplicates` is `false`.",
+        "An earlier record of the file, or one that the tenant has, is the same ticket (same id,"
+        " or same number, by `matchBy`), and `skipDuplicates` is `false`.",
         "Remove the record, or execute with `skipDuplicates` or `updateExisting`.",
     ),
     Code(
