@@ -91,8 +91,8 @@ class Child:
         self._watch = asyncio.create_task(self._keep_running())
 
     async def stop(self) -> None:
-        """Ask the program to stop, and kill it if it takes too long. Whatever is left of its process
-        group is killed in either case."""
+        """Ask the program to stop, and kill it if it takes too long. Whatever is left of its
+        process group is killed in either case."""
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.wait({self._watch})
