@@ -10,14 +10,13 @@ from benchmarks.weather_clock import Watch
 from benchmarks.weather_vendors import Vendors
 from domain.integration.retry_schedule import PROMPT
 from domain.notification.backoff import most_attempts
-from integrations.email.channel import MAIL
-from integrations.webhook.channel import PERSISTENT
+from integrations import CHANNELS
 from tests.service import Tenant
 
 LATE_SECONDS = 15.0  # a due delivery must be sent within so many seconds of real time
 _EARLY_SECONDS = 1.0  # tolerance for the clocks of two processes and the time of a transaction
 _NAMED = re.compile(r"entity (\d+), (\d+) to come")
-_SCHEDULES = {"email": MAIL, "generic_webhook": PERSISTENT}
+_SCHEDULES = {kind: channel.limits.schedule for kind, channel in CHANNELS.items()}
 _TOLD = {"accepted", "delivered"}
 
 _RECORD = """

@@ -55,7 +55,7 @@ class Mood(NamedTuple):
 
 MOODS = (
     Mood("well", "connected", "info"),
-    Mood("silent", "failing", "error", "no answer|not over"),
+    Mood("silent", "failing", "error", "no answer|did not end"),
     Mood("broken", "failing", "error", "500", "451"),
     Mood("refusing", "misconfigured", "error", "401", "535"),
 )

@@ -175,9 +175,9 @@ from domain.values.date_rules import DateRules
 from domain.values.dates import read_instants
 from domain.mapping.entities.incident import INCIDENT
 from domain.mapping.defaults import read_default
-from domain.mapping.mapping import Mapping
+from domain.mapping.mapping import ImportMapping
 column, _ = read_instants(pl.Series(["2024-01-01 12:00:00"]), DateRules("Europe/Berlin"))
-rules = Mapping(source_timezone="Europe/Berlin").reading_rules(INCIDENT)
+rules = ImportMapping(source_timezone="Europe/Berlin").reading_rules(INCIDENT)
 default = read_default("2024-01-01T12:00:00", INCIDENT.field("due_at"), rules)
 asked = datetime(2024, 1, 1, 12, tzinfo=ZoneInfo("Europe/Berlin")).astimezone(UTC)
 print(column[0].hour, default.hour, asked.hour)

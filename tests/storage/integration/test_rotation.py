@@ -82,7 +82,7 @@ class TestRotation:
         done = kept.run("rotate", "--new-key")
         assert done.returncode == 1
         assert f"tenant {kept.tenants[0]}, integrations {bad}: botToken was not" in done.stdout
-        assert f"integrations {broken}: the secrets are not in a form" in done.stdout
+        assert f"integrations {broken}: the secrets are stored in an unknown format" in done.stdout
         assert "remaining=3" in done.stdout
         after = {id: sealed for _, id, sealed in await kept.rows()}
         assert after[bad] == rows[good]
