@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -85,6 +86,7 @@ NAMES_VENDORS = {"integrations", "receivers", "commands", "benchmarks"}
 ROOMS = {"mapping", "migration", "notification", "integration", "tenancy"}
 
 
+@cache
 def parsed(path: Path) -> ast.Module:
     return ast.parse((ROOT / path).read_text(), str(path))
 
@@ -99,6 +101,7 @@ def imports(path: Path) -> Iterator[str]:
             yield str(node.module)
 
 
+@cache
 def imported(path: Path) -> set[str]:
     """The modules of ours that the file imports, by their whole names."""
     found = set()
