@@ -129,17 +129,34 @@ Config = TypeVar("Config", bound=ChannelConfig)
 
 
 @dataclass(frozen=True, slots=True)
+class Existing:
+    """What is known of the thing (an issue, a posted message) that stands for an alert at a vendor.
+
+    `reference` is the last `Receipt.reference` of the alert's deliveries in the channel, if one had
+    any. `maybe_made` are the ids of deliveries of the alert, this one's included, of which an
+    attempt may have arrived without its answer: each may have made a thing that `reference` does
+    not name. `ago` is how many seconds ago the latest of these attempts ended.
+    """
+
+    reference: Mapping[str, str] | None = None
+    maybe_made: tuple[str, ...] = ()
+    ago: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing(Generic[Config]):
     """A message to send, the integration's config, and the notification channel's options.
 
     `options` is an instance of the type's model `Channel.options`, and may say where to post.
-    `recipient` is the one of `Channel.recipients` that this delivery is for.
+    `recipient` is the one of `Channel.recipients` that this delivery is for. `existing` is filled
+    in for types with `Limits.tracked`.
     """
 
     message: Message
     config: Config
     options: Any
     recipient: str = ""
+    existing: Existing = Existing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +166,8 @@ class Limits:
     `idempotent`: the vendor recognises a delivery that comes twice, so many may be in flight. Else
     one is sent at a time per destination, and committed before and after. `stateful`: the vendor
     shows the state of an `alert_key`, so a waiting event that a later one replaces is not sent at
-    all. `slow`: one send may take many minutes, as with mail servers.
+    all. `slow`: one send may take many minutes, as with mail servers. `tracked`: later deliveries
+    of an alert change what an earlier one made, which only `Receipt.reference` names.
     """
 
     schedule: Schedule
@@ -157,6 +175,7 @@ class Limits:
     rate: Rate | None = None
     stateful: bool = False
     slow: bool = False
+    tracked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
