@@ -17,7 +17,7 @@ from activities.notification.recording import Recorder
 from activities.notification.sending import Attempt, send, wait_for_slot
 from egress.client import Egress
 from storage.notification.attempts import Outcome
-from storage.notification.claims import Claimed
+from storage.notification.claimed import Claimed
 from workflows.notification import messages as m
 
 _BATCH_SECONDS = 10.0  # after that, a batch's unsent deliveries are given back

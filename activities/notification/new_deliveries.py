@@ -25,7 +25,7 @@ from domain.notification.routing import (
 from domain.tenant import TenantId
 from integrations.channel import ChannelOptions, Outgoing
 from integrations.options import read
-from storage.notification.new_deliveries import MarkedDelivery, Place, Route
+from storage.notification.routing.new_deliveries import MarkedDelivery, Place, Route
 from storage.postgres.statement import as_json
 
 _DESTINATION_CHARS = 200

@@ -20,7 +20,7 @@ from domain.storable import stored
 from egress.client import Egress
 from integrations.channel import Limits, Outgoing
 from storage.notification.attempts import Outcome
-from storage.notification.claims import Claimed
+from storage.notification.claimed import Claimed
 from storage.postgres.statement import as_json
 
 _log = logging.getLogger(__name__)
@@ -47,7 +47,9 @@ class Attempt:
         repeated = claimed.repeated and not self.target.channel.limits.stateful
         if latest or repeated or severity is not message.severity:
             message = replace(message, severity=severity, latest=latest, repeated=repeated)
-        return Outgoing(message, config, self.target.options(claimed.options), claimed.recipient)
+        options = self.target.options(claimed.options)
+        place, existing = claimed.destination, claimed.existing
+        return Outgoing(message, config, options, claimed.recipient, place, existing)
 
 
 async def wait_for_slot(claimed: Claimed, stop: asyncio.Event) -> bool:
@@ -121,6 +123,7 @@ def _outcome(
         response=stored(redact.text(result.response, sent), _RESPONSE_CHARS),
         pause=attempt.target.rest,
         destination=claimed.destination,
+        tracked=attempt.target.channel.limits.tracked,
     )
     if isinstance(result, Receipt):
         given = (result.reference or {}).items()

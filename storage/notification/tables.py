@@ -109,6 +109,20 @@ delivery_rates = Table(
     time_column("probe_at"),
 )
 
+alerts = Table(
+    "alerts",
+    tenant,
+    Column("channel_id", UUID, primary_key=True),
+    Column("alert_key", Text, primary_key=True),
+    Column("recipient", Text, primary_key=True),
+    Column("integration_id", UUID, nullable=False),
+    Column("reference", JSONB, nullable=False),
+    Column("action", Text),
+    Column("notification_id", UUID, nullable=False),
+    Column("opened_by", UUID, nullable=False),
+    time_column("updated_at", nullable=False),
+)
+
 outbox = Table(
     "outbox",
     shared,

@@ -19,7 +19,7 @@ from integrations import CHANNELS
 from receivers.pagerduty import PagerDutyReceiver
 from receivers.receiver import Receiver
 from receivers.slack import EXAMPLE_TOKEN, SlackReceiver
-from storage.notification.claims import Claimed
+from storage.notification.claimed import Claimed
 from storage.secrets.vault import Vault
 from tests.storage.notification.due import Due
 from workflows.notification import messages as m

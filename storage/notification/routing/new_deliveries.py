@@ -70,7 +70,7 @@ on conflict (notification_id, channel_id, recipient) do nothing
 """
 # Deliveries are marked by having no time for their next attempt. A resent one has no deadline
 # either (`resend` in storage/notification/deliveries.py); the others are marked because their
-# channel was changed (storage/notification/channels.py).
+# channel was changed (storage/notification/routing/channels.py).
 _MARKED = """
 select d.id as delivery_id, d.channel_id, d.recipient as told, d.deadline_at, d.request_id,
     case when d.deadline_at is null then now() end as resent_at,
