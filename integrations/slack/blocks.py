@@ -22,14 +22,17 @@ _NAME, _VALUE, _CONTEXT, _FALLBACK, _REMARK, _TITLE = 50, 150, 200, 1_000, 500, 
 Block = Json
 
 
-def content(message: Message) -> Json:
-    """The message in top-level blocks: Slack folds those of attachments behind "Show more" after a
-    few lines, and may show less of them one day (docs.slack.dev, "Secondary message attachments").
-    A title that is too long for a header is repeated, whole, above the body."""
+def content(message: Message, state: str = "") -> Json:
+    """The message in top-level blocks; `state` is a line about its entity, to show first.
+
+    Slack folds blocks of attachments behind "Show more" after a few lines, and may show less of
+    them one day (docs.slack.dev, "Secondary message attachments"). A title that is too long for a
+    header is repeated, whole, above the body.
+    """
     title = one_line(message.title) or message.event_type
     body = lines(message.body).strip()[: SECTION + 1]  # no more than this can be shown
     whole = cut(title, _TITLE, _units) if _units(title) > HEADER else ""
-    remarks = remarks_on(message)
+    remarks = [*([state] if state else []), *remarks_on(message)]
     return {
         "text": escaped(cut("\n".join([title, *remarks, body]).strip(), _FALLBACK, _units)),
         "blocks": [
