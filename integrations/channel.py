@@ -20,6 +20,7 @@ from domain.notification.alert import Existing as Existing  # channels import it
 from domain.notification.message import Message
 from domain.notification.severity import Severity, SeveritySetting
 from egress.client import Egress
+from integrations.inbound import Inbound
 
 
 class RateLimit(BaseModel):
@@ -198,6 +199,11 @@ class Channel(Protocol[Config]):
     @property
     def signing(self) -> Signing | None:
         """How its signing secrets are made; None where it has no signing secret of ours."""
+        ...
+
+    @property
+    def inbound(self) -> Inbound[Config] | None:
+        """How the vendor's calls to us are read; None where it makes none."""
         ...
 
     def destination(self, outgoing: Outgoing[Config]) -> str:

@@ -17,9 +17,11 @@ from domain.notification.preference import Preferences, targets, unwanted
 
 
 class RoutedEvent(StoredEvent):
-    """An event to be routed; `resent_at` is when somebody asked to send it again, if so."""
+    """An event to be routed; `resent_at` is when somebody asked to send it again, if so. `origin`
+    is the integration in whose tool a person did what the event tells, if so."""
 
     expires_at: datetime | None
+    origin: UUID | None
     resent_at: datetime | None
 
 
@@ -87,7 +89,8 @@ def decide(
     severity = _stated(notification, channel["severity"])
     about = notification["event_type"], severity, channel["channel_type"]
     refused = unwanted(own, *about) if own else None
-    return Decision(notification, channel, channel_id, severity, refused or _unusable(channel))
+    reason = refused or _unusable(channel) or _done_there(notification, channel)
+    return Decision(notification, channel, channel_id, severity, reason)
 
 
 def preferences_of(
@@ -96,6 +99,11 @@ def preferences_of(
     """The preferences of the user whom the event is for; None if there are none."""
     user = (notification["recipient"] or {}).get("id")
     return preferences.get(user) if user else None
+
+
+def _done_there(notification: RoutedEvent, channel: RoutingChannel) -> Reason | None:
+    origin = notification["origin"]
+    return Reason.DONE_THERE if origin and origin == channel["integration_id"] else None
 
 
 def _unusable(channel: RoutingChannel) -> Reason | None:

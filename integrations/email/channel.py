@@ -48,6 +48,7 @@ class Email:
     config = EmailConfig
     options = EmailOptions
     signing = None
+    inbound = None
     # There is no vendor's rate: a server's own limit belongs into the integration's `rateLimit`.
     limits = Limits(schedule=MAIL, idempotent=False, slow=True)
 

@@ -90,6 +90,7 @@ class Teams:
     config = TeamsConfig
     options = ChannelOptions
     signing = None
+    inbound = None
     limits = Limits(PROMPT, idempotent=False, rate=Rate(4, 1.0))
 
     def destination(self, outgoing: Outgoing[TeamsConfig]) -> str:

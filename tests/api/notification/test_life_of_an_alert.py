@@ -71,6 +71,8 @@ async def test_a_deleted_integration_leaves_no_references(tenant: Tenant) -> Non
         await slack(tenant, receiver)
         told = await tell(tenant, *LIFE[0])
         kept = await tenant.sql("select reference from alerts")
-        await tenant.delete(f"/v1/integrations/{told['integrationId']}")
+        path = f"/v1/integrations/{told['integrationId']}"
+        gone = await tenant.service.http.delete(path, headers=tenant.headers)
+        assert gone.status_code == 204, gone.text
         left = await tenant.sql("select reference from alerts")
     assert (len(kept), len(left)) == (1, 0)

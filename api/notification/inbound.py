@@ -1,0 +1,139 @@
+"""The endpoint that vendors call: what people do in one tool becomes an event for the others."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Request
+from pydantic import ValidationError
+
+from api.context import Context, InContext
+from api.errors import ApiError
+from api.request_workflow import start_accepted
+from domain.json_document import Json
+from domain.notification.event import Event, StoredEvent, action
+from domain.notification.inbound import VendorAction, changes, event_of, state_after
+from domain.tenant import TenantId
+from integrations import CHANNELS
+from integrations.channel import Channel
+from integrations.inbound import CALL_BYTES, Call, Forged, Inbound, Report
+from storage.integration import integrations as integration
+from storage.integration.integrations import Integration
+from storage.notification import inbound
+from storage.notification import notifications as notification
+from storage.notification.notifications import Sender
+from storage.postgres.database import statements
+from storage.secrets.vault import CannotOpen
+from storage.tenancy.integration_owners import owner_of
+from workflows.notification.messages import RequestRef
+
+router = APIRouter(prefix="/v1/inbound", tags=["inbound"])
+
+_UNKNOWN = "no integration with this id takes calls from its vendor"
+
+
+@router.post("/{integration_id}")
+async def receive(integration_id: UUID, request: Request, context: InContext) -> Json:
+    """Take a call from a vendor: a button that somebody pressed in Slack, a webhook of PagerDuty.
+
+    Needs no API key, but the vendor's signature, which the integration's config has the secret for.
+    What a person did to an entity becomes an event, which goes to the other tools. A repeated call,
+    and an action that changes nothing, have no effect.
+
+    Answers 200 with `accepted`, the number of events. 401 `signature_invalid` if the call is not
+    signed by the vendor, or too old. 404 if no integration with this id takes calls. 413
+    `body_too_large` beyond 1 MiB.
+    """
+    body = await _body(request)
+    tenant_id, row = await _integration(context, integration_id)
+    channel, reader, config = _opened(context, tenant_id, row)
+    call = Call({name.lower(): value for name, value in request.headers.items()}, body, _now())
+    try:
+        report = reader.read(config, call)
+    except Forged as refused:
+        raise ApiError("signature_invalid", str(refused)) from None
+    sender = Sender(f"inbound/{integration_id}", integration_id if reader.shows_own else None)
+    return {"accepted": await _accept(context, tenant_id, (row, channel, sender), report)}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def _body(request: Request) -> bytes:
+    """The body, as it was signed. Raises ApiError 413 beyond CALL_BYTES."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > CALL_BYTES:
+            raise ApiError("body_too_large", "the body is too large", limit=CALL_BYTES)
+    return body
+
+
+async def _integration(context: Context, id: UUID) -> tuple[TenantId, Integration]:
+    tenant_id = await owner_of(context.database, id)
+    if tenant_id is not None:
+        async with context.database.tenant(tenant_id) as connection:
+            row = await integration.find(connection, id)
+        if row is not None and row["is_active"]:
+            return tenant_id, row
+    raise ApiError("not_found", _UNKNOWN)
+
+
+def _opened(
+    context: Context, tenant_id: TenantId, row: Integration
+) -> tuple[Channel[Any], Inbound[Any], Any]:
+    """The type of the integration, its reader of calls, and its config with secrets. Raises
+    ApiError 404 where the type takes no calls, or the config has no secret to check them with."""
+    channel = CHANNELS.get(row["type"])
+    if channel is None or channel.inbound is None:
+        raise ApiError("not_found", _UNKNOWN)
+    try:
+        secrets = context.vault.open(tenant_id, row["id"], row["credentials"])
+        config = channel.config.model_validate({**row["config"], **secrets})
+    except (CannotOpen, ValidationError):
+        raise ApiError("not_found", _UNKNOWN) from None
+    if not channel.inbound.is_ready(config):
+        raise ApiError("not_found", _UNKNOWN)
+    return channel, channel.inbound, config
+
+
+async def _accept(
+    context: Context,
+    tenant_id: TenantId,
+    source: tuple[Integration, Channel[Any], Sender],
+    report: Report,
+) -> int:
+    """Accept the events that follow from the reported actions, once; how many they are."""
+    row, channel, sender = source
+    request_id, events = uuid4(), list[Event]()
+    async with context.database.tenant(tenant_id) as connection:
+        sql = await statements(connection)
+        for done in report.actions:
+            told = await inbound.events_of(sql, row["id"], done.alert_key)
+            events += _events(done, told, channel.title, f"{row['id']} {report.key}")
+        if not events:
+            return 0
+        accepted = await notification.accept(connection, tenant_id, request_id, events, sender)
+        if accepted.new:
+            for each in report.actions:
+                await integration.log(connection, row["id"], _entry(each))
+    if accepted.new:
+        ref = RequestRef(tenant_id=tenant_id, request_id=str(request_id))
+        await start_accepted(context.temporal, ref, events)
+    return accepted.new
+
+
+def _events(done: VendorAction, told: Sequence[StoredEvent], vendor: str, key: str) -> list[Event]:
+    """The event that follows; none if the tool knows no such entity, or nothing changes."""
+    state = state_after(action(each["event_type"]) for each in told)
+    return [event_of(done, vendor, told[-1], key)] if changes(state, done.action) else []
+
+
+def _entry(done: VendorAction) -> integration.LogEntry:
+    return {
+        "level": "info",
+        "action": f"inbound_{done.action}",
+        "detail": f"{done.by or 'somebody'}: {done.action} {done.alert_key}",
+    }
