@@ -1,18 +1,18 @@
 """The endpoint that vendors call: what people do in one tool becomes an event for the others."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, BackgroundTasks, Request
 from pydantic import ValidationError
 
 from api.context import Context, InContext
 from api.errors import ApiError
 from api.request_workflow import start_accepted
 from domain.json_document import Json
-from domain.notification.event import Event, StoredEvent, action
+from domain.notification.event import Event, action
 from domain.notification.inbound import VendorAction, changes, event_of, state_after
 from domain.tenant import TenantId
 from integrations import CHANNELS
@@ -34,7 +34,9 @@ _UNKNOWN = "no integration with this id takes calls from its vendor"
 
 
 @router.post("/{integration_id}")
-async def receive(integration_id: UUID, request: Request, context: InContext) -> Json:
+async def receive(
+    integration_id: UUID, request: Request, context: InContext, later: BackgroundTasks
+) -> Json:
     """Take a call from a vendor: a button that somebody pressed in Slack, a webhook of PagerDuty.
 
     Needs no API key, but the vendor's signature, which the integration's config has the secret for.
@@ -54,7 +56,13 @@ async def receive(integration_id: UUID, request: Request, context: InContext) ->
     except Forged as refused:
         raise ApiError("signature_invalid", str(refused)) from None
     sender = Sender(f"inbound/{integration_id}", integration_id if reader.shows_own else None)
-    return {"accepted": await _accept(context, tenant_id, (row, channel, sender), report)}
+    source = _Source(tenant_id, row, channel.title, sender)
+    request_id, events = await _accept(context, source, report)
+    if events:
+        # After the answer: Slack wants it within 3 s, and Temporal may be slow to reach.
+        ref = RequestRef(tenant_id=tenant_id, request_id=str(request_id))
+        later.add_task(start_accepted, context.temporal, ref, events)
+    return {"accepted": len(events)}
 
 
 def _now() -> datetime:
@@ -99,36 +107,37 @@ def _opened(
     return channel, channel.inbound, config
 
 
-async def _accept(
-    context: Context,
-    tenant_id: TenantId,
-    source: tuple[Integration, Channel[Any], Sender],
-    report: Report,
-) -> int:
-    """Accept the events that follow from the reported actions, once; how many they are."""
-    row, channel, sender = source
-    request_id, events = uuid4(), list[Event]()
-    async with context.database.tenant(tenant_id) as connection:
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The integration whose vendor called, with the name of its type, as the sender of events."""
+
+    tenant_id: TenantId
+    row: Integration
+    vendor: str
+    sender: Sender
+
+
+async def _accept(context: Context, source: _Source, report: Report) -> tuple[UUID, list[Event]]:
+    """Accept the events that follow from the reported actions, as one request; the id of the
+    request and its events, none if they were accepted before."""
+    request_id, found, id = uuid4(), dict[VendorAction, Event](), source.row["id"]
+    async with context.database.tenant(source.tenant_id) as connection:
         sql = await statements(connection)
         for done in report.actions:
-            told = await inbound.events_of(sql, row["id"], done.alert_key)
-            events += _events(done, told, channel.title, f"{row['id']} {report.key}")
+            told = await inbound.events_of(sql, id, done.alert_key)
+            if changes(state_after(action(each["event_type"]) for each in told), done.action):
+                found[done] = event_of(done, source.vendor, told[-1], f"{id} {report.key}")
+        events = [*found.values()]
         if not events:
-            return 0
-        accepted = await notification.accept(connection, tenant_id, request_id, events, sender)
-        if accepted.new:
-            for each in report.actions:
-                await integration.log(connection, row["id"], _entry(each))
-    if accepted.new:
-        ref = RequestRef(tenant_id=tenant_id, request_id=str(request_id))
-        await start_accepted(context.temporal, ref, events)
-    return accepted.new
-
-
-def _events(done: VendorAction, told: Sequence[StoredEvent], vendor: str, key: str) -> list[Event]:
-    """The event that follows; none if the tool knows no such entity, or nothing changes."""
-    state = state_after(action(each["event_type"]) for each in told)
-    return [event_of(done, vendor, told[-1], key)] if changes(state, done.action) else []
+            return request_id, []
+        accepted = await notification.accept(
+            connection, source.tenant_id, request_id, events, source.sender
+        )
+        if not accepted.new:
+            return request_id, []
+        for done in found:
+            await integration.log(connection, id, _entry(done))
+    return request_id, events
 
 
 def _entry(done: VendorAction) -> integration.LogEntry:

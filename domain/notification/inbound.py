@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from domain.notification.event import Action, Event, StoredEvent, User
+from domain.notification.event import Action, Event, StoredEvent, User, stated_severity
 
 _DONE = {
     Action.TRIGGER: ("reopened", "Opened again"),
@@ -57,15 +57,16 @@ def event_of(done: VendorAction, vendor: str, last: StoredEvent, key: str) -> Ev
     its severity; `key` names the call that reported the action, so that a repetition is known."""
     entity_type, user = last["entity_type"] or "", last["recipient"]
     ending, word = _DONE[done.action]
-    severity = last["metadata"].get("severity")
-    by = done.by[:_NAME_CHARS]
+    severity = stated_severity(last["event_type"], last["metadata"])
+    by, said = done.by[:_NAME_CHARS], f"{key} {done.alert_key} {done.action}"
     return Event(
         event_type=f"{entity_type if _TYPE.fullmatch(entity_type) else 'entity'}.{ending}",
         title=f"{word} in {vendor} by {by}" if by else f"{word} in {vendor}",
         body=done.note,
         entity_type=last["entity_type"],
         entity_id=last["entity_id"],
-        metadata={"by": by, "via": vendor} | ({} if severity is None else {"severity": severity}),
+        metadata={"by": by, "via": vendor}
+        | ({} if severity is None else {"severity": str(severity)}),
         user=None if user is None else User.model_validate(user),
-        dedup_key=hashlib.sha256(f"{key} {done.alert_key} {done.action}".encode()).hexdigest(),
+        dedup_key=f"inbound:{hashlib.sha256(said.encode()).hexdigest()}",
     )
