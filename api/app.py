@@ -17,9 +17,9 @@ from api.migration import jobs as migration
 from api.migration import records as record
 from api.migration import report, upload
 from api.migration import templates as template
+from api.notification import action_page, inbound
 from api.notification import channels as channel
 from api.notification import delivery_actions as delivery
-from api.notification import inbound
 from api.notification import notifications as notification
 from api.notification import preferences as preference
 from api.notification.channel_adoption import adopt_quietly
@@ -51,16 +51,8 @@ about what happens there.
 # Templates before jobs: `/v1/migration/templates` must not be read as a job's id.
 _ROUTES = (
     *(health, metrics, tenant, template, upload, migration, report, record),
-    *(
-        integration,
-        integration_testing,
-        channel,
-        preference,
-        notification,
-        delivery,
-        inbound,
-        codec,
-    ),
+    *(integration, integration_testing, channel, preference, notification, delivery),
+    *(inbound, action_page, codec),
 )
 
 

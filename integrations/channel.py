@@ -158,6 +158,7 @@ class Limits:
     shows the state of an `alert_key`, so a waiting event that a later one replaces is not sent at
     all. `slow`: one send may take many minutes, as with mail servers. `tracked`: later deliveries
     of an alert change what an earlier one made, which only `Receipt.reference` names.
+    `linked`: messages have links by which people act, as the vendor has no buttons of ours.
     """
 
     schedule: Schedule
@@ -166,6 +167,7 @@ class Limits:
     stateful: bool = False
     slow: bool = False
     tracked: bool = False
+    linked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

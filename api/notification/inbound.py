@@ -1,32 +1,26 @@
 """The endpoint that vendors call: what people do in one tool becomes an event for the others."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from fastapi import APIRouter, BackgroundTasks, Request
 from pydantic import ValidationError
 
 from api.context import Context, InContext
 from api.errors import ApiError
+from api.notification.accept_actions import Source, accept_actions
 from api.request_workflow import start_accepted
 from domain.json_document import Json
-from domain.notification.event import Event, action
-from domain.notification.inbound import VendorAction, changes, event_of, state_after
 from domain.tenant import TenantId
 from integrations import CHANNELS
 from integrations.channel import Channel
-from integrations.inbound import CALL_BYTES, Call, Forged, Inbound, Report
+from integrations.inbound import CALL_BYTES, Call, Forged, Inbound
 from storage.integration import integrations as integration
 from storage.integration.integrations import Integration
-from storage.notification import inbound
-from storage.notification import notifications as notification
 from storage.notification.notifications import Sender
-from storage.postgres.database import statements
 from storage.secrets.vault import CannotOpen
 from storage.tenancy.integration_owners import owner_of
-from workflows.notification.messages import RequestRef
 
 router = APIRouter(prefix="/v1/inbound", tags=["inbound"])
 
@@ -56,13 +50,12 @@ async def receive(
     except Forged as refused:
         raise ApiError("signature_invalid", str(refused)) from None
     sender = Sender(f"inbound/{integration_id}", integration_id if reader.shows_own else None)
-    source = _Source(tenant_id, row, channel.title, sender)
-    request_id, events = await _accept(context, source, report)
-    if events:
+    source = Source(tenant_id, row["id"], channel.title, sender)
+    done = await accept_actions(context.database, source, report)
+    if done.events:
         # After the answer: Slack wants it within 3 s, and Temporal may be slow to reach.
-        ref = RequestRef(tenant_id=tenant_id, request_id=str(request_id))
-        later.add_task(start_accepted, context.temporal, ref, events)
-    return {"accepted": len(events)}
+        later.add_task(start_accepted, context.temporal, done.request, done.events)
+    return {"accepted": len(done.events)}
 
 
 def _now() -> datetime:
@@ -105,44 +98,3 @@ def _opened(
     if not channel.inbound.is_ready(config):
         raise ApiError("not_found", _UNKNOWN)
     return channel, channel.inbound, config
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """The integration whose vendor called, with the name of its type, as the sender of events."""
-
-    tenant_id: TenantId
-    row: Integration
-    vendor: str
-    sender: Sender
-
-
-async def _accept(context: Context, source: _Source, report: Report) -> tuple[UUID, list[Event]]:
-    """Accept the events that follow from the reported actions, as one request; the id of the
-    request and its events, none if they were accepted before."""
-    request_id, found, id = uuid4(), dict[VendorAction, Event](), source.row["id"]
-    async with context.database.tenant(source.tenant_id) as connection:
-        sql = await statements(connection)
-        for done in report.actions:
-            told = await inbound.events_of(sql, id, done.alert_key)
-            if changes(state_after(action(each["event_type"]) for each in told), done.action):
-                found[done] = event_of(done, source.vendor, told[-1], f"{id} {report.key}")
-        events = [*found.values()]
-        if not events:
-            return request_id, []
-        accepted = await notification.accept(
-            connection, source.tenant_id, request_id, events, source.sender
-        )
-        if not accepted.new:
-            return request_id, []
-        for done in found:
-            await integration.log(connection, id, _entry(done))
-    return request_id, events
-
-
-def _entry(done: VendorAction) -> integration.LogEntry:
-    return {
-        "level": "info",
-        "action": f"inbound_{done.action}",
-        "detail": f"{done.by or 'somebody'}: {done.action} {done.alert_key}",
-    }

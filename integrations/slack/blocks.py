@@ -15,12 +15,11 @@ from collections.abc import Iterable
 from domain.json_document import Json
 from domain.notification.event import Action
 from domain.notification.message import Message
-from integrations.appearance import remarks_on, time_of
+from integrations.appearance import ACTIONS, remarks_on, time_of
 from integrations.text import cut, json_units, lines, link, one_line
 
 HEADER, SECTION, URL = 150, 3_000, 3_000
 FIELDS = 10  # in a section
-BUTTONS = {Action.ACKNOWLEDGE: "Acknowledge", Action.RESOLVE: "Resolve"}
 _NAME, _VALUE, _CONTEXT, _FALLBACK, _REMARK, _TITLE = 50, 150, 200, 1_000, 500, 1_500
 
 Block = Json
@@ -109,7 +108,7 @@ def _context(message: Message) -> Block:
 def _actions(message: Message, buttons: Iterable[Action]) -> list[Block]:
     """The link as a button, unless Slack would refuse the whole message for the link; and buttons
     whose value names the entity (integrations/slack/inbound.py reads it)."""
-    shown = [_button(action, BUTTONS[action], value=message.alert_key) for action in buttons]
+    shown = [_button(action, ACTIONS[action], value=message.alert_key) for action in buttons]
     url = link(message.url, URL)
     if url is not None:
         shown.append(_button("open", "Open", url=url))

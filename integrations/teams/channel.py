@@ -91,7 +91,7 @@ class Teams:
     options = ChannelOptions
     signing = None
     inbound = None
-    limits = Limits(PROMPT, idempotent=False, rate=Rate(4, 1.0))
+    limits = Limits(PROMPT, idempotent=False, rate=Rate(4, 1.0), linked=True)
 
     def destination(self, outgoing: Outgoing[TeamsConfig]) -> str:
         return ""
