@@ -18,7 +18,7 @@ _LINK = re.compile(r"(Acknowledge|Resolve): (https://firelater\.invalid/v1/actio
 
 async def mailed(tenant: Tenant, **event: Any) -> tuple[dict[str, str], dict[str, Any]]:
     """The paths of the links in the mail of an event, and its delivery."""
-    mail = smtp.SmtpReceiver("none")
+    mail = smtp.SmtpReceiver("none", login=False)
     async with smtp.serving(mail, tenant.service.receiver_ports[0]):
         config = {
             "host": "127.0.0.1",
