@@ -43,7 +43,8 @@ async def accept_actions(database: Database, source: Source, report: Report) -> 
     async with database.tenant(source.tenant_id) as connection:
         sql = await statements(connection)
         for done in report.actions:
-            told = await inbound.events_of(sql, id, done.alert_key)
+            alert_key = await inbound.key_of(sql, id, done)
+            told = await inbound.events_of(sql, id, alert_key) if alert_key else []
             if changes(state_after(action(each["event_type"]) for each in told), done.action):
                 found[done] = event_of(done, source.vendor, told[-1], key)
         if not found:
@@ -54,14 +55,14 @@ async def accept_actions(database: Database, source: Source, report: Report) -> 
         )
         if not accepted.new:
             return AcceptedActions(ref)
-        for done in found:
-            await integration.log(connection, id, _entry(done))
+        for done, event in found.items():
+            await integration.log(connection, id, _entry(done, event))
     return AcceptedActions(ref, events)
 
 
-def _entry(done: VendorAction) -> integration.LogEntry:
+def _entry(done: VendorAction, event: Event) -> integration.LogEntry:
     return {
         "level": "info",
         "action": f"inbound_{done.action}",
-        "detail": f"{done.by or 'somebody'}: {done.action} {done.alert_key}",
+        "detail": f"{event.title}: {event.entity_type} {event.entity_id}",
     }

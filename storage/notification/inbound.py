@@ -4,7 +4,8 @@ from typing import TypedDict
 from uuid import UUID
 
 from domain.notification.event import StoredEvent
-from storage.postgres.statement import Statements
+from domain.notification.inbound import VendorAction
+from storage.postgres.statement import Statements, as_json
 
 _MOST = 100  # events of an entity; older ones hardly decide about its state
 
@@ -15,6 +16,11 @@ _OF_KEY = """
         where d.channel_id in (
             select c.id from tenant.notification_channels c where c.integration_id = $1)
             and d.alert_key = $2 and {0}"""
+# What was made there for an entity, by a part of its reference. `account`: who we are there.
+_KEY = """
+select alert_key, reference ->> 'account' as account from tenant.alerts
+where integration_id = $1 and reference @> $2 order by notification_id desc limit 1
+"""
 _ENTITY = f"""
 select n.entity_type, n.entity_id
 from ({_OF_KEY.format("num_nulls(d.completed_at) = 1")}
@@ -36,6 +42,23 @@ order by id desc limit {_MOST}
 class _Entity(TypedDict):
     entity_type: str
     entity_id: str
+
+
+class _Known(TypedDict):
+    alert_key: str
+    account: str | None
+
+
+async def key_of(sql: Statements, integration_id: UUID, done: VendorAction) -> str | None:
+    """Our key of the entity that a person acted on; None if nothing is known by that reference, or
+    if the person is we ourselves."""
+    if done.reference is None:
+        return done.alert_key
+    name, value = done.reference
+    known = await sql.row(_Known, _KEY, integration_id, as_json({name: value}))
+    if known is None or (done.account and known["account"] == done.account):
+        return None
+    return known["alert_key"]
 
 
 async def events_of(sql: Statements, integration_id: UUID, alert_key: str) -> list[StoredEvent]:

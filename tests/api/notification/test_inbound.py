@@ -132,7 +132,7 @@ async def test_what_is_done_in_pagerduty_is_shown_in_slack_and_not_sent_back(
     state = chat.messages[0]["message"]["blocks"][1]["text"]["text"]
     assert state.endswith("Resolved in PagerDuty by Kim")
     logs = (await tenant.get(f"/v1/integrations/{id}/logs")).json()["data"]
-    assert ("inbound_resolve", "Kim: resolve incident_INC-1") in [
+    assert ("inbound_resolve", "Resolved in PagerDuty by Kim: incident INC-1") in [
         (each["action"], each["detail"]) for each in logs
     ]
 
