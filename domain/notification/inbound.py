@@ -20,9 +20,9 @@ _NAME_CHARS = 200
 class VendorAction:
     """What a person did in a vendor's tool to what stands there for an entity.
 
-    `alert_key` is our key of the entity, as the vendor gives it back; where it gives none, `reference`
-    is a member of the reference that it gave us (`id` and its value). `by` is the person's name in
-    that tool, `account` their id there, and `note` what they wrote, if anything.
+    `alert_key` is our key of the entity, as the vendor gives it back; where it gives none,
+    `reference` is a member of the reference that it gave us (`id` and its value). `by` is the
+    person's name in that tool, `account` their id there, and `note` what they wrote, if anything.
     """
 
     action: Action
@@ -61,7 +61,7 @@ def event_of(done: VendorAction, vendor: str, last: StoredEvent, key: str) -> Ev
     entity_type, user = last["entity_type"] or "", last["recipient"]
     ending, word = _DONE[done.action]
     severity = stated_severity(last["event_type"], last["metadata"])
-    by, said = done.by[:_NAME_CHARS], f"{key} {done.alert_key} {done.action}"
+    by, said = done.by[:_NAME_CHARS], f"{key} {done.alert_key or done.reference} {done.action}"
     return Event(
         event_type=f"{entity_type if _TYPE.fullmatch(entity_type) else 'entity'}.{ending}",
         title=f"{word} in {vendor} by {by}" if by else f"{word} in {vendor}",
