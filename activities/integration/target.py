@@ -57,9 +57,17 @@ class Target:
 
     def _link(self, message: Message, action: Action, recipient: str) -> str:
         assert self.linker is not None, "`links` has asked"
-        owner, until = (self.tenant_id, str(self.integration_id)), expiry(message)
-        about = message.delivery_id, message.alert_key, str(action), recipient, until
-        return self.linker.url(ActionLink(*owner, *about))
+        return self.linker.url(
+            ActionLink(
+                tenant_id=self.tenant_id,
+                integration_id=str(self.integration_id),
+                delivery_id=message.delivery_id,
+                alert_key=message.alert_key,
+                action=str(action),
+                by=recipient,
+                until=expiry(message),
+            )
+        )
 
     def options(self, kept: Mapping[str, Any]) -> ChannelOptions:
         """The options in a notification channel's stored config. Raises DeliveryFailed that names

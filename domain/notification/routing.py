@@ -84,8 +84,8 @@ def decide(
     """Whether the notification goes to that channel: if the user wants it, and the channel and its
     integration are there and switched on."""
     if channel is None:
-        severity, reason = _stated(notification), Reason.CHANNEL_DELETED
-        return Decision(notification, None, channel_id, severity, reason)
+        gone = Reason.CHANNEL_DELETED
+        return Decision(notification, None, channel_id, _stated(notification), gone)
     severity = _stated(notification, channel["severity"])
     about = notification["event_type"], severity, channel["channel_type"]
     refused = unwanted(own, *about) if own else None
@@ -103,7 +103,8 @@ def preferences_of(
 
 def _done_there(notification: RoutedEvent, channel: RoutingChannel) -> Reason | None:
     origin = notification["origin"]
-    return Reason.DONE_THERE if origin and origin == channel["integration_id"] else None
+    is_there = origin is not None and origin == channel["integration_id"]
+    return Reason.DONE_THERE if is_there else None
 
 
 def _unusable(channel: RoutingChannel) -> Reason | None:

@@ -31,7 +31,9 @@ async def mailed(tenant: Tenant, **event: Any) -> tuple[dict[str, str], dict[str
         [id] = await n.notify(tenant, user=USER, **event)
         [delivery] = await n.deliveries(tenant, id)
     [received] = mail.received
-    text = received.message.get_body(("plain",)).get_content()
+    plain = received.message.get_body(("plain",))
+    assert plain is not None
+    text = plain.get_content()
     return {name: urlsplit(url).path for name, url in _LINK.findall(text)}, delivery
 
 
