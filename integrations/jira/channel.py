@@ -22,6 +22,7 @@ from integrations.jira.checks import check
 from integrations.jira.client import Client, is_success
 from integrations.jira.config import JiraConfig, JiraOptions
 from integrations.jira.content import Content, comment, description, summary
+from integrations.jira.errors import Deed
 from integrations.jira.issue import (
     ACTIVE,
     DONE,
@@ -40,6 +41,7 @@ from integrations.jira.workflow import Goal, lead, named
 from integrations.oauth import Tokens
 from integrations.reply import body_for_record, json_object
 
+_CORRECT = "correct projectKey, issueType, priorities or fields of the integration"
 _NOTHING = "nothing to do: there is no issue of this alert"
 _DELETED = "nothing to do: the issue of this alert was deleted"
 _OVER = "nothing to do: a later event has resolved this alert, and there is no issue of it"
@@ -164,7 +166,7 @@ async def _create(client: Client, request: Json) -> Receipt:
     said = json_object(reply)
     reference = reference_to(said.get("id"), said.get("key"), client.config.site)
     if not is_success(reply) or reference is None:
-        raise client.refused(reply, "create an issue", changing=True)
+        raise client.refused(reply, Deed("create an issue", advice=_CORRECT))
     return Receipt(True, reply.status, reference, body_for_record(reply))
 
 
@@ -202,7 +204,7 @@ def _goal(message: Message, config: JiraConfig, issue: Issue) -> Goal | None:
 async def _comment(client: Client, issue: Issue, content: Json) -> Reply:
     reply = await client.change(f"{issue.path}/comment", content)
     if reply.status != 201 or not is_success(reply):
-        failed = client.refused(reply, f"comment on {issue.key}", changing=True)
+        failed = client.refused(reply, Deed(f"comment on {issue.key}"))
         if reply.status == 404:  # deleted since it was read: the next attempt sees to it
             detail = failed.failure.detail
             raise DeliveryFailed(Failure(FailureClass.TRANSIENT, detail, 404))

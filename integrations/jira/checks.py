@@ -50,7 +50,7 @@ async def _account(client: Client, name: str) -> Check:
     reply = await client.reply("myself")
     said = json_object(reply)
     if reply.status != 200 or not said:
-        raise client.refused(reply, "tell whose token this is", changing=False)
+        raise client.unanswered(reply, "tell whose token this is")
     who = said.get("displayName")
     whose = f": {who}" if isinstance(who, str) and not reply.private else ""
     detail = shown(f"Jira takes the credentials{whose}", client.config.redactor)

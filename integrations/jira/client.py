@@ -14,7 +14,7 @@ from domain.integration.outcome import DeliveryFailed
 from domain.json_document import Json
 from egress.client import BODY_BYTES, Egress, Reply
 from integrations.jira.config import JiraConfig
-from integrations.jira.errors import is_login_refused, refused
+from integrations.jira.errors import Deed, is_login_refused, refused
 from integrations.oauth import Tokens
 from integrations.reply import is_page, json_object
 from integrations.text import compact
@@ -45,12 +45,12 @@ class Client:
         self.config = config
         self._tokens, self._egress = tokens, egress
 
-    async def ask(self, path: str, deed: str, **query: Any) -> Json:
+    async def ask(self, path: str, question: str, **query: Any) -> Json:
         """The answer to a question, which changes nothing and may be asked twice."""
         reply = await self.reply(path, **query)
         said = json_object(reply)
         if reply.status != 200 or not said:
-            raise self.refused(reply, deed, changing=False)
+            raise self.unanswered(reply, question)
         return said
 
     async def reply(self, path: str, **query: Any) -> Reply:
@@ -66,7 +66,7 @@ class Client:
         return await self._call(_Request("POST", path, content))
 
     async def listed(
-        self, path: str, deed: str, names: Iterable[str], **query: Any
+        self, path: str, question: str, names: Iterable[str], **query: Any
     ) -> AsyncIterator[Json]:
         """The members of a paged list, which has one of these names.
 
@@ -85,7 +85,7 @@ class Client:
                 continue
             members = next((said[name] for name in names if isinstance(said.get(name), list)), None)
             if reply.status != 200 or members is None:
-                raise self.refused(reply, deed, changing=False)
+                raise self.unanswered(reply, question)
             for member in members:
                 if isinstance(member, dict):
                     yield member
@@ -93,8 +93,11 @@ class Client:
             if not members or start >= _total(said):
                 return
 
-    def refused(self, reply: Reply, deed: str, *, changing: bool) -> DeliveryFailed:
-        return refused(reply, self.config.redactor, deed, changing=changing)
+    def refused(self, reply: Reply, deed: Deed) -> DeliveryFailed:
+        return refused(reply, self.config.redactor, deed)
+
+    def unanswered(self, reply: Reply, question: str) -> DeliveryFailed:
+        return self.refused(reply, Deed(question, changes=False))
 
     async def _call(self, request: _Request) -> Reply:
         """Send the request; once more if Jira refuses an access token that was kept."""

@@ -9,7 +9,7 @@ config does not fill; only a text that is too long, or that Jira cannot store, i
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,7 +29,6 @@ _OF_THE_MESSAGE = re.compile(
     re.IGNORECASE,
 )
 _ADVICE = {
-    400: "correct projectKey, issueType, priorities or fields of the integration",
     401: (
         "the token or password is wrong, was revoked or has expired (an API token lives a year at"
         " most): make another"
@@ -44,18 +43,27 @@ _CAPTCHA_ADVICE = "Jira asks for a CAPTCHA after too many failed logins: log in 
 _BAD_BEARER = re.compile("Failed to parse .*Auth Token", re.IGNORECASE)
 
 
-def refused(reply: Reply, redactor: Redactor, deed: str, *, changing: bool) -> DeliveryFailed:
-    """The failure, to be raised, of a call that was to do `deed`. `changing`: it may have had its
-    effect where Jira fell over, or where somebody else answered in its place."""
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What a call was to do. `changes`: it may have had its effect where Jira fell over, or where
+    somebody else answered in its place. `advice`: what to correct if Jira blames its fields."""
+
+    name: str
+    changes: bool = True
+    advice: str = ""
+
+
+def refused(reply: Reply, redactor: Redactor, deed: Deed) -> DeliveryFailed:
+    """The failure, to be raised, of a call with this answer."""
     said = json_object(reply)
     kind = _kind(reply, said)
-    parts = [shown(f"Jira answered {reply.status} to {deed}", redactor), words(said, redactor)]
-    detail = ": ".join(filter(None, [*parts, _advice(reply, kind)]))
+    parts = [shown(f"Jira answered {reply.status} to {deed.name}", redactor), words(said, redactor)]
+    detail = ": ".join(filter(None, [*parts, _advice(reply, kind, deed)]))
     failed = refusal(reply, detail, kind, maybe_sent=200 <= reply.status < 300)
     wait = failed.failure.retry_after
     if reply.status == 429 and wait is None:
         wait = _rest(reply.headers)
-    sent = changing and failed.failure.maybe_sent
+    sent = deed.changes and failed.failure.maybe_sent
     return DeliveryFailed(replace(failed.failure, maybe_sent=sent, retry_after=wait))
 
 
@@ -104,7 +112,7 @@ def _kind(reply: Reply, said: Json) -> FailureClass | None:
     return FailureClass.MISCONFIGURED if reply.status in (400, 404, 410, 422) else None
 
 
-def _advice(reply: Reply, kind: FailureClass | None) -> str:
+def _advice(reply: Reply, kind: FailureClass | None, deed: Deed) -> str:
     if is_page(reply) and reply.status not in (401, 403):
         return "this is a web page, not Jira's API: look at baseUrl, or at what stands before Jira"
     if reply.headers.get("x-seraph-loginreason", "").startswith(_CAPTCHA):
@@ -112,7 +120,7 @@ def _advice(reply: Reply, kind: FailureClass | None) -> str:
     if is_login_refused(reply):
         return _ADVICE[401]
     if kind is FailureClass.MISCONFIGURED or reply.status in (401, 403):
-        return _ADVICE.get(reply.status, "")
+        return _ADVICE.get(reply.status, deed.advice)
     return ""
 
 

@@ -72,14 +72,13 @@ async def read_issue(client: Client, reference: Mapping[str, str], project: str)
     Jira answers 404 as well to those who may not see it. So it counts as deleted only if its
     project can be seen, or is another than `project`, in which issues are made now.
     """
-    deed = f"read {reference.get('key', 'an issue')}"
     reply = await client.reply(f"issue/{reference['id']}", fields=",".join(_FIELDS))
     if reply.status == 404 and "errorMessages" in json_object(reply):
         await _check_sight(client, reference.get("key", "").rpartition("-")[0], project)
         return None
     issue = issue_of(json_object(reply))
     if reply.status != 200 or issue is None:
-        raise client.refused(reply, deed, changing=False)
+        raise client.unanswered(reply, f"read {reference.get('key', 'an issue')}")
     return issue
 
 
@@ -99,7 +98,7 @@ async def _sees(client: Client, project: str) -> bool:
     if reply.status in (400, 404) and "errorMessages" in json_object(reply):
         return False
     if reply.status != 200:
-        raise client.refused(reply, "tell the account's permissions", changing=False)
+        raise client.unanswered(reply, "tell the account's permissions")
     return has_permission(json_object(reply), "BROWSE_PROJECTS")
 
 

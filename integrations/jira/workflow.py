@@ -2,22 +2,24 @@
 
 Statuses and transitions have other names and ids in every project, so that the category of the
 status counts (new, indeterminate, done), unless the config names a status. Transitions whose
-conditions are not met, and all of them without the permission, are not listed. A screen's required
-fields are listed; what its validators want is only said when they refuse.
+conditions are not met, and all of them without the permission, are not listed. A field that a
+screen requires may have its value already, which Jira then keeps; so only Jira's refusal shows what
+is missing. A required resolution is set all the same: an issue that is done without one counts as
+open in Jira's reports.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from domain.integration.outcome import DeliveryFailed, Failure, FailureClass
 from domain.json_document import Json
 from integrations.jira.client import Client, is_success
-from integrations.jira.errors import fields_of, shown, words
+from integrations.jira.errors import Deed, fields_of, shown, words
 from integrations.jira.issue import Issue, Status, has_permission, read_issue, status_of
 from integrations.reply import json_object
 
-_FILL = "fill it by transitionFields of the integration, or name another status in statuses"
+_FILL = "fill it by transitionFields of the integration, or name another status in its statuses"
 _RESOLUTION = "resolution"
 
 
@@ -71,8 +73,8 @@ async def _take(client: Client, issue: Issue, transition: _Transition, goal: Goa
     said = json_object(reply)
     if reply.status == 400 and said and not fields_of(said):
         return await _obstacle(client, issue, goal, words(said, client.config.redactor))
-    deed = f"move {issue.key} to {transition.to.name}"
-    raise _passing_if_gone(client.refused(reply, deed, changing=True))
+    deed = Deed(f"move {issue.key} to {transition.to.name}", advice=_FILL)
+    raise _passing_if_gone(client.refused(reply, deed))
 
 
 async def _obstacle(client: Client, issue: Issue, goal: Goal, why: str) -> str:
@@ -126,26 +128,16 @@ async def _check_permission(client: Client, issue: Issue) -> None:
 
 
 async def _fields(client: Client, issue: Issue, transition: _Transition) -> Json:
-    """What to fill the transition's screen with. Raises DeliveryFailed if the config lacks a
-    required field of it."""
+    """What to fill the transition's screen with: what the config has for it, and the resolution."""
     reply = await client.reply(
         f"{issue.path}/transitions", transitionId=transition.id, expand="transitions.fields"
     )
     screen = _screen(json_object(reply), transition.id)
+    configured = client.config.transition_fields
     if reply.status != 200 or screen is None:  # too long to be read: try with what there is
-        return dict(client.config.transition_fields)
-    filled = {n: value for n, value in client.config.transition_fields.items() if n in screen}
-    filled |= _resolution(client.config.resolution, screen.get(_RESOLUTION))
-    missing = [
-        f"{field.get('name')} ({name})"
-        for name, field in screen.items()
-        if isinstance(field, dict) and _is_wanting(field) and name not in filled
-    ]
-    if missing:
-        why = f"the transition of {issue.key} to {transition.to.name} requires {', '.join(missing)}"
-        detail = f"{shown(why, client.config.redactor)}: {_FILL}"
-        raise DeliveryFailed(Failure(FailureClass.MISCONFIGURED, detail))
-    return filled
+        return dict(configured)
+    filled = {name: value for name, value in configured.items() if name in screen}
+    return _resolution(client.config.resolution, screen.get(_RESOLUTION)) | filled
 
 
 def _screen(said: Json, transition_id: str) -> Json | None:
@@ -154,10 +146,6 @@ def _screen(said: Json, transition_id: str) -> Json | None:
             fields = each.get("fields")
             return fields if isinstance(fields, dict) else None
     return None
-
-
-def _is_wanting(field: Mapping[str, Any]) -> bool:
-    return field.get("required") is True and field.get("hasDefaultValue") is not True
 
 
 def _resolution(configured: str | None, field: Any) -> Json:

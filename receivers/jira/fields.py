@@ -51,11 +51,12 @@ def _faults(project: Project, fields: Json, is_cloud: bool) -> Iterator[tuple[st
         yield "priority", f"Priority name '{fields['priority']}' is not valid"
 
 
-def transition_refusals(transition: Transition, fields: Json) -> dict[str, str]:
-    """What is wrong with the fields that come with a transition."""
+def transition_refusals(transition: Transition, fields: Json, held: Json) -> dict[str, str]:
+    """What is wrong with the fields that come with a transition; `held` are those that the issue
+    has already."""
     wrong = {id: _UNKNOWN.format(id) for id in fields.keys() - transition.fields.keys()}
     for id, required in transition.fields.items():
-        if required and not fields.get(id):
+        if required and not fields.get(id) and not held.get(id):
             wrong[id] = f"{id.title()} is required."
     resolution = fields.get("resolution")
     if "resolution" not in wrong and resolution and not _names_one(resolution, RESOLUTIONS):

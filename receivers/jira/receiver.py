@@ -90,7 +90,7 @@ class JiraReceiver(Receiver):
         call = _Call(
             request.method,
             found["rest"].split("/"),
-            dict(request.query),
+            {name: ",".join(request.query.getall(name)) for name in request.query},
             said if isinstance(said, dict) else {},
             Shown(f"{self.url}{found['root']}"),
             bool(login),
@@ -248,7 +248,7 @@ def _move(call: _Call, issue: Issue) -> _Answer:
     if transition is None:
         return _no(400, f"Transition id '{id}' is not valid for this issue.")
     fields = call.body.get("fields", {})
-    if wrong := transition_refusals(transition, fields):
+    if wrong := transition_refusals(transition, fields, issue.fields):
         return _no(400, **wrong)
     if transition.refusal:
         return _no(400, transition.refusal)

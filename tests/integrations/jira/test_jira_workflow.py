@@ -125,6 +125,15 @@ async def test_other_required_fields_are_named_and_the_config_fills_them(stem: s
 
 
 @both
+async def test_a_required_field_that_the_issue_has_already_is_not_asked_for(stem: str) -> None:
+    async with alert(stem) as a:
+        done(a).fields = {"customfield_10042": True}
+        await a.send(TRIGGER)
+        a.issue.fields["customfield_10042"] = "set by hand"
+        assert (await a.send(RESOLVE)).confirmed
+
+
+@both
 async def test_a_field_that_a_validator_wants_is_a_matter_of_the_config(stem: str) -> None:
     async with alert(stem) as a:
         await a.send(TRIGGER)
