@@ -6,6 +6,7 @@ knows no key of idempotency, so issues and comments carry the id of their delive
 are found before they would be made again.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -57,6 +58,8 @@ class Jira:
     """
 
     tokens: Tokens = field(default_factory=Tokens)
+    # For all calls of a delivery, whose lease of 35 s is not prolonged; its batch may have used 10.
+    seconds: float = 20.0
 
     kind = "jira"
     title = "Jira"
@@ -89,15 +92,26 @@ class Jira:
         self, outgoing: Outgoing[JiraConfig], request: Json, egress: Egress
     ) -> Receipt:
         client = Client(outgoing.config, self.tokens, egress)
-        issue = await _existing(client, outgoing)
-        if issue is not None:
-            return await _update(client, outgoing, request, issue)
-        if idle := _why_idle(outgoing):
-            return Receipt(False, response=idle)
-        return await _create(client, request)
+        try:
+            async with asyncio.timeout(self.seconds):
+                return await _carry_out(client, outgoing, request)
+        except TimeoutError:
+            detail = f"Jira did not answer all calls of the delivery within {self.seconds:g} s"
+            sent = client.began_change
+            failure = Failure(FailureClass.TRANSIENT, detail, maybe_sent=sent, timed_out=True)
+            raise DeliveryFailed(failure) from None
 
     async def test(self, config: JiraConfig, egress: Egress) -> list[Check]:
         return await check(Client(config, self.tokens, egress))
+
+
+async def _carry_out(client: Client, outgoing: Outgoing[JiraConfig], request: Json) -> Receipt:
+    issue = await _existing(client, outgoing)
+    if issue is not None:
+        return await _update(client, outgoing, request, issue)
+    if idle := _why_idle(outgoing):
+        return Receipt(False, response=idle)
+    return await _create(client, request)
 
 
 def _project(outgoing: Outgoing[JiraConfig]) -> str:

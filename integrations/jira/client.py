@@ -39,10 +39,14 @@ class _Request:
 
 
 class Client:
-    """One integration's way to its site. Raises DeliveryFailed."""
+    """One delivery's way to its site. Raises DeliveryFailed.
+
+    `began_change`: something may have been changed by now.
+    """
 
     def __init__(self, config: JiraConfig, tokens: Tokens, egress: Egress) -> None:
         self.config = config
+        self.began_change = False
         self._tokens, self._egress = tokens, egress
 
     async def ask(self, path: str, question: str, **query: Any) -> Json:
@@ -63,6 +67,7 @@ class Client:
 
     async def change(self, path: str, content: Json) -> Reply:
         """The answer to a request that changes something, whatever it is."""
+        self.began_change = True
         return await self._call(_Request("POST", path, content))
 
     async def listed(

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 from aiohttp import web
 from openapi_schema_validator import OAS30Validator
 
@@ -114,3 +115,20 @@ async def test_every_exchange_is_valid(shared_dir: Path) -> None:
     seen = {f"{each.method} {each.path.rpartition('/')[2]}" for each in receiver.exchanges}
     assert {"GET mypermissions", "GET jql", "POST transitions", "POST comment"} <= seen
     assert {200, 201, 204, 400, 404} <= {each.status for each in receiver.exchanges}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"query": {"colour": "red"}},
+        {"answer": b'{"id": 10001}'},
+        {"answer": b'{"id": "10001", "colour": "red"}'},
+        {"status": 202},
+        {"body": b'{"properties": [{"name": "x"}]}'},
+    ],
+    ids=str,
+)
+def test_the_document_sees_what_is_wrong(shared_dir: Path, change: dict[str, Any]) -> None:
+    right = Exchange("POST", "/rest/api/3/issue", {}, b'{"fields": {}}', 201, b'{"id": "10001"}')
+    assert list(faults(document(shared_dir), right)) == []
+    assert list(faults(document(shared_dir), right._replace(**change)))

@@ -9,6 +9,7 @@ import pytest
 
 from domain.integration.outcome import FailureClass
 from domain.notification.event import Action
+from integrations.jira.channel import Jira
 from receivers.receiver import Reply
 from tests.integrations.jira.alert import STEMS, alert
 
@@ -126,6 +127,24 @@ async def test_a_read_that_gets_no_answer_has_no_effect() -> None:
             assert (found.kind, found.maybe_sent) == (FailureClass.TRANSIENT, False)
 
 
+@pytest.mark.parametrize(("answered", "sent"), [(0, False), (1, True)])
+async def test_all_calls_of_a_delivery_together_have_a_limit(answered: int, sent: bool) -> None:
+    """Less than the delivery's lease, after which somebody else would send it too."""
+    async with alert() as a:
+        await a.send(TRIGGER)
+        a.channel = Jira(seconds=0.3)
+        shown = Reply(200, json.dumps(_shown(a.issue.id)))
+        a.receiver.told.extend([*[shown] * answered, Reply(hang=True)])
+        found = await a.failure(TRIGGER)
+    assert (found.kind, found.maybe_sent, found.timed_out) == ("transient", sent, True)
+    assert "0.3 s" in found.detail
+
+
+def _shown(id: str) -> object:
+    status = {"name": "To Do", "statusCategory": {"key": "new"}}
+    return {"id": id, "key": "OPS-1", "fields": {"status": status}}
+
+
 async def test_a_search_that_was_removed_is_said() -> None:
     async with alert() as a:
         await a.lose(TRIGGER)
@@ -139,9 +158,7 @@ async def test_a_full_issue_takes_no_comment() -> None:
     async with alert() as a:
         await a.send(TRIGGER)
         full = refusal("This issue has reached the limit of comments.")
-        id, status = a.issue.id, {"name": "To Do", "statusCategory": {"key": "new"}}
-        shown = {"id": id, "key": "OPS-1", "fields": {"status": status}}
-        a.receiver.told.extend([Reply(200, json.dumps(shown)), Reply(413, full)])
+        a.receiver.told.extend([Reply(200, json.dumps(_shown(a.issue.id))), Reply(413, full)])
         found = await a.failure(TRIGGER)
     assert found.kind is FailureClass.PERMANENT
 
@@ -179,6 +196,14 @@ class TestLogins:
         assert a.receiver.received[0].path == "/ex/jira/c-1/rest/api/3/issue"
         assert receipt.reference is not None
         assert receipt.reference["site"] == f"{a.receiver.url}/ex/jira/c-1"
+
+    async def test_a_server_may_have_a_context_path(self) -> None:
+        async with alert("jira_datacenter") as a:
+            a.config = {"baseUrl": f"{a.receiver.url}/jira/"}
+            receipt = await a.send(TRIGGER)
+        assert a.receiver.received[0].path == "/jira/rest/api/2/issue"
+        assert receipt.reference is not None
+        assert receipt.reference["site"] == f"{a.receiver.url}/jira"
 
     async def test_a_service_account_gets_tokens_and_renews_a_refused_one(self) -> None:
         async with alert() as a:
