@@ -31,7 +31,8 @@ _OF_THE_MESSAGE = re.compile(
 _ADVICE = {
     401: (
         "the token or password is wrong, was revoked or has expired (an API token lives a year at"
-        " most): make another"
+        " most): make another; a token with scopes needs the cloudId, read:jira-user,"
+        " read:jira-work and write:jira-work"
     ),
     403: "the account may not do this: give it the permission, or other credentials",
     404: "look at deployment, baseUrl and cloudId, or whether the account may see the project",

@@ -156,6 +156,15 @@ class TestAmbiguity:
         assert (receipt.confirmed, a.issue.comments) == (True, [])
 
     @both
+    async def test_a_search_that_comes_too_early_makes_a_second_issue(self, stem: str) -> None:
+        """Which is what the wait is for."""
+        async with alert(stem) as a:
+            a.receiver.site.lag = 60.0
+            id = await a.lose(TRIGGER)
+            await a.send(TRIGGER, delivery_id=id)
+        assert len(a.issues) == 2
+
+    @both
     async def test_an_issue_that_was_not_made_is_made(self, stem: str) -> None:
         async with alert(stem) as a:
             a.existing = Existing(maybe_made=("d-7",), ago=61.0)
