@@ -67,6 +67,7 @@ class Jira:
     config = JiraConfig
     options = JiraOptions
     signing = None
+    inbound = None
     limits = Limits(PROMPT, idempotent=True, rate=Rate(3, 1.0), stateful=True, tracked=True)
 
     def destination(self, outgoing: Outgoing[JiraConfig]) -> str:
