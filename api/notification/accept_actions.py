@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
-from domain.notification.event import Event, action
+from domain.notification.event import Action, Event, action
 from domain.notification.inbound import VendorAction, changes, event_of, state_after
 from domain.tenant import TenantId
 from integrations.inbound import Report
@@ -42,10 +42,15 @@ async def accept_actions(database: Database, source: Source, report: Report) -> 
     id, key = source.integration_id, f"{source.integration_id} {report.key}"
     async with database.tenant(source.tenant_id) as connection:
         sql = await statements(connection)
+        states: dict[str, list[Action]] = {}
         for done in report.actions:
             alert_key = await inbound.key_of(sql, id, done)
             told = await inbound.events_of(sql, id, alert_key) if alert_key else []
-            if changes(state_after(action(each["event_type"]) for each in told), done.action):
+            if not told:
+                continue
+            known = states.setdefault(str(alert_key), [action(e["event_type"]) for e in told])
+            if changes(state_after(known), done.action):
+                known.append(done.action)
                 found[done] = event_of(done, source.vendor, told[-1], key)
         if not found:
             return AcceptedActions(ref)

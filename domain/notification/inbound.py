@@ -21,16 +21,15 @@ class VendorAction:
     """What a person did in a vendor's tool to what stands there for an entity.
 
     `alert_key` is our key of the entity, as the vendor gives it back; where it gives none,
-    `reference` is a member of the reference that it gave us (`id` and its value). `by` is the
-    person's name in that tool, `account` their id there, and `note` what they wrote, if anything.
+    `reference` has members of the reference that it gave us (names and values). `by` is the
+    person's name in that tool, and `note` what they wrote, if anything.
     """
 
     action: Action
     alert_key: str
     by: str
     note: str = ""
-    reference: tuple[str, str] | None = None
-    account: str = ""
+    reference: tuple[tuple[str, str], ...] = ()
 
 
 def state_after(actions: Iterable[Action]) -> Action | None:

@@ -24,6 +24,7 @@ from integrations.jira.client import Client, is_success
 from integrations.jira.config import JiraConfig, JiraOptions
 from integrations.jira.content import Content, comment, description, summary
 from integrations.jira.errors import Deed
+from integrations.jira.inbound import JiraInbound
 from integrations.jira.issue import (
     ACTIVE,
     DONE,
@@ -67,7 +68,7 @@ class Jira:
     config = JiraConfig
     options = JiraOptions
     signing = None
-    inbound = None
+    inbound = JiraInbound()
     limits = Limits(PROMPT, idempotent=True, rate=Rate(3, 1.0), stateful=True, tracked=True)
 
     def destination(self, outgoing: Outgoing[JiraConfig]) -> str:

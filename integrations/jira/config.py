@@ -87,7 +87,8 @@ class JiraConfig(ChannelConfig):
 
     `priorities` by severity, `labels` and `fields` go into new issues. `statuses` name the statuses
     that issues get; otherwise the first transition into the right category is taken. `resolution`
-    and `transitionFields` fill the screen of a transition.
+    and `transitionFields` fill the screen of a transition. `webhookSecret` is that of a webhook
+    which reports what people do to the issues.
     """
 
     destinations: ClassVar[frozenset[str]] = frozenset(
@@ -114,6 +115,7 @@ class JiraConfig(ChannelConfig):
     statuses: dict[Change, Name] = Field({}, max_length=3)
     resolution: Name | None = None
     transition_fields: Fields = Field({})
+    webhook_secret: SecretStr | None = Field(None, min_length=1, max_length=1_000)
 
     @model_validator(mode="after")
     def _one_login(self) -> Self:
@@ -174,5 +176,6 @@ class JiraConfig(ChannelConfig):
             "client_secret": self.client_secret,
             "personal_access_token": self.personal_access_token,
             "password": self.password,
+            "webhook": self.webhook_secret,
         }
         return Redactor({name: each.get_secret_value() for name, each in held.items() if each})

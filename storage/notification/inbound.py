@@ -16,9 +16,9 @@ _OF_KEY = """
         where d.channel_id in (
             select c.id from tenant.notification_channels c where c.integration_id = $1)
             and d.alert_key = $2 and {0}"""
-# What was made there for an entity, by a part of its reference. `account`: who we are there.
+# What was made there for an entity, by a part of its reference.
 _KEY = """
-select alert_key, reference ->> 'account' as account from tenant.alerts
+select alert_key from tenant.alerts
 where integration_id = $1 and reference @> $2 order by notification_id desc limit 1
 """
 _ENTITY = f"""
@@ -44,21 +44,12 @@ class _Entity(TypedDict):
     entity_id: str
 
 
-class _Known(TypedDict):
-    alert_key: str
-    account: str | None
-
-
 async def key_of(sql: Statements, integration_id: UUID, done: VendorAction) -> str | None:
-    """Our key of the entity that a person acted on; None if nothing is known by that reference, or
-    if the person is we ourselves."""
-    if done.reference is None:
+    """Our key of the entity that a person acted on; None if nothing is known by that reference."""
+    if not done.reference:
         return done.alert_key
-    name, value = done.reference
-    known = await sql.row(_Known, _KEY, integration_id, as_json({name: value}))
-    if known is None or (done.account and known["account"] == done.account):
-        return None
-    return known["alert_key"]
+    key: str | None = await sql.value(_KEY, integration_id, as_json(dict(done.reference)))
+    return key
 
 
 async def events_of(sql: Statements, integration_id: UUID, alert_key: str) -> list[StoredEvent]:
