@@ -52,7 +52,7 @@ class Target:
 
     @property
     def interval(self) -> float | None:
-        """Seconds between two sends to one destination."""
+        """Seconds between two sends to one destination; None if there is no limit."""
         return None if self.rate is None else self.rate.interval
 
     @property
@@ -90,8 +90,8 @@ class Targets:
             detail = f"the integration's secrets cannot be decrypted: {error}"
             return self._unusable(tenant_id, row, detail)
         except ValidationError as error:
-            places = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
-            detail = f"the integration's config is no longer valid: {places}"
+            members = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
+            detail = f"the integration's config is no longer valid: {members}"
             return self._unusable(tenant_id, row, detail)
         return Target(tenant_id, row["id"], channel, config, Redactor(secrets))
 

@@ -32,11 +32,11 @@ class CloseActivities:
 
     @activity.defn(name=steps.set_state.name)
     async def set_state(self, input: m.StateInput) -> m.State:
-        """Record the job's status and phase. Raises Superseded if that is a phase before the import
-        and the import has begun, or the job has ended.
+        """Record the job's status and phase; the status that is on record after that.
 
-        Nothing changes if a pause or resume meets no import that is under way, or if the workflow
-        has recorded a later state (a higher `turn`) meanwhile.
+        Raises Superseded for a phase before the import once the import has begun or the job has
+        ended. Nothing changes if a pause or resume meets no import that is under way, or if the
+        workflow has recorded a later state (a higher `turn`) meanwhile.
         """
         async with locked_job(self._database, input.job) as (connection, job):
             if input.phase is not Phase.IMPORTING:
@@ -50,7 +50,7 @@ class CloseActivities:
 
     @activity.defn(name=steps.recall_job.name)
     async def recall_job(self, ref: m.JobRef) -> m.Standing:
-        """The job as it is on record, for a run that was reset or that another run overtook."""
+        """What the job's row says, for a run that was reset or that another run overtook."""
         async with locked_job(self._database, ref) as (connection, job):
             return standing(job.row, (await account_of(connection, job.id)).counts)
 
@@ -72,7 +72,8 @@ class CloseActivities:
 
     @activity.defn(name=steps.clean_up.name)
     async def clean_up(self, ref: m.JobRef) -> m.Cleaned:
-        """Delete the upload and its chunks. Files that are gone already are no error."""
+        """Delete the upload and its chunks, unless the job has ended. Files that are gone already
+        are no error."""
         async with locked_job(self._database, ref) as (connection, job):
             if has_settled(job.row, None):
                 return m.Cleaned(deleted=0)  # the reaper deletes what is left
