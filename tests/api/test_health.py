@@ -194,6 +194,14 @@ async def test_metrics_count_requests_by_route(tenant: Tenant) -> None:
     assert tenant.slug not in (await tenant.service.http.get("/metrics")).text
 
 
+async def test_an_invented_method_gets_no_metric_of_its_own(tenant: Tenant) -> None:
+    invented = f"BREW{tenant.slug.replace('-', '').upper()}"
+    assert (await tenant.service.http.request(invented, "/v1/migration")).status_code == 405
+    text = (await tenant.service.http.get("/metrics")).text
+    assert invented not in text
+    assert 'firelater_http_requests_total{method="other"' in text
+
+
 async def test_an_entry_of_egress_allow_that_is_none_stops_the_start(service: Service) -> None:
     settings = service.settings.model_copy(update={"egress_allow": "0.0.0.0/0:443"})
     app = create_app(settings)
