@@ -297,7 +297,7 @@ class TestRollback:
         row = f"update public.migration_jobs set phase = '{phase}' where id = '{job_id}'"
         await tenant.run(row)
         assert (await tenant.job(job_id))["status"] == "processing"
-        listed = await tenant.get("/v1/migration?status=processing")
+        listed = await tenant.get("/v1/migration", status="processing")
         assert [each["id"] for each in listed.json()["data"]] == [job_id]
 
 
