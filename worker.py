@@ -1,8 +1,8 @@
 """The worker process: connects to all servers, then runs activities and workflows until SIGTERM.
 
-It serves three task queues: `orchestrate` for workflows and short steps, `import` for long steps,
-so that a pause never waits behind a parse, and `deliver` for steps that mostly wait for a vendor's
-server.
+It serves three task queues: `orchestrate` for the workflows of jobs and for short steps, `import`
+for long steps, so that a pause never waits behind a parse, and `deliver` for the workflows of
+notifications and connection tests, and for steps that mostly wait for a vendor's server.
 """
 
 import asyncio

@@ -34,6 +34,8 @@ async def keep_starting(client: Client, database: Database) -> None:
                 await _look(client, database)
         except FAILURES as error:
             _log.warning("the outbox is tried again later: %s", type(error).__name__)
+        except Exception:  # a fault of this program must not end the task for good
+            _log.exception("looking into the outbox failed, and is tried again later")
         await asyncio.sleep(_EVERY_SECONDS)
 
 

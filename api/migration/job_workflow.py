@@ -27,8 +27,9 @@ _UNANSWERED = "AcceptedUpdateCompletedWorkflow"
 _NOT_ASKED = "repeat the request once it is unpaused there"
 _ASKED = "your request was accepted and takes effect once it is unpaused there"
 _ENDED = (
-    "the job has ended; if its status says otherwise, an operator ended its workflow in Temporal:"
-    " within three minutes the job is taken back, or starts anew if it had not begun"
+    "the job has ended or is being rolled back; if its status says otherwise, an operator ended its"
+    " workflow in Temporal: within three minutes the job is taken back, or starts anew if it had"
+    " not begun"
 )
 _PATIENCE = 30  # seconds for a worker to accept an update; the work itself may take longer
 
