@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError
@@ -51,7 +52,7 @@ class Settings(BaseSettings):
     firelater_url: str = "http://127.0.0.1:8080"
     firelater_api_key: SecretStr = SecretStr("")
 
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property
     def payload_keyring(self) -> Path | None:
