@@ -4,6 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
 from activities.connections import Connections
+from activities.migration.ending import begin_undo, has_settled, recorded, undone
 from activities.migration.job import (
     LoadedJob,
     check_before_import,
@@ -11,7 +12,6 @@ from activities.migration.job import (
     load_job,
     locked_job,
 )
-from activities.migration.standing import begin_undo, has_settled, standing, undone
 from domain.failures import Unproven
 from domain.json_document import Json
 from domain.migration.accounting import Account, left_behind, not_found, unaccounted
@@ -49,10 +49,10 @@ class CloseActivities:
         return m.State(status=input.status)
 
     @activity.defn(name=steps.recall_job.name)
-    async def recall_job(self, ref: m.JobRef) -> m.Standing:
+    async def recall_job(self, ref: m.JobRef) -> m.RecordedJob:
         """What the job's row says, for a run that was reset or that another run overtook."""
         async with locked_job(self._database, ref) as (connection, job):
-            return standing(job.row, (await account_of(connection, job.id)).counts)
+            return recorded(job.row, (await account_of(connection, job.id)).counts)
 
     @activity.defn(name=steps.undo_import.name)
     async def undo_import(self, input: m.UndoInput) -> m.TakenBack:

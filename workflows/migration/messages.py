@@ -164,7 +164,7 @@ class State(Payload):
     status: Status
 
 
-class Standing(Payload):
+class RecordedJob(Payload):
     """What the job's row says, for a run of its workflow whose own idea of the job is out of date.
 
     `ending` is the status in which a job that is being taken back will end, and `problem` says why.
