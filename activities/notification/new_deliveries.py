@@ -28,7 +28,7 @@ from integrations.options import read
 from storage.notification.routing.new_deliveries import MarkedDelivery, Place, Route
 from storage.postgres.statement import as_json
 
-_DESTINATION_CHARS = 200
+_DESTINATION_CHARS = 200  # no more than Channel.destination promises
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from temporalio.client import Client
+from temporalio.service import ServiceClient
 
 from api.app import create_app
 from api.context import Context
@@ -105,6 +106,19 @@ async def test_readiness_names_the_server_that_is_down(up: Context, down: str) -
     assert states.pop(down).startswith("unavailable")
     assert set(states.values()) == {"ok"}
     assert (await alive_without(up, down)).status_code == 200
+
+
+async def test_a_temporal_that_says_it_cannot_serve_is_not_ready(
+    up: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def not_serving(_: ServiceClient) -> bool:
+        return False
+
+    monkeypatch.setattr(ServiceClient, "check_health", not_serving)
+    async with client(up) as http:
+        response = await http.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["temporal"] == "unavailable (NotServing)"
 
 
 async def alive_without(up: Context, down: str) -> httpx.Response:
