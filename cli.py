@@ -87,7 +87,10 @@ def migrate(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The export file.")],
     source: Annotated[str, typer.Option(help="Source system, such as servicenow.")],
     entity: Annotated[str, typer.Option(help="Type of the records, such as incident.")],
-    mapping: Annotated[Path | None, typer.Option(help="File with the mapping as JSON.")] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="File with the mapping as JSON."),
+    ] = None,
     instance: Annotated[str, typer.Option(help="Name of the source's instance.")] = "",
     timezone: Annotated[str | None, typer.Option(help="Time zone of dates that name none.")] = None,
     charset: Annotated[str | None, typer.Option(help="Encoding of a CSV file.")] = None,

@@ -63,7 +63,8 @@ class Target:
 
 
 class Targets:
-    """Opens integrations, and caches the opened ones by id and version."""
+    """Opens integrations, and caches the usable ones by id and version. One that is not usable is
+    opened anew each time: its key may be back on the key ring, which changes no version."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
@@ -72,11 +73,14 @@ class Targets:
     def of(self, tenant_id: TenantId, row: SealedIntegration) -> Target:
         """The opened integration, from the cache if this version was opened before."""
         key = (row["id"], row["version"])
-        if key not in self._opened:
-            self._opened[key] = self._open(tenant_id, row)
+        if key in self._opened:
+            return self._opened[key]
+        target = self._open(tenant_id, row)
+        if not isinstance(target.channel, Unusable):
+            self._opened[key] = target
             if len(self._opened) > _KEPT:
                 self._opened.popitem(last=False)
-        return self._opened[key]
+        return target
 
     def _open(self, tenant_id: TenantId, row: SealedIntegration) -> Target:
         channel: Channel[Any] | None = CHANNELS.get(row["type"])

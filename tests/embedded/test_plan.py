@@ -1,4 +1,4 @@
-"""Which servers `firelater up` starts: those that the settings do not name."""
+"""Which servers `firelater up` starts: those that the settings do not name; and the API's URL."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import pytest
 
 from embedded.plan import Options, own_servers
 from embedded.ports import Ports
+from embedded.services import api_url
 from settings import Settings
 
 
@@ -24,3 +25,17 @@ def test_an_s3_server_is_started_if_none_is_named(
     options = Options(tmp_path, tmp_path / "ready.json", workers=1, storage="s3")
     servers = own_servers(options, settings, Ports(tmp_path / "ports.json"))
     assert ("s3" in servers) is starts
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8080"),
+        ("0.0.0.0", "http://127.0.0.1:8080"),
+        ("::", "http://[::1]:8080"),
+        ("::1", "http://[::1]:8080"),
+        ("api.example", "http://api.example:8080"),
+    ],
+)
+def test_the_url_of_the_api_can_be_called(host: str, url: str) -> None:
+    assert api_url({"API_HOST": host, "API_PORT": "8080"}) == url
