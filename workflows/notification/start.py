@@ -43,8 +43,8 @@ async def wake_notification(client: Client, request: RequestRef) -> None:
 async def _work_on(
     client: Client, request: RequestRef, summary: str, rank: int | None = None, **how: Any
 ) -> None:
-    """Start a request's workflow, or use the one that runs. Tenants take turns; without a `rank` the
-    workflow has Temporal's default priority."""
+    """Start a request's workflow, or use the one that runs. Tenants take turns; without a `rank`,
+    the workflow has Temporal's default priority."""
     await client.start_workflow(
         NotificationWorkflow.run,
         NotificationInput(request=request),
