@@ -64,8 +64,7 @@ async def connected(settings: Settings) -> AsyncIterator[Context]:
     of EGRESS_ALLOW.
     """
     policy = await opened(settings.egress_allow, settings.own_servers)
-    assert settings.database_url is not None, "DATABASE_URL is not set"
-    database = Database(settings.database_url.get_secret_value(), settings.database_pool_size)
+    database = Database(settings.database_dsn, settings.database_pool_size)
     try:
         vault = await open_vault(database, settings.secrets_keyring_file)
         async with object_store(settings) as store:

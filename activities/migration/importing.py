@@ -52,7 +52,8 @@ class ImportActivities:
 
     @activity.defn(name=steps.import_segment.name)
     async def import_segment(self, input: m.SegmentInput) -> m.Segment:
-        """Import every batch before `stop` that the database does not have, until done or paused.
+        """Import every batch before `stop` that the database does not have. A pause or a shutdown
+        of the worker ends that early.
 
         Batches of earlier segments may be missing, too, after a fail-over to a standby that lagged
         behind, or a restored backup. The last segment checks the account of the whole job.

@@ -36,7 +36,7 @@ _CUT_BY_COUNT = (10_000, 256 * 2**20)
 
 @dataclass(frozen=True, slots=True)
 class LoadedJob:
-    """A job's row, with the entity, source and mapping that its texts name."""
+    """A job's row, and what follows from it: entity, source, default mapping, keys of its files."""
 
     ref: JobRef
     row: Job

@@ -23,7 +23,7 @@ from workflows.notification import messages as m
 
 _BATCH_SECONDS = 10.0  # after that, a batch's unsent deliveries are given back
 _OFTEN_SECONDS = 1.0  # between two recordings of one batch, if its vendor shows a state
-_FINISH_SECONDS = 30.0  # less than a delivery's lease (storage/notification/deliveries.py)
+_FINISH_SECONDS = 30.0  # less than a delivery's lease (storage/notification/leases.py)
 
 
 class BatchSender:
@@ -123,7 +123,7 @@ class BatchSender:
     async def _send_one(
         self, batch: ClaimedBatch, claimed: Claimed, stop: asyncio.Event, jitter: float
     ) -> tuple[list[Outcome], list[Claimed]]:
-        """The outcome of the delivery, or the delivery itself if it was not sent."""
+        """The outcome of the delivery, or no outcome and the delivery itself if it was not sent."""
         may_send = await wait_for_slot(claimed, stop)
         is_late = time.monotonic() - claimed.at > _BATCH_SECONDS  # its lease may end during a send
         if not may_send or is_late:

@@ -5,7 +5,7 @@ import os
 from activities.integration.target import Target, Targets
 from activities.notification.backlog import later, stand_still
 from activities.notification.batch import ClaimedBatch, Found, LaneKey
-from activities.notification.limiter import ConcurrencyLimiter
+from activities.notification.limiter import CROWDED_SECONDS, ConcurrencyLimiter
 from domain.integration.stored import SendingIntegration
 from storage.notification.claimed import Claimed, ClaimPolicy
 from storage.notification.claims import claim
@@ -14,7 +14,9 @@ from storage.postgres.database import Database
 from storage.postgres.statement import Statements
 
 _BATCH = 100  # deliveries claimed at once if the vendor recognises a repeated one
-_CROWDED_SECONDS, _BUSY_SECONDS, _PROBING_SECONDS = 0.1, 1.0, 10.0
+# About how long a lane waits if the limiter grants it no send: because the integration has as many
+# in flight as it may, or because it is probed, one send at a time.
+_BUSY_SECONDS, _PROBING_SECONDS = 1.0, 10.0
 
 
 class Claims:
@@ -72,7 +74,7 @@ class Claims:
         """About how many seconds it takes until the limiter allows another send."""
         if self._limiter.is_probing(key.integration_id):
             return _PROBING_SECONDS
-        return _CROWDED_SECONDS if self._limiter.is_crowded(key.tenant_id) else _BUSY_SECONDS
+        return CROWDED_SECONDS if self._limiter.is_crowded(key.tenant_id) else _BUSY_SECONDS
 
 
 def _policy(target: Target, worker: str) -> ClaimPolicy:

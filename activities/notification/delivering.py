@@ -13,7 +13,7 @@ from activities.notification.backlog import look
 from activities.notification.batch import ClaimedBatch, Found, LaneKey
 from activities.notification.batch_sending import BatchSender
 from activities.notification.claiming import Claims
-from activities.notification.limiter import ConcurrencyLimiter
+from activities.notification.limiter import CROWDED_SECONDS, ConcurrencyLimiter
 from activities.notification.links import Links
 from activities.notification.recording import Recorder
 from domain.tenant import TenantId
@@ -21,8 +21,7 @@ from workflows.notification import messages as m
 from workflows.notification import steps
 
 _SOON = 5.0  # seconds; a round waits for deliveries that are due sooner
-_ROUND_SECONDS = 20.0
-_CROWDED_SECONDS = 0.1
+_ROUND_SECONDS = 20.0  # after that a round begins no further batch
 
 
 class DeliverActivities:
@@ -62,7 +61,7 @@ class DeliverActivities:
         no query."""
         await asyncio.sleep(seconds)
         while self._limiter.is_crowded(tenant_id) and time.monotonic() < end:  # noqa: ASYNC110
-            await asyncio.sleep(_CROWDED_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
+            await asyncio.sleep(CROWDED_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
 
     async def _look(self, key: LaneKey) -> m.LaneState:
         async with self._database.statements(key.tenant_id) as sql:

@@ -28,7 +28,7 @@ from integrations.options import read
 from storage.notification.routing.new_deliveries import MarkedDelivery, Place, Route
 from storage.postgres.statement import as_json
 
-_DESTINATION_CHARS = 200
+_DESTINATION_CHARS = 200  # no more than Channel.destination promises
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +130,12 @@ def lasts_as_before(route: Route, row: MarkedDelivery) -> Route:
 
 
 def unplaced(row: MarkedDelivery, instead: Route) -> Route:
-    """The route of a delivery whose recipient its channel no longer tells. It is not sent: for the
-    reason of `instead`, the channel's route now, or else because the channel tells others."""
+    """The route of a delivery to a recipient that its channel no longer has. It is not sent.
+
+    The reason is that of `instead`, the channel's route now, if this is not sent either. Else it is
+    `no_recipient`, or `same_destination` if the delivery named no recipient and the channel has
+    some now.
+    """
     reason = Reason.NO_RECIPIENT if row["told"] else Reason.SAME_DESTINATION
     return instead._replace(recipient=row["told"], reason=instead.reason or reason)
 

@@ -25,9 +25,8 @@ from storage.notification.claimed import Claimed
 from storage.postgres.statement import as_json
 
 _log = logging.getLogger(__name__)
-_RESPONSE_CHARS = 20_000
+_RESPONSE_CHARS, _ERROR_CHARS = 20_000, 2_000  # what is recorded of an answer and of an error
 _SEVERITIES: dict[int | None, Severity] = {severity.rank: severity for severity in Severity}
-_ERROR_CHARS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +130,12 @@ def _outcome(
         tracked=attempt.target.channel.limits.tracked,
     )
     if isinstance(result, Receipt):
-        given = (result.reference or {}).items()
+        named = (result.reference or {}).items()
         return outcome._replace(
             status=DeliveryStatus.DELIVERED if result.confirmed else DeliveryStatus.ACCEPTED,
             code=result.code,
             place=result.destination,
-            reference={name: stored(redact.sent(text), _ERROR_CHARS) for name, text in given}
+            reference={name: stored(redact.sent(text), _ERROR_CHARS) for name, text in named}
             or None,
         )
     return _failed(outcome, result, attempt.target.channel.limits, jitter)._replace(

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities.connections import Connections
 from activities.memory import available, divided
 from activities.migration.closing import CloseActivities
+from activities.migration.ending import begin_undo
 from activities.migration.importing import ImportActivities
 from activities.migration.job import locked_job
-from activities.migration.standing import begin_undo
 from domain.failures import Problem
 from domain.migration.job import Options, Phase, Status
 from storage.migration import jobs as migration

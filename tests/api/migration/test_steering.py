@@ -287,6 +287,19 @@ class TestRollback:
         await refused_rollback(tenant, job_id)
         assert await content(tenant) == []
 
+    @pytest.mark.parametrize("phase", ["undoing", "cleaning_up"])
+    async def test_is_not_shown_as_completed_before_its_end(
+        self, tenant: Tenant, phase: str
+    ) -> None:
+        """The row says `completed` until then: a client must not take that for the end."""
+        job_id = await uploaded(tenant, export(100))
+        await tenant.execute(job_id)
+        row = f"update public.migration_jobs set phase = '{phase}' where id = '{job_id}'"
+        await tenant.run(row)
+        assert (await tenant.job(job_id))["status"] == "processing"
+        listed = await tenant.get("/v1/migration", status="processing")
+        assert [each["id"] for each in listed.json()["data"]] == [job_id]
+
 
 async def rollback(tenant: Tenant, job_id: str) -> httpx.Response:
     path = f"/v1/migration/{job_id}/rollback"

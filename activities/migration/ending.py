@@ -24,13 +24,13 @@ def undone(row: Job) -> Undone:
     return Undone(**row["report"].get("undone", {}))
 
 
-def standing(row: Job, counts: Counts) -> m.Standing:
-    """The job as it is on record, for a run that goes on with it."""
+def recorded(row: Job, counts: Counts) -> m.RecordedJob:
+    """What the job's row says, for a run that goes on with the job."""
     problem, ending = row["failure"], row["ending"]
     if ending is None and row["phase"] == Phase.UNDOING:  # by a version that recorded no endings
         ending, problem = Status.FAILED, problem or _INTERRUPTED.model_dump(exclude_none=True)
     begun = row["started_at"] is not None
-    return m.Standing(
+    return m.RecordedJob(
         status=row["status"],
         ending=ending,
         problem=None if problem is None else Problem.model_validate(problem),
