@@ -178,5 +178,6 @@ async def test_a_setting_that_cannot_be_is_a_sentence_before_anything_starts(
     assert name in output
     assert says in output
     assert "docs/configuration.md" in output
-    assert not {"Traceback", "s3cret"} & set(output.replace(":", " ").split())
+    assert "Traceback" not in output
+    assert "s3cret" not in output
     assert not (tmp_path / "var").exists()
