@@ -17,7 +17,8 @@ import httpx
 import pytest
 
 from embedded.binaries import program_path
-from tests.embedded.processes import alive, family, until, until_gone
+from tests.embedded.processes import alive, family, until_gone
+from tests.until import until
 from tests.usual_ports import leave_usual_ports
 
 GIVEN = ("DATABASE_URL", "TEMPORAL_ADDRESS", "TEMPORAL_UI_URL", "S3_ENDPOINT", "API_PORT")

@@ -11,8 +11,9 @@ from typing import Any, Literal
 import asyncpg
 import psutil
 
-from tests.faults.stack import Name, Rows, Stack, rows, until
+from tests.faults.stack import Name, Rows, Stack, rows
 from tests.service import Tenant
+from tests.until import until
 
 _LOOKS = 10  # at rest, some hundredths of a second apart
 How = Literal["kill", "immediate"]

@@ -22,8 +22,9 @@ from tests.faults.crash import (
     watching,
 )
 from tests.faults.exports import export
-from tests.faults.stack import Rows, Stack, ended, rows, running, started, until
+from tests.faults.stack import Rows, Stack, ended, rows, running, started
 from tests.service import Tenant
+from tests.until import until
 
 ROWS, BATCH = 40_000, 500
 BATCHES = ROWS // BATCH

@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from tests.faults.exports import HEADER, export
-from tests.faults.stack import Stack, ended, ledger, rows, running, until
+from tests.faults.stack import Stack, ended, ledger, rows, running
 from tests.service import Tenant
+from tests.until import until
 
 pytestmark = pytest.mark.campaign
 

@@ -7,8 +7,8 @@ import pytest
 from receivers.pagerduty import PagerDutyReceiver
 from receivers.receiver import serving
 from tests.api.integration.connecting import PATH, created, delete, patch, pointers
-from tests.api.migration.owning import PATH as CHANNELS
-from tests.api.migration.owning import made
+from tests.api.notification.owning import PATH as CHANNELS
+from tests.api.notification.owning import made
 from tests.service import Tenant
 
 SLACK: dict[str, Any] = {

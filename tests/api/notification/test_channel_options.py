@@ -9,8 +9,8 @@ import pytest
 
 from receivers.slack import SlackReceiver, channel_id
 from tests.api.integration.connecting import pointers
-from tests.api.migration.owning import PATH, TOKEN, made, patch, seen
 from tests.api.notification import notifying as n
+from tests.api.notification.owning import PATH, TOKEN, made, patch, seen
 from tests.service import Tenant
 
 
