@@ -345,4 +345,4 @@ async def judged(made: Scene, job: dict[str, Any], ends: set[str]) -> list[str]:
     return made.problems
 
 
-NOTHING = "d41d8cd98f00b204e9800998ecf8427e"  # md5 of no rows
+NOTHING = "d41d8cd98f00b204e9800998ecf8427e"  # md5 of the empty text, which is that of no rows
