@@ -20,6 +20,7 @@ from domain.notification.alert import Existing as Existing  # channels import it
 from domain.notification.message import Message
 from domain.notification.severity import Severity, SeveritySetting
 from egress.client import Egress
+from integrations.inbound import Inbound
 
 
 class RateLimit(BaseModel):
@@ -157,6 +158,7 @@ class Limits:
     shows the state of an `alert_key`, so a waiting event that a later one replaces is not sent at
     all. `slow`: one send may take many minutes, as with mail servers. `tracked`: later deliveries
     of an alert change what an earlier one made, which only `Receipt.reference` names.
+    `linked`: messages have links by which people act, as the vendor has no buttons of ours.
     """
 
     schedule: Schedule
@@ -165,6 +167,7 @@ class Limits:
     stateful: bool = False
     slow: bool = False
     tracked: bool = False
+    linked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +201,11 @@ class Channel(Protocol[Config]):
     @property
     def signing(self) -> Signing | None:
         """How its signing secrets are made; None where it has no signing secret of ours."""
+        ...
+
+    @property
+    def inbound(self) -> Inbound[Config] | None:
+        """How the vendor's calls to us are read; None where it makes none."""
         ...
 
     def destination(self, outgoing: Outgoing[Config]) -> str:

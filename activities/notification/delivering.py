@@ -28,7 +28,7 @@ class DeliverActivities:
     def __init__(self, connections: Connections) -> None:
         self._database = connections.database
         self._limiter = ConcurrencyLimiter()
-        self.targets = Targets(connections.vault)
+        self.targets = Targets(connections.vault, connections.public_url)
         self.claims = Claims(connections.database, self.targets, self._limiter)
         recorder = Recorder(connections.database)
         self._sender = BatchSender(connections.egress, self._limiter, self.claims, recorder)

@@ -47,6 +47,8 @@ class Attempt:
         repeated = claimed.repeated and not self.target.channel.limits.stateful
         if latest or repeated or severity is not message.severity:
             message = replace(message, severity=severity, latest=latest, repeated=repeated)
+        if links := self.target.links(message, claimed.recipient):
+            message = replace(message, links=links)
         options = self.target.options(claimed.options)
         place, existing = claimed.destination, claimed.existing
         return Outgoing(message, config, options, claimed.recipient, place, existing)

@@ -19,7 +19,8 @@ from integrations.reply import body_for_record, error_code, is_page, json_object
 from integrations.slack.blocks import content
 from integrations.slack.config import SlackConfig, SlackOptions, canonical, place
 from integrations.slack.errors import KINDS, advice_on, kind_of
-from integrations.slack.follow_up import follow_up, posted_message
+from integrations.slack.follow_up import buttons_of, follow_up, posted_message
+from integrations.slack.inbound import SlackInbound
 from integrations.text import compact, one_line
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Slack:
     config = SlackConfig
     options = SlackOptions
     signing = None
+    inbound = SlackInbound()
     limits = Limits(PROMPT, idempotent=False, rate=Rate(1, 1.0), tracked=True)
 
     def destination(self, outgoing: Outgoing[SlackConfig]) -> str:
@@ -86,7 +88,8 @@ class Slack:
 def _first(outgoing: Outgoing[SlackConfig]) -> Json:
     """The request of a message of its own."""
     id = outgoing.message.delivery_id
-    return {"channel": _channel(outgoing), "client_msg_id": id, **content(outgoing.message)}
+    said = content(outgoing.message, buttons=buttons_of(outgoing, outgoing.message.action))
+    return {"channel": _channel(outgoing), "client_msg_id": id, **said}
 
 
 def _channel(outgoing: Outgoing[SlackConfig]) -> str:

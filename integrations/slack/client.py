@@ -21,9 +21,11 @@ _BEGINNING = re.compile(rb'\s*\{"ok":\s*true,\s*"channel":\s*"(\w+)",\s*"ts":\s*
 
 
 class Client(AsyncWebClient):
-    """Raises DeliveryFailed unless Slack says `"ok": true`; `reply` is its last answer."""
+    """Raises DeliveryFailed unless Slack says `"ok": true`; `reply` is its last answer, and `error`
+    the word for what is wrong in it, if any."""
 
     reply: Reply
+    error: str | None = None
 
     def __init__(self, token: str, base_url: str, egress: Egress) -> None:
         super().__init__(token, base_url, session=egress.session, retry_handlers=[])
@@ -46,10 +48,9 @@ class Client(AsyncWebClient):
             try:
                 await self.chat_update(**request["edit"])
             except DeliveryFailed as failed:
-                error = error_code(json_object(self.reply).get("error"))
-                if error in GONE:
+                if self.error in GONE:
                     return None
-                if error not in NOT_EDITABLE:
+                if self.error not in NOT_EDITABLE:
                     raise DeliveryFailed(replace(failed.failure, maybe_sent=False)) from None
         await self.post(reply)
         return {"channel": reply["channel"], "ts": reply["thread_ts"]}
@@ -61,6 +62,7 @@ class Client(AsyncWebClient):
         given = req_args.get("json")
         content = b"" if given is None else compact(given)
         self.reply = await self._egress.send(http_verb, api_url, headers, content)
+        self.error = error_code(json_object(self.reply).get("error"))
         return {
             "data": _success_of(self.reply),
             "headers": self.reply.headers,

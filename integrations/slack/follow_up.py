@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from domain.json_document import Json
 from domain.notification.event import Action
+from domain.notification.inbound import state_after
 from domain.notification.message import Message, render
 from integrations.appearance import time_of
 from integrations.channel import Outgoing
@@ -21,6 +22,11 @@ _STATES = {
     Action.TRIGGER: "Updated",
     Action.ACKNOWLEDGE: "Acknowledged",
     Action.RESOLVE: "Resolved",
+}
+_BUTTONS = {
+    Action.TRIGGER: (Action.ACKNOWLEDGE, Action.RESOLVE),
+    Action.ACKNOWLEDGE: (Action.RESOLVE,),
+    Action.RESOLVE: (),
 }
 
 
@@ -44,7 +50,8 @@ def follow_up(outgoing: Outgoing[SlackConfig], posted: Mapping[str, str]) -> Jso
     opened = outgoing.existing.opened
     if message.latest is None and opened is not None:
         first = render(message.delivery_id, opened, outgoing.config.severity)
-        shown = content(first, _state(outgoing))
+        buttons = buttons_of(outgoing, _new_state(outgoing))
+        shown = content(first, _state(outgoing), buttons)
         said["edit"] = {
             **where,
             "ts": posted["ts"],
@@ -52,6 +59,21 @@ def follow_up(outgoing: Outgoing[SlackConfig], posted: Mapping[str, str]) -> Jso
             "blocks": shown["blocks"],
         }
     return said
+
+
+def buttons_of(outgoing: Outgoing[SlackConfig], state: Action) -> tuple[Action, ...]:
+    """What people may do to the message's entity in this state; nothing where no entity is named,
+    or Slack cannot tell us that a button was pressed."""
+    message = outgoing.message
+    if outgoing.config.signing_secret is None or not (message.entity_type and message.entity_id):
+        return ()
+    return _BUTTONS[state]
+
+
+def _new_state(outgoing: Outgoing[SlackConfig]) -> Action:
+    """The entity's state after the event."""
+    told = outgoing.existing.action
+    return state_after([*([told] if told else []), outgoing.message.action]) or Action.TRIGGER
 
 
 def _opens_again(outgoing: Outgoing[SlackConfig]) -> bool:

@@ -45,6 +45,7 @@ notifications = Table(
     time_column("created_at", nullable=False),
     time_column("routed_at"),
     Column("event_id", Text),
+    Column("origin", UUID),
 )
 
 notification_deliveries = Table(

@@ -19,6 +19,7 @@ create table alerts (
     primary key (channel_id, alert_key, recipient)
 );
 create index alerts_integration on alerts (integration_id);
+create index alerts_reference on alerts using gin (reference jsonb_path_ops);
 """
 # Slack messages that are posted already: later events of their entities edit and answer them.
 _POSTED = """

@@ -35,6 +35,7 @@ class Quoting:
     config = ChannelConfig
     options = ChannelOptions
     signing = None
+    inbound = None
     limits = Limits(PROMPT, idempotent=True)
 
     def __init__(self, kind: FailureClass | None) -> None:

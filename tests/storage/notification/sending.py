@@ -47,7 +47,7 @@ class SlowPager(Slow, PagerDutyReceiver): ...
 
 
 def delivering(due: Due, out: Egress, vault: Vault | None = None) -> DeliverActivities:
-    connections = SimpleNamespace(database=due.database, vault=vault, egress=out)
+    connections = SimpleNamespace(database=due.database, vault=vault, egress=out, public_url=None)
     return DeliverActivities(connections)  # type: ignore[arg-type]
 
 

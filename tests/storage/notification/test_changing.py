@@ -188,7 +188,9 @@ class TestLocks:
         and destinations then."""
         await due.add(4, 4)
         batch = refused(due, await due.claim(1, idempotent=False))
-        connections = SimpleNamespace(database=due.database, vault=None, egress=None)
+        connections = SimpleNamespace(
+            database=due.database, vault=None, egress=None, public_url=None
+        )
         delivering = DeliverActivities(connections)  # type: ignore[arg-type]
         stopping = ActivityEnvironment()
         async with due.database.tenant(due.tenant_id) as connection:
