@@ -1,6 +1,7 @@
 """Stand-ins for the vendors on this machine: for `firelater receivers up`, the demo, tests and
 benchmarks. RECEIVERS has those that speak HTTP; the mail server is in receivers/smtp.py."""
 
+from receivers.jira.receiver import JiraReceiver
 from receivers.pagerduty import PagerDutyReceiver
 from receivers.receiver import Receiver
 from receivers.slack import SlackReceiver
@@ -12,6 +13,7 @@ _HTTP: tuple[type[Receiver], ...] = (
     SlackReceiver,
     TeamsReceiver,
     WebhookReceiver,
+    JiraReceiver,
 )
 
 RECEIVERS: dict[str, type[Receiver]] = {receiver.kind: receiver for receiver in _HTTP}

@@ -22,7 +22,17 @@ _FURTHER: dict[str, dict[str, Any]] = {
     "generic_webhook": {"previousSecrets": {"2099-01-01T00:00:00Z": "whsec_" + "A" * 40}}
 }
 _INSTEAD: dict[str, dict[str, Any]] = {
-    "email": {"password": None, "accessToken": "ya29.AccessTokenOfTheExample"}
+    "email": {"password": None, "accessToken": "ya29.AccessTokenOfTheExample"},
+    "jira": {
+        **{"email": None, "apiToken": None, "cloudId": "an-id", "clientId": "an-id"},
+        "clientSecret": "ATOA-ClientSecretOfTheExample",
+        "tokenUrl": "{receiver}/oauth/token",
+        "gatewayUrl": "{receiver}/ex/jira",
+    },
+    "jira_datacenter": {
+        **{"personalAccessToken": None, "username": "firelater"},
+        "password": "a-jira-PasswordOfTheExample",
+    },
 }
 _OTHER = " (another)"
 ASKING = "email (asks for tokens)"
@@ -90,8 +100,12 @@ NAMES = [*KINDS, *(f"{stem}{_OTHER}" for stem in _INSTEAD)]  # of connections
 def connection(canaries: Canaries, name: str, url: str) -> Connection:
     """An example of a channel with other secrets, leading to the receiver at `url`."""
     stem = name.removesuffix(_OTHER)
-    more = _FURTHER if name == stem else _INSTEAD
-    return _replacing(canaries, KINDS[stem], example(stem, url)["config"] | more.get(stem, {}))
+    more = (_FURTHER if name == stem else _INSTEAD).get(stem, {})
+    led = {
+        key: value.replace("{receiver}", url) if isinstance(value, str) else value
+        for key, value in more.items()
+    }
+    return _replacing(canaries, KINDS[stem], example(stem, url)["config"] | led)
 
 
 def asking(canaries: Canaries, url: str, token_url: str) -> Connection:

@@ -61,7 +61,7 @@ async def test_the_button_of_the_page_acts_and_the_page_alone_does_not(tenant: T
     [done] = (await tenant.get("/v1/notifications", eventType="incident.acknowledged")).json()[
         "data"
     ]
-    assert done["title"] == "Acknowledged in E-mail by jo@acme.example"
+    assert done["title"] == "Acknowledged in Email (SMTP) by jo@acme.example"
 
 
 async def test_a_link_acts_once(tenant: Tenant) -> None:
