@@ -13,9 +13,6 @@ from domain.integration.rate import Rate
 from domain.integration.retry_schedule import PROMPT
 from domain.integration.stored import SealedIntegration
 from domain.json_document import Json
-from domain.notification.action_link import ActionLink, expiry, offered, sign, url_of
-from domain.notification.event import Action
-from domain.notification.message import Message
 from domain.redaction import Redactor
 from domain.tenant import TenantId
 from egress.client import Egress
@@ -28,17 +25,6 @@ _KEPT = 2_000  # opened integrations
 
 
 @dataclass(frozen=True, slots=True)
-class Linker:
-    """Makes links to this service, whose pages people reach at `public_url`."""
-
-    vault: Vault
-    public_url: str
-
-    def url(self, link: ActionLink) -> str:
-        return url_of(self.public_url, sign(self.vault.keyring, link))
-
-
-@dataclass(frozen=True, slots=True)
 class Target:
     """An opened integration. `redactor` removes its secrets from texts that are stored."""
 
@@ -47,27 +33,6 @@ class Target:
     channel: Channel[Any]
     config: ChannelConfig
     redactor: Redactor
-    linker: "Linker | None" = None
-
-    def links(self, message: Message, recipient: str) -> tuple[tuple[Action, str], ...]:
-        """The links by which the message's reader may act on its entity."""
-        if self.linker is None or not self.channel.limits.linked:
-            return ()
-        return tuple((each, self._link(message, each, recipient)) for each in offered(message))
-
-    def _link(self, message: Message, action: Action, recipient: str) -> str:
-        assert self.linker is not None, "`links` has asked"
-        return self.linker.url(
-            ActionLink(
-                tenant_id=self.tenant_id,
-                integration_id=str(self.integration_id),
-                delivery_id=message.delivery_id,
-                alert_key=message.alert_key,
-                action=str(action),
-                by=recipient,
-                until=expiry(message),
-            )
-        )
 
     def options(self, kept: Mapping[str, Any]) -> ChannelOptions:
         """The options in a notification channel's stored config. Raises DeliveryFailed that names
@@ -100,9 +65,8 @@ class Target:
 class Targets:
     """Opens integrations, and caches the opened ones by id and version."""
 
-    def __init__(self, vault: Vault, public_url: str | None = None) -> None:
+    def __init__(self, vault: Vault) -> None:
         self._vault = vault
-        self._linker = Linker(vault, public_url) if public_url else None
         self._opened: OrderedDict[tuple[UUID, int], Target] = OrderedDict()
 
     def of(self, tenant_id: TenantId, row: SealedIntegration) -> Target:
@@ -129,8 +93,7 @@ class Targets:
             places = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
             detail = f"the integration's config is no longer valid: {places}"
             return self._unusable(tenant_id, row, detail)
-        redactor = Redactor(secrets)
-        return Target(tenant_id, row["id"], channel, config, redactor, self._linker)
+        return Target(tenant_id, row["id"], channel, config, Redactor(secrets))
 
     def _unusable(self, tenant_id: TenantId, row: SealedIntegration, detail: str) -> Target:
         channel = Unusable(detail)

@@ -9,6 +9,7 @@ from typing import Any
 
 from activities.integration.target import Target
 from activities.notification.limiter import ConcurrencyLimiter
+from activities.notification.links import Links
 from domain.integration.outcome import DeliveryFailed, Failure, FailureClass, Receipt
 from domain.json_document import Json
 from domain.notification.backoff import JITTER, Failures, asks_too_much, next_delay, rest
@@ -31,10 +32,11 @@ _ERROR_CHARS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A claimed delivery with the integration that it goes through."""
+    """A claimed delivery with the integration that it goes through, and the maker of its links."""
 
     claimed: Claimed
     target: Target
+    links: Links | None = None
 
     def outgoing(self) -> Outgoing[Any]:
         """The message to send, with the severity that the delivery was routed with, or that it took
@@ -47,7 +49,8 @@ class Attempt:
         repeated = claimed.repeated and not self.target.channel.limits.stateful
         if latest or repeated or severity is not message.severity:
             message = replace(message, severity=severity, latest=latest, repeated=repeated)
-        if links := self.target.links(message, claimed.recipient):
+        links = self.links.of(self.target, message, claimed.recipient) if self.links else ()
+        if links:
             message = replace(message, links=links)
         options = self.target.options(claimed.options)
         place, existing = claimed.destination, claimed.existing

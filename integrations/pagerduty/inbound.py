@@ -5,8 +5,6 @@ no time, so that anybody may repeat a call at any time: the event's id, which is
 The header `X-Webhook-Id` is not signed. PagerDuty disables a webhook after three 4xx in a row.
 """
 
-from typing import Any
-
 from domain.json_document import Json
 from domain.notification.event import Action
 from domain.notification.inbound import VendorAction
@@ -54,6 +52,6 @@ def _action_of(event: Json) -> VendorAction | None:
     return VendorAction(action, key, str(agent.get("summary") or ""))
 
 
-def _object(said: Json, name: str) -> dict[str, Any]:
+def _object(said: Json, name: str) -> Json:
     value = said.get(name)
     return value if isinstance(value, dict) else {}

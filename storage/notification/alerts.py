@@ -22,9 +22,9 @@ insert into tenant.alerts as a
     opened_by)
 select d.channel_id, d.alert_key, d.recipient, d.integration_id, d.reference, d.action,
     d.notification_id, d.notification_id
-from tenant.notification_deliveries d
+from tenant.notification_deliveries d join tenant.integrations i on i.id = d.integration_id
 where d.id = any($1) and d.alert_key is not null and d.channel_id is not null
-    and d.integration_id is not null and d.reference is not null
+    and d.reference is not null
 order by d.channel_id, d.alert_key, d.recipient, d.notification_id
 on conflict (channel_id, alert_key, recipient) do update
 set integration_id = excluded.integration_id, reference = excluded.reference,

@@ -178,14 +178,9 @@ where integration_id = $1 and completed_at is null and status <> 'sending'
 """
 
 
-_FORGET_ALERTS = "delete from tenant.alerts where integration_id = $1"
-
-
 async def cancel_orphaned(sql: Statements, integration_id: UUID) -> None:
-    """Cancel the deliveries that were routed to an integration which was deleted, and forget what
-    its vendor told of their alerts."""
+    """Cancel the deliveries that were routed to an integration which was deleted."""
     await sql.run(_ORPHANED, integration_id)
-    await sql.run(_FORGET_ALERTS, integration_id)
 
 
 async def of_notifications(

@@ -24,9 +24,8 @@ ROUTING = "R0UT1NGKEY0FTHEEXAMPLE0000000001"
 
 async def slack(tenant: Tenant, receiver: SlackReceiver, **config: Any) -> str:
     values = {"botToken": EXAMPLE_TOKEN, "defaultChannel": "#ops", "signingSecret": SIGNING}
-    made = await n.integration(
-        tenant, "slack", values | {"baseUrl": f"{receiver.url}/api"} | config
-    )
+    values |= {"baseUrl": f"{receiver.url}/api"} | config
+    made = await n.integration(tenant, "slack", values, f"Slack {values['defaultChannel']}")
     await n.channel(tenant, made, "slack")
     return made
 
@@ -182,7 +181,7 @@ class TestRefused:
 
     async def test_an_integration_that_takes_no_calls(self, tenant: Tenant) -> None:
         async with n.receiving(tenant, SlackReceiver()) as chat:
-            unsigned = await slack(tenant, chat, signingSecret=None)
+            unsigned = await slack(tenant, chat, signingSecret=None, defaultChannel="#all")
             off = await slack(tenant, chat, defaultChannel="#dev")
             await tenant.patch(f"/v1/integrations/{off}", {"is_active": False})
             hook = await n.integration(
