@@ -1,4 +1,5 @@
-"""Stand-ins for the vendors on this machine: for `firelater receivers up`, the demo and tests."""
+"""Stand-ins for the vendors on this machine: for `firelater receivers up`, the demo, tests and
+benchmarks. RECEIVERS has those that speak HTTP; the mail server is in receivers/smtp.py."""
 
 from receivers.jira.receiver import JiraReceiver
 from receivers.pagerduty import PagerDutyReceiver

@@ -25,7 +25,8 @@ _ID = re.compile(r"[CDG][A-Z0-9]{7,}")
 
 class SlackReceiver(Receiver):
     """One workspace. `channels` are names and ids that exist (None: any does), `archived` those
-    that take nothing any more, `per_second` how many messages each channel takes in a second.
+    that take nothing any more (of webhooks: their paths), `per_second` how many new messages each
+    channel or webhook takes in a second.
 
     `messages` is what was posted, as chat.postMessage gives it back, or as a webhook was sent it;
     the `channel` of the latter is the webhook's path.

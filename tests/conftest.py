@@ -6,6 +6,8 @@ import pytest
 
 pytest_plugins = ["tests.servers", "tests.service"]
 
+# Folders whose tests take minutes in whole stacks: they are begun first, else they end last.
+_LONG = ("faults", "embedded", "operating")
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -19,13 +21,6 @@ def shared_dir() -> Path:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "conformance: needs ../shared (set by using shared_dir)")
-
-
-_LONG = (
-    "faults",
-    "embedded",
-    "operating",
-)  # minutes in whole stacks: begun first, or they end last
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -130,12 +130,12 @@ class Tenant:
     async def upload(
         self, content: bytes, name: str = "incidents.csv", **fields: Any
     ) -> httpx.Response:
-        form = {"sourceSystem": "generic_csv", "entityType": "incident", "wait": "60"}
-        form |= {key: str(value) for key, value in fields.items()}
+        """Upload a file; `fields` are those of the form, and `headers` more headers."""
         headers = self.headers | fields.pop("headers", {})
+        form = {"sourceSystem": "generic_csv", "entityType": "incident", "wait": "60"}
         return await self.service.http.post(
             "/v1/migration/upload",
-            data={key: value for key, value in form.items() if key != "headers"},
+            data=form | {key: str(value) for key, value in fields.items()},
             files={"file": (name, content)},
             headers=headers,
         )

@@ -30,8 +30,8 @@ def read_json(stream: BinaryIO, profile: Profile, table: str, limits: Limits) ->
 
     Values become text: numbers as written, booleans `true` and `false`, arrays as JSON. A
     reference `{link, value, display_value}`, also one that a script wrote as text, fills `field`
-    and `field.display_value`; other objects are flattened with dots. A failure that the sender
-    reports in place of a record is rejected. Raises BadInput with line, column and offset.
+    and `field.display_value`; other objects are flattened with dots. A record in whose place the
+    sender reports a failure is rejected. Raises BadInput with line, column and offset.
     """
     text = JsonText(stream, limits)
     profile.encoding = text.encoding

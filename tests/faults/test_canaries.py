@@ -33,10 +33,11 @@ from tests.faults.canaries import (
     histories,
     on_disk,
 )
-from tests.faults.stack import Stack, running, until
+from tests.faults.stack import Stack, running
 from tests.integrations.examples import kind_of
 from tests.receivers.oauth import TokenEndpoint
 from tests.service import Tenant
+from tests.until import until
 from workflows.connection import connect
 
 CHANNELS_PATH = "/v1/notification-channels"

@@ -96,8 +96,9 @@ class TestPause:
         assert paused["status"] == "paused"
         assert paused["processedRecords"] < ROWS
         workflow = temporal_client.get_workflow_handle(migration_id(job_id))
-        while (await workflow.describe()).raw_description.pending_activities:
-            await asyncio.sleep(0.02)
+        async with asyncio.timeout(60):
+            while (await workflow.describe()).raw_description.pending_activities:
+                await asyncio.sleep(0.02)
         assert (await tenant.job(job_id))["processedRecords"] == paused["processedRecords"]
         assert len(await content(tenant)) == paused["processedRecords"]
         assert await refusal(tenant, job_id, "pause") == _REFUSED
@@ -166,8 +167,9 @@ class TestCancel:
 
     async def test_while_parsing(self, tenant: Tenant) -> None:
         job_id = await uploaded(tenant, export(2 * ROWS), wait=0)
-        while (await tenant.job(job_id))["phase"] != "parsing":
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(60):
+            while (await tenant.job(job_id))["phase"] != "parsing":
+                await asyncio.sleep(0.01)
         await cancel(tenant, job_id)
         assert await content(tenant) == []
 

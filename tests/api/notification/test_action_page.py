@@ -99,6 +99,8 @@ async def test_the_record_shows_no_link(tenant: Tenant) -> None:
     assert "/v1/actions/[redacted]" in shown
     assert token not in shown
     kept = await tenant.sql("select request::text as request, response from delivery_attempts")
+    assert len(kept) == 1
+    assert "/v1/actions/[redacted]" in str(kept)
     assert token not in str(kept)
 
 

@@ -127,6 +127,7 @@ def test_a_bad_record_is_rejected_alone(record: str, code: str, field: str | Non
         (r'[{"\udfff": "a"}]', "json_string_invalid"),
         ("[" * 65 + "]" * 65, "json_too_deep"),
         ('{"records": [{"a":' + "[" * 62 + "]" * 62 + "}]}", "json_too_deep"),
+        ("[" + "1," * 100 + '{"a":' * 101 + "1" + "}" * 101 + ",{}]", "json_too_deep"),
         ("[" * 100_000, "json_too_deep"),
         ('[{"a":' * 100_000, "json_too_deep"),
         ('[{"a": 1}] x', "json_trailing_data"),
@@ -221,6 +222,15 @@ def test_the_size_of_reads_changes_nothing(size: int, monkeypatch: pytest.Monkey
     monkeypatch.setattr(text_window, "READ_BYTES", size)
     assert read(read_json, EXPORT).rows == whole.rows
     assert refusal(read_json, bad) == refused
+
+
+def test_a_number_may_go_on_in_the_next_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = '{"took": 1.5e+3, "records": [{"a": "1"}, 2.5e-7, {"a": "2"}], "left": -0.25}'
+    monkeypatch.setattr(text_window, "READ_BYTES", 8)
+    for blanks in range(len(content)):
+        found = read(read_json, (" " * blanks + content).encode())
+        assert found.values == [{"a": "1"}, {"a": "2"}]
+        assert [each.code for each in found.rejected] == ["record_not_object"]
 
 
 @pytest.mark.parametrize("content", ["[null,{},{}]", '[7,{"a": "1"},{"a": "2"}]', '["x",{},{}]'])
@@ -427,7 +437,15 @@ class TestOtherTables:
         assert found.profile.ignored == {"_".join(name.split()).lower(): 1}
         assert found.profile.records == 3
 
-    def test_a_table_may_be_told_with_its_label(self) -> None:
+    def test_are_not_all_named_if_there_are_thousands(self) -> None:
+        """As where the column holds something else: what is counted stays small."""
+        records = [{"sys_class_name": f"{n} " + "x" * 10_000} for n in range(2_000)]
+        found = read(read_json, json.dumps([*records, {"number": "1"}]).encode())
+        assert len(found.profile.ignored) == 101
+        assert sum(found.profile.ignored.values()) == 2_000
+        assert max(map(len, found.profile.ignored)) == 100
+
+    def test_a_table_may_be_named_with_its_label(self) -> None:
         table = {"value": "problem", "display_value": "Problem"}
         records = [{"sys_class_name": table, "n": "1"}, {"sys_class_name": "incident", "n": "2"}]
         found = read(read_json, json.dumps(records).encode())

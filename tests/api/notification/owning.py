@@ -42,7 +42,7 @@ async def delete(tenant: Tenant, id: str, **query: Any) -> httpx.Response:
     return await http.delete(f"{PATH}/{id}", params=query, headers=tenant.headers)
 
 
-async def idempotent(tenant: Tenant, role: str) -> dict[str, str]:
-    """Headers of another key, of that role."""
+async def headers_of(tenant: Tenant, role: str) -> dict[str, str]:
+    """The headers of a request with a new key of that role."""
     made = await tenant.post("/v1/api-keys", {"name": role, "role": role})
     return {"Authorization": f"Bearer {made.json()['apiKey']}"}
