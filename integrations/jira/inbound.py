@@ -1,8 +1,8 @@
 """Jira's webhooks: statuses that people give to the issues of alerts.
 
 Source: developer.atlassian.com, "Webhooks" of Jira Cloud ("Secure admin webhooks": the signature)
-and of Jira Data Center. Nothing that is signed has an id, so a repeated call is known by its digest;
-the header `X-Atlassian-Webhook-Identifier` is not signed.
+and of Jira Data Center. Nothing that is signed has an id, so a repeated call is known by its
+digest; the header `X-Atlassian-Webhook-Identifier` is not signed.
 """
 
 from collections.abc import Iterator
