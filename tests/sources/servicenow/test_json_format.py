@@ -286,6 +286,13 @@ class TestAroundTheRecords:
         assert [(each.row, each.code) for each in found.rejected] == [(row, "json_duplicate_key")]
         assert len(found.rows) == 2
 
+    def test_a_long_key_twice_is_named_by_its_beginning(self) -> None:
+        long = "k" * 100_000
+        found = read(read_json, f'[{{"{long}": "1", "{long}": "2"}}]'.encode())
+        [rejected] = found.rejected
+        assert rejected.field == long[:1_000]
+        assert len(rejected.detail) < 1_100
+
     def test_a_mark_before_each_page_is_no_text(self) -> None:
         page = '\ufeff[{"a": "1"}]\n'
         assert values(page * 3) == [{"a": "1"}] * 3
