@@ -1,5 +1,6 @@
 """Stand-ins for the vendors on this machine: for `firelater receivers up`, the demo and tests."""
 
+from receivers.opsgenie import OpsgenieReceiver
 from receivers.pagerduty import PagerDutyReceiver
 from receivers.receiver import Receiver
 from receivers.slack import SlackReceiver
@@ -11,6 +12,7 @@ _HTTP: tuple[type[Receiver], ...] = (
     SlackReceiver,
     TeamsReceiver,
     WebhookReceiver,
+    OpsgenieReceiver,
 )
 
 RECEIVERS: dict[str, type[Receiver]] = {receiver.kind: receiver for receiver in _HTTP}

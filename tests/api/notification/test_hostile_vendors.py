@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from receivers.opsgenie import OpsgenieReceiver
 from receivers.pagerduty import PagerDutyReceiver
 from receivers.receiver import Receiver, Reply
 from receivers.slack import EXAMPLE_TOKEN, SlackReceiver
@@ -16,11 +17,14 @@ from tests.api.notification import notifying as n
 from tests.service import Tenant
 
 UNKEPT = "\0 \ud800 \u202e" + "x" * 3_000  # no text of PostgreSQL's, nor of UTF-8's
+OPSGENIE_KEY = "eb243592-faa2-4ba2-a551-1afdf565c889"
 TEAMS = f"/workflows/{'0' * 32}/triggers/manual/paths/invoke?api-version=1&sig=1"
 
 
 def _config(receiver: Receiver) -> dict[str, Any]:
     match receiver:
+        case OpsgenieReceiver():
+            return {"apiKey": OPSGENIE_KEY, "baseUrl": receiver.url}
         case PagerDutyReceiver():
             return {"integrationKey": c.KEY, "baseUrl": receiver.url, "restBaseUrl": receiver.url}
         case SlackReceiver():
@@ -36,7 +40,9 @@ def _body(**more: Any) -> str:
     return json.dumps({"ok": True, **quoted, "errors": [UNKEPT], **more})
 
 
-@pytest.mark.parametrize("kind", [PagerDutyReceiver, SlackReceiver, TeamsReceiver, WebhookReceiver])
+@pytest.mark.parametrize(
+    "kind", [OpsgenieReceiver, PagerDutyReceiver, SlackReceiver, TeamsReceiver, WebhookReceiver]
+)
 @pytest.mark.parametrize(
     ("status", "body"),
     [
