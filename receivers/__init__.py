@@ -2,6 +2,7 @@
 benchmarks. RECEIVERS has those that speak HTTP; the mail server is in receivers/smtp.py."""
 
 from receivers.jira.receiver import JiraReceiver
+from receivers.opsgenie import OpsgenieReceiver
 from receivers.pagerduty import PagerDutyReceiver
 from receivers.receiver import Receiver
 from receivers.slack import SlackReceiver
@@ -14,6 +15,7 @@ _HTTP: tuple[type[Receiver], ...] = (
     TeamsReceiver,
     WebhookReceiver,
     JiraReceiver,
+    OpsgenieReceiver,
 )
 
 RECEIVERS: dict[str, type[Receiver]] = {receiver.kind: receiver for receiver in _HTTP}

@@ -242,7 +242,8 @@ async def test_the_same_delivery_sends_the_same_key(stem: str) -> None:
     async with connected(stem) as channel:
         for said in (first, first, other):
             assert isinstance(await channel.send(said), Receipt)
-        once, again, another = channel.receiver.received
+        # Other requests only ask what became of the deliveries.
+        once, again, another = (each for each in channel.receiver.received if each.body)
     assert once.body == again.body
     if CHANNELS[kind_of(stem)].limits.idempotent:
         keys = [_key(received.headers, received.body) for received in (once, again, another)]

@@ -17,6 +17,7 @@ import pytest
 from integrations import CHANNELS
 from integrations.channel import secret_names
 from receivers import RECEIVERS, smtp
+from receivers.opsgenie import OpsgenieReceiver
 from receivers.receiver import Receiver, Reply, serving
 from receivers.slack import SlackReceiver
 from receivers.teams import TeamsReceiver
@@ -193,6 +194,8 @@ def _made(scene: Scene, name: str, endpoint: Endpoint) -> Connection:
 def _believe(endpoint: Endpoint, config: dict[str, Any]) -> None:
     """Have the vendor know the secrets that it is going to be shown."""
     match endpoint:
+        case OpsgenieReceiver():
+            endpoint.keys = frozenset({config["apiKey"]})
         case SlackReceiver():
             endpoint.tokens = (config.get("botToken", ""),)
         case TeamsReceiver():

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from receivers.jira.receiver import JiraReceiver
+from receivers.opsgenie import OpsgenieReceiver
 from receivers.pagerduty import PagerDutyReceiver
 from receivers.receiver import Receiver, Reply
 from receivers.slack import EXAMPLE_TOKEN, SlackReceiver
@@ -17,6 +18,7 @@ from tests.api.notification import notifying as n
 from tests.service import Tenant
 
 UNKEPT = "\0 \ud800 \u202e" + "x" * 3_000  # no text of PostgreSQL's, nor of UTF-8's
+OPSGENIE_KEY = "eb243592-faa2-4ba2-a551-1afdf565c889"
 TEAMS = f"/workflows/{'0' * 32}/triggers/manual/paths/invoke?api-version=1&sig=1"
 
 
@@ -25,6 +27,8 @@ def _config(receiver: Receiver) -> dict[str, Any]:
         case JiraReceiver():
             login = {"email": "jo@example.com", "apiToken": "a-token-of-the-test"}
             return {"baseUrl": receiver.url, **login, "projectKey": "OPS"}
+        case OpsgenieReceiver():
+            return {"apiKey": OPSGENIE_KEY, "baseUrl": receiver.url}
         case PagerDutyReceiver():
             return {"integrationKey": c.KEY, "baseUrl": receiver.url, "restBaseUrl": receiver.url}
         case SlackReceiver():
@@ -41,7 +45,15 @@ def _body(**more: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    "kind", [JiraReceiver, PagerDutyReceiver, SlackReceiver, TeamsReceiver, WebhookReceiver]
+    "kind",
+    [
+        JiraReceiver,
+        OpsgenieReceiver,
+        PagerDutyReceiver,
+        SlackReceiver,
+        TeamsReceiver,
+        WebhookReceiver,
+    ],
 )
 @pytest.mark.parametrize(
     ("status", "body"),

@@ -1,0 +1,1 @@
+"""Opsgenie, and Jira Service Management, which takes the same requests."""
