@@ -2,6 +2,7 @@
 
 from receivers.pagerduty import PagerDutyReceiver
 from receivers.receiver import Receiver
+from receivers.servicenow import ServiceNowReceiver
 from receivers.slack import SlackReceiver
 from receivers.teams import TeamsReceiver
 from receivers.webhook import WebhookReceiver
@@ -11,6 +12,7 @@ _HTTP: tuple[type[Receiver], ...] = (
     SlackReceiver,
     TeamsReceiver,
     WebhookReceiver,
+    ServiceNowReceiver,
 )
 
 RECEIVERS: dict[str, type[Receiver]] = {receiver.kind: receiver for receiver in _HTTP}
