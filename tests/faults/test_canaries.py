@@ -18,6 +18,7 @@ from integrations import CHANNELS
 from integrations.channel import secret_names
 from receivers import RECEIVERS, smtp
 from receivers.receiver import Receiver, Reply, serving
+from receivers.servicenow import ServiceNowReceiver
 from receivers.slack import SlackReceiver
 from receivers.teams import TeamsReceiver
 from receivers.webhook import WebhookReceiver
@@ -192,6 +193,11 @@ def _made(scene: Scene, name: str, endpoint: Endpoint) -> Connection:
 def _believe(endpoint: Endpoint, config: dict[str, Any]) -> None:
     """Have the vendor know the secrets that it is going to be shown."""
     match endpoint:
+        case ServiceNowReceiver():
+            endpoint.logins.users = {config.get("username", ""): config.get("password", "")}
+            endpoint.logins.keys = {config.get("apiKey", "")}
+            endpoint.logins.clients = {config.get("clientId", ""): config.get("clientSecret", "")}
+            endpoint.logins.refresh_tokens = {config.get("refreshToken", "")}
         case SlackReceiver():
             endpoint.tokens = (config.get("botToken", ""),)
         case TeamsReceiver():
