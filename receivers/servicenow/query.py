@@ -65,11 +65,10 @@ class Query:
 
     def passes(self) -> Test:
         branches = [
-            [[each.test() for each in group] for group in branch] for branch in self.branches
+            _all([_any([each.test() for each in group]) for group in branch])
+            for branch in self.branches
         ]
-        return lambda values: any(
-            all(any(test(values) for test in group) for group in branch) for branch in branches
-        )
+        return _any(branches)
 
     def bounds(self) -> tuple[str, str]:
         """Between which values of sys_updated_on all that pass lie; empty where there is none."""
@@ -87,6 +86,18 @@ class Query:
             len(group) == 1 and group[0].column == UPDATED and group[0].operator in (">=", "<=")
             for group in groups
         )
+
+
+def _any(tests: list[Test]) -> Test:
+    if len(tests) == 1:
+        return tests[0]
+    return lambda values: any(test(values) for test in tests)
+
+
+def _all(tests: list[Test]) -> Test:
+    if len(tests) == 1:
+        return tests[0]
+    return lambda values: all(test(values) for test in tests)
 
 
 def _bound(
