@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     s3_force_path_style: bool = True
     local_storage_dir: Path = Path("var/storage")
 
+    public_url: str | None = None
     api_host: str = "127.0.0.1"
     api_port: int = 8080
     upload_max_bytes: int = 5 * 2**30

@@ -142,7 +142,7 @@ async def connections(settings: Settings, memory: Memory) -> AsyncIterator[Conne
                 settings.egress_allow, settings.own_servers, Route.parse(*settings.egress_route)
             ) as out,
         ):
-            yield Connections(database, store, vault, out, memory)
+            yield Connections(database, store, vault, out, settings.public_url, memory)
     finally:
         await database.close()
 

@@ -174,7 +174,7 @@ async def retry_after(asked: argparse.Namespace) -> None:
         await receiver.until(lambda _: len(receiver.late) >= count, within=600)
         seconds = time.time() - began
         rounds, attempts = await scene.rounds([workflow]), await scene.attempts()
-    late = sorted(receiver.late)
+    late, overdue = sorted(receiver.late), sorted(receiver.overdue)
     figures = {
         "seed": asked.seed,
         "deliveries": count,
@@ -182,17 +182,23 @@ async def retry_after(asked: argparse.Namespace) -> None:
         "replies_with_retry_after": dict(receiver.asked),
         "early": receiver.early,
         "retries": len(late),
-        "late_s": {
-            "p50": _s(late[len(late) // 2]),
-            "p99": _s(late[int(len(late) * 0.99)]),
-            "max": _s(late[-1]),
-            "mean": _s(mean(late)),
-        },
+        "late_s": _spread(late),
+        "overdue_s": _spread(overdue),
         "seconds": _s(seconds),
         "activities_per_delivery": _s(rounds / count),
         "attempts": attempts,
     }
-    _say("retry_after", figures, ok=receiver.early == 0 and late[-1] <= _LATENESS)
+    _say("retry_after", figures, ok=receiver.early == 0 and overdue[-1] <= _LATENESS)
+
+
+def _spread(sorted_seconds: list[float]) -> dict[str, float]:
+    count = len(sorted_seconds)
+    return {
+        "p50": _s(sorted_seconds[count // 2]),
+        "p99": _s(sorted_seconds[int(count * 0.99)]),
+        "max": _s(sorted_seconds[-1]),
+        "mean": _s(mean(sorted_seconds)),
+    }
 
 
 def _s(seconds: float) -> float:

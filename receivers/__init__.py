@@ -1,5 +1,6 @@
 """Stand-ins for the vendors on this machine: for `firelater receivers up`, the demo and tests."""
 
+from receivers.jira.receiver import JiraReceiver
 from receivers.pagerduty import PagerDutyReceiver
 from receivers.receiver import Receiver
 from receivers.servicenow import ServiceNowReceiver
@@ -12,6 +13,7 @@ _HTTP: tuple[type[Receiver], ...] = (
     SlackReceiver,
     TeamsReceiver,
     WebhookReceiver,
+    JiraReceiver,
     ServiceNowReceiver,
 )
 

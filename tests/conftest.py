@@ -21,7 +21,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "conformance: needs ../shared (set by using shared_dir)")
 
 
+_LONG = (
+    "faults",
+    "embedded",
+    "operating",
+)  # minutes in whole stacks: begun first, or they end last
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: Path(item.path).parent.name not in _LONG)
     for item in items:
         if "shared_dir" in getattr(item, "fixturenames", ()):
             item.add_marker("conformance")

@@ -56,6 +56,7 @@ async def service(
         database_url=await new_database(postgres_dsn, "service"),
         temporal_address=temporal_address,
         temporal_ui_url="http://temporal.invalid",
+        public_url="https://firelater.invalid",
         local_storage_dir=home / "storage",
         admin_key_file=home / "bootstrap.key",
         egress_allow=",".join(f"127.0.0.1/32:{port}" for port in receivers),

@@ -110,6 +110,7 @@ class Unusable:
     config = ChannelConfig
     options = ChannelOptions
     signing = None
+    inbound = None
     limits = Limits(schedule=PROMPT, idempotent=True)
 
     def __init__(self, detail: str) -> None:

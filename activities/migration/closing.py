@@ -18,9 +18,9 @@ from domain.migration.accounting import Account, left_behind, not_found, unaccou
 from domain.migration.job import Counts, Phase, Status
 from storage.migration import jobs as migration
 from storage.migration.account import account_of, written_by
+from storage.migration.importing.matching import forget_taken
+from storage.migration.importing.undo import undo_batch, undoable
 from storage.migration.jobs import Job
-from storage.migration.matching import forget_taken
-from storage.migration.undo import undo_batch, undoable
 from storage.postgres.database import raw
 from workflows.migration import messages as m
 from workflows.migration import steps

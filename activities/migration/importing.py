@@ -1,4 +1,4 @@
-"""Imports a job's chunks, batch by batch: storage/migration/ledger.py writes each in a
+"""Imports a job's chunks, batch by batch: storage/migration/importing/ledger.py writes each in a
 transaction."""
 
 from bisect import bisect_left
@@ -21,11 +21,11 @@ from domain.migration.accounting import Account, out_of_order, unaccounted
 from domain.migration.job import Options, Status
 from sources.readers.chunk import Chunk
 from storage.migration import jobs as migration
-from storage.migration.batch_rows import Batch
-from storage.migration.copying import in_schema
-from storage.migration.known_records import has_records
-from storage.migration.ledger import Written, proven_account, write_batch
-from storage.migration.run import Run
+from storage.migration.importing.batch_rows import Batch
+from storage.migration.importing.copying import in_schema
+from storage.migration.importing.known_records import has_records
+from storage.migration.importing.ledger import Written, proven_account, write_batch
+from storage.migration.importing.run import Run
 from storage.postgres.database import raw
 from workflows.migration import messages as m
 from workflows.migration import steps

@@ -12,8 +12,8 @@ from domain.failures import Problem
 from domain.json_document import Json
 from domain.migration.job import FINAL, Counts, Options, Phase, Status, Undone
 from storage.migration import jobs as migration
+from storage.migration.importing.ledger import Superseded
 from storage.migration.jobs import Job
-from storage.migration.ledger import Superseded
 from workflows.migration import messages as m
 
 _INTERRUPTED = Problem(code="terminated", detail="the job was being taken back")

@@ -27,11 +27,11 @@ from domain.migration.samples import sample_records
 from domain.migration.tally import RecordTally, Tally, counted
 from domain.values.date_rules import DateEvidence
 from sources.readers.chunk import Chunk
-from storage.migration.copying import in_schema
-from storage.migration.known_records import has_records, known_elsewhere
-from storage.migration.matching import held, ids_and_numbers, met_records
-from storage.migration.replacing import judge
-from storage.migration.run import Run
+from storage.migration.importing.copying import in_schema
+from storage.migration.importing.known_records import has_records, known_elsewhere
+from storage.migration.importing.matching import held, ids_and_numbers, met_records
+from storage.migration.importing.replacing import judge
+from storage.migration.importing.run import Run
 from storage.postgres.database import raw
 
 _KEPT = LISTED_ERRORS + 1  # one more than is listed, which tells that there are more

@@ -6,7 +6,7 @@ from activities.integration.target import Target
 from activities.notification.batch import LaneKey
 from domain.integration.stored import SendingIntegration
 from storage.notification import deliveries as delivery
-from storage.notification.claims import reclaim
+from storage.notification.leases import reclaim
 from storage.notification.rows import Lane
 from storage.postgres.statement import Statements
 from workflows.notification import messages as m

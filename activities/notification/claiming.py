@@ -7,8 +7,9 @@ from activities.notification.backlog import later, stand_still
 from activities.notification.batch import ClaimedBatch, Found, LaneKey
 from activities.notification.limiter import ConcurrencyLimiter
 from domain.integration.stored import SendingIntegration
-from storage.notification import routing
-from storage.notification.claims import Claimed, ClaimPolicy, claim
+from storage.notification.claimed import Claimed, ClaimPolicy
+from storage.notification.claims import claim
+from storage.notification.routing import inputs
 from storage.postgres.database import Database
 from storage.postgres.statement import Statements
 
@@ -28,7 +29,7 @@ class Claims:
         found: Found | None = None
         try:
             async with self._database.statements(key.tenant_id) as sql:
-                integration = await routing.integration(sql, key.integration_id)
+                integration = await inputs.integration(sql, key.integration_id)
                 found = await self.take_within(sql, key, integration)
         except BaseException:  # also if the commit failed
             if found is not None:
@@ -77,5 +78,10 @@ class Claims:
 def _policy(target: Target, worker: str) -> ClaimPolicy:
     limits = target.channel.limits
     return ClaimPolicy(
-        target.integration_id, limits.idempotent, target.interval, worker, limits.stateful
+        target.integration_id,
+        limits.idempotent,
+        target.interval,
+        worker,
+        limits.stateful,
+        limits.tracked,
     )

@@ -14,6 +14,7 @@ from activities.notification.batch import ClaimedBatch, Found, LaneKey
 from activities.notification.batch_sending import BatchSender
 from activities.notification.claiming import Claims
 from activities.notification.limiter import ConcurrencyLimiter
+from activities.notification.links import Links
 from activities.notification.recording import Recorder
 from domain.tenant import TenantId
 from workflows.notification import messages as m
@@ -31,7 +32,8 @@ class DeliverActivities:
         self.targets = Targets(connections.vault)
         self.claims = Claims(connections.database, self.targets, self._limiter)
         recorder = Recorder(connections.database)
-        self._sender = BatchSender(connections.egress, self._limiter, self.claims, recorder)
+        links = Links(connections.vault, connections.public_url)
+        self._sender = BatchSender(connections.egress, self._limiter, self.claims, recorder, links)
 
     @activity.defn(name=steps.deliver.name)
     async def deliver(self, input: m.DeliverInput) -> m.LaneState:

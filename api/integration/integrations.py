@@ -29,9 +29,9 @@ from domain.storable import Text
 from integrations import CHANNELS
 from storage.integration import integrations as integration
 from storage.integration.integrations import Integration, Listed, Logged
-from storage.notification import channels
 from storage.notification import destinations as destination
 from storage.notification import parked as waiting
+from storage.notification.routing import channels
 
 router = APIRouter(prefix="/v1/integrations", tags=["integrations"])
 

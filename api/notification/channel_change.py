@@ -40,10 +40,10 @@ from integrations.channel import ChannelOptions, names_of
 from integrations.options import read
 from storage.integration import integrations as integration
 from storage.integration.integrations import Integration
-from storage.notification import channels as channel
 from storage.notification import parked as waiting
-from storage.notification import preferences as preference
-from storage.notification.channels import NotificationChannel
+from storage.notification.routing import channels as channel
+from storage.notification.routing import preferences as preference
+from storage.notification.routing.channels import NotificationChannel
 
 _KIND = "notification_channel"  # in the audit log
 _CONFIG_BYTES = 64 * 2**10

@@ -35,6 +35,7 @@ class ServiceNow:
     config = ServiceNowConfig
     options = ServiceNowOptions
     signing = None
+    inbound = None
     limits = Limits(PROMPT, idempotent=True, stateful=True, tracked=True)
 
     def destination(self, outgoing: Outgoing[ServiceNowConfig]) -> str:

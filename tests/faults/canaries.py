@@ -36,6 +36,16 @@ _OTHER_WAYS: dict[str, dict[str, Any]] = {
         "clientSecret": "ServiceNowSecretOfTheExample",
         "refreshToken": "ServiceNowRefreshTokenOfTheExample",
     },
+    "jira (of a service account)": {
+        **{"email": None, "apiToken": None, "cloudId": "an-id", "clientId": "an-id"},
+        "clientSecret": "ATOA-ClientSecretOfTheExample",
+        "tokenUrl": "{receiver}/oauth/token",
+        "gatewayUrl": "{receiver}/ex/jira",
+    },
+    "jira_datacenter (with a password)": {
+        **{"personalAccessToken": None, "username": "firelater"},
+        "password": "a-jira-PasswordOfTheExample",
+    },
 }
 ASKING = "email (asks for tokens)"
 _LONG = (re.compile("[A-Za-z0-9]{16,}"), re.compile("[A-Za-z0-9-]{16,}"))
@@ -103,7 +113,11 @@ def connection(canaries: Canaries, name: str, url: str) -> Connection:
     """An example of a channel with other secrets, leading to the receiver at `url`."""
     stem = name.partition(" (")[0]
     more = _OTHER_WAYS.get(name) or _FURTHER.get(stem, {})
-    return _replacing(canaries, KINDS[stem], example(stem, url)["config"] | more)
+    led = {
+        key: value.replace("{receiver}", url) if isinstance(value, str) else value
+        for key, value in more.items()
+    }
+    return _replacing(canaries, KINDS[stem], example(stem, url)["config"] | led)
 
 
 def asking(canaries: Canaries, url: str, token_url: str) -> Connection:

@@ -19,8 +19,8 @@ from activities.migration.standing import begin_undo
 from domain.failures import Problem
 from domain.migration.job import Options, Phase, Status
 from storage.migration import jobs as migration
+from storage.migration.importing.ledger import Superseded
 from storage.migration.jobs import Job
-from storage.migration.ledger import Superseded
 from tests.blocked import until_blocked
 from tests.faults.exports import export
 from tests.service import Tenant

@@ -13,7 +13,7 @@ from temporalio.client import Client
 
 from api.app import create_app
 from domain.mapping.entities.incident import INCIDENT
-from storage.migration.undo import undo_batch, undoable
+from storage.migration.importing.undo import undo_batch, undoable
 from storage.postgres.database import Database
 from tests.faults.exports import export
 from tests.service import Service, Tenant

@@ -35,6 +35,7 @@ def slack(config: dict[str, Any], **changes: Any) -> dict[str, Any]:
         ("email", {"to": "a@example.com, b@example.com"}, "/config/to/0"),
         ("email", {"to": [f"u{each}@example.com" for each in range(51)]}, "/config/to"),
         ("email", {"channel": "#duty"}, "/config/channel"),
+        ("jira", {"projectKey": "two words"}, "/config/projectKey"),
         ("teams", {"channel": "General"}, "/config/channel"),
         ("pagerduty", {"service": "db"}, "/config/service"),
         ("generic_webhook", {"path": "/x"}, "/config/path"),
@@ -65,6 +66,11 @@ async def test_what_is_no_option_is_pointed_at(
             {"channel": "C012345"},
         ),
         ("slack", {"channel": None}, {}),
+        (
+            "jira",
+            {"projectKey": "ops", "issueType": "Bug"},
+            {"projectKey": "OPS", "issueType": "Bug"},
+        ),
         ("email", {"to": "jo@bücher.example"}, {"to": ["jo@xn--bcher-kva.example"]}),
         ("email", {"to": ["a@example.com"]}, {"to": ["a@example.com"]}),
     ],
@@ -80,6 +86,7 @@ async def test_types_say_what_their_channels_take(tenant: Tenant) -> None:
     takes = {each["type"]: set(each["options_schema"]["properties"]) for each in found}
     assert takes["slack"] == {"channel"}
     assert "to" in takes["email"]
+    assert takes["jira"] == {"projectKey", "issueType"}
     assert takes["teams"] == takes["pagerduty"] == takes["generic_webhook"] == set()
     assert not any(each["options_schema"]["additionalProperties"] for each in found)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from receivers.jira.receiver import JiraReceiver
 from receivers.pagerduty import PagerDutyReceiver
 from receivers.receiver import Receiver, Reply
 from receivers.slack import EXAMPLE_TOKEN, SlackReceiver
@@ -21,6 +22,9 @@ TEAMS = f"/workflows/{'0' * 32}/triggers/manual/paths/invoke?api-version=1&sig=1
 
 def _config(receiver: Receiver) -> dict[str, Any]:
     match receiver:
+        case JiraReceiver():
+            login = {"email": "jo@example.com", "apiToken": "a-token-of-the-test"}
+            return {"baseUrl": receiver.url, **login, "projectKey": "OPS"}
         case PagerDutyReceiver():
             return {"integrationKey": c.KEY, "baseUrl": receiver.url, "restBaseUrl": receiver.url}
         case SlackReceiver():
@@ -36,7 +40,9 @@ def _body(**more: Any) -> str:
     return json.dumps({"ok": True, **quoted, "errors": [UNKEPT], **more})
 
 
-@pytest.mark.parametrize("kind", [PagerDutyReceiver, SlackReceiver, TeamsReceiver, WebhookReceiver])
+@pytest.mark.parametrize(
+    "kind", [JiraReceiver, PagerDutyReceiver, SlackReceiver, TeamsReceiver, WebhookReceiver]
+)
 @pytest.mark.parametrize(
     ("status", "body"),
     [

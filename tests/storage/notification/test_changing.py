@@ -17,11 +17,11 @@ from domain.redaction import Redactor
 from integrations.channel import ChannelConfig
 from storage.integration import integrations as integration
 from storage.notification import attempts as attempt
-from storage.notification import channels as channel
 from storage.notification import deliveries as delivery
 from storage.notification import parked as waiting
 from storage.notification import places
-from storage.notification.claims import Claimed
+from storage.notification.claimed import Claimed
+from storage.notification.routing import channels as channel
 from storage.postgres.statement import as_json
 from tests.storage.notification.due import Due, ids
 
@@ -187,7 +187,9 @@ class TestLocks:
         and destinations then."""
         await due.add(4, 4)
         batch = refused(due, await due.claim(1, idempotent=False))
-        connections = SimpleNamespace(database=due.database, vault=None, egress=None)
+        connections = SimpleNamespace(
+            database=due.database, vault=None, egress=None, public_url=None
+        )
         delivering = DeliverActivities(connections)  # type: ignore[arg-type]
         stopping = ActivityEnvironment()
         async with due.database.tenant(due.tenant_id) as connection:

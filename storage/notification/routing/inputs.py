@@ -15,7 +15,7 @@ from storage.postgres.statement import Statements
 
 _UNROUTED = """
 select id, event_type, title, body, entity_type, entity_id, metadata, recipient, expires_at,
-    created_at
+    created_at, origin
 from tenant.notifications where request_id = $1 and routed_at is null order by id
 """
 _ROUTED = """
@@ -57,6 +57,7 @@ class UnroutedEvent(StoredEvent):
     """An event that has not been routed yet."""
 
     expires_at: datetime | None
+    origin: UUID | None
 
 
 class _Channel(SendingIntegration):

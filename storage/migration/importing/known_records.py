@@ -7,7 +7,7 @@ import asyncpg
 import polars as pl
 
 from domain.migration.preview import Elsewhere
-from storage.migration.run import Run
+from storage.migration.importing.run import Run
 
 Driver: TypeAlias = "asyncpg.Connection[Any]"
 

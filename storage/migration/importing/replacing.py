@@ -1,18 +1,18 @@
 """Updates records that a tenant has with the values of a file.
 
 A column that the file does not have changes nothing, `custom` is merged by key, and `Replacing`
-(storage/migration/run.py) decides the rest. A record is compared with the tenant's row as it is
-now, not with what was imported last.
+(storage/migration/importing/run.py) decides the rest. A record is compared with the tenant's row as
+it is now, not with what was imported last.
 """
 
 from typing import Any
 
 import polars as pl
 
-from storage.migration.copying import copy_columns, copy_rows, to_csv
-from storage.migration.fates import OPEN, fates
-from storage.migration.known_records import Driver
-from storage.migration.run import Replacing, Run
+from storage.migration.importing.copying import copy_columns, copy_rows, to_csv
+from storage.migration.importing.known_records import Driver
+from storage.migration.importing.outcomes import OPEN, outcomes
+from storage.migration.importing.run import Replacing, Run
 
 _SAME = (
     "t.source_id = i.source_id and t.source_system = i.source_system"
@@ -40,7 +40,7 @@ async def judge(driver: Driver, run: Run, rows: pl.DataFrame, known: pl.DataFram
     """For the first row of each known id, whether it would change the record; null for all other
     rows. Changes no record."""
     first = rows.unique("source_id", keep="first", maintain_order=True)
-    open = fates(run, first, known).filter(pl.col("fate") == OPEN).select("_row")
+    open = outcomes(run, first, known).filter(pl.col("outcome") == OPEN).select("_row")
     changed = await _changed(driver, run, first.join(open, on="_row", how="semi"))
     is_judged = rows["_row"].is_in(first["_row"].implode()) & pl.col("source_id").is_in(
         known["source_id"].implode()

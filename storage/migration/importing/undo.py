@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.mapping.entity import Entity
 from domain.migration.job import Undone
 from domain.tenant import TenantId
-from storage.migration.ledger import one_writer
+from storage.migration.importing.ledger import one_writer
 from storage.migration.tables import import_chunks, records
 from storage.postgres.database import Database
 

@@ -14,6 +14,7 @@ from domain.json_document import Json
 from domain.notification.delivery import DeliveryStatus
 from storage.integration.tables import integrations
 from storage.notification.parked import note_wakes
+from storage.notification.tables import alerts
 from storage.notification.tables import delivery_rates as rates
 from storage.notification.tables import notification_channels as channels
 from storage.notification.tables import notification_deliveries as deliveries
@@ -95,8 +96,10 @@ async def page(connection: AsyncConnection, type: str | None, span: Span) -> Lis
 
 
 async def remove(connection: AsyncConnection, id: UUID) -> UUID | None:
-    """Delete the channel; the id of its integration, None if it had none. An integration that only
-    this channel used is deleted with it (a foreign key cascades)."""
+    """Delete the channel, and forget what it has made at its vendor; the id of its integration,
+    None if it had none. An integration that only this channel used is deleted with it (a foreign
+    key cascades)."""
+    await connection.execute(delete(alerts).where(alerts.c.channel_id == id))
     gone = delete(channels).where(channels.c.id == id).returning(channels.c.integration_id)
     integration_id: UUID | None = await connection.scalar(gone)
     return integration_id

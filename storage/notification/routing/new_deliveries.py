@@ -70,12 +70,12 @@ on conflict (notification_id, channel_id, recipient) do nothing
 """
 # Deliveries are marked by having no time for their next attempt. A resent one has no deadline
 # either (`resend` in storage/notification/deliveries.py); the others are marked because their
-# channel was changed (storage/notification/channels.py).
+# channel was changed (storage/notification/routing/channels.py).
 _MARKED = """
 select d.id as delivery_id, d.channel_id, d.recipient as told, d.deadline_at, d.request_id,
     case when d.deadline_at is null then now() end as resent_at,
-    n.expires_at, n.id, n.event_type, n.title, n.body, n.entity_type, n.entity_id, n.metadata,
-    n.recipient, n.created_at
+    n.expires_at, n.origin, n.id, n.event_type, n.title, n.body, n.entity_type, n.entity_id,
+    n.metadata, n.recipient, n.created_at
 from tenant.notification_deliveries d join tenant.notifications n on n.id = d.notification_id
 where d.request_id = $1 and d.completed_at is null and d.status <> 'sending'
     and d.next_attempt_at is null

@@ -18,13 +18,13 @@ from domain.migration.accounting import Account
 from domain.migration.job import Counts, Status
 from domain.tenant import TenantId
 from storage.migration.account import account_of
-from storage.migration.batch_rows import Batch, write_records
-from storage.migration.copying import copy_rows, to_csv
 from storage.migration.errors import add_duplicates
-from storage.migration.fates import REFUSED
-from storage.migration.known_records import Driver
-from storage.migration.matching import matched_ids
-from storage.migration.run import Run
+from storage.migration.importing.batch_rows import Batch, write_records
+from storage.migration.importing.copying import copy_rows, to_csv
+from storage.migration.importing.known_records import Driver
+from storage.migration.importing.matching import matched_ids
+from storage.migration.importing.outcomes import REFUSED
+from storage.migration.importing.run import Run
 from storage.migration.tables import import_chunks, import_skips, migration_jobs
 from storage.postgres.database import Database, raw
 
@@ -160,7 +160,7 @@ async def _write_rows(
     first: UUID = await driver.fetchval("select uuidv7()")
     result = await write_records(driver, run, batch, is_new=expected is not Written.KNOWN)
     last: UUID = await driver.fetchval("select uuidv7()")
-    left_out, is_refused = _as_given(result.left_out, given), pl.col("fate") == REFUSED
+    left_out, is_refused = _as_given(result.left_out, given), pl.col("outcome") == REFUSED
     await _note_refused(connection, run, left_out.filter(is_refused))
     await _note_skipped(driver, run, left_out.filter(~is_refused))
     return result.counts, (first, last), Written.KNOWN if result.met else Written.NEW
@@ -181,7 +181,9 @@ def _as_given(left_out: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
     """The left out records with the ids of the file (before matching), so that the user finds them
     there."""
     ids = given.select("_row", "source_id")
-    return left_out.select("_row", "fate").join(ids, on="_row", how="left", maintain_order="left")
+    return left_out.select("_row", "outcome").join(
+        ids, on="_row", how="left", maintain_order="left"
+    )
 
 
 async def _note_refused(connection: AsyncConnection, run: Run, refused: pl.DataFrame) -> None:
@@ -200,7 +202,7 @@ async def _note_skipped(driver: Driver, run: Run, skipped: pl.DataFrame) -> None
     if skipped.is_empty():
         return
     noted = skipped.select(
-        "source_id", reason="fate", job_id=pl.lit(str(run.job_id)), source_row="_row"
+        "source_id", reason="outcome", job_id=pl.lit(str(run.job_id)), source_row="_row"
     )
     await copy_rows(driver, (run.tenant_id.schema, import_skips.name), noted.columns, to_csv(noted))
 

@@ -7,16 +7,16 @@ Imports polars: not for workflows or the API.
 import polars as pl
 
 from domain.migration.job import Skip
-from storage.migration.run import Run
+from storage.migration.importing.run import Run
 
 INSERTED, UPDATED, REFUSED = "inserted", "updated", "refused"
 OPEN = "open"  # updated if it differs from the tenant's record when its turn comes, else skipped
 
 
-def fates(run: Run, rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+def outcomes(run: Run, rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """For each row its `_row`, `source_id`, `turn` (1 for the first row of an id, 2 for the next)
-    and `fate`: a constant of this module or a `Skip`. `known` comes from `known_records`
-    (storage/migration/known_records.py)."""
+    and `outcome`: a constant of this module or a `Skip`. `known` comes from `known_records`
+    (storage/migration/importing/known_records.py)."""
     repeated = rows.select(
         *("_row", "source_id", "content_hash"),
         turn=pl.col("source_id").cum_count().over("source_id"),
@@ -24,12 +24,12 @@ def fates(run: Run, rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     )
     met = repeated.join(known, on="source_id", how="left", maintain_order="left")
     is_new = (pl.col("turn") == 1) & pl.col("known_hash").is_null()
-    fate = pl.when(is_new).then(pl.lit(INSERTED)).otherwise(_fate_of_met(run))
-    return met.select("_row", "source_id", "turn", fate=fate)
+    outcome = pl.when(is_new).then(pl.lit(INSERTED)).otherwise(_outcome_of_met(run))
+    return met.select("_row", "source_id", "turn", outcome=outcome)
 
 
-def _fate_of_met(run: Run) -> pl.Expr:
-    """The fate of a row whose id the tenant, or an earlier row of the batch, has already."""
+def _outcome_of_met(run: Run) -> pl.Expr:
+    """The outcome of a row whose id the tenant, or an earlier row of the batch, has already."""
     if run.duplicates == "refuse":
         return pl.lit(REFUSED)
     if run.duplicates == "skip":

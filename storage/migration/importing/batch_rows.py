@@ -13,13 +13,13 @@ import asyncpg
 import polars as pl
 
 from domain.migration.job import Counts, Skip
-from storage.migration.copying import copy_columns, copy_rows, to_csv
-from storage.migration.fates import INSERTED, OPEN, REFUSED, UPDATED, fates
-from storage.migration.known_records import NOTHING_KNOWN, Driver, known_records
-from storage.migration.replacing import replace_known
-from storage.migration.run import Run
+from storage.migration.importing.copying import copy_columns, copy_rows, to_csv
+from storage.migration.importing.known_records import NOTHING_KNOWN, Driver, known_records
+from storage.migration.importing.outcomes import INSERTED, OPEN, REFUSED, UPDATED, outcomes
+from storage.migration.importing.replacing import replace_known
+from storage.migration.importing.run import Run
 
-_LEFT_OUT = {"_row": pl.Int64, "source_id": pl.String, "fate": pl.String}
+_LEFT_OUT = {"_row": pl.Int64, "source_id": pl.String, "outcome": pl.String}
 NOTHING_LEFT_OUT = pl.DataFrame(schema=_LEFT_OUT)
 
 
@@ -54,7 +54,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """The result of writing a batch. `left_out` has `_row`, `source_id` and `fate` (a Skip or
+    """The result of writing a batch. `left_out` has `_row`, `source_id` and `outcome` (a Skip or
     REFUSED) of the records that changed nothing. `met`: the tenant had some of the ids."""
 
     counts: Counts
@@ -72,17 +72,19 @@ async def write_records(driver: Driver, run: Run, batch: Batch, *, is_new: bool)
     if known.is_empty() and batch.first is batch.rows:  # as in most migrations
         counts = Counts(inserted=batch.rows.height, failed=batch.failed)
         return BatchResult(counts, NOTHING_LEFT_OUT, met=False)
-    found = fates(run, batch.rows, known)
-    changed = await _take_turns(driver, run, batch, found.filter(pl.col("fate") == OPEN))
+    found = outcomes(run, batch.rows, known)
+    changed = await _take_turns(driver, run, batch, found.filter(pl.col("outcome") == OPEN))
     has_changed = pl.col("_row").is_in(changed)
     after = pl.when(has_changed).then(pl.lit(UPDATED)).otherwise(pl.lit(Skip.UNCHANGED.value))
-    found = found.with_columns(fate=pl.when(pl.col("fate") == OPEN).then(after).otherwise("fate"))
+    found = found.with_columns(
+        outcome=pl.when(pl.col("outcome") == OPEN).then(after).otherwise("outcome")
+    )
     return _result(found, batch.failed, met=not known.is_empty())
 
 
 def _result(found: pl.DataFrame, failed: int, *, met: bool) -> BatchResult:
-    number = dict(found["fate"].value_counts().iter_rows())
-    left_out = found.filter(pl.col("fate").is_in([*map(str, Skip), REFUSED]))
+    number = dict(found["outcome"].value_counts().iter_rows())
+    left_out = found.filter(pl.col("outcome").is_in([*map(str, Skip), REFUSED]))
     refused = number.get(REFUSED, 0)
     counts = Counts(
         inserted=number.get(INSERTED, 0),
@@ -90,7 +92,7 @@ def _result(found: pl.DataFrame, failed: int, *, met: bool) -> BatchResult:
         skipped=left_out.height - refused,
         failed=failed + refused,
     )
-    return BatchResult(counts, left_out.select("_row", "source_id", "fate"), met)
+    return BatchResult(counts, left_out.select("_row", "source_id", "outcome"), met)
 
 
 async def _insert_new(driver: Driver, run: Run, batch: Batch) -> pl.DataFrame:

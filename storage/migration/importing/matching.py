@@ -11,8 +11,8 @@ import polars as pl
 from domain.migration.matching import matched
 from domain.migration.tally import NOTHING_HELD
 from domain.tenant import TenantId
-from storage.migration.known_records import Driver, known_records
-from storage.migration.run import Run
+from storage.migration.importing.known_records import Driver, known_records
+from storage.migration.importing.run import Run
 
 _HOLDERS = """
 select source_id, external_id from {target}
