@@ -7,6 +7,7 @@ from integrations.email.channel import Email
 from integrations.jira.channel import Jira
 from integrations.opsgenie.channel import Opsgenie
 from integrations.pagerduty.channel import PagerDuty
+from integrations.servicenow.channel import ServiceNow
 from integrations.slack.channel import Slack
 from integrations.teams.channel import Teams
 from integrations.webhook.channel import Webhook
@@ -16,6 +17,7 @@ _ALL: tuple[Channel[Any], ...] = (
     Jira(),
     Opsgenie(),
     PagerDuty(),
+    ServiceNow(),
     Slack(),
     Teams(),
     Webhook(),

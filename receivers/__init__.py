@@ -5,6 +5,7 @@ from receivers.jira.receiver import JiraReceiver
 from receivers.opsgenie import OpsgenieReceiver
 from receivers.pagerduty import PagerDutyReceiver
 from receivers.receiver import Receiver
+from receivers.servicenow import ServiceNowReceiver
 from receivers.slack import SlackReceiver
 from receivers.teams import TeamsReceiver
 from receivers.webhook import WebhookReceiver
@@ -16,6 +17,7 @@ _HTTP: tuple[type[Receiver], ...] = (
     WebhookReceiver,
     JiraReceiver,
     OpsgenieReceiver,
+    ServiceNowReceiver,
 )
 
 RECEIVERS: dict[str, type[Receiver]] = {receiver.kind: receiver for receiver in _HTTP}

@@ -19,6 +19,7 @@ from integrations.channel import secret_names
 from receivers import RECEIVERS, smtp
 from receivers.opsgenie import OpsgenieReceiver
 from receivers.receiver import Receiver, Reply, serving
+from receivers.servicenow import ServiceNowReceiver
 from receivers.slack import SlackReceiver
 from receivers.teams import TeamsReceiver
 from receivers.webhook import WebhookReceiver
@@ -196,6 +197,11 @@ def _believe(endpoint: Endpoint, config: dict[str, Any]) -> None:
     match endpoint:
         case OpsgenieReceiver():
             endpoint.keys = frozenset({config["apiKey"]})
+        case ServiceNowReceiver():
+            endpoint.logins.users = {config.get("username", ""): config.get("password", "")}
+            endpoint.logins.keys = {config.get("apiKey", "")}
+            endpoint.logins.clients = {config.get("clientId", ""): config.get("clientSecret", "")}
+            endpoint.logins.refresh_tokens = {config.get("refreshToken", "")}
         case SlackReceiver():
             endpoint.tokens = (config.get("botToken", ""),)
         case TeamsReceiver():

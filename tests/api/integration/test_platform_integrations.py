@@ -46,6 +46,7 @@ TYPES = [
         "description": "Send notifications to Teams channels",
     },
     {"id": "pagerduty", "name": "PagerDuty", "description": "Trigger incidents in PagerDuty"},
+    {"id": "servicenow", "name": "ServiceNow", "description": "Integrate with ServiceNow ITSM"},
     {"id": "email", "name": "Email (SMTP)", "description": "Send email notifications"},
     {
         "id": "generic_webhook",
