@@ -7,7 +7,7 @@ from domain.values.vocabulary import ANY, fold, underscored
 
 
 def fit(mapping: ImportMapping, columns: Sequence[str], words: ImportMapping) -> ImportMapping:
-    """The mapping with the names that the file's columns really have, and with the source's words.
+    """The mapping with the file's own names for the columns it names, and with the source's words.
 
     `words` is the source's own mapping. Its statuses and priorities are added to those that this
     mapping names, unless this mapping names `*`, which stands for all others.
@@ -37,8 +37,8 @@ def absent_columns(mapping: ImportMapping, columns: Sequence[str]) -> tuple[str,
 
 
 def column_of(name: str, columns: Iterable[str]) -> str | None:
-    """The column of this name, else the only one whose name differs from it in nothing but case,
-    outer space, and spaces for underscores; None if there is none, or several."""
+    """The column of this name, else the only one whose name differs from it just in case, outer
+    space, or spaces in place of underscores; None if there is no such column, or several."""
     columns = tuple(columns)
     if name in columns:
         return name

@@ -36,7 +36,8 @@ class SampleRecord(_Model):
 
 
 class Elsewhere(NamedTuple):
-    """Another source of the tenant, which has `known` of the first `of` ids of the file."""
+    """Another source of the tenant: of the first `of` ids of the file, `known` are ids of its
+    records."""
 
     source_system: str
     source_instance: str
