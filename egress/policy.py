@@ -16,8 +16,8 @@ _SHORTEST_PREFIX = {4: 8, 6: 7}  # 10.0.0.0/8, fc00::/7
 class Policy:
     """What the operator allows: private networks, each at one port, and ports of public servers.
 
-    `own` are the addresses of this service's own servers, and `own_names` their names: they are
-    never called, even where the operator lists them.
+    `own` are the networks and ports of this service's own servers, `own_names` their names and
+    ports: these are never called, even if the operator lists them.
     """
 
     private: tuple[tuple[Network, int], ...] = ()

@@ -20,7 +20,8 @@ from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureCl
 from domain.integration.retry_schedule import Schedule
 from domain.json_document import Json
 from domain.notification.message import Message
-from egress.client import Egress, Reply, frames, is_header
+from egress.client import Egress, Reply
+from egress.headers import frames, is_header
 from integrations.channel import ChannelConfig, ChannelOptions, Limits, Outgoing, Signing
 from integrations.reply import body_for_record, refusal
 from integrations.text import compact, cut, json_bytes
