@@ -33,7 +33,7 @@ def system_lookup(name: str) -> list[str]:
 
 
 class Resolver(AbstractResolver):
-    """Resolves names in threads of its own; refuses a name if any of its addresses must not be called.
+    """Resolves names in threads of its own; refuses a name if it leads to a forbidden address.
 
     `by_proxy`: public names are left as they are, for the proxy to resolve.
     """

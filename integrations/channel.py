@@ -50,16 +50,18 @@ class ChannelConfig(BaseModel):
     destinations: ClassVar[frozenset[str]] = frozenset()
     synonyms: ClassVar[Mapping[str, str]] = {}  # other names of fields, and their usual ones
 
-    severity: SeveritySetting = Severity.INFO  # of events that name none
-    rate_limit: RateLimit | None = None  # instead of the vendor's
+    severity: SeveritySetting = Severity.INFO  # of events that state none
+    rate_limit: RateLimit | None = None  # in place of the vendor's, `Limits.rate`
     max_in_flight: int = Field(8, ge=1, le=100)  # sends at the same time, in one worker
 
     def urls(self) -> Sequence[str]:
-        """Every URL it would call: checked by the egress guard when it is saved."""
+        """Every URL that the integration would call. The egress guard checks them when the config
+        is saved."""
         return ()
 
     def servers(self) -> Sequence[tuple[str, int]]:
-        """Host and port of every server that it would call without a URL: checked likewise."""
+        """Host and port of every server that the integration would call without a URL; checked like
+        `urls`."""
         return ()
 
 
@@ -83,7 +85,8 @@ class ChannelOptions(BaseModel):
         return dict(config)
 
     def idle(self, connection: Container[str]) -> dict[str, str]:
-        """The options without effect on an integration whose config has these members, and why."""
+        """Those options that have no effect on an integration whose config has these members, each
+        with the reason."""
         return {}
 
 
@@ -94,7 +97,8 @@ def _base(url: str) -> str:
 
 
 def field_errors(names: Iterable[str], why: str) -> ValidationError:
-    """The error, to be raised, of fields (as clients write them) that do not go together."""
+    """The error, to be raised, that says `why` at each of these fields (named as clients write
+    them)."""
     fault = PydanticCustomError("value_error", "{why}", {"why": why})
     return ValidationError.from_exception_data(
         "config", [InitErrorDetails(type=fault, loc=(name,), input=None) for name in names]
@@ -114,7 +118,7 @@ def matching(form: str, why: str) -> AfterValidator:
 
 
 def url_and_host(secret: SecretStr) -> tuple[SplitResult, str]:
-    """A secret URL's parts, and its host without the dot that may end it. Raises ValueError."""
+    """The parts of a secret URL, and its host without a dot at its end. Raises ValueError."""
     try:
         url = urlsplit(secret.get_secret_value())
         return url, (url.hostname or "").rstrip(".")
@@ -136,8 +140,8 @@ class Outgoing(Generic[Config]):
 
     `options` is an instance of the type's model `Channel.options`, and may say where to post.
     `recipient` is the one of `Channel.recipients` that this delivery is for. `place` names the
-    destination, by the vendor's own name if that is known. `existing` is filled in for types with
-    `Limits.tracked`.
+    delivery's destination: by the vendor's own name if that is known, else as
+    `Channel.destination` does. `existing` is filled in for types with `Limits.tracked`.
     """
 
     message: Message
@@ -153,10 +157,11 @@ class Limits:
     """How a type may send: its schedule of retries, its rate per destination (None: no limit).
 
     `idempotent`: the vendor recognises a delivery that comes twice, so many may be in flight. Else
-    one is sent at a time per destination, and committed before and after. `stateful`: the vendor
-    shows the state of an `alert_key`, so a waiting event that a later one replaces is not sent at
-    all. `slow`: one send may take many minutes, as with mail servers. `tracked`: later deliveries
-    of an alert change what an earlier one made, which only `Receipt.reference` names.
+    one is sent at a time per destination, and each outcome is recorded before the next send.
+    `stateful`: the vendor shows the state of an `alert_key`, so a waiting event that a later one
+    replaces is not sent at all. `slow`: one send may take many minutes, as with mail servers.
+    `tracked`: later deliveries of an alert change what an earlier one made, which only
+    `Receipt.reference` names.
     """
 
     schedule: Schedule
@@ -171,9 +176,10 @@ class Limits:
 class Signing:
     """How a type of integration signs what it sends, with a secret that is made here.
 
-    `member` is the config's member that holds the secret. `completed` gives a config a secret if it
-    has none; `rotated` gives it another, and from the given time on the previous one also signs for
-    a while. Configs are as clients write them, with the secrets in clear.
+    `member` is the config's member that holds the secret. `completed` returns a config with a
+    secret if it had none; `rotated` returns it with another, while the previous one also signs for
+    some time after the given one (now). Configs are as clients write them, with the secrets in
+    clear.
     """
 
     member: str
@@ -201,15 +207,16 @@ class Channel(Protocol[Config]):
         ...
 
     def destination(self, outgoing: Outgoing[Config]) -> str:
-        """Which of the integration's destinations the message goes to; each has its own rate limit.
+        """The name of the destination that the message goes to. Each has a rate limit of its own.
 
-        One destination has one name, whatever people call it (`#ops`, `ops`). The name holds no
-        secret, has at most 200 characters, and is "" where an integration has one destination only.
+        A destination has the same name however people write it (`#ops`, `ops`). The name holds no
+        secret, has at most 200 characters, and is "" if an integration has one destination only.
         """
         ...
 
     def recipients(self, outgoing: Outgoing[Config]) -> tuple[str, ...]:
-        """Who gets the message, each by a delivery of their own; `("",)` if nobody is addressed."""
+        """Who gets the message, each by a delivery of their own; `("",)` for types that address
+        nobody, empty if somebody should be addressed and nobody is named."""
         ...
 
     def request(self, outgoing: Outgoing[Config]) -> Json:
@@ -221,7 +228,8 @@ class Channel(Protocol[Config]):
         ...
 
     async def test(self, config: Config, egress: Egress) -> list[Check]:
-        """Prove what can be proved without bothering anyone; say what stays unproven."""
+        """Test the connection without bothering anyone; each check says what it proves, and what it
+        does not."""
         ...
 
 
