@@ -51,25 +51,27 @@ BLOCKED_BY_STATE = f"""({_BLOCKED.format(overtakes=_OVERTAKES)}
             and e.recipient = d.recipient and {_IS_OPEN.format("e")}
             and e.action = 'trigger' and e.notification_id < d.notification_id))"""
 
-# The newest event of the entity that the channel was told, if it is later than the event `begun`.
+# The newest event of the entity that has arrived in the channel, if it is later than that of the
+# delivery `begun`.
 LATEST = """(
         select l.notification_id from tenant.notification_deliveries l
         where l.channel_id = begun.channel_id and l.alert_key = begun.alert_key
             and l.recipient = begun.recipient and l.notification_id > begun.notification_id
             and l.completed_at is not null and l.status in ('accepted', 'delivered')
         order by l.notification_id desc limit 1)"""
-_TOLD = "select id, event_type, title, created_at from tenant.notifications where id = any($1)"
+_EVENTS = "select id, event_type, title, created_at from tenant.notifications where id = any($1)"
 
-# Finds a later event that replaces `e`. If it was told already, it replaces `e` if it is a resolve
-# or a trigger, or has the same action. If it still waits, it replaces `e` if it is a resolve or has
-# the same action, ends no sooner, and `e` has waited for a while or is a less urgent trigger.
+# Finds a later event that replaces `e`. One that has arrived replaces `e` if it is a resolve or a
+# trigger, or has the same action. One that still waits replaces `e` if it is a resolve or has the
+# same action, its deadline is no earlier, and `e` has waited for a while or is a less urgent
+# trigger.
 _LATER = """
         (select d.id, d.action, d.notification_id, d.completed_at is not null as is_over
         from tenant.notification_deliveries d
         where d.channel_id = e.channel_id and d.alert_key = e.alert_key
             and d.recipient = e.recipient and d.notification_id > e.notification_id and {0}
         order by d.notification_id desc limit 1)"""
-_TOLD_LATER = _LATER.format("""d.completed_at is not null
+_ARRIVED_LATER = _LATER.format("""d.completed_at is not null
             and d.status in ('accepted', 'delivered')
             and (d.action in ('resolve', 'trigger') or d.action = e.action)""")
 _WAITS_LATER = _LATER.format(f"""{_IS_OPEN.format("d")}
@@ -84,7 +86,7 @@ with stale as (
     select e.id, e.rank, e.action, later.id as by_id, later.action as by_action,
         m.event_type, later.is_over
     from tenant.notification_deliveries e
-        join lateral ({_TOLD_LATER} union all {_WAITS_LATER}
+        join lateral ({_ARRIVED_LATER} union all {_WAITS_LATER}
             order by notification_id desc limit 1) later on true
         join tenant.notifications m on m.id = later.notification_id
     where e.integration_id = $1 and e.destination = $2 and e.completed_at is null
@@ -108,7 +110,7 @@ update tenant.notification_deliveries d set rank = heirs.rank, updated_at = now(
 from heirs where d.id = heirs.id
 """
 
-# The events that replaced them failed for good, so the channel was told nothing in their place.
+# The events that replaced them failed for good, so nothing has arrived in their place.
 _RESTORE = """
 update tenant.notification_deliveries e set completed_at = null, reason = null,
     status = case when e.attempts = 0 then 'pending' else 'retrying' end,
@@ -127,7 +129,7 @@ returning e.request_id
 """
 
 
-class _Told(TypedDict):
+class _Event(TypedDict):
     id: UUID
     event_type: str
     title: str
@@ -139,7 +141,7 @@ async def restore(sql: Statements, failed: Sequence[UUID]) -> None:
     await note_wakes(sql, set(await sql.column(_RESTORE, failed)))
 
 
-async def supersede(sql: Statements, integration_id: object, destination: str) -> None:
+async def supersede(sql: Statements, integration_id: UUID, destination: str) -> None:
     """End the waiting deliveries at the destination that a later event replaces. A later trigger
     takes over the urgency of the triggers that it replaces."""
     await sql.run(_SUPERSEDE, integration_id, destination)
@@ -147,5 +149,5 @@ async def supersede(sql: Statements, integration_id: object, destination: str) -
 
 async def latest(sql: Statements, ids: Sequence[UUID]) -> dict[UUID, Latest]:
     """Type, title and time of the events that LATEST has found, by their ids."""
-    found = await sql.rows(_Told, _TOLD, ids) if ids else []
+    found = await sql.rows(_Event, _EVENTS, ids) if ids else []
     return {row["id"]: Latest(row["event_type"], row["title"], row["created_at"]) for row in found}

@@ -11,8 +11,8 @@ from domain.tenant import TenantId
 from storage.postgres.database import Database
 from storage.postgres.statement import Statements
 
-OUTBOX_START = "notification"  # its row goes where the events are routed (routing.py)
-OUTBOX_WAKE = "wake"
+OUTBOX_START = "notification"  # this row is deleted once its events are routed (routing/inputs.py)
+OUTBOX_WAKE = "wake"  # this row is deleted once its workflow is woken
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,8 @@ async def requests(connection: AsyncConnection, integration_id: UUID) -> set[UUI
 
 
 async def cancel(connection: AsyncConnection, integration_id: UUID, why: str) -> set[UUID]:
-    """Cancel the open deliveries of an integration that is being deleted, for the reason `why`.
-    Returns the requests that will be woken."""
+    """Cancel the open deliveries of an integration that is being deleted, with `why` as their last
+    error. Returns the requests that will be woken."""
     rows = await connection.execute(
         update(deliveries)
         .where(_c.integration_id == integration_id, _c.completed_at.is_(None))
