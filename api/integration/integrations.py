@@ -28,7 +28,7 @@ from domain.json_document import Json
 from domain.storable import Text
 from integrations import CHANNELS
 from storage.integration import integrations as integration
-from storage.integration.integrations import Integration, Listed, Logged
+from storage.integration.integrations import Integration, IntegrationFilter, LogFilter
 from storage.notification import destinations as destination
 from storage.notification import parked as waiting
 from storage.notification.routing import channels
@@ -64,7 +64,7 @@ async def list_integrations(
     Answers up to `limit` integrations in `data`, and in `nextCursor` the `cursor` of the next page,
     or null on the last one; with `page`, also `pagination` with the totals.
     """
-    wanted: Listed = {"type": type, "is_active": None if include_inactive else True}
+    wanted: IntegrationFilter = {"type": type, "is_active": None if include_inactive else True}
     async with context.database.tenant(caller.tenant_id) as connection:
         found = await integration.page(connection, wanted, page.span)
         rests = await destination.rests(connection, {row["id"] for row in found.rows})
@@ -210,7 +210,7 @@ async def list_logs(
     `data`, and in `nextCursor` the `cursor` of the next page, or null on the last one; with `page`,
     also `pagination` with the totals. 404 if the tenant has no such integration.
     """
-    wanted: Logged = {"level": level, "action": action, "since": since}
+    wanted: LogFilter = {"level": level, "action": action, "since": since}
     async with context.database.tenant(caller.tenant_id) as connection:
         require_found(await integration.find(connection, integration_id), "integration")
         found = await integration.logged(connection, integration_id, wanted, page.span)
