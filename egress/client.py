@@ -216,7 +216,7 @@ async def egress(
     total: float = TOTAL_SECONDS,
     lookup: Lookup = system_lookup,
 ) -> AsyncIterator[Egress]:
-    """Open the way out as EGRESS_ALLOW says. `own`: `host:port` of our own servers, never called.
+    """Open the way out as EGRESS_ALLOW says, but not to our `own` servers (`host:port`).
 
     A call takes `total` seconds at most, connecting a third of it. Raises a ValueError that names
     a bad entry of EGRESS_ALLOW.

@@ -18,8 +18,8 @@ from domain.migration.remark import Remark
 from domain.values.date_rules import DateEvidence
 from domain.values.zones import UTC_NAMES
 
-SAMPLES = 10
-ERRORS = 20
+SAMPLES = 10  # records that a preview shows
+ERRORS = 20  # faults that a preview shows; the job's list of errors has more
 
 
 class _Model(BaseModel):

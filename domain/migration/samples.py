@@ -15,11 +15,9 @@ _SHOWN_CHARACTERS = 1_000  # of a value: the preview is stored as one document, 
 _NOT_FIELDS = {ROW, "source_id", "content_hash"}
 
 
-def sample_records(
-    frame: pl.DataFrame, mapped: Mapped, limit: int = SAMPLES
-) -> tuple[SampleRecord, ...]:
-    """The first records of a batch and what `map_columns` made of them, long values cut."""
-    return tuple(_samples(frame.head(limit), mapped.rows))
+def sample_records(frame: pl.DataFrame, mapped: Mapped) -> tuple[SampleRecord, ...]:
+    """The first SAMPLES records of a batch and what `map_columns` made of them, long values cut."""
+    return tuple(_samples(frame.head(SAMPLES), mapped.rows))
 
 
 def _samples(frame: pl.DataFrame, rows: pl.DataFrame) -> Iterator[SampleRecord]:

@@ -8,7 +8,8 @@ from storage.postgres.statement import Statements
 
 # A worker that has claimed a delivery and gives no sign of life for so long is taken to be dead. A
 # send starts at most 15 s after its claim (a slot is up to 5 s ahead, and may be missed by 10 s),
-# an HTTP call ends after 15 s, and a worker that sends one by one renews the lease every 10 s.
+# an HTTP call ends after 15 s, and a worker that sends one by one renews the lease every 10 s. So a
+# type that sends many at once (`Limits.idempotent`) has time for a single call for each delivery.
 LEASE_SECONDS = 35
 # Deliveries that an earlier version has claimed have no `lease_until`.
 LEASE_END = f"coalesce(lease_until, updated_at + interval '{LEASE_SECONDS} s')"
