@@ -31,6 +31,17 @@ class RateLimit(BaseModel):
     seconds: float = Field(gt=0, le=3_600)
 
 
+# Members are named in camel case, as clients write them. Errors quote no value: it may be a secret.
+_STRICT = ConfigDict(
+    extra="forbid",
+    frozen=True,
+    alias_generator=to_camel,
+    populate_by_name=True,
+    hide_input_in_errors=True,
+    str_strip_whitespace=True,
+)
+
+
 class ChannelConfig(BaseModel):
     """The config of one type of integration, as clients send it and the JSON schema shows it.
 
@@ -39,14 +50,7 @@ class ChannelConfig(BaseModel):
     secrets are sent: changing one asks for the secrets again.
     """
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        alias_generator=to_camel,
-        populate_by_name=True,
-        hide_input_in_errors=True,
-        str_strip_whitespace=True,
-    )
+    model_config = _STRICT
     destinations: ClassVar[frozenset[str]] = frozenset()
     synonyms: ClassVar[Mapping[str, str]] = {}  # other names of fields, and their usual ones
 
@@ -71,14 +75,7 @@ class ChannelOptions(BaseModel):
     Most types have no options. They hold no secrets, and are shown to all who may read the channel.
     """
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        alias_generator=to_camel,
-        populate_by_name=True,
-        hide_input_in_errors=True,
-        str_strip_whitespace=True,
-    )
+    model_config = _STRICT
 
     def completing(self, config: Mapping[str, Any]) -> Json:
         """The config that a channel has of its own, completed with what the options imply."""

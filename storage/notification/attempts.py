@@ -8,7 +8,7 @@ from uuid import UUID
 from domain.integration.outcome import FailureClass
 from domain.integration.stored import SendingIntegration
 from domain.notification.backoff import Failures
-from domain.notification.delivery import DeliveryStatus
+from domain.notification.delivery import ARRIVED, DeliveryStatus
 from storage.notification import alerts, order
 from storage.notification import destinations as destination
 from storage.notification.destinations import Doubt
@@ -50,7 +50,7 @@ class Outcome(NamedTuple):
 
     @property
     def arrived(self) -> bool:
-        return self.status in (DeliveryStatus.ACCEPTED, DeliveryStatus.DELIVERED)
+        return self.status in ARRIVED
 
     @property
     def discourages(self) -> bool:

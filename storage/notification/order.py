@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
 
+from domain.notification.delivery import ARRIVED
 from domain.notification.message import Latest
 from storage.notification.outbox import note_wakes
 from storage.postgres.statement import Statements
@@ -23,6 +24,8 @@ FRESH_SECONDS = 10  # how long an event that was never tried is not superseded
 # from a time when nothing was open, PostgreSQL expects every index of open deliveries to be empty;
 # it may then choose another one, and read all open deliveries once for each delivery.
 _IS_OPEN = "num_nulls({0}.completed_at) = 1"
+_STATUSES = ", ".join(f"'{status}'" for status in sorted(ARRIVED))
+_HAS_ARRIVED = f"{{0}}.completed_at is not null and {{0}}.status in ({_STATUSES})"
 
 # Whether `e`, another open delivery of d's entity, goes first: `e` is being sent, or comes before
 # `d` in the queue of their destination. A more urgent event overtakes after PATIENCE_SECONDS.
@@ -53,11 +56,11 @@ BLOCKED_BY_STATE = f"""({_BLOCKED.format(overtakes=_OVERTAKES)}
 
 # The newest event of the entity that has arrived in the channel, if it is later than that of the
 # delivery `begun`.
-LATEST = """(
+LATEST = f"""(
         select l.notification_id from tenant.notification_deliveries l
         where l.channel_id = begun.channel_id and l.alert_key = begun.alert_key
             and l.recipient = begun.recipient and l.notification_id > begun.notification_id
-            and l.completed_at is not null and l.status in ('accepted', 'delivered')
+            and {_HAS_ARRIVED.format("l")}
         order by l.notification_id desc limit 1)"""
 _EVENTS = "select id, event_type, title, created_at from tenant.notifications where id = any($1)"
 
@@ -71,8 +74,7 @@ _LATER = """
         where d.channel_id = e.channel_id and d.alert_key = e.alert_key
             and d.recipient = e.recipient and d.notification_id > e.notification_id and {0}
         order by d.notification_id desc limit 1)"""
-_ARRIVED_LATER = _LATER.format("""d.completed_at is not null
-            and d.status in ('accepted', 'delivered')
+_ARRIVED_LATER = _LATER.format(f"""{_HAS_ARRIVED.format("d")}
             and (d.action in ('resolve', 'trigger') or d.action = e.action)""")
 _WAITS_LATER = _LATER.format(f"""{_IS_OPEN.format("d")}
             and d.status <> 'sending' and d.integration_id = e.integration_id
@@ -111,7 +113,7 @@ from heirs where d.id = heirs.id
 """
 
 # The events that replaced them failed for good, so nothing has arrived in their place.
-_RESTORE = """
+_RESTORE = f"""
 update tenant.notification_deliveries e set completed_at = null, reason = null,
     status = case when e.attempts = 0 then 'pending' else 'retrying' end,
     last_error = null, next_attempt_at = now(), updated_at = now()
@@ -124,7 +126,7 @@ where d.id = any($1) and d.status = 'failed' and d.alert_key is not null
         select 1 from tenant.notification_deliveries l
         where l.channel_id = e.channel_id and l.alert_key = e.alert_key
             and l.recipient = e.recipient and l.notification_id > e.notification_id
-            and l.completed_at is not null and l.status in ('accepted', 'delivered'))
+            and {_HAS_ARRIVED.format("l")})
 returning e.request_id
 """
 
