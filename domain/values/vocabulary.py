@@ -24,7 +24,9 @@ PRIORITY_WORDS: Vocabulary[int] = {
     3: ("medium", "moderate", "normal"),
     4: ("low", "lowest", "very low", "planning"),
 }
-_MARKS = r"[\s.:()\[\]–—-]*"
+# Possessive: else the time grows with the third power of the marks in a row, and one value with
+# thousands of them would stop a whole process.
+_MARKS = r"[\s.:()\[\]–—-]*+"
 _PRIORITY = re.compile(
     rf"{_MARKS}(?:p?(?P<digit>[1-5])(?![0-9]|[.,][0-9]))?{_MARKS}"
     rf"(?:(?P<word>[^\W\d_](?:.*[^\W\d_])?){_MARKS}(?:p?[1-5])?)?{_MARKS}"
