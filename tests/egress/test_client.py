@@ -52,7 +52,7 @@ class TestRequests:
         accepts = [each for each in heads[0].splitlines() if each.lower().startswith(b"accept:")]
         assert accepts == [b"ACCEPT: text/plain"]
 
-    async def test_addresses_that_fail_differently_are_all_told(self) -> None:
+    async def test_addresses_that_fail_differently_are_told_as_they_failed(self) -> None:
         """One refuses the connection, one has no route; neither is a server that takes too long."""
         addresses = ["127.255.255.255", "127.0.0.1"]
         with socket.socket() as bound:
@@ -65,8 +65,9 @@ class TestRequests:
                     await out.open_socket("mail.example.com", port)
         for found in (by_http, caught.value.failure):
             assert kind(found) == NOT_SENT
-            assert all(address in found.detail for address in addresses)
+            assert "127.0.0.1" in found.detail
             assert "not in time" not in found.detail
+        assert "unreachable" in caught.value.failure.detail
 
     async def test_bodies_of_listed_destinations_are_marked_as_private(self) -> None:
         async with serving(Receiver()) as receiver:
