@@ -72,7 +72,8 @@ class Settings(BaseSettings):
 
     @property
     def own_servers(self) -> tuple[str, ...]:
-        """`host:port` of this service's own servers, to which no tenant's URL may lead."""
+        """`host:port` of this service's own servers, which tenants may not call: its API, Temporal,
+        PostgreSQL, the object storage and the operator's proxy."""
         database = urlsplit(self.database_url.get_secret_value() if self.database_url else "")
         s3 = urlsplit(self.s3_endpoint or "")
         found = [f"{self.api_host}:{self.api_port}", self.temporal_address]

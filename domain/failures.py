@@ -1,4 +1,4 @@
-"""The faults of an upload, a job or a record, in the one form in which they are shown."""
+"""The faults of an upload or a job (`Problem`) and of a record (`Rejected`), as they are shown."""
 
 from typing import Any
 
@@ -68,8 +68,8 @@ LISTED_ERRORS = 10_000  # per job; a last entry then says that there are more
 
 
 def duplicate(row: int, source_id: str | None = None) -> Rejected:
-    """The fault of a record whose ticket has another record, if the user set skipDuplicates to
-    false."""
+    """The fault of a record that is of the same ticket as another one, for users who have set
+    skipDuplicates to false."""
     detail = (
         "an earlier record of the file, or a record of the tenant, is the same ticket (same id, or"
         " same number, by matchBy); correct the file, or leave skipDuplicates at true"
@@ -80,8 +80,8 @@ def duplicate(row: int, source_id: str | None = None) -> Rejected:
 class Died(Exception):
     """A process that worked for one job alone was killed, or reached its memory limit.
 
-    `detail` goes on after the words "the process": "was killed". `chunk` and `row` say how far it
-    was: in that chunk; at that record or after it.
+    `detail` completes a sentence that begins with "the process", such as "was killed". The process
+    died while it worked on `chunk`, at the record `row` or after it, as far as that is known.
     """
 
     def __init__(self, detail: str, chunk: int | None = None, row: int | None = None) -> None:

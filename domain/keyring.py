@@ -1,7 +1,6 @@
 """The key ring: the keys that encrypt secrets and payloads, as the text of a file."""
 
 import base64
-import binascii
 from dataclasses import dataclass
 
 KEY_BYTES = 32
@@ -17,7 +16,7 @@ class Keyring:
     def parse(cls, text: str, name: str = "the key ring") -> "Keyring":
         """Read lines `id: base64 of 32 bytes`; empty lines and those that begin with # are skipped.
 
-        Raises ValueError with the number of a faulty line, never with a key.
+        Raises ValueError with the number of the faulty line, but without the key in it.
         """
         keys: dict[str, bytes] = {}
         for number, line in enumerate(text.splitlines(), 1):
@@ -52,7 +51,7 @@ def _read(line: str) -> tuple[str, bytes]:
     key_id, _, encoded = line.partition(":")
     try:
         return key_id.strip(), base64.b64decode(encoded.strip(), validate=True)
-    except binascii.Error:
+    except ValueError:  # for letters beyond ASCII; binascii.Error, for the rest, is one, too
         return key_id.strip(), b""
 
 

@@ -1,9 +1,9 @@
 """Tells the secret parts of a secret from its ordinary words. Pure.
 
 A webhook's URL is kept secret as a whole, as it may hold a token; but its path is mostly words, and
-`/api/incidents` does not make "incidents" a secret. Secret are the parts that stand in a secret's
-place (a query's `sig`, a password before the host, the parts of Slack's webhooks), and the parts
-that look random.
+`/api/incidents` does not make "incidents" a secret. The secret parts of a URL are those that stand
+where secrets stand (a query's `sig`, a password before the host, the three last parts of a Slack
+webhook's path), and those that look random.
 """
 
 import re
@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 SHORTEST = 4  # characters; shorter values would be found in any text, so they are not hidden
 
-# Names in snake case, as `is_secret_name` makes them: those of Sentry's DEFAULT_DENYLIST
-# (sentry_sdk/scrubber.py), and our vendors' own.
+# Names are compared in snake case, into which `is_secret_name` brings them. They are those of
+# Sentry's DEFAULT_DENYLIST (sentry_sdk/scrubber.py), and our vendors' own.
 _SECRET_NAME = re.compile(
     r"(^|_)(authorization|password|passwd|pwd|passphrase|secrets?|cookies?|credentials?|csrf"
     r"|session_?id|jwt|bearer)(_|$)"
@@ -53,8 +53,8 @@ def secrets_in(secret: str) -> Iterator[str]:
 
 
 def is_ordinary(secret: str) -> bool:
-    """Whether any text may hold it by chance, so that its presence gives nothing away: a few words
-    or numbers, or a URL without a secret part."""
+    """Whether any text may hold this secret by chance, so that its presence gives nothing away: it
+    is a few words or numbers, or a URL without a secret part."""
     if "://" in secret:
         return not any(True for _ in _parts(secret))
     if looks_random(secret):
@@ -64,7 +64,7 @@ def is_ordinary(secret: str) -> bool:
 
 
 def looks_random(text: str) -> bool:
-    """Whether it looks generated, not written by people: a key, a hash, an id in base64 or hex."""
+    """Whether the text looks generated, not written by people: a key, a hash, an id in base64."""
     pieces = [piece for piece in _PIECES.split(text) if piece]
     if any(len(piece) >= 8 and len(_SWITCH.findall(piece)) >= 3 for piece in pieces):
         return True
@@ -74,13 +74,13 @@ def looks_random(text: str) -> bool:
 
 
 def _is_common(piece: str) -> bool:
-    """Whether it is a word or a number; or both together, if short: `web01`, not `Sommer2024`."""
+    """Whether the piece is a word, a number, or a short mix of both: `web01`, not `Sommer2024`."""
     glued = not piece.isalpha() and not piece.isdecimal()
     return _is_wordlike(piece) and (not glued or len(piece) < _GLUED)
 
 
 def _is_wordlike(piece: str) -> bool:
-    """Whether it is a number, or words in camel case that a number may follow."""
+    """Whether the piece is a number, or words in camel case that a number may follow."""
     if piece.isdecimal():
         return len(piece) <= _NUMBER
     word = piece.rstrip("0123456789")

@@ -31,7 +31,8 @@ def storable(value: Any, depth: int = 0) -> Any:
 
 
 def stored(text: str, chars: int) -> str:
-    """A text from others, cut to `chars` characters, without what PostgreSQL cannot hold."""
+    """A text from others, without the characters that PostgreSQL cannot hold, cut to `chars`
+    characters."""
     return text.encode("utf-8", "replace").decode().replace("\0", "")[:chars]
 
 
@@ -45,8 +46,8 @@ def _check_text(text: str) -> None:
 
 
 def at_most(limit: int) -> AfterValidator:
-    """Bounds the length of a value's JSON, in bytes of UTF-8."""
-
+    """Bounds the length of a value's JSON, in bytes of UTF-8. To be put after a type that has
+    checked `storable`: half of a surrogate pair has no bytes in UTF-8."""
     return AfterValidator(lambda value: bounded(value, limit))
 
 

@@ -1,4 +1,4 @@
-"""The id of a tenant."""
+"""The id of a tenant, and the form of its slug."""
 
 import re
 from typing import Annotated

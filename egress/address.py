@@ -71,7 +71,7 @@ def address(literal: str) -> Address:
 
 
 def is_public(found: Address) -> bool:
-    """Whether it can be the address of a server on the public internet."""
+    """Whether a server on the public internet can have the address."""
     if isinstance(found, IPv4Address):
         return not _inside(found, _V4_NEVER + _V4_SPECIAL)
     return (
@@ -82,7 +82,8 @@ def is_public(found: Address) -> bool:
 
 
 def is_listable(found: Address) -> bool:
-    """Whether EGRESS_ALLOW can hold it: no metadata service, no other address in disguise."""
+    """Whether EGRESS_ALLOW can hold the address. It cannot if the address is one of a metadata
+    service, or carries another address within it."""
     if isinstance(found, IPv4Address):
         return not _inside(found, _V4_NEVER)
     return (
@@ -101,7 +102,11 @@ def _inside(found: Address, blocks: Iterable[Network]) -> bool:
 
 
 def around(literal: str) -> tuple[Network, ...]:
-    """The networks where a server that listens at this address is reached. Raises ValueError."""
+    """The networks where a server that listens at this address is reached. Raises ValueError.
+
+    Of a server that listens at all addresses of the machine, only loopback is known: the machine's
+    other addresses are not looked for.
+    """
     found = address(literal)
     if found.is_loopback or found.is_unspecified:
         return _LOOPBACK

@@ -21,6 +21,7 @@ from domain.integration.outcome import DeliveryFailed, Failure, FailureClass
 from domain.integration.retry_schedule import USUAL_LIFE
 from egress.address import Network, address, around
 from egress.guard import is_literal, parse_host, parse_target
+from egress.headers import check_headers, with_defaults
 from egress.http import Lookup, Resolver, guarded_socket, read_most, system_lookup
 from egress.policy import DEFAULT_PORTS, SMTP_PORTS, Policy
 from egress.reuse import request
@@ -29,16 +30,8 @@ from egress.transport_errors import translated
 from egress.tunnel import Tunnels, connector
 
 _log = logging.getLogger(__name__)
-BODY_BYTES = 64 * 2**10
-TOTAL_SECONDS = 15.0
-
-_DEFAULTS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "FireLater-Integrations"}
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
-# Headers that the connection itself sets, and those that would have an answer compressed.
-_FRAMING = re.compile(
-    r"accept-encoding|connection|content-length|expect|host|keep-alive|proxy-.*|te|trailer"
-    r"|transfer-encoding|upgrade"
-)
+BODY_BYTES = 64 * 2**10  # of an answer, at most; the rest is not read
+TOTAL_SECONDS = 15.0  # for a call, from the look-up of the name to the end of the answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +59,9 @@ class _Target(NamedTuple):
 class Egress:
     """The way out of one process, for all its tenants, so it keeps no cookies. Made by `egress`.
 
-    `session` is for clients that make their own requests: it guards the addresses that they dial,
-    but not how they write their URLs, which `check` does. A call may take `total` seconds.
+    `session` is for vendors' own clients: it guards the addresses that they dial. Their URLs need
+    `check` besides, as the session does not judge how a URL is written. A call may take `total`
+    seconds.
     """
 
     def __init__(
@@ -101,12 +95,13 @@ class Egress:
         whole: bool = True,
         repeatable: bool = False,
     ) -> Reply:
-        """One request, and no redirects followed. Raises DeliveryFailed where no answer came.
+        """Send one request and return the answer; redirects are not followed. Raises DeliveryFailed
+        if no answer comes.
 
-        `whole`: part of a body counts as no answer, unless the status alone says what it means.
-        `repeatable`: the request may reach the server twice (see egress.reuse).
+        `whole`: an answer whose body breaks off counts as none, unless its status alone decides.
+        `repeatable`: the request may reach the server twice (see egress/reuse.py).
         """
-        _check_headers(headers)
+        check_headers(headers)
         with translated("the URL"):
             target = self._target(url)
         response: aiohttp.ClientResponse | None = None
@@ -119,7 +114,7 @@ class Egress:
                         method,
                         target.url,
                         repeatable=repeatable,
-                        headers={**_DEFAULTS, **headers},
+                        headers=with_defaults(headers),
                         data=content or None,
                         allow_redirects=False,
                         skip_auto_headers=("Content-Type",),
@@ -146,7 +141,7 @@ class Egress:
                     answers = await self._answers(name, port)
                     return await self._dial(answers, port)
             except OSError as error:  # whatever it is, nothing was sent yet
-                why = error.strerror or "not in time"
+                why = error.strerror or str(error) or "not in time"
                 detail = f"{name}{self._way}: no connection: {why}"
                 is_late = isinstance(error, TimeoutError)
                 failure = Failure(FailureClass.TRANSIENT, detail, timed_out=is_late)
@@ -185,7 +180,8 @@ class Egress:
 
 
 def _status_decides(status: int) -> bool:
-    """Whether the status alone decides: no vendor's body makes it a success or a final refusal."""
+    """Whether the status alone decides what becomes of a delivery: with these, no vendor's body
+    makes an answer a success or a final refusal."""
     return status in (401, 403, 429) or 300 <= status < 400 or status >= 500
 
 
@@ -194,39 +190,11 @@ def _addr_info(answer: str, port: int) -> tuple[int, int, int, str, tuple[str, i
     return family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (answer, port)
 
 
-def is_header(name: str) -> bool:
-    return _HEADER.fullmatch(name) is not None
-
-
-def frames(header: str) -> bool:
-    """Whether the connection itself sets this header, so that no caller may."""
-    return _FRAMING.fullmatch(header.lower()) is not None
-
-
-@lru_cache(1_024)
-def _may_be_set(header: str) -> bool:
-    """Whether a caller may set this header."""
-    return is_header(header) and not frames(header)
-
-
-def _check_headers(headers: Mapping[str, str]) -> None:
-    """Raises DeliveryFailed for headers that would change the frame of the request, or smuggle in
-    another header."""
-    for name, value in headers.items():
-        if not _may_be_set(name):
-            why = f"the header {name!r} cannot be set"
-        elif not (value.isascii() and value.isprintable()):
-            why = f"the header {name} has line breaks or other characters that it cannot have"
-        else:
-            continue
-        raise DeliveryFailed(Failure(FailureClass.MISCONFIGURED, why))
-
-
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """Seconds that the server asks to wait (RFC 9110 §10.2.3), given as a number or a date.
 
-    From 0 to USUAL_LIFE seconds, the longest wish that is granted; None if the header is missing or
-    cannot be read.
+    From 0 to USUAL_LIFE seconds: a longer wish counts as that long. None if the header is missing
+    or cannot be read.
     """
     value = headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
@@ -248,7 +216,7 @@ async def egress(
     total: float = TOTAL_SECONDS,
     lookup: Lookup = system_lookup,
 ) -> AsyncIterator[Egress]:
-    """Open the way out as EGRESS_ALLOW says. `own`: `host:port` of our own servers, never called.
+    """Open the way out as EGRESS_ALLOW says, but not to our `own` servers (`host:port`).
 
     A call takes `total` seconds at most, connecting a third of it. Raises a ValueError that names
     a bad entry of EGRESS_ALLOW.
@@ -285,7 +253,8 @@ def _host_and_port(server: str) -> tuple[str, int]:
 async def _networks_of(
     own: Iterable[tuple[str, int]], lookup: Lookup
 ) -> tuple[tuple[Network, int], ...]:
-    """The networks and ports of our own servers; one whose name has no address yet has none."""
+    """The networks and ports of our own servers. A server whose name has no address at this moment
+    is left out, and is then excluded by its name only."""
     reached: list[tuple[Network, int]] = []
     for host, port in own:
         literals: Iterable[str] = [host]

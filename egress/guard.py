@@ -61,7 +61,8 @@ def parse_target(url: str, policy: Policy) -> str:
 
 
 def check_server(host: str, port: int, policy: Policy) -> None:
-    """Raises Refused if this mail server must not be called, as far as its name and port tell."""
+    """Raises Refused if this mail server must not be called, as far as its name and port show: the
+    addresses of a name are judged when they are dialled."""
     name = parse_host(host)
     _judge_name(name, port, policy)
     if is_literal(name):
@@ -91,7 +92,8 @@ def permit(literal: str, port: int, policy: Policy, ports: frozenset[int] | None
 
 
 def parse_host(bare: str) -> str:
-    """The canonical form of a host: ASCII name or address (IPv6 without brackets)."""
+    """The canonical form of a host: ASCII name or address (IPv6 without brackets). Raises
+    Refused."""
     if ":" in bare or "%" in bare:
         return _parse_v6(bare)
     host = _to_ascii(bare)
@@ -225,6 +227,8 @@ def _judge_name(host: str, port: int, policy: Policy) -> None:
 
 
 def _judge(scheme: str, host: str, port: int, policy: Policy) -> None:
+    """Raises Refused for a host, a port or a scheme that may not be called; for http unless it goes
+    to a private server of EGRESS_ALLOW, or to a name at a port where only such servers are."""
     _judge_name(host, port, policy)
     if port not in policy.ports | policy.private_ports | {DEFAULT_PORTS[scheme]}:
         raise Refused("port_not_allowed", _with_remedy(f"port {port} is not allowed"))
@@ -236,7 +240,8 @@ def _judge(scheme: str, host: str, port: int, policy: Policy) -> None:
 
 
 def _check_agreement(canonical: str, host: str, port: int) -> None:
-    """Raises Refused unless the parsers that read the URL later agree with this reading."""
+    """Raises Refused unless two parsers by others, urllib's and httpx's, agree with this reading of
+    host and port."""
     ours, theirs = urlsplit(canonical), httpx.URL(canonical)
     default = DEFAULT_PORTS[ours.scheme]
     readings = {

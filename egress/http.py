@@ -20,7 +20,8 @@ from egress.policy import Policy
 from egress.reuse import note_dial
 
 _NEGATIVE_SECONDS = 5.0  # how long a name that failed is not asked for again
-_NAMES = 10_000
+_NAMES = 10_000  # that failed, and are remembered at a time
+_THREADS = 64  # as a look-up that hangs cannot be stopped, and keeps its thread
 
 Lookup = Callable[[str], Iterable[str]]  # name -> addresses; raises OSError
 
@@ -32,7 +33,7 @@ def system_lookup(name: str) -> list[str]:
 
 
 class Resolver(AbstractResolver):
-    """Resolves names in threads of its own; refuses a name if any of its addresses is bad.
+    """Resolves names in threads of its own; refuses a name if it leads to a forbidden address.
 
     `by_proxy`: public names are left as they are, for the proxy to resolve.
     """
@@ -44,7 +45,7 @@ class Resolver(AbstractResolver):
         self._lookup = lookup
         self._seconds = seconds  # that resolving a name may take
         self._by_proxy = by_proxy
-        self._threads = ThreadPoolExecutor(64, "egress-dns")
+        self._threads = ThreadPoolExecutor(_THREADS, "egress-dns")
         self._asking: dict[str, asyncio.Future[list[str]]] = {}
         # name -> until (loop time), errno, why
         self._failed: dict[str, tuple[float, int | None, str]] = {}
@@ -57,7 +58,11 @@ class Resolver(AbstractResolver):
         family: socket.AddressFamily = socket.AF_UNSPEC,
         ports: frozenset[int] | None = None,
     ) -> list[ResolveResult]:
-        """All addresses of the name. Raises Refused, or OSError where there is none."""
+        """All addresses of the name; the name itself if the proxy resolves it. Raises Refused, or
+        OSError if the name has no address.
+
+        `ports` are allowed at public addresses, instead of the policy's.
+        """
         if self._by_proxy and not is_local(host):
             if port not in (self._policy.ports if ports is None else ports):
                 raise Refused("port_not_allowed", f"port {port} is not allowed")

@@ -16,8 +16,9 @@ _SHORTEST_PREFIX = {4: 8, 6: 7}  # 10.0.0.0/8, fc00::/7
 class Policy:
     """What the operator allows: private networks, each at one port, and ports of public servers.
 
-    `own` are the addresses of this service's own servers, and `own_names` their names: they are
-    never called, even where the operator lists them.
+    `own` are the networks and ports of this service's own servers: no entry of EGRESS_ALLOW opens
+    them. `own_names` are their names and ports, which are never called. An own server at a public
+    address is not recognised by that address, as others may be served there, too.
     """
 
     private: tuple[tuple[Network, int], ...] = ()

@@ -15,7 +15,8 @@ from urllib.parse import unquote, urlsplit
 
 import aiohappyeyeballs
 
-_HEAD_BYTES = 16 * 2**10
+_HEAD_BYTES = 16 * 2**10  # of an answer to CONNECT, at most
+_HEAD_ENDS = (b"\r\n\r\n", b"\n\n")
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})\b")  # some still speak 1.0
 _ADVICE = {
     403: " (does it let this port through? Many only have 443)",
@@ -63,11 +64,7 @@ class Proxy:
         """
         wire = await self._reached()
         try:
-            await asyncio.get_running_loop().sock_sendall(wire, self._request(host, port))
-            self._judge(await _head(wire))
-        except ConnectionError as error:
-            wire.close()
-            raise _failed(error.strerror or "it hung up") from None
+            _judge(await self._answer(wire, host, port))
         except BaseException:
             wire.close()
             raise
@@ -87,6 +84,14 @@ class Proxy:
         assert isinstance(wire, Tunnel), "not made here"
         return wire
 
+    async def _answer(self, wire: Tunnel, host: str, port: int) -> bytes:
+        """The head of the proxy's answer to CONNECT."""
+        try:
+            await asyncio.get_running_loop().sock_sendall(wire, self._request(host, port))
+            return await _head(wire)
+        except ConnectionError as error:
+            raise _failed(error.strerror or "it hung up") from None
+
     def _request(self, host: str, port: int) -> bytes:
         to = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         lines = [f"CONNECT {to} HTTP/1.1", f"Host: {to}"]
@@ -94,13 +99,18 @@ class Proxy:
             lines.append(f"Proxy-Authorization: {self.authorization}")
         return "\r\n".join([*lines, "", ""]).encode()
 
-    def _judge(self, head: bytes) -> None:
-        answered = _STATUS.match(head)
-        if answered is None:
-            raise _failed("it does not answer as an HTTP proxy does")
-        status = int(answered[1])
-        if not 200 <= status <= 299:
-            raise _failed(f"it answered {status}{_ADVICE.get(status, '')}")
+
+def _judge(head: bytes) -> None:
+    """Raises an OSError that says why, unless the head is whole and tells of a tunnel."""
+    if not head.endswith(_HEAD_ENDS):
+        is_endless = len(head) > _HEAD_BYTES
+        raise _failed("its answer does not end" if is_endless else "it hung up without an answer")
+    answered = _STATUS.match(head)
+    if answered is None:
+        raise _failed("it does not answer as an HTTP proxy does")
+    status = int(answered[1])
+    if not 200 <= status <= 299:
+        raise _failed(f"it answered {status}{_ADVICE.get(status, '')}")
 
 
 def _tunnel(info: tuple[Any, ...]) -> Tunnel:
@@ -110,15 +120,14 @@ def _tunnel(info: tuple[Any, ...]) -> Tunnel:
 
 
 async def _head(wire: socket.socket) -> bytes:
-    """The answer to CONNECT, and not a byte of what follows it, as a mail server speaks first."""
+    """The answer up to its empty line, and not a byte of what follows, as a mail server speaks
+    first; what came of it if the proxy hangs up before, or the answer is too long."""
     head = bytearray()
-    while not head.endswith((b"\r\n\r\n", b"\n\n")):
+    while not head.endswith(_HEAD_ENDS) and len(head) <= _HEAD_BYTES:
         byte = await asyncio.get_running_loop().sock_recv(wire, 1)
         if not byte:
-            raise _failed("it hung up instead of answering")
+            break
         head += byte
-        if len(head) > _HEAD_BYTES:
-            raise _failed("its answer does not end")
     return bytes(head)
 
 

@@ -13,7 +13,7 @@ _dials: ContextVar[list[None] | None] = ContextVar("_dials", default=None)
 
 
 def note_dial() -> None:
-    """To be called for each connection that is opened, in the context of its request."""
+    """Note that a connection is opened; to be called in the context of its request."""
     made = _dials.get()
     if made is not None:
         made.append(None)

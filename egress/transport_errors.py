@@ -14,8 +14,8 @@ from egress.guard import Refused
 def translated(host: str) -> Iterator[None]:
     """Raise as DeliveryFailed what the guard, aiohttp or the sockets raise within.
 
-    Details name the host and the reason only: the rest of a URL can be a secret. If no connection
-    came about, nothing was sent; if one breaks, the request may have taken effect.
+    Details name the host, its addresses and the reason only: the rest of a URL can be a secret. If
+    no connection came about, nothing was sent; if one breaks, the request may have taken effect.
     """
     try:
         yield
@@ -31,7 +31,8 @@ def translated(host: str) -> Iterator[None]:
         timed_out = isinstance(error.os_error, TimeoutError)
         raise _failed(FailureClass.TRANSIENT, detail, timed_out=timed_out) from None
     except aiohttp.ClientConnectorError as error:
-        why = error.os_error.strerror or type(error.os_error).__name__
+        cause = error.os_error
+        why = cause.strerror or str(cause) or type(cause).__name__
         raise _failed(FailureClass.TRANSIENT, f"{host}: no connection: {why}") from None
     except TimeoutError:
         detail = f"{host}: no answer in time"

@@ -16,7 +16,7 @@ from egress.policy import Policy
 from egress.reuse import note_dial
 from egress.route import Route
 
-_PATIENCE = 1.5  # seconds that the proxy has for an address, while there is another one to try
+_PATIENCE = 1.5  # seconds that the proxy has for each address but the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class _Tunnelling(aiohttp.TCPConnector):
 
 
 async def _connected(wire: socket.socket, *args: Any, **tls: Any) -> Any:
-    """The socket as a transport with its protocol, with TLS if it is asked for."""
+    """The socket as a transport with its protocol; with TLS if `tls` has a context for it."""
     try:
         return await asyncio.get_running_loop().create_connection(*args, sock=wire, **tls)
     except BaseException:

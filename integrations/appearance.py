@@ -18,7 +18,7 @@ _TIME = "%Y-%m-%d %H:%M:%S %Z"
 
 
 def entity_of(message: Message) -> str:
-    """What the event is about, as `incident INC-1042`; empty where it does not say."""
+    """What the event is about, as `incident INC-1042`; empty if it names no entity."""
     return one_line(f"{message.entity_type or ''} {message.entity_id or ''}")
 
 
@@ -43,5 +43,5 @@ def _repeated(message: Message) -> Iterator[str]:
 
 
 def time_of(message: Message) -> str:
-    """When the event happened, to the second."""
+    """When the event was received (`created_at`), to the second."""
     return message.created_at.strftime(_TIME).strip()

@@ -32,6 +32,17 @@ class RateLimit(BaseModel):
     seconds: float = Field(gt=0, le=3_600)
 
 
+# Members are named in camel case, as clients write them. Errors quote no value: it may be a secret.
+_STRICT = ConfigDict(
+    extra="forbid",
+    frozen=True,
+    alias_generator=to_camel,
+    populate_by_name=True,
+    hide_input_in_errors=True,
+    str_strip_whitespace=True,
+)
+
+
 class ChannelConfig(BaseModel):
     """The config of one type of integration, as clients send it and the JSON schema shows it.
 
@@ -40,27 +51,22 @@ class ChannelConfig(BaseModel):
     secrets are sent: changing one asks for the secrets again.
     """
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        alias_generator=to_camel,
-        populate_by_name=True,
-        hide_input_in_errors=True,
-        str_strip_whitespace=True,
-    )
+    model_config = _STRICT
     destinations: ClassVar[frozenset[str]] = frozenset()
     synonyms: ClassVar[Mapping[str, str]] = {}  # other names of fields, and their usual ones
 
-    severity: SeveritySetting = Severity.INFO  # of events that name none
-    rate_limit: RateLimit | None = None  # instead of the vendor's
+    severity: SeveritySetting = Severity.INFO  # of events that state none
+    rate_limit: RateLimit | None = None  # in place of the vendor's, `Limits.rate`
     max_in_flight: int = Field(8, ge=1, le=100)  # sends at the same time, in one worker
 
     def urls(self) -> Sequence[str]:
-        """Every URL it would call: checked by the egress guard when it is saved."""
+        """Every URL that the integration would call. The egress guard checks them when the config
+        is saved."""
         return ()
 
     def servers(self) -> Sequence[tuple[str, int]]:
-        """Host and port of every server that it would call without a URL: checked likewise."""
+        """Host and port of every server that the integration would call without a URL; checked like
+        `urls`."""
         return ()
 
 
@@ -70,21 +76,15 @@ class ChannelOptions(BaseModel):
     Most types have no options. They hold no secrets, and are shown to all who may read the channel.
     """
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        alias_generator=to_camel,
-        populate_by_name=True,
-        hide_input_in_errors=True,
-        str_strip_whitespace=True,
-    )
+    model_config = _STRICT
 
     def completing(self, config: Mapping[str, Any]) -> Json:
         """The config that a channel has of its own, completed with what the options imply."""
         return dict(config)
 
     def idle(self, connection: Container[str]) -> dict[str, str]:
-        """The options without effect on an integration whose config has these members, and why."""
+        """Those options that have no effect on an integration whose config has these members, each
+        with the reason."""
         return {}
 
 
@@ -95,7 +95,8 @@ def _base(url: str) -> str:
 
 
 def field_errors(names: Iterable[str], why: str) -> ValidationError:
-    """The error, to be raised, of fields (as clients write them) that do not go together."""
+    """The error, to be raised, that says `why` at each of these fields (named as clients write
+    them)."""
     fault = PydanticCustomError("value_error", "{why}", {"why": why})
     return ValidationError.from_exception_data(
         "config", [InitErrorDetails(type=fault, loc=(name,), input=None) for name in names]
@@ -115,7 +116,7 @@ def matching(form: str, why: str) -> AfterValidator:
 
 
 def url_and_host(secret: SecretStr) -> tuple[SplitResult, str]:
-    """A secret URL's parts, and its host without the dot that may end it. Raises ValueError."""
+    """The parts of a secret URL, and its host without a dot at its end. Raises ValueError."""
     try:
         url = urlsplit(secret.get_secret_value())
         return url, (url.hostname or "").rstrip(".")
@@ -137,8 +138,8 @@ class Outgoing(Generic[Config]):
 
     `options` is an instance of the type's model `Channel.options`, and may say where to post.
     `recipient` is the one of `Channel.recipients` that this delivery is for. `place` names the
-    destination, by the vendor's own name if that is known. `existing` is filled in for types with
-    `Limits.tracked`.
+    delivery's destination: by the vendor's own name if that is known, else as
+    `Channel.destination` does. `existing` is filled in for types with `Limits.tracked`.
     """
 
     message: Message
@@ -154,11 +155,12 @@ class Limits:
     """How a type may send: its schedule of retries, its rate per destination (None: no limit).
 
     `idempotent`: the vendor recognises a delivery that comes twice, so many may be in flight. Else
-    one is sent at a time per destination, and committed before and after. `stateful`: the vendor
-    shows the state of an `alert_key`, so a waiting event that a later one replaces is not sent at
-    all. `slow`: one send may take many minutes, as with mail servers. `tracked`: later deliveries
-    of an alert change what an earlier one made, which only `Receipt.reference` names.
-    `linked`: messages have links by which people act, as the vendor has no buttons of ours.
+    one is sent at a time per destination, and each outcome is recorded before the next send.
+    `stateful`: the vendor shows the state of an `alert_key`, so a waiting event that a later one
+    replaces is not sent at all. `slow`: one send may take many minutes, as with mail servers.
+    `tracked`: later deliveries of an alert change what an earlier one made, which only
+    `Receipt.reference` names. `linked`: messages have links by which people act, as the vendor has
+    no buttons of ours.
     """
 
     schedule: Schedule
@@ -174,9 +176,10 @@ class Limits:
 class Signing:
     """How a type of integration signs what it sends, with a secret that is made here.
 
-    `member` is the config's member that holds the secret. `completed` gives a config a secret if it
-    has none; `rotated` gives it another, and from the given time on the previous one also signs for
-    a while. Configs are as clients write them, with the secrets in clear.
+    `member` is the config's member that holds the secret. `completed` returns a config with a
+    secret if it had none; `rotated` returns it with another, while the previous one also signs for
+    some time after the given one (now). Configs are as clients write them, with the secrets in
+    clear.
     """
 
     member: str
@@ -209,15 +212,16 @@ class Channel(Protocol[Config]):
         ...
 
     def destination(self, outgoing: Outgoing[Config]) -> str:
-        """Which of the integration's destinations the message goes to; each has its own rate limit.
+        """The name of the destination that the message goes to. Each has a rate limit of its own.
 
-        One destination has one name, whatever people call it (`#ops`, `ops`). The name holds no
-        secret, has at most 200 characters, and is "" where an integration has one destination only.
+        A destination has the same name however people write it (`#ops`, `ops`). The name holds no
+        secret, has at most 200 characters, and is "" if an integration has one destination only.
         """
         ...
 
     def recipients(self, outgoing: Outgoing[Config]) -> tuple[str, ...]:
-        """Who gets the message, each by a delivery of their own; `("",)` if nobody is addressed."""
+        """Who gets the message, each by a delivery of their own; `("",)` for types that address
+        nobody, empty if somebody should be addressed and nobody is named."""
         ...
 
     def request(self, outgoing: Outgoing[Config]) -> Json:
@@ -229,7 +233,8 @@ class Channel(Protocol[Config]):
         ...
 
     async def test(self, config: Config, egress: Egress) -> list[Check]:
-        """Prove what can be proved without bothering anyone; say what stays unproven."""
+        """Test the connection without bothering anyone; each check says what it proves, and what it
+        does not."""
         ...
 
 

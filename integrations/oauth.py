@@ -19,9 +19,11 @@ from egress.client import Egress, Reply
 from integrations.reply import error_code, is_page, json_object, refusal
 
 _KEPT = 2_000  # tokens of one process
-_MARGIN = 300.0  # seconds before a token expires, it is replaced
-_UNSAID = 600.0  # seconds that a token is taken to last if its vendor does not say
-_VENDORS_NUMBER = re.compile(r"AADSTS[0-9]{3,10}")
+# A token is replaced this many seconds before its end, or at half of its life if that is later.
+_MARGIN = 300.0
+_LASTS = 600.0  # seconds that a token is taken to last if its vendor does not say
+_LONGEST = 86_400.0  # seconds that a token is kept, at most
+_MICROSOFTS_NUMBER = re.compile(r"AADSTS[0-9]{3,10}")
 _PASSING = frozenset({"temporarily_unavailable", "server_error"})
 _PASSING_STATUS = frozenset({408, 425})
 _HEADERS = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
@@ -58,7 +60,8 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token. At `until` another is asked for; `is_new`: this very call asked for it."""
+    """An access token. At `until` (seconds of the clock of `Tokens`) another one is asked for.
+    `is_new`: the call that returned it has asked for it; else it was kept from an earlier one."""
 
     text: str = field(repr=False)
     until: float
@@ -74,9 +77,9 @@ class Tokens:
         self._asking: dict[Grant, asyncio.Lock] = {}
 
     async def token(self, grant: Grant, egress: Egress) -> Token:
-        """A token that is valid for some minutes; all who need it at once share one request for it.
+        """A token that is not about to expire; all who need it at once share one request for it.
 
-        Raises DeliveryFailed; no mail was sent then.
+        Raises DeliveryFailed; nothing was sent with the token then.
         """
         lock = self._asking.setdefault(grant, asyncio.Lock())
         try:
@@ -92,7 +95,7 @@ class Tokens:
                 self._asking.pop(grant, None)
 
     def forget(self, grant: Grant, refused: Token) -> None:
-        """Drop a token that the mail server refused, unless another was given since."""
+        """Drop a token that a server refused, unless another one has taken its place since."""
         kept = self._tokens.get(grant)
         if kept is not None and kept.text == refused.text:
             del self._tokens[grant]
@@ -118,16 +121,17 @@ async def _ask_for_token(grant: Grant, egress: Egress, now: float) -> Token:
 
 
 def _is_token(text: str) -> bool:
-    """Whether it can be sent as a token: wider than RFC 6750 2.1, but it cannot end its line."""
+    """Whether the text can be sent as a token. It may have more characters than RFC 6750 2.1
+    allows, but none that ends its line."""
     return 0 < len(text) <= 16_000 and text.isascii() and text.isprintable() and " " not in text
 
 
 def _seconds(said: Any) -> float:
-    """`expires_in` as a number, as some vendors write it as text."""
+    """`expires_in` as a number of seconds; some vendors write it as text."""
     try:
-        return min(max(float(said), 0.0), 86_400.0)
+        return min(max(float(said), 0.0), _LONGEST)
     except (TypeError, ValueError):
-        return _UNSAID
+        return _LASTS
 
 
 def _refused(grant: Grant, reply: Reply, said: Json) -> DeliveryFailed:
@@ -140,7 +144,7 @@ def _refused(grant: Grant, reply: Reply, said: Json) -> DeliveryFailed:
         detail = f"{host} answered without an access_token{page}: is tokenUrl its token endpoint?"
         return DeliveryFailed(Failure(FailureClass.MISCONFIGURED, detail, 200))
     code = error_code(said.get("error"))
-    number = _VENDORS_NUMBER.search(str(said.get("error_description")))
+    number = _MICROSOFTS_NUMBER.search(str(said.get("error_description")))
     names = " ".join(filter(None, [code, number and number[0]]))
     advice = _ADVICE.get(code or "", "look at tokenUrl, clientId and scope")
     detail = f"no access token: {host} answered {reply.status}{f' {names}' if names else ''}"

@@ -1,4 +1,4 @@
-"""Read a notification channel's stored options for sending, whatever was saved once."""
+"""Read a notification channel's stored options for sending, also those saved without checks."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -27,18 +27,18 @@ def read(channel: Channel[Any], kept: Mapping[str, Any]) -> tuple[ChannelOptions
         return channel.options.model_validate(known, by_alias=True, by_name=False), None
     except ValidationError as error:
         faults = (
-            f"{_place(each['loc'])}: {each['msg'].removeprefix(_OURS)}" for each in error.errors()
+            f"{_dotted(each['loc'])}: {each['msg'].removeprefix(_OURS)}" for each in error.errors()
         )
         return nothing, "; ".join(faults)
 
 
 @lru_cache
 def _of(options: type[ChannelOptions]) -> tuple[frozenset[str], ChannelOptions]:
-    """The names of all options of a type, and its options if nothing is set."""
+    """The names of all options of a type, and its options with nothing set."""
     return names_of(options), options()
 
 
-def _place(location: tuple[int | str, ...]) -> str:
+def _dotted(location: tuple[int | str, ...]) -> str:
     return ".".join(map(str, location))
 
 

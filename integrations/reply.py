@@ -9,7 +9,7 @@ from domain.integration.outcome import DeliveryFailed, Failure, FailureClass
 from domain.json_document import Json
 from egress.client import Reply, retry_after
 
-_KEPT_CHARS = 20_000
+_KEPT_CHARS = 20_000  # of a vendor's body, in the record of an attempt
 _CODE = re.compile(r"[A-Za-z_]{1,80}")
 _PAGE = re.compile(
     rb"(?:\xef\xbb\xbf|\s|<\?xml[^>]{0,200}>|<!--.{0,500}?-->)*+<(?:!doctype\s+html|html|head|body)\b",
@@ -34,8 +34,8 @@ def undocumented(status: int) -> FailureClass:
 
 
 def of_the_content(reply: Reply) -> FailureClass:
-    """The class for vendors whose 400 and 413 blame what was sent, which is final. Those with an
-    HTML page come from a proxy before the vendor, which has limits of its own, and pass."""
+    """The class for vendors whose 400 and 413 blame what was sent, and are final. A 400 or 413 with
+    an HTML page comes from a proxy before the vendor, which has limits of its own, and passes."""
     if reply.status in _OF_THE_CONTENT and not is_page(reply):
         return FailureClass.PERMANENT
     return undocumented(reply.status)
@@ -49,7 +49,7 @@ def refusal(
     endpoint_gone: bool = False,
     maybe_sent: bool = False,
 ) -> DeliveryFailed:
-    """The failure, to be raised: of class `kind` if it is given, else of that of the status."""
+    """The failure, to be raised. Its class is `kind`, or without one that of the status."""
     fell_over = reply.status >= 500  # nobody knows how far the server had come
     failure = Failure(
         kind or undocumented(reply.status),
@@ -64,7 +64,8 @@ def refusal(
 
 
 def body_for_record(reply: Reply) -> str:
-    """The body as text for the record; empty if it is of a server in the operator's network."""
+    """The body as text for the record, cut; empty if it came from a private destination of
+    EGRESS_ALLOW, since tenants read the record."""
     return "" if reply.private else reply.body.decode("utf-8", "replace")[:_KEPT_CHARS]
 
 

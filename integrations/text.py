@@ -21,35 +21,38 @@ _LINK = re.compile(
 
 
 def compact(value: Any) -> bytes:
-    """JSON without spaces, in UTF-8."""
+    """The value as JSON without spaces, in UTF-8."""
     return to_json(value)
 
 
 def json_bytes(value: Any) -> int:
-    """How long it is as `compact` writes it."""
+    """The length of the value as `compact` writes it, in bytes."""
     return len(compact(value))
 
 
 def json_units(value: Any) -> int:
-    """How long it is as `compact` writes it, counted in UTF-16 as JavaScript and .NET do."""
+    """The length of the value as `compact` writes it, in units of UTF-16, as JavaScript and .NET
+    count."""
     return len(to_json(value).decode().encode("utf-16-le")) // 2
 
 
 def cut(text: str, size: int, measure: Callable[[str], int] = len) -> str:
-    """The text, or its longest beginning that with `…` still measures `size` at most.
+    """The text; if it measures more than `size`, a beginning of it that with `…` measures at most
+    `size`: the longest one, or one that ends before a link that does not fit whole.
 
-    Empty where not even the ellipsis fits.
+    Empty if not even the ellipsis fits.
     """
     if measure(text) <= size:
         return text
-    # A longer beginning never measures less, so the longest that fits is found by halving.
+    # Found by halving, as a longer beginning measures more, unless it loses a link. Whatever
+    # halving ends at was measured, so it fits in any case.
     fitting = bisect_right(range(len(text)), size, key=lambda end: measure(_begun(text, end)))
     return _begun(text, fitting - 1) if fitting else ""
 
 
 def _begun(text: str, end: int) -> str:
-    """Its first `end` characters and `…`. A link that would be cut is left out, as half of it leads
-    elsewhere."""
+    """The first `end` characters of the text, and `…`. A link that would be cut is left out, as
+    half of it leads elsewhere."""
     begun = text[:end]
     if not text[end].isspace():
         start = max(begun.rfind(space) for space in " \n\t") + 1

@@ -28,7 +28,7 @@ from domain.json_document import Json
 from domain.storable import Text
 from integrations import CHANNELS
 from storage.integration import integrations as integration
-from storage.integration.integrations import Integration, Listed, Logged
+from storage.integration.integrations import Integration, IntegrationFilter, LogFilter
 from storage.notification import destinations as destination
 from storage.notification import parked as waiting
 from storage.notification.routing import channels
@@ -64,7 +64,7 @@ async def list_integrations(
     Answers up to `limit` integrations in `data`, and in `nextCursor` the `cursor` of the next page,
     or null on the last one; with `page`, also `pagination` with the totals.
     """
-    wanted: Listed = {"type": type, "is_active": None if include_inactive else True}
+    wanted: IntegrationFilter = {"type": type, "is_active": None if include_inactive else True}
     async with context.database.tenant(caller.tenant_id) as connection:
         found = await integration.page(connection, wanted, page.span)
         rests = await destination.rests(connection, {row["id"] for row in found.rows})
@@ -193,7 +193,7 @@ async def delete_integration(integration_id: UUID, context: InContext, caller: A
     return Response(status_code=204)
 
 
-class LogFilter:
+class LogQuery:
     """Query parameters of a log; an entry is listed if it meets all of them."""
 
     def __init__(
@@ -202,7 +202,7 @@ class LogFilter:
         action: Annotated[Text | None, Query(max_length=100)] = None,
         since: AwareDatetime | None = None,
     ) -> None:
-        self.wanted: Logged = {"level": level, "action": action, "since": since}
+        self.wanted: LogFilter = {"level": level, "action": action, "since": since}
 
 
 @router.get("/{integration_id}/logs")
@@ -211,7 +211,7 @@ async def list_logs(
     context: InContext,
     caller: Reader,
     page: InNumberedPage,
-    only: Annotated[LogFilter, Depends()],
+    only: Annotated[LogQuery, Depends()],
 ) -> Json:
     """List what was done with an integration, newest first.
 

@@ -8,13 +8,14 @@ from enum import StrEnum
 
 
 class FailureClass(StrEnum):
-    """Why an attempt failed, in the one way that decides what happens next."""
+    """Why an attempt failed. The class alone decides what happens next."""
 
     PERMANENT = "permanent"  # the same request will be refused again
-    MISCONFIGURED = "misconfigured"  # its destination is probed until it works again
-    THROTTLED = "throttled"  # we were too fast: its destination rests
-    TRANSIENT = "transient"  # tried again after a while
-    BLOCKED = "blocked"  # the egress guard refused the address; tried again: names change
+    MISCONFIGURED = "misconfigured"  # the destination is probed until it works again
+    THROTTLED = "throttled"  # we were too fast: nothing is sent to the destination for a while
+    TRANSIENT = "transient"  # the delivery is tried again after a while
+    # The egress guard refused the address. The delivery is tried again, as names change theirs.
+    BLOCKED = "blocked"
     UNKNOWN = "unknown"  # the worker stopped before it recorded the answer
 
 
@@ -48,8 +49,8 @@ class DeliveryFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A vendor's answer to a delivery that it took. `confirmed`: the vendor said that the effect is
-    there; else it only took the request.
+    """A vendor's answer to a delivery that it took. `confirmed`: the vendor said that the delivery
+    has had its effect; else the vendor has only taken the request.
 
     `reference` is the vendor's handle for what was made (a Slack ts, a dedup key), if it has one.
     `destination` is the vendor's own name for where the message went, if it tells one: Slack
@@ -65,9 +66,9 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that a connection check looked at; `detail` says what it proves, and what not.
+    """One step of a test of a connection; `detail` says what the step proves, and what it does not.
 
-    `kind` is the class of the failure, if it has one.
+    `kind` is the class of the failure; None if the step is `ok`, or failed without such a class.
     """
 
     name: str

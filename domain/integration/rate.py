@@ -17,6 +17,6 @@ class Rate:
 
     @property
     def interval(self) -> float:
-        """Seconds between sends as we keep them: `exact` and 50 ms, as requests take differently
-        long to arrive; but at least 5 % and at most 25 % more than `exact`."""
+        """Seconds between sends as we keep them: 50 ms more than `exact`, because some requests
+        take longer to arrive than others; but at least 5 % and at most 25 % more than `exact`."""
         return self.exact * max(1.05, min(1 + 0.05 / self.exact, 1.25))

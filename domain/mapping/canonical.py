@@ -29,14 +29,14 @@ def custom_json(columns: Mapping[str, pl.Series]) -> pl.Expr:
 def content_hash(values: pl.DataFrame) -> pl.Series:
     """A 64-bit hash of each row's values by column name, the same in every run.
 
-    It joins the XXH3 of each value as text, seeded by the name of its column, by exclusive or, so
-    that neither the order of the columns nor a column without a value counts. A mapping or a later
-    version of this service that reads a value differently, or into another column, makes another
-    hash; an update then compares the records themselves.
+    The hash is the exclusive or of one XXH3 for each value, taken as text and seeded by the name of
+    its column. So neither the order of the columns nor a column without a value matters. A mapping
+    or a later version of this service that reads a value differently, or into another column, makes
+    another hash; an update then compares the records themselves.
     """
     combined = pl.lit(0, dtype=pl.UInt64)
-    for name, dtype in values.schema.items():
-        combined = combined ^ _value_hash(name, dtype).fill_null(0)
+    for name in values.columns:
+        combined = combined ^ _value_hash(name).fill_null(0)
     return values.select(combined.reinterpret(signed=True).alias("content_hash")).to_series()
 
 
@@ -52,7 +52,7 @@ def _member(name: str, texts: pl.Series) -> pl.Expr:
     return pl.concat_str(pl.lit(opening), pl.lit(texts), pl.lit('"'))
 
 
-def _value_hash(name: str, dtype: pl.DataType) -> pl.Expr:
+def _value_hash(name: str) -> pl.Expr:
     text = pl.col(name).to_physical().cast(pl.String)
     seed = int.from_bytes(sha256(name.encode()).digest()[:8], "big")
     return plh.NonCryptographicHashingNameSpace(text).xxh3_64(seed=seed)

@@ -19,7 +19,7 @@ from domain.values.lookup import fault_where, first_faults
 
 ROW = "_row"
 KEY_BYTES = 1024  # an entry of a PostgreSQL index holds about 2,700 bytes
-SHOWN_CHARACTERS = 200
+_SHOWN_CHARACTERS = 200  # of a name, an id or a value in a report
 
 _DETAILS = {
     "required_missing": "{field} is required and has no value",
@@ -48,9 +48,9 @@ class Mapped:
 
     `rows` holds `_row`, `source_id`, the planned fields in the entity's order (String,
     Datetime("us", "UTC"), Boolean or Int16), `custom` (JSON text or null) and `content_hash`
-    (Int64, of what the file says of the record). A record with any fault is not in `rows`;
-    `rejected` has all its faults, in row order. `told` are the same rows, with null where only a
-    default value fills a field.
+    (Int64, of what the file says of the record, so without default values). A record with any fault
+    is not in `rows`; `rejected` has all its faults, in row order. `told` are the same rows, with
+    null where only a default value fills a field.
     """
 
     rows: pl.DataFrame
@@ -59,9 +59,9 @@ class Mapped:
 
 
 class _Column(NamedTuple):
-    """A target column of a batch: `faults` has a code per row, or is None when there are none;
-    `defaulted` says per row whether its value is the default, or is None when no value is. `dates`
-    are the rules by which its dates were read."""
+    """A target column of a batch. `faults` has a code or null per row; None if no row has a fault.
+    `defaulted` says per row whether its value is the default; None if no row has the default.
+    `dates` are the rules by which its dates were read."""
 
     name: str
     texts: pl.Series
@@ -72,8 +72,8 @@ class _Column(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """The columns of a batch by name, with null for empty values. `texts` and `of` have null for
-    blank values, too."""
+    """The columns of a batch by name, with null for the plan's `null_values`. `texts` and `of` also
+    return null for a text without a visible character."""
 
     height: int
     columns: Mapping[str, pl.Series]
@@ -84,8 +84,8 @@ class _Source(NamedTuple):
         return pl.repeat(None, self.height, dtype=pl.String, eager=True)
 
     def of(self, target: Target) -> pl.Series:
-        """The texts of a target: of its own column, and where that is empty, of the first fallback
-        that is not."""
+        """The texts for a target field: from its own column; where that is empty, from the first
+        fallback that is not empty."""
         texts = self.texts(target.source)
         for name in target.fallbacks:
             texts = texts.zip_with(texts.is_not_null(), self.texts(name))
@@ -109,9 +109,9 @@ def map_columns(frame: pl.DataFrame, plan: Plan) -> Mapped:
     content = pl.DataFrame([field.values.alias(field.name) for field in fields])
     content = content.with_columns(custom=custom_json(unmapped))
     stated = _without_defaults(content, fields)
-    outer, hash = (frame[ROW], source_id.values.alias("source_id")), content_hash(stated)
-    rows = content.select(*outer, pl.all(), hash)
-    told = rows if stated is content else stated.select(*outer, pl.all(), hash)
+    identity, hashed = (frame[ROW], source_id.values.alias("source_id")), content_hash(stated)
+    rows = content.select(*identity, pl.all(), hashed)
+    told = rows if stated is content else stated.select(*identity, pl.all(), hashed)
     return _without_faulty(rows, told, [source_id, *fields])
 
 
@@ -123,10 +123,10 @@ def _without_defaults(content: pl.DataFrame, fields: Sequence[_Column]) -> pl.Da
 
 
 def _source(frame: pl.DataFrame, plan: Plan) -> _Source:
-    # A field may be named "*" or "^a$", which are patterns to polars: no name of a source
-    # reaches an expression, its columns go by their numbers.
+    # A field may be named "*" or "^a$", which are patterns to polars. So expressions get numbers
+    # for the columns, never the names that the source gives them.
     names = [name for name in frame.columns if name != ROW]
-    texts = pl.DataFrame([frame[name].alias(str(place)) for place, name in enumerate(names)])
+    texts = pl.DataFrame([frame[name].alias(str(number)) for number, name in enumerate(names)])
     is_empty = pl.all().is_in(plan.null_values)
     texts = texts.select(pl.when(~is_empty).then(pl.all()))
     return _Source(frame.height, dict(zip(names, texts, strict=True)))
@@ -149,7 +149,7 @@ def _field(source: _Source, target: Target, plan: Plan) -> _Column:
     return _Column(target.field.name, texts, values, faults, defaulted, dates)
 
 
-def _place(rows: pl.Series, file: str) -> _Column:
+def _ids_by_row(rows: pl.Series, file: str) -> _Column:
     """Identities for a file that has no ids: the hash of the file, and the row of the record."""
     ids = (pl.lit(f"{file}/") + rows.cast(pl.String)).alias("source_id")
     values = pl.select(ids).to_series()
@@ -160,7 +160,7 @@ def _source_id(source: _Source, plan: Plan, rows: pl.Series) -> _Column:
     """The identities of the records. A record without an id is identified by its number, the value
     of the field external_id, where the plan allows that."""
     if plan.file is not None:
-        return _place(rows, plan.file)
+        return _ids_by_row(rows, plan.file)
     ids = source.texts(plan.identity)
     number = plan.number()
     if number is not None and ids.null_count():
@@ -199,10 +199,10 @@ def _rejected(rows: pl.DataFrame, column: _Column) -> Iterator[Rejected]:
 
 def _detail(code: str, column: _Column) -> str:
     dates = column.dates
-    told = _MISFIT if code == "date_invalid" and dates.format is not None else _DETAILS[code]
-    return told.format(field=_shown(column.name), zone=dates.zone, format=dates.format)
+    detail = _MISFIT if code == "date_invalid" and dates.format is not None else _DETAILS[code]
+    return detail.format(field=_shown(column.name), zone=dates.zone, format=dates.format)
 
 
 def _shown(value: str | None) -> str | None:
     """A value as a report shows it."""
-    return None if value is None else value[:SHOWN_CHARACTERS]
+    return None if value is None else value[:_SHOWN_CHARACTERS]

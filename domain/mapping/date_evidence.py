@@ -8,8 +8,8 @@ from domain.values.date_rules import DateEvidence
 
 
 def date_evidence(frame: pl.DataFrame, plan: Plan) -> DateEvidence:
-    """What the nn/nn/yyyy dates of a batch, in all columns of dates without a format, tell about
-    their order."""
+    """What the nn/nn/yyyy dates of a batch show about the order of day and month. All columns are
+    read that fill a date field, except those for which the mapping names a format."""
     dated = filter(_reads_dates, plan.targets)
     unformatted = (each for each in dated if plan.dates_of(each).format is None)
     wanted = {name for each in unformatted for name in (each.source, *each.fallbacks)}

@@ -1,26 +1,28 @@
 """Fits a mapping to the columns of a file and the words of its source."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 
 from domain.mapping.mapping import FieldMapping, ImportMapping
 from domain.values.vocabulary import ANY, fold, underscored
 
 
 def fit(mapping: ImportMapping, columns: Sequence[str], words: ImportMapping) -> ImportMapping:
-    """The mapping with the names that the file's columns really have, and with the source's words.
+    """The mapping with the file's own names for the columns it names, and with the source's words.
 
     `words` is the source's own mapping. Its statuses and priorities are added to those that this
     mapping names, unless this mapping names `*`, which stands for all others.
     """
+    find = _finder(columns)
     named = {fold(each.source_status) for each in mapping.status_mappings}
     statuses = () if ANY in named else words.status_mappings
     ranked = {fold(each.source_priority) for each in mapping.priority_mappings}
     priorities = () if ANY in ranked else words.priority_mappings
     return mapping.model_copy(
         update={
-            "field_mappings": tuple(_fitted(each, columns) for each in mapping.field_mappings),
+            "field_mappings": tuple(_fitted(each, find) for each in mapping.field_mappings),
             "source_id_field": mapping.source_id_field
-            and (column_of(mapping.source_id_field, columns) or mapping.source_id_field),
+            and (find(mapping.source_id_field) or mapping.source_id_field),
             "status_mappings": mapping.status_mappings
             + tuple(each for each in statuses if fold(each.source_status) not in named),
             "priority_mappings": mapping.priority_mappings
@@ -37,20 +39,33 @@ def absent_columns(mapping: ImportMapping, columns: Sequence[str]) -> tuple[str,
 
 
 def column_of(name: str, columns: Iterable[str]) -> str | None:
-    """The column of this name, else the only one whose name differs from it in nothing but case,
-    outer space, and spaces for underscores; None if there is none, or several."""
+    """The column of this name, else the only one whose name differs from it just in case, outer
+    space, or spaces in place of underscores; None if there is no such column, or several."""
+    return _finder(columns)(name)
+
+
+def _finder(columns: Iterable[str]) -> Callable[[str], str | None]:
+    """`column_of` for many names: hundreds of names and 2,000 long columns would take a minute if
+    each pair was compared."""
     columns = tuple(columns)
-    if name in columns:
-        return name
-    alike = [each for each in columns if underscored(each) == underscored(name)]
-    return alike[0] if len(alike) == 1 else None
+    exact, alike = frozenset(columns), defaultdict[str, list[str]](list)
+    for each in columns:
+        alike[underscored(each)].append(each)
+
+    def find(name: str) -> str | None:
+        if name in exact:
+            return name
+        found = alike.get(underscored(name), [])
+        return found[0] if len(found) == 1 else None
+
+    return find
 
 
-def _fitted(each: FieldMapping, columns: Sequence[str]) -> FieldMapping:
+def _fitted(each: FieldMapping, find: Callable[[str], str | None]) -> FieldMapping:
     name, others = each.source_field, each.fallback_fields
     return each.model_copy(
         update={
-            "source_field": column_of(name, columns) or name,
-            "fallback_fields": tuple(column_of(other, columns) or other for other in others),
+            "source_field": find(name) or name,
+            "fallback_fields": tuple(find(other) or other for other in others),
         }
     )

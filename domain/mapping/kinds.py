@@ -24,8 +24,8 @@ Value = str | bool | int | datetime
 class Kind(ABC):
     """What a field can hold.
 
-    In a `worded` kind, texts are words whose meanings a mapping can set. `options` names the
-    options of a field mapping that `convert` obeys.
+    In a `worded` kind, texts are words whose meanings a mapping can set. `options` names those
+    members of a FieldMapping that `convert` obeys.
     """
 
     name: ClassVar[str]
@@ -114,7 +114,7 @@ class _Priority(Kind):
     worded = True
 
     def read_default(self, text: str, rules: ReadingRules) -> Value | None:
-        """A default may be of the platform's scale, which ends with 5."""
+        """A default may also be 5, the lowest priority of the platform's scale, stored as 4."""
         found = rules.priorities.default(text)
         return priority_kept(PLANNING) if found is None and text == str(PLANNING) else found
 

@@ -58,9 +58,9 @@ class _Model(BaseModel):
 
 
 class FieldMapping(_Model):
-    """One source field into one target field. `defaultValue` fills an empty value; `dateFormat`
-    is for this field alone, and goes before that of the whole mapping. Where the source field is
-    empty, the first of `fallbackFields` that is not takes its place."""
+    """Maps one source field to one target field. `dateFormat` is for this field alone, and goes
+    before that of the whole mapping. Where the source field is empty, the first of `fallbackFields`
+    that is not empty takes its place; where all are empty, `defaultValue` fills the field."""
 
     source_field: str = Field(min_length=1, max_length=1000)
     target_field: str = Field(min_length=1, max_length=63)
@@ -72,15 +72,16 @@ class FieldMapping(_Model):
 
 
 class StatusMapping(_Model):
-    """One status of the source into one of the entity; a source status `"*"` is all others."""
+    """Maps a status of the source to one of the entity; the source status `"*"` stands for all
+    others."""
 
     source_status: Text
     target_status: Annotated[str, AfterValidator(status_spelt)]
 
 
 class PriorityMapping(_Model):
-    """One priority of the source into 1 (critical) to 4 (low); `"*"` stands for all others. The
-    5 of the platform's own scale, planning, is stored as 4."""
+    """Maps a priority of the source to 1 (critical) to 4 (low); `"*"` stands for all others. The 5
+    of the platform's own scale, planning, is stored as 4."""
 
     source_priority: Text
     target_priority: Annotated[
@@ -91,11 +92,12 @@ class PriorityMapping(_Model):
 class ImportMapping(_Model):
     """A whole mapping, as it is previewed, stored as a template and executed.
 
-    `sourceIdField` names the column whose value identifies a record in its source; without it
-    the source's own identity is used (ServiceNow: sys_id), else what maps to `external_id`.
-    `nullValues` are read as empty (the empty string always is). `dateOrder` decides dates such
-    as 5/3/2016; `dateFormat` (strptime, or a word for numbers) replaces detection. Time stamps
-    without a zone are in `sourceTimezone`, or in UTC.
+    `sourceIdField` names the column whose value identifies a record in its source. Without it, the
+    source's own identity is used (ServiceNow: sys_id), else what maps to `external_id`; in a file
+    without such columns, records are identified by their rows. `nullValues` are read as empty (the
+    empty string always is). `dateOrder` decides dates such as 5/3/2016; `dateFormat` (strptime, or
+    a word for numbers) replaces detection. Time stamps without a zone are in `sourceTimezone`, else
+    in the zone that the upload names, else in UTC.
     """
 
     field_mappings: tuple[FieldMapping, ...] = ()

@@ -18,8 +18,8 @@ from domain.values.vocabulary import labelled_priority_of
 class Target:
     """A target field and how it is filled; `source` is None where nothing is mapped to it.
 
-    Where the source is empty, the first of `fallbacks` that is not fills the field. The fallbacks
-    are kept in `custom` as well.
+    Where the source is empty, the first of `fallbacks` that is not empty fills the field. The
+    values of fallbacks are kept in `custom` as well, unless they have a field of their own.
     """
 
     field: Field
@@ -38,7 +38,7 @@ class Plan:
     `targets` are in the entity's order: the mapped fields, and required ones that are not mapped.
     `identity` is the source field that identifies a record; where it has no value and
     `identity_or_number` is set, what maps to external_id identifies the record. If `file` (a hash
-    of its bytes) is set, no column identifies a record, and its place in the file does.
+    of the file's bytes) is set, no column identifies a record, and its row in the file does.
     """
 
     targets: tuple[Target, ...]
@@ -59,7 +59,8 @@ class Plan:
         """The plan for a mapping. `source_timezone` is the job's zone; the zone that the mapping
         names goes before it.
 
-        Raises ValueError for a mapping that has `mapping_problems`.
+        Raises ValueError for an unknown target field, or a default that its field cannot hold. The
+        other faults that `mapping_problems` reports are not looked for.
         """
         rules = mapping.reading_rules(entity, source_timezone)
         return cls(
@@ -78,7 +79,7 @@ class Plan:
 
     def placed(self, columns: Collection[str], file: str) -> Self:
         """The plan for a file with these columns. If none of them can identify a record, and the
-        mapping names no field that does, a record's place in the file identifies it."""
+        mapping has no sourceIdField, a record's row in the file identifies it."""
         number = self.number()
         named = {self.identity, number and number.source, *(number.fallbacks if number else ())}
         known = not self.identity_or_number or named & {*columns}
@@ -99,7 +100,8 @@ class Plan:
         return replace(self.rules, dates=self.dates_of(target))
 
     def told_fields(self, columns: Collection[str]) -> Iterator[str]:
-        """The target fields for which a file with these columns may have values."""
+        """The target fields that a file with these columns may have values for. A field without
+        such a column can only get its default value."""
         for each in self.targets:
             if {each.source, *each.fallbacks} & {*columns}:
                 yield each.field.name

@@ -11,6 +11,7 @@ from domain.mapping.entity import Entity
 from domain.mapping.mapping import ImportMapping
 
 _LIKE_ENOUGH = 0.86  # "created by" and "created at" are 0.8 alike
+_OF_NAME, _OF_SYNONYM = 1.0, 0.9  # confidence in a column with the field's name, or a synonym of it
 
 
 class Suggestion(BaseModel):
@@ -40,8 +41,8 @@ def _phrases(entity: Entity, taken: set[str]) -> dict[str, dict[str, float]]:
     for field in entity.fields:
         if field.name not in taken:
             for synonym in field.synonyms:
-                phrases.setdefault(synonym, {})[field.name] = 0.9
-            phrases.setdefault(field.name.replace("_", " "), {})[field.name] = 1.0
+                phrases.setdefault(synonym, {})[field.name] = _OF_SYNONYM
+            phrases.setdefault(field.name.replace("_", " "), {})[field.name] = _OF_NAME
     return phrases
 
 

@@ -19,7 +19,7 @@ class Transformation:
     """A change of texts into other texts, for fields of these `kinds`. Fields of other kinds read
     the texts unchanged, since they interpret them in their own way.
 
-    `options` names the options of a field mapping that `apply` obeys.
+    `options` names those members of a FieldMapping that `apply` obeys.
     """
 
     name: str

@@ -35,7 +35,7 @@ class _Rule:
 def contradictions(rows: pl.DataFrame, entity: Entity) -> Iterator[Remark]:
     """The remarks about a batch of `Mapped.rows`."""
     rules = [r for r in _rules(entity, datetime.now(UTC).year) if r.columns <= {*rows.columns}]
-    counts = rows.select(rule.odd.sum().alias(str(place)) for place, rule in enumerate(rules))
+    counts = rows.select(rule.odd.sum().alias(str(number)) for number, rule in enumerate(rules))
     for rule, count in zip(rules, counts.row(0) if rules else (), strict=True):
         if count:
             first = rows.filter(rule.odd).head(LISTED_ROWS)[ROW]

@@ -32,8 +32,8 @@ class Starts:
     own_deaths: int = 0
 
     def begun(self, work: str, done: int, process: str | None) -> "Starts":
-        """The work starts, or starts again: in `process`, beside other work, or in a process of its
-        own (None)."""
+        """The work starts, or starts again: in the worker process `process`, beside the work of
+        other jobs, or in a process of its own (None)."""
         now = self._progressed(work, done)
         if self.open not in (None, process) and now.work == self.work and done <= self.done:
             now = replace(now, shared_deaths=now.shared_deaths + 1)

@@ -19,8 +19,8 @@ class Status(StrEnum):
 
 
 class Phase(StrEnum):
-    """The step that a job is at within its status; `undoing` takes back what a stopped import had
-    written."""
+    """The step that a job is at within its status; `undoing` takes back what a stopped or completed
+    import has written."""
 
     UPLOADING = "uploading"
     PARSING = "parsing"
@@ -69,8 +69,9 @@ class Options(_Model):
     `batchSize` is the number of records committed together, at most one parsed chunk. An update
     leaves a field as it is where the file has no value for it, unless `emptyOverwrites`, and a row
     that somebody has edited since its import, unless `overwriteEdits`. `matchBy` says whether a
-    record is recognised by its number as well: always (`number`) or never (`id`). Without it, only
-    records that have no other id are, if the file has each number once.
+    record is recognised by its number as well: always (`number`) or never (`id`). Without it, the
+    number counts only where the file's record or the tenant's has no other id, and only if no
+    number stands in the file under two ids.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -85,7 +86,8 @@ class Options(_Model):
     batch_size: int = Field(default=10_000, ge=SMALLEST_BATCH, le=10_000)
 
     def match(self, unique: bool) -> Match:
-        """Which records are found by their number; `unique`: the file has each number once."""
+        """Which records are found by their number; `unique`: the file has no number under two
+        ids."""
         if self.match_by is None:
             return "without_id" if unique else "never"
         return "number" if self.match_by == "number" else "never"
@@ -114,8 +116,9 @@ OUTCOMES = tuple(Counts.model_fields)
 
 
 class Undone(_Model):
-    """How many records were taken back: `deleted`, or `restored` to what they were. The `kept` ones
-    stay, as they were edited, or referred to, since; they are listed with the errors."""
+    """How many records were taken back: `deleted`, or `restored` to their state before the import.
+    The `kept` ones stay, since somebody has edited them or other data refers to them; they are
+    listed with the errors."""
 
     deleted: int = 0
     restored: int = 0

@@ -19,9 +19,9 @@ Key: TypeAlias = Any  # an id or a number: all are strings, or all are their has
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """How rows are matched. `by` says which records are found by their number. A row gives its
-    number to the record that it updates (`duplicates`), if it has one; with `empties`, a row
-    without a number takes away the record's."""
+    """How rows are matched. `by` says which records are found by their number. If `duplicates` is
+    "update", a row with a number gives it to its record; with `empties`, a row without a number
+    takes the record's number away."""
 
     by: Match = "never"
     duplicates: Duplicates = "skip"
@@ -35,9 +35,9 @@ def matched(rows: pl.DataFrame, held: pl.DataFrame, how: Matching) -> pl.Series:
     """The id of the record that each row belongs to.
 
     `rows` have `id` and `number`, in file order. `held` are records of the target, with `id`,
-    `number` and whether they are `kept` as they are. They must include those with the number of a
-    row, and those with the id of a row that shares its number with one of them, or its id or number
-    with another row.
+    `number` and whether they are `kept` as they are. Needed are all records that have the number of
+    a row, and the records with the ids of rows that share their number with such a record, or their
+    id or number with another row.
     """
     if how.by == "never" or (how.by == "without_id" and held.is_empty()):
         return rows["id"]
@@ -72,9 +72,9 @@ def _may_be(by: Match) -> pl.Expr:
 
 
 def _tangled(rows: pl.DataFrame, held: pl.DataFrame) -> pl.Series:
-    """Whether a row's record depends on other rows. It does if the row shares only its id, or only
-    its number, with another row, or if a record of the target has the id of one row and the number
-    of another."""
+    """Whether a row's record depends on other rows. It does if the row shares its id but not its
+    number, or its number but not its id, with another row; or if a record of the target has the id
+    of one row and the number of another."""
     several = pl.col("number").n_unique().over("id") > 1
     shared = pl.col("number").is_not_null() & (pl.col("id").n_unique().over("number") > 1)
     ids, numbers = rows["id"].implode(), rows["number"].implode()

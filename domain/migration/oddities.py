@@ -36,8 +36,9 @@ def oddities(frame: pl.DataFrame, plan: Plan) -> Iterator[Remark]:
 
 
 def _null_words(frame: pl.DataFrame, plan: Plan) -> Iterator[Remark]:
-    names = [name for name in frame.columns if name in plan.read_sources()]
-    texts = pl.DataFrame([frame[name].alias(str(place)) for place, name in enumerate(names)])
+    read = plan.read_sources()
+    names = [name for name in frame.columns if name in read]
+    texts = pl.DataFrame([frame[name].alias(str(number)) for number, name in enumerate(names)])
     # Only different short texts are compared: there are few of them in most columns.
     short = pl.all().filter(pl.all().str.len_bytes() <= _LONGEST).unique()
     odd = texts.select(_is_null(short).any())
@@ -45,8 +46,8 @@ def _null_words(frame: pl.DataFrame, plan: Plan) -> Iterator[Remark]:
         words = pl.DataFrame([frame[ROW], frame[name].alias("word")])
         word = pl.col("word")
         found = words.filter(_is_null(word) & ~word.is_in(plan.null_values))
-        for (said,), part in found.group_by(["word"], maintain_order=True):
-            detail = f"{name} is {said!r}; if that stands for nothing, add it to nullValues"
+        for (text,), part in found.group_by(["word"], maintain_order=True):
+            detail = f"{name} is {text!r}; if that stands for nothing, add it to nullValues"
             yield remark_on(part[ROW], "null_word", detail, name)
 
 

@@ -18,8 +18,8 @@ from domain.migration.remark import Remark
 from domain.values.date_rules import DateEvidence
 from domain.values.zones import UTC_NAMES
 
-SAMPLES = 10
-ERRORS = 20
+SAMPLES = 10  # records that a preview shows
+ERRORS = 20  # faults that a preview shows; the job's list of errors has more
 
 
 class _Model(BaseModel):
@@ -36,7 +36,8 @@ class SampleRecord(_Model):
 
 
 class Elsewhere(NamedTuple):
-    """Another source of the tenant, which has `known` of the first `of` ids of the file."""
+    """Another source of the tenant: of the first `of` ids of the file, `known` are ids of its
+    records."""
 
     source_system: str
     source_instance: str

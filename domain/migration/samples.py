@@ -11,15 +11,13 @@ from domain.json_document import Json
 from domain.mapping.columns import ROW, Mapped
 from domain.migration.preview import SAMPLES, SampleRecord
 
-SHOWN_CHARACTERS = 1_000  # of a value, as a preview is stored, and read by people
+_SHOWN_CHARACTERS = 1_000  # of a value: the preview is stored as one document, and people read it
 _NOT_FIELDS = {ROW, "source_id", "content_hash"}
 
 
-def sample_records(
-    frame: pl.DataFrame, mapped: Mapped, limit: int = SAMPLES
-) -> tuple[SampleRecord, ...]:
-    """The first records of a batch and what `map_columns` made of them, long values cut."""
-    return tuple(_samples(frame.head(limit), mapped.rows))
+def sample_records(frame: pl.DataFrame, mapped: Mapped) -> tuple[SampleRecord, ...]:
+    """The first SAMPLES records of a batch and what `map_columns` made of them, long values cut."""
+    return tuple(_samples(frame.head(SAMPLES), mapped.rows))
 
 
 def _samples(frame: pl.DataFrame, rows: pl.DataFrame) -> Iterator[SampleRecord]:
@@ -43,8 +41,8 @@ def _shown(mapped: Json) -> Json:
 
 def _shown_text(value: Any) -> Any:
     """The value; of a long text, its beginning and its length."""
-    if isinstance(value, str) and len(value) > SHOWN_CHARACTERS:
-        return f"{value[:SHOWN_CHARACTERS]}… ({len(value):,} characters)"
+    if isinstance(value, str) and len(value) > _SHOWN_CHARACTERS:
+        return f"{value[:_SHOWN_CHARACTERS]}… ({len(value):,} characters)"
     return value
 
 

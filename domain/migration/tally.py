@@ -13,8 +13,8 @@ NOTHING_HELD = pl.DataFrame(schema=HELD)
 
 
 def counted(rows: pl.DataFrame) -> pl.DataFrame:
-    """What `RecordTally.add` needs of `Mapped.rows`. It hashes ids and numbers, which can be done
-    for several batches at once."""
+    """What `RecordTally.add` needs of `Mapped.rows`, with ids and numbers as hashes. Several
+    batches can be hashed at once, but must be added in file order."""
     numbered = "external_id" in rows.columns
     return rows.select(
         row=pl.col("_row").cast(pl.Int64),
@@ -62,17 +62,17 @@ class Tally:
         return bool((self.rows["record"] != self.rows["id"]).any())
 
     def found_by_number(self) -> pl.Series:
-        """The places of the rows that belong to a record which the target has under another id."""
+        """The row numbers of those rows whose record the target has under another id."""
         return self.rows.filter("known", pl.col("record") != pl.col("id"))["row"]
 
     def known_otherwise(self) -> pl.Series:
-        """The places of the rows whose record is new, although the target has their number under
-        another id."""
+        """The row numbers of those rows whose record is new, although the target has their number
+        under another id."""
         is_held = pl.col("number").is_in(self.held["number"].implode())
         return self.rows.filter(is_held, ~pl.col("known"))["row"]
 
     def repeated(self) -> pl.Series:
-        """The places of the rows whose record an earlier row, or the target, has."""
+        """The row numbers of those rows whose record the target, or an earlier row, has already."""
         return self._in_turns().filter(~_INSERTED)["row"].sort()
 
     def counts(self) -> Counts:

@@ -14,7 +14,7 @@ class Existing:
     any; `opened` is the event that made the thing, and `action` that of the last event it was told.
     `maybe_made` are the ids of deliveries of the alert, this one's included, of which an attempt
     may have arrived without its answer: each may have made a thing that `reference` does not name.
-    `ago` is how many seconds ago the latest of these attempts ended.
+    `ago` is how many seconds ago the latest of these attempts ended, or began if it has no end.
     """
 
     reference: Mapping[str, str] | None = None

@@ -12,7 +12,7 @@ from domain.integration.outcome import Failure, FailureClass
 from domain.integration.retry_schedule import Schedule
 
 JITTER = 0.1  # the share by which each wait is made longer or shorter, at most
-SHORTEST_WISH = 0.5  # seconds; headers say whole seconds, so a shorter time means none
+SHORTEST_WISH = 0.5  # seconds; `Retry-After` has whole seconds, so a shorter time counts as none
 LONGEST_REST = 3_600.0  # seconds; a vendor that asks for more is still tried once an hour
 
 # After refused credentials; also the pauses between two probes of one destination.
@@ -30,7 +30,7 @@ _SILENCES = (502, 504)
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """How many attempts of a delivery have failed so far; each is counted in one of the fields."""
+    """How many attempts of a delivery have failed so far; each counts in exactly one field."""
 
     certain: int = 0
     throttled: int = 0
@@ -78,38 +78,41 @@ def asks_too_much(failure: Failure) -> bool:
 
 
 def most_attempts(schedule: Schedule) -> int:
-    """The most attempts that a delivery has unless somebody resends it, whatever it is answered:
-    every attempt but the first follows a wait, and a delivery's life has room for only so many
-    waits of each count."""
+    """The most attempts that a delivery can have, whatever the answers are: every attempt but the
+    first follows a wait, and a delivery's life has room for only so many waits of each count.
+
+    Somebody who resends the delivery, or has its integration tested or changed, adds attempts.
+    """
     throttled = (0.0, *THROTTLED.delays)
-    rows = (fastest(schedule, REFUSED), throttled, fastest(DOUBTFUL, LOST))
-    return 1 + sum(_fitting(waits, schedule.lasts) for waits in rows)
+    of_counts = (fastest(schedule, REFUSED), throttled, fastest(DOUBTFUL, LOST))
+    return 1 + sum(_fitting(waits, schedule.lasts) for waits in of_counts)
 
 
 def fastest(one: Schedule, other: Schedule) -> Sequence[float]:
-    """The shorter wait at each place of two schedules whose failures have one count together."""
-    places = range(1, max(len(one.delays), len(other.delays)) + 1)
-    return [min(one.delay(place), other.delay(place)) for place in places]
+    """The shorter wait of two schedules after one failure, two, three …, for failures that both
+    schedules count together."""
+    counts = range(1, max(len(one.delays), len(other.delays)) + 1)
+    return [min(one.delay(count), other.delay(count)) for count in counts]
 
 
 def _own_delay(failure: Failure, failures: Failures, schedule: Schedule, idempotent: bool) -> float:
     if failure.kind is FailureClass.THROTTLED:
         # A time that the vendor names takes the place of our first wait; if it keeps throttling us,
         # our own waits come on top.
-        known = failures.throttled - (1 if _asked(failure) >= SHORTEST_WISH else 0)
-        return THROTTLED.delay(known) if known else 0.0
+        counted = failures.throttled - (1 if _asked(failure) >= SHORTEST_WISH else 0)
+        return THROTTLED.delay(counted) if counted else 0.0
     if _is_doubtful(failure, idempotent):
-        row = LOST if failure.kind is FailureClass.UNKNOWN else DOUBTFUL
-        return row.delay(failures.doubtful)
-    row = REFUSED if failure.kind is FailureClass.MISCONFIGURED else schedule
-    return row.delay(failures.certain)
+        doubtful = LOST if failure.kind is FailureClass.UNKNOWN else DOUBTFUL
+        return doubtful.delay(failures.doubtful)
+    certain = REFUSED if failure.kind is FailureClass.MISCONFIGURED else schedule
+    return certain.delay(failures.certain)
 
 
 def _is_doubtful(failure: Failure, idempotent: bool) -> bool:
     """Whether the attempt may have arrived, and a repetition would be seen.
 
-    A server that answers with a fault of its own (5xx) has hardly done what it was asked. Where an
-    answer is missing, also behind a gateway (502, 504), it may have.
+    A server that answers with a fault of its own (5xx) has hardly done what it was asked. It may
+    have done it if its answer is missing, also if a gateway says so (502, 504).
     """
     status = failure.status
     fell_over = status is not None and status >= 500 and status not in _SILENCES
@@ -118,7 +121,8 @@ def _is_doubtful(failure: Failure, idempotent: bool) -> bool:
 
 
 def _fitting(waits: Sequence[float], seconds: float) -> int:
-    """How many waits, each as short as jitter makes it, end within `seconds`; the last repeats."""
+    """How many waits, each as short as jitter makes it, end within `seconds`, if the last of them
+    is repeated."""
     shortest = [wait * (1 - JITTER) for wait in waits]
     ends = list(takewhile(lambda end: end <= seconds, accumulate(shortest)))
     if len(ends) < len(shortest):

@@ -42,3 +42,4 @@ class Reason(StrEnum):
 
 
 OPEN = frozenset({DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.RETRYING})
+ARRIVED = frozenset({DeliveryStatus.ACCEPTED, DeliveryStatus.DELIVERED})

@@ -70,7 +70,7 @@ class User(_Body):
     @model_validator(mode="after")
     def _bound_rest(self) -> Self:
         if self.model_extra:
-            storable(bounded(self.model_extra, USER_BYTES))
+            bounded(storable(self.model_extra), USER_BYTES)
         return self
 
 
@@ -157,5 +157,6 @@ def alert_key(notification_id: str, entity_type: str | None, entity_id: str | No
 
 
 def deadline(created_at: datetime, expires_at: datetime | None, latest: datetime) -> datetime:
-    """When a delivery is given up: when its event expires, but never after `latest`."""
+    """When a delivery is given up: when its event expires, but not before the event was made
+    (`created_at`), and never after `latest`."""
     return latest if expires_at is None else max(created_at, min(expires_at, latest))

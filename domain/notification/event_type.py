@@ -23,8 +23,8 @@ _ENDINGS = {
 
 @lru_cache(1_024)  # the same few patterns are compared with many events
 def folded(event_type: str) -> str:
-    """One form for all types that mean the same. It is only for comparing: types are stored as they
-    were sent."""
+    """The same form for all types that mean the same. It is only for comparing: types are stored as
+    they were sent."""
     parts = _parts(event_type)
     return ".".join([*parts[:-1], _ENDINGS.get(parts[-1], parts[-1])])
 

@@ -19,9 +19,10 @@ from domain.notification.event import (
 from domain.notification.severity import understood
 from domain.values.link import link
 
-FACTS = 20
+FACTS = 20  # shown, at most
 _SEVERITIES = frozenset(Severity)
 _FACT_CHARS = 500  # of a list or an object; each channel cuts texts to its vendor's limit
+_QUOTED_CHARS = 100  # of a value that a note quotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,8 @@ def render(delivery_id: str, notification: StoredEvent, default: Severity) -> Me
 
 
 def notes(metadata: Json, user: Json | None = None) -> list[str]:
-    """Sentences, shown with the notification, about members of its event that have no effect."""
+    """Sentences, shown with the notification, about members of its event that are not understood,
+    or not known."""
     return [*_notes(metadata), *_unknown(user or {})]
 
 
@@ -116,19 +118,21 @@ def _notes(metadata: Json) -> Iterator[str]:
         yield f"metadata.url {_quoted(url)} is not an http or https link, so it is shown as text"
 
 
-def _is_number(said: Any) -> bool:
-    return str(said).strip().isdecimal()
+def _is_number(value: Any) -> bool:
+    return str(value).strip().isdecimal()
 
 
-def _quoted(said: Any) -> str:
-    return json.dumps(said, ensure_ascii=False)[:100]
+def _quoted(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)[:_QUOTED_CHARS]
 
 
 def _shown_facts(metadata: Json) -> list[tuple[str, str]]:
     """The metadata in its order, without a severity and a link that the message shows elsewhere."""
-    told = {"severity": str(metadata.get("severity")).lower() in _SEVERITIES}
-    told["url"] = link(metadata.get("url")) is not None
-    facts = [(name, _shown(value)) for name, value in metadata.items() if not told.get(name)]
+    elsewhere = {
+        "severity": str(metadata.get("severity")).lower() in _SEVERITIES,
+        "url": link(metadata.get("url")) is not None,
+    }
+    facts = [(name, _shown(value)) for name, value in metadata.items() if not elsewhere.get(name)]
     if len(facts) <= FACTS:
         return facts
     return [*facts[: FACTS - 1], ("…", f"and {len(facts) - FACTS + 1} more facts")]

@@ -15,7 +15,8 @@ from domain.notification.severity import Severity, SeveritySetting
 # `incident.sla.breached`, but neither `incident` nor `incidents.created`.
 Pattern = Annotated[str, Field(max_length=102, pattern=r"^[A-Za-z0-9_.:-]+(\.\*)?$")]
 Patterns = Annotated[tuple[Pattern, ...], Field(max_length=200)]
-# Also a type that this service does not send to: the platform shows events in its own pages, too.
+# Any type, also one that this service does not send through: the platform shows events in its own
+# pages, too.
 ChannelType = Annotated[str, Field(max_length=50, pattern=r"^[A-Za-z0-9_.-]+$")]
 
 CHOICES = 1_000  # per user, at most
@@ -85,7 +86,7 @@ class Preferences(_Body):
 
 
 def unwanted(
-    preferences: Preferences, event_type: str, severity: Severity, channel_type: str | None = None
+    preferences: Preferences, event_type: str, severity: Severity, channel_type: str
 ) -> Reason | None:
     """Why the user does not want such an event through such a channel; None if they want it."""
     least = preferences.min_severity or Severity.INFO
@@ -104,16 +105,16 @@ def targets(preferences: Preferences | None, channels: Iterable[Listed]) -> list
     return [channel["id"] for channel in channels if channel["is_default"]]
 
 
-def _is_chosen(preferences: Preferences, event_type: str, channel_type: str | None) -> bool:
+def _is_chosen(preferences: Preferences, event_type: str, channel_type: str) -> bool:
     include, exclude = preferences.event_types.include, preferences.event_types.exclude
-    rows = {
+    choices = {
         each.event_type: each.enabled
         for each in preferences.choices
         if each.channel_type == channel_type
     }
-    row = closest(rows, event_type)
-    if row is not None:
-        return rows[row]
+    pattern = closest(choices, event_type)
+    if pattern is not None:
+        return choices[pattern]
     included = not include or _matches(include, event_type)
     return included and not _matches(exclude, event_type)
 

@@ -45,11 +45,11 @@ class RoutingChannel(StoredChannel):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether a notification goes to one channel; `reason` says why it does not, and is None if it
+    """Whether a notification goes to one channel: `reason` says why it does not, and is None if it
     does.
 
-    `channel` is None if no channel has the `channel_id` (any more). Both are None if there is no
-    channel to send to.
+    `channel` is None if no channel has the `channel_id` (any more). `channel_id` is None as well if
+    there is no channel to send to.
     """
 
     notification: RoutedEvent
@@ -81,8 +81,8 @@ def decide(
     channel_id: UUID | None,
     own: Preferences | None,
 ) -> Decision:
-    """Whether the notification goes to that channel: if the user wants it, and the channel and its
-    integration are there and switched on."""
+    """Decide whether the notification goes to that channel. It does if the user wants it (`own` are
+    the user's preferences), and if the channel and its integration exist and are switched on."""
     if channel is None:
         gone = Reason.CHANNEL_DELETED
         return Decision(notification, None, channel_id, _stated(notification), gone)

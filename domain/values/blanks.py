@@ -1,4 +1,4 @@
-"""Removes what nobody sees in a text: blanks of all kinds, and characters without any width.
+"""Removes from texts what nobody sees: blanks at both ends, and characters without any width.
 
 Imports polars: not for workflows or the API.
 """

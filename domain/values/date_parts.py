@@ -48,8 +48,8 @@ def date_parts(texts: pl.Series, order: DateOrder | None) -> pl.DataFrame:
 
 
 def two_way_dates(texts: pl.Series) -> DateEvidence:
-    """What the nn/nn/yyyy dates of a column tell about their order. Dates with dots that read both
-    ways are counted apart, as they are day first unless other dates tell otherwise."""
+    """What the nn/nn/yyyy dates of a column show about their order. Dates with dots that read both
+    ways are counted apart, as they are day first unless other dates of the file show otherwise."""
     # A source field may be named "*", which is a pattern to polars.
     texts = texts.alias("text")
     if not texts.str.contains(_PERHAPS).any():  # usual where the year comes first
@@ -65,12 +65,13 @@ def two_way_dates(texts: pl.Series) -> DateEvidence:
     )
 
 
-def _order(told: DateOrder | None) -> pl.Expr:
-    """The order of a date's three numbers; null where nothing tells day from month."""
+def _order(named: DateOrder | None) -> pl.Expr:
+    """The order of a date's three numbers. `named` is the order that the mapping names; without
+    it, null where nothing tells day from month."""
     year_first, year_last = _A.str.len_bytes() >= 4, _C.str.len_bytes() >= 4
-    dotted = pl.when(year_last & (pl.col("mark") == ".")).then(pl.lit(told or "dmy"))
-    by_told = dotted.when(year_last).then(pl.lit(told) if told else _order_by_size())
-    return pl.when(year_first).then(pl.lit("ymd")).otherwise(by_told)
+    dotted = pl.when(year_last & (pl.col("mark") == ".")).then(pl.lit(named or "dmy"))
+    of_year_last = dotted.when(year_last).then(pl.lit(named) if named else _order_by_size())
+    return pl.when(year_first).then(pl.lit("ymd")).otherwise(of_year_last)
 
 
 def _order_by_size() -> pl.Expr:

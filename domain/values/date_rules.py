@@ -73,7 +73,7 @@ class DateEvidence:
 
     @property
     def order(self) -> DateOrder | None:
-        """The only order that fits every date seen; None if the dates do not tell."""
+        """The only order that fits every date seen; None if both orders do, or neither does."""
         if self.dmy and not self.mdy:
             return "dmy"
         if self.mdy and not self.dmy:
@@ -89,5 +89,5 @@ class DateEvidence:
 
     @property
     def undecided(self) -> bool:
-        """Dates would be rejected as date_ambiguous unless the mapping names the order."""
+        """Whether some dates are rejected as date_ambiguous unless the mapping names the order."""
         return self.ambiguous > 0 and self.order is None

@@ -35,14 +35,14 @@ def _link(url: str) -> str | None:
         return None
     if parts.scheme not in ("http", "https") or "@" in parts.netloc or not host or port == 0:
         return None
-    place = host if port is None else f"{host}:{port}"
+    authority = host if port is None else f"{host}:{port}"
     ends = ((parts.path, ""), (parts.query, "?"), (parts.fragment, "#"))
     rest = "".join(mark + encoded(part) for part, mark in ends if part)
-    return f"{parts.scheme}://{place}{rest}"
+    return f"{parts.scheme}://{authority}{rest}"
 
 
 def encoded(text: str) -> str:
-    """The text percent-encoded; what is encoded already stays as it is."""
+    """The text percent-encoded; parts that are encoded already stay unchanged."""
     return quote(_LONE_PERCENT.sub("%25", text), safe=_MARKS)
 
 

@@ -33,7 +33,7 @@ def fault_where(mask: pl.Series, code: str) -> pl.Series | None:
 
 
 def first_faults(first: pl.Series | None, second: pl.Series | None) -> pl.Series | None:
-    """Per row the fault of the first column, else of the second; None when there is no fault."""
+    """Per row the fault in `first`, else the one in `second`; None if both are None."""
     if first is None or second is None:
         return second if first is None else first
     return first.zip_with(first.is_not_null(), second)

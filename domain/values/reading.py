@@ -23,7 +23,8 @@ class ReadingRules:
 
 
 class Converted(NamedTuple):
-    """The values of a target column, and a fault code per row; None when there is no fault."""
+    """The values of a target column. `faults` has a code or null per row; None if no row has a
+    fault."""
 
     values: "pl.Series"
     faults: "pl.Series | None" = None

@@ -24,7 +24,9 @@ PRIORITY_WORDS: Vocabulary[int] = {
     3: ("medium", "moderate", "normal"),
     4: ("low", "lowest", "very low", "planning"),
 }
-_MARKS = r"[\s.:()\[\]–—-]*"
+# Possessive: else the time grows with the third power of the marks in a row, and one value with
+# thousands of them would stop a whole process.
+_MARKS = r"[\s.:()\[\]–—-]*+"
 _PRIORITY = re.compile(
     rf"{_MARKS}(?:p?(?P<digit>[1-5])(?![0-9]|[.,][0-9]))?{_MARKS}"
     rf"(?:(?P<word>[^\W\d_](?:.*[^\W\d_])?){_MARKS}(?:p?[1-5])?)?{_MARKS}"
@@ -33,7 +35,7 @@ _LABEL = re.compile(r"[1-5]\s*[.:–—-]")
 
 
 def fold(value: str) -> str:
-    """The form in which words are compared: without case and surrounding space."""
+    """The form in which words are compared: case folded, without space at either end."""
     return value.strip().casefold()
 
 
@@ -74,7 +76,7 @@ def labelled_priority_of(value: str) -> int | None:
     known, (digit, word) = priority_of(value), _priority_label(value)
     if known is not None or digit is None or word is None or not _LABEL.match(fold(value)):
         return known
-    return min(digit, 4)
+    return priority_kept(digit)
 
 
 def _priority_label(value: str) -> tuple[int | None, str | None]:
@@ -88,7 +90,7 @@ def _priority_label(value: str) -> tuple[int | None, str | None]:
 
 
 def priority_kept(target: int) -> int:
-    """The stored priority, 1 to 4, for one of the platform's scale, 1 to 5."""
+    """The stored priority, 1 to 4, for a priority of the platform's scale, 1 to 5."""
     return min(target, PLANNING - 1)
 
 
@@ -98,8 +100,8 @@ def status_spelt(status: str) -> str:
 
 
 def status_of(value: str, statuses: Iterable[str]) -> str | None:
-    """The status of the entity that a value names as it is: `In Progress` is in_progress. None if
-    it names none."""
+    """The status of the entity whose name the value is, in any case and with spaces for
+    underscores: `In Progress` is in_progress. None if it is the name of none."""
     folded = underscored(value)
     if folded in statuses:
         return folded
@@ -125,8 +127,9 @@ class Words(Generic[T]):
         return cls(dict(last_to_first), folded, known)
 
     def meaning(self, value: str) -> T | None:
-        """The meaning of a word: named exactly, but for case and space, or by `*`, else known;
-        None if it has none."""
+        """The meaning of a word; None if it has none. A mapping that names the word exactly goes
+        first, then one that names it in other case or with other space at its ends, then one that
+        names `*`, then what is known."""
         for words, key in ((self.exact, value), (self.folded, fold(value)), (self.exact, ANY)):
             if key in words:
                 return words[key]

@@ -58,7 +58,8 @@ def check_known(name: str) -> str:
 
 
 def check_place(name: str) -> str:
-    """The name, if it means the same to all systems: for new mappings. Raises ValueError."""
+    """The name, if it means the same zone to all systems. Raises ValueError. Stricter than
+    `check_known`, which accepts the names of stored mappings, too."""
     if place := _ABBREVIATIONS.get(name):
         raise ValueError(
             f"systems read {name} with or without summer time; name a place, such as {place}"
@@ -93,7 +94,7 @@ def ahead_by_word(local: datetime, word: str, name: str) -> timedelta | None:
 
 @lru_cache(10_000)
 def offsets(name: str, year: int) -> tuple[Ahead, ...]:
-    """The offsets of a zone's local times in a year, by which `instant` goes, in order.
+    """The offsets of a zone's local times in a year, in order of time. `instant` has the same ones.
 
     The offset is looked up once a day; where it differs, the second of the change is searched. No
     zone of the table has ever changed twice within two days (tests/domain/values/test_zones.py).
@@ -109,7 +110,7 @@ def offsets(name: str, year: int) -> tuple[Ahead, ...]:
 
 
 def _change(place: ZoneInfo, day: datetime, before: timedelta) -> Ahead:
-    """The first second of the day whose offset is not `before`."""
+    """The first second of the day at which the offset is not `before`, and the new offset."""
 
     def differs(second: int) -> bool:
         return _ahead(place, day + timedelta(seconds=second)) != before

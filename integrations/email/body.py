@@ -4,7 +4,9 @@ import base64
 import hashlib
 import re
 
-_LINE = 72  # of the 76 of quoted-printable: a line may end in `=`, and an F at its start be `=46`
+# A line of quoted-printable has 76 characters at most (RFC 2045 6.7). These leave room for a `=` at
+# the end, and for `=46` in place of an F at the start.
+_LINE = 72
 _ODD = re.compile(rb"[^\t -<>-~]|[\t ]$")
 _PIECE = re.compile(rb".{1,%d}(?<!=)(?<!=.)" % _LINE, re.DOTALL)  # never within an `=XX`
 
@@ -12,7 +14,8 @@ _PIECE = re.compile(rb".{1,%d}(?<!=)(?<!=.)" % _LINE, re.DOTALL)  # never within
 def alternatives(text: str, html: str, seed: str) -> bytes:
     """The header fields of a multipart/alternative, and its body; `seed` makes its boundary.
 
-    A boundary of `=_` is in no part: quoted-printable has an `=` before digits only.
+    A boundary that begins with `=_` is in no part: base64 has no `_`, and quoted-printable has none
+    after a `=`.
     """
     boundary = f"=_{hashlib.sha256(seed.encode()).hexdigest()[:32]}"
     head = (

@@ -32,7 +32,7 @@ _CORRECT = (
 
 @dataclass(frozen=True)
 class Email:
-    """Mail to those named by the channel, else by the integration, and to the event's user.
+    """Sends mail to those whom the channel names, else the integration, and to the event's user.
 
     Accepted means that the server took it: what happens on the way to the inbox comes back as
     mail to the sender, not to us.
@@ -53,15 +53,14 @@ class Email:
     limits = Limits(schedule=MAIL, idempotent=False, slow=True, linked=True)
 
     def destination(self, outgoing: Outgoing[EmailConfig]) -> str:
-        """The mail server, of which there is one: it counts connections and mails, and it may hang.
-
-        It refuses a bad recipient at once, so that only this delivery waits.
-        """
+        """Always "": an integration has one destination, its mail server, which counts connections
+        and mails, and may hang. Recipients are no destinations: the server refuses a bad one at
+        once, so that only its delivery waits."""
         return ""
 
     def recipients(self, outgoing: Outgoing[EmailConfig]) -> tuple[str, ...]:
-        """Every address once; none if nobody is named. Invalid addresses are among them, so that
-        their deliveries say so."""
+        """Every address once; none if nobody is named. Invalid addresses are included, so that
+        their deliveries say that they are invalid."""
         found: dict[str, str] = {}
         for address in filter(None, map(meant, _named(outgoing))):
             found.setdefault(address.casefold(), address)

@@ -33,9 +33,9 @@ def _unbroken(text: str) -> str:
     return text
 
 
-def _several(given: Any) -> Any:
+def _several(addresses: Any) -> Any:
     """Accept a single address in place of a list."""
-    return [given] if isinstance(given, str) else given
+    return [addresses] if isinstance(addresses, str) else addresses
 
 
 _Several = BeforeValidator(_several, json_schema_input_type=str | list[str])
@@ -84,13 +84,13 @@ class EmailConfig(ChannelConfig):
 
     @model_validator(mode="after")
     def _login_is_whole(self) -> Self:
-        ways = [self.password, self.access_token, self.token_url]
-        given = [way for way in ways if way is not None]
-        if len(given) > 1:
+        ways = (self.password, self.access_token, self.token_url)
+        count = sum(way is not None for way in ways)
+        if count > 1:
             raise ValueError("only one of password, accessToken and tokenUrl can be the login")
-        if (self.username is None) != (not given):
+        if (self.username is None) != (count == 0):
             raise ValueError("a login is a username with a password, an accessToken or a tokenUrl")
-        if self.auth in ("plain", "login") and given and not self.password:
+        if self.auth in ("plain", "login") and count and not self.password:
             raise ValueError(f"{self.auth} needs a password")
         if self.auth == "xoauth2" and not (self.access_token or self.token_url):
             raise ValueError("xoauth2 needs an accessToken or a tokenUrl")

@@ -9,8 +9,8 @@ import base64
 import re
 from collections.abc import Iterator
 
-_LINE = 76  # of a header with encoded words (RFC 2047 2); others are kept as short
-_WORD = 75
+_LINE = 76  # characters of a line with encoded words (RFC 2047 2); other lines are kept as short
+_WORD = 75  # characters of an encoded word, at most (RFC 2047 2)
 _ENDS = len("=?utf-8?q?" + "?=")
 _PLAIN_IN_Q = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+( [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -41,7 +41,8 @@ def list_field(name: str, entries: list[str], separator: str = " ") -> str:
 
 
 def _folded(name: str, words: list[str]) -> str:
-    """The words with a blank between, on as many lines as it takes; unfolding gives them back."""
+    """The words with a blank between them, on as many lines as needed; unfolding the lines gives
+    the same text back."""
     lines = [f"{name}:"]
     for word in words:
         is_first = lines == [f"{name}:"]

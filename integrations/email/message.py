@@ -15,7 +15,9 @@ from integrations.email.header import address_field, list_field, text_field
 from integrations.text import cut, lines, link, one_line
 
 HTML_BYTES = 100_000  # Gmail clips what is longer than about 102 KB
-_SUBJECT_CHARS, _ABOUT_CHARS = 200, 100
+_SUBJECT_CHARS, _ENTITY_CHARS = 200, 100  # in the subject: the title, and the entity before it
+_SENDER_CHARS, _TYPE_CHARS = 100, 100
+_TITLE_CHARS, _SIGNATURE_CHARS = 1_000, 400
 _NAME_CHARS, _VALUE_CHARS, _URL_CHARS = 100, 300, 2_000
 # The prefixes in brackets that RFC 5256 2.1 leaves out where it compares subjects.
 _BLOBS = re.compile(r"^(\[[^\[\]]*\]\s*)+")
@@ -30,7 +32,7 @@ def envelope(message: Message, config: EmailConfig, to: tuple[str, ...]) -> Json
     """The mail as it is recorded: who writes to whom, headers, text and HTML."""
     return {
         "sender": config.from_address,
-        "sender_name": _line(config.from_name, 100),
+        "sender_name": _line(config.from_name, _SENDER_CHARS),
         "to": list(to),
         "reply_to": config.reply_to,
         "headers": _headers(message, config.from_address),
@@ -51,7 +53,7 @@ def _headers(message: Message, sender: str) -> dict[str, str]:
         **_thread(message, sender),
         "Auto-Submitted": "auto-generated",
         "X-Auto-Response-Suppress": "All",  # Exchange's: no out-of-office answers, no receipts
-        "X-FireLater-Event": _line(message.event_type, 100),
+        "X-FireLater-Event": _line(message.event_type, _TYPE_CHARS),
         **urgent,
     }
 
@@ -63,24 +65,24 @@ def _subject(message: Message) -> str:
     leave out prefixes in brackets: in brackets, an id would not tell two entities apart.
     """
     title = _line(message.title, _SUBJECT_CHARS)
-    about = cut(entity_of(message), _ABOUT_CHARS)
-    if about and not _begins(_BLOBS.sub("", title), about, one_line(message.entity_id or "")):
-        title = f"{about}: {title}"
+    entity = cut(entity_of(message), _ENTITY_CHARS)
+    if entity and not _begins(_BLOBS.sub("", title), entity, one_line(message.entity_id or "")):
+        title = f"{entity}: {title}"
     return f"[CRITICAL] {title}" if message.severity is Severity.CRITICAL else title
 
 
-def _begins(title: str, about: str, id: str) -> bool:
+def _begins(title: str, entity: str, id: str) -> bool:
     """Whether the title begins with the entity, or with its id alone. An id that is a bare number
     does not count, as it may mean anything (`7 printers are offline`)."""
-    names = [about] if id.isdecimal() or not id else [about, id]
+    names = [entity] if id.isdecimal() or not id else [entity, id]
     return re.match(rf"({'|'.join(map(re.escape, names))})(?!\w)", title) is not None
 
 
 def _thread(message: Message, sender: str) -> dict[str, str]:
     """The headers by which clients join the mails of one entity in a thread: all refer to one id.
 
-    No mail has that id, as later mails do not know which one was the first. A mail without an
-    entity refers to none.
+    No mail has that id, as later mails do not know which one was the first. A mail about no entity
+    refers to no id.
     """
     if not message.entity_id:
         return {}
@@ -108,9 +110,10 @@ def mime(request: Json, to: list[str], utf8: bool = False) -> bytes:
     return head + alternatives(request["text"], request["html"], headers["Message-ID"])
 
 
-def _about(message: Message) -> str:
+def _signature(message: Message) -> str:
+    """The line below the mail: severity, type of the event, and entity."""
     entity = f" · {message.entity_type} {message.entity_id}" if message.entity_id else ""
-    return _line(f"{message.severity} · {message.event_type}{entity}", 400)
+    return _line(f"{message.severity} · {message.event_type}{entity}", _SIGNATURE_CHARS)
 
 
 def _facts(message: Message) -> list[tuple[str, str]]:
@@ -119,10 +122,10 @@ def _facts(message: Message) -> list[tuple[str, str]]:
 
 def _text(message: Message) -> str:
     facts = "\n".join(f"{name}: {value}" for name, value in _facts(message))
-    title, url = _line(message.title, 1_000), one_line(message.url or "")
+    title, url = _line(message.title, _TITLE_CHARS), one_line(message.url or "")
     actions = "\n".join(f"{ACTIONS[action]}: {url}" for action, url in message.links)
     parts = [*remarks_on(message), title, lines(message.body), facts, url, actions]
-    return "\n\n".join([*filter(None, parts), f"-- \n{_about(message)}"]) + "\n"
+    return "\n\n".join([*filter(None, parts), f"-- \n{_signature(message)}"]) + "\n"
 
 
 def _html(message: Message) -> str:
@@ -132,10 +135,10 @@ def _html(message: Message) -> str:
         '<body style="font-family:sans-serif;margin:16px">\n'
         f'<div style="border-left:4px solid {COLOURS[message.severity]};padding-left:12px">\n'
         f"{_remarks(message)}"
-        f'<h2 dir="auto">{html.escape(_line(message.title, 1_000))}</h2>\n'
+        f'<h2 dir="auto">{html.escape(_line(message.title, _TITLE_CHARS))}</h2>\n'
     )
     tail = f"{_table(message)}{_button(message)}{_actions(message)}</div>\n"
-    tail += f"<p>{html.escape(_about(message))}</p>\n</body></html>\n"
+    tail += f"<p>{html.escape(_signature(message))}</p>\n</body></html>\n"
     room = HTML_BYTES - len((head + tail).encode()) - len('<p dir="auto"></p>\n')
     body = cut(lines(message.body), room, lambda text: len(_paragraph(text).encode()))
     return head + (f'<p dir="auto">{_paragraph(body)}</p>\n' if body else "") + tail

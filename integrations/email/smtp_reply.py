@@ -1,4 +1,4 @@
-"""Classify an SMTP server's refusals, and say what it means if it does not answer at all."""
+"""Classify an SMTP server's refusals, and say why there is no answer if none comes."""
 
 import base64
 import re
@@ -14,7 +14,8 @@ _CONGESTED = re.compile(r"5\.4\.5\b")
 # Client does not have permissions to send as this sender`, `554 5.2.252 SendAsDenied`, or that word
 # after `5.2.0` (learn.microsoft.com, "Fix issues with printers, scanners, and LOB applications").
 _OF_THE_SENDER = re.compile(r"5\.7\.60\b|5\.2\.252\b|5\.2\.0\b.*SendAsDenied", re.DOTALL)
-# Up to these steps no recipient was named, so a refusal is about us, and the config can mend it.
+# In these steps no recipient has been named yet, so a refusal is about us, and the config can mend
+# it.
 _OF_THE_INTEGRATION = frozenset({"connect", "EHLO", "HELO", "STARTTLS", "AUTH", "MAIL FROM"})
 _ADVICE = {
     "EHLO": "set heloName to a name that it takes",

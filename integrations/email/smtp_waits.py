@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """Seconds, as RFC 5321 4.5.3.2 asks: a client that gives up on a working server sends copies.
+    """Seconds; those of RFC 5321 4.5.3.2 where it names any: a client that gives up on a working
+    server sends copies.
 
-    Giving up before the mail itself costs only an attempt: `before` is what all steps up to it may
-    take together, however many they are. `content` is what all blocks of the mail may take, `taken`
-    the answer to its final dot. `test` bounds a test of the connection, which somebody waits for.
+    `data` is for the answer to DATA, `block` for writing a block of the mail, `taken` for the
+    answer to its final dot. `before` bounds all steps before the mail itself, however many they
+    are, since giving up there costs only an attempt; `content` bounds all blocks of the mail.
+    `test` bounds a test of the connection, which somebody waits for.
     """
 
     greeting: float = 300.0

@@ -128,8 +128,8 @@ def _details(message: Message) -> Json:
 
 
 def _fitting(event: Json) -> Json:
-    """Cut the body of an event that is too large; nothing else can make it so, as all metadata has
-    16 KiB at most."""
+    """Cut the body of an event that is too large. Only the body can make it so: all metadata has at
+    most 16 KiB."""
     excess = json_bytes(event) + _KEY_BYTES - EVENT_BYTES
     details = event["payload"]["custom_details"]
     if excess > 0 and isinstance(details.get("body"), str):
@@ -159,7 +159,8 @@ def _kind(reply: Reply, reasons: str) -> FailureClass:
 
 
 def _reasons(reply: Reply) -> str:
-    """What is wrong with the event in the vendor's words, which might quote the key."""
+    """What is wrong with the event, in the vendor's words; empty if it does not say. The words may
+    quote the key."""
     said = json_object(reply)
     errors = said.get("errors") or said.get("message")
     why = "; ".join(map(str, errors)) if isinstance(errors, list) else errors

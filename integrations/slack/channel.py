@@ -26,6 +26,7 @@ from integrations.text import compact, one_line
 if TYPE_CHECKING:
     from integrations.slack.client import Client
 
+_NAME_CHARS = 100  # of the bot and of its workspace, in a check
 _SCOPE = "chat:write"
 _SCOPE_PROVED = (
     "the token has it. Not proved: that the app may post in {channel}, or in any other channel,"
@@ -86,7 +87,7 @@ class Slack:
 
 
 def _first(outgoing: Outgoing[SlackConfig]) -> Json:
-    """The request of a message of its own."""
+    """The request for a message of its own, which refers to no earlier one."""
     id = outgoing.message.delivery_id
     said = content(outgoing.message, buttons=buttons_of(outgoing, outgoing.message.action))
     return {"channel": _channel(outgoing), "client_msg_id": id, **said}
@@ -125,8 +126,8 @@ def _whose(config: SlackConfig, said: Any, reply: Reply) -> str:
     names = said.get("user"), said.get("team")
     if reply.private or not all(isinstance(name, str) for name in names):
         return ""
-    told = ": {} in {}".format(*(one_line(name)[:100] for name in names))
-    return Redactor({"token": _token(config)}).text(told)
+    shown = ": {} in {}".format(*(one_line(name)[:_NAME_CHARS] for name in names))
+    return Redactor({"token": _token(config)}).text(shown)
 
 
 def _check_scope(config: SlackConfig, reply: Reply) -> Check:

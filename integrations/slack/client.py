@@ -32,16 +32,16 @@ class Client(AsyncWebClient):
         self._egress = egress
 
     async def post(self, request: Json) -> dict[str, str]:
-        """Post a message; its channel and ts."""
+        """Post a message; returns its channel and ts."""
         posted = await self.chat_postMessage(**request)
         return {name: str(posted.get(name, "")) for name in ("channel", "ts")}
 
     async def follow_up(self, request: Json) -> dict[str, str] | None:
-        """Edit the entity's message, then reply in its thread; the message's channel and ts. None
-        if the message is gone: nothing was posted then.
+        """Edit the entity's message, then reply in its thread; returns the message's channel and
+        ts. None if the edit shows that the message is gone: nothing was posted then.
 
-        The reply comes last, as a repetition of it would be seen, and one of the edit is not. A
-        message that the workspace lets nobody edit (any more) still gets its reply.
+        The reply comes last, since a repeated reply is seen and a repeated edit is not. A message
+        that the workspace lets nobody edit (any more) still gets its reply.
         """
         reply = request["reply"]
         if "edit" in request:
@@ -59,8 +59,8 @@ class Client(AsyncWebClient):
         """Replaces slack_sdk's own, which obeys HTTPS_PROXY, follows redirects and reads bodies of
         any length."""
         headers = {name.lower(): value for name, value in req_args["headers"].items()}
-        given = req_args.get("json")
-        content = b"" if given is None else compact(given)
+        body = req_args.get("json")
+        content = b"" if body is None else compact(body)
         self.reply = await self._egress.send(http_verb, api_url, headers, content)
         self.error = error_code(json_object(self.reply).get("error"))
         return {

@@ -20,7 +20,7 @@ from integrations.channel import (
 )
 
 API = "https://slack.com/api"
-_CHANNELS = 200
+_CHANNELS = 200  # in `channelMap`, at most
 
 # A name with or without `#`, or an id (C0123456789); no separators, mentions or other links.
 _CHANNEL = re.compile(r"#?[^\s\x00-\x1f\x7f#@<>&,*/:]{1,80}")
@@ -39,7 +39,7 @@ _WEBHOOK_HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
 
 
 def _channel(text: str) -> str:
-    """The channel's name or id as it is given, or the id in a link to the channel."""
+    """The channel's name or id unchanged; of a link to the channel, the id in it."""
     link = _LINK.fullmatch(text)
     if link is not None:
         return link["id"]
@@ -52,7 +52,7 @@ def _channel(text: str) -> str:
 
 
 def canonical(channel: str) -> str:
-    """The one form of all that people write for one channel: `#ops`, `ops` and `OPS` are `ops`.
+    """One form for all spellings of a channel: `#ops`, `ops` and `OPS` become `ops`.
 
     Slack's own names are lower-case, its ids upper-case; an id stays as it is.
     """
@@ -124,10 +124,10 @@ class SlackConfig(ChannelConfig):
             "base_url",
             "signing_secret",
         }
-        given = [to_camel(name) for name in sorted(of_the_bot) if getattr(self, name)]
-        if self.webhook_url and given:
+        idle = [to_camel(name) for name in sorted(of_the_bot) if getattr(self, name)]
+        if self.webhook_url and idle:
             raise field_errors(
-                given, "goes with a botToken: an incoming webhook has a channel of its own"
+                idle, "goes with a botToken: an incoming webhook has a channel of its own"
             )
         return self
 
@@ -135,7 +135,7 @@ class SlackConfig(ChannelConfig):
         return (self.webhook_url.get_secret_value() if self.webhook_url else self.base_url,)
 
     def channel_of(self, event_type: str) -> str:
-        """The channel of an event; of several patterns that fit, the longest counts."""
+        """The channel of an event; of several patterns that fit, the most specific one counts."""
         pattern = closest(self.channel_map, event_type)
         return (self.channel_map[pattern] if pattern else self.default_channel) or ""
 

@@ -54,16 +54,18 @@ KINDS = {
     **dict.fromkeys(("ratelimited", "rate_limited"), FailureClass.THROTTLED),
 }
 ADVICE = {error: advice for advice, errors in _TO_MEND.items() for error in errors.split()}
-PARTLY_DONE = frozenset({"internal_error", "fatal_error"})  # may be so, as Slack documents
+# Slack documents that with these errors some of the operation may have succeeded.
+PARTLY_DONE = frozenset({"internal_error", "fatal_error"})
 
-# Of chat.update: what becomes of the reply that follows the edit.
+# Errors of chat.update. GONE: there is no message any more, so a new one is posted. NOT_EDITABLE:
+# the message is there, so the reply in its thread is posted all the same.
 GONE = frozenset({"message_not_found"})
 NOT_EDITABLE = frozenset({"cant_update_message", "edit_window_closed"})
 
 
 def kind_of(error: str | None, status: int) -> FailureClass | None:
-    """The class of an error; None where the status decides: with 429, with 5xx, and for an error
-    that is not known, unless the status is a 2xx."""
+    """The class of an error; None if the status decides: with 429 and 5xx, and for an unknown error
+    unless the status is a 2xx (then it passes)."""
     if error is None or status == 429 or status >= 500:
         return None
     return KINDS.get(error, FailureClass.TRANSIENT if 200 <= status < 300 else None)

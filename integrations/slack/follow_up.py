@@ -31,8 +31,9 @@ _BUTTONS = {
 
 
 def posted_message(outgoing: Outgoing[SlackConfig]) -> Mapping[str, str] | None:
-    """The channel and ts of the entity's message, if there is one where this delivery goes. If the
-    notification channel was led to another Slack channel since, people do not look there."""
+    """The channel and ts of the entity's message; None if there is none in the Slack channel that
+    this delivery goes to. A message in another one, from before the notification channel was
+    changed, is left alone: people do not look there any more."""
     known = outgoing.existing.reference
     if not known or not known.get("ts") or place(known.get("channel", "")) != outgoing.place:
         return None
@@ -40,8 +41,8 @@ def posted_message(outgoing: Outgoing[SlackConfig]) -> Mapping[str, str] | None:
 
 
 def follow_up(outgoing: Outgoing[SlackConfig], posted: Mapping[str, str]) -> Json:
-    """The reply in the thread, and the edit of the message; a late event edits nothing, as the
-    message shows a later state already."""
+    """The reply in the thread of the posted message (`reply`), and the edit of that message
+    (`edit`). A late event edits nothing, as the message shows a later state already."""
     message, where = outgoing.message, {"channel": posted["channel"]}
     reply: Json = {**where, "thread_ts": posted["ts"], "client_msg_id": message.delivery_id}
     if _opens_again(outgoing):

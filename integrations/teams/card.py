@@ -18,8 +18,9 @@ from domain.values.link import link
 from integrations.appearance import ACTIONS, entity_of, remarks_on, time_of
 from integrations.text import compact, cut, json_bytes, lines, one_line
 
-CARD_BYTES = 28_000  # "28 KB", in the stricter reading; with the envelope, which is less than 200
-_TITLE, _REMARK, _NAME, _VALUE, _URL = 4_000, 2_000, 80, 300, 2_048  # bytes, as they are counted
+CARD_BYTES = 28_000  # "28 KB", in the stricter reading; the envelope (under 200 bytes) included
+_TITLE, _REMARK, _NAME, _VALUE = 4_000, 2_000, 80, 300  # bytes, as `counted` counts them
+_URL = 2_048  # characters
 
 _COLOURS = {  # by their names in Adaptive Cards
     Severity.CRITICAL: "attention",
@@ -46,9 +47,9 @@ def _kept(indent: re.Match[str]) -> str:
 
 
 def counted(made: Any) -> int:
-    """How many bytes Teams counts: the workflow hands the card on as a string of JSON within JSON,
-    so that each of its quotes and backslashes counts twice. (Hence the limit of 21 KB that others
-    found.)"""
+    """How many bytes Teams counts for a value. The workflow hands the card on as a string of JSON
+    within JSON, so that each quote and backslash counts twice. (Hence the limit of 21 KB that
+    others found.)"""
     return json_bytes(compact(made).decode())
 
 
@@ -95,12 +96,12 @@ def _title(message: Message) -> Element:
 
 def _facts(message: Message) -> list[Element]:
     """The facts, one line each; a link that Teams would refuse is shown as text among them."""
-    about, found = entity_of(message), link(message.url)
+    entity, found = entity_of(message), link(message.url)
     is_linked = not message.url or (found is not None and len(found) <= _URL)
     ours = [
         ("Event", message.event_type),
         ("Severity", str(message.severity)),
-        *([("Entity", about)] if about else []),
+        *([("Entity", entity)] if entity else []),
         ("Time", time_of(message)),
         *([] if is_linked else [("url", message.url or "")]),
     ]

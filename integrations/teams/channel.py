@@ -105,7 +105,7 @@ class Teams:
     async def deliver(
         self, outgoing: Outgoing[TeamsConfig], request: Json, egress: Egress
     ) -> Receipt:
-        """The receipt's reference finds the run in the workflow's history."""
+        """Post the card. The receipt's reference is the id of the run in the workflow's history."""
         reply = await _trigger(outgoing.config, request, egress)
         run = reply.headers.get(_RUN, "")
         reference = {"workflow_run_id": run} if re.fullmatch(r"[!-~]{1,100}", run) else None
@@ -141,8 +141,8 @@ def _test_message() -> Message:
 
 
 async def _trigger(config: TeamsConfig, card: Json, egress: Egress) -> Reply:
-    """Raises DeliveryFailed unless the workflow answers a 2xx. An HTML page counts as an answer of
-    the workflow only if it comes with a run's id."""
+    """Post the card; returns the workflow's answer. Raises DeliveryFailed unless that is a 2xx. An
+    HTML page counts as the workflow's only if it comes with a run's id."""
     headers = {"content-type": "application/json"}
     url = config.webhook_url.get_secret_value()
     reply = await egress.send("POST", url, headers, compact(card))

@@ -20,15 +20,16 @@ from domain.integration.outcome import Check, DeliveryFailed, Failure, FailureCl
 from domain.integration.retry_schedule import Schedule
 from domain.json_document import Json
 from domain.notification.message import Message
-from egress.client import Egress, Reply, frames, is_header
+from egress.client import Egress, Reply
+from egress.headers import frames, is_header
 from integrations.channel import ChannelConfig, ChannelOptions, Limits, Outgoing, Signing
 from integrations.reply import body_for_record, refusal
 from integrations.text import compact, cut, json_bytes
 from integrations.webhook.signing import PREFIX, key, new_secret, sign
 
 BODY_BYTES = 20_000 - 1  # "below 20 KB", in the stricter reading
-OVERLAP = timedelta(hours=24)
-_HEADERS, _NAME_CHARS, _VALUE_CHARS = 20, 100, 1_000
+OVERLAP = timedelta(hours=24)  # for which a previous secret still signs
+_HEADERS, _NAME_CHARS, _VALUE_CHARS = 20, 100, 1_000  # of a config's own headers, at most
 # Standard Webhooks 1.0: ten attempts in 75.6 hours.
 PERSISTENT = Schedule((5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400))
 _ROTATIONS = 4  # earlier secrets that may sign at the same time
@@ -68,7 +69,7 @@ Secret = Annotated[SecretStr, AfterValidator(_whsec)]
 
 
 class WebhookConfig(ChannelConfig):
-    """Where events go, as whom, and the secret by which the receiver knows that they are ours.
+    """Where events go, and the secret by which the receiver knows that they are ours.
 
     If `secret` is left out, `completed` makes one before the config is saved. `previousSecrets` are
     those that were rotated out, by the time until which they sign as well. `headers` are added to
@@ -103,8 +104,8 @@ class WebhookConfig(ChannelConfig):
 
 def completed(config_values: Mapping[str, Any]) -> Json:
     """The config, as clients write it, with a new secret where they gave none."""
-    given = config_values.get("secret") is not None
-    return {**config_values} if given else {**config_values, "secret": new_secret()}
+    has_secret = config_values.get("secret") is not None
+    return {**config_values} if has_secret else {**config_values, "secret": new_secret()}
 
 
 def rotated(config_values: Mapping[str, Any], now: datetime) -> Json:
@@ -123,7 +124,7 @@ def rotated(config_values: Mapping[str, Any], now: datetime) -> Json:
 
 
 class Webhook:
-    """Sends the delivery's id as the message's: receivers recognise by it what comes twice."""
+    """Sends the delivery's id as `webhook-id`, by which receivers recognise a repetition."""
 
     kind = "generic_webhook"
     title = "Generic Webhook"
@@ -169,8 +170,8 @@ def _content(message: Message) -> Json:
 
 
 def _late(message: Message) -> Json:
-    """What tells that a message is repeated, or late; if it is late, with the newest event of its
-    entity that was sent before it."""
+    """The members that say that a message may be a repetition, or comes late; a late one with the
+    newest event of its entity that was sent before it."""
     repeated = {"repeated": True} if message.repeated else {}
     latest = message.latest
     if latest is None:
@@ -204,8 +205,8 @@ def _shortened(event: Json) -> Json:
     the metadata and then the link."""
     content = event["data"] | {"truncated": True}
     stages: tuple[Json, ...] = ({}, {"metadata": {}}, {"url": None})
-    for given_up in stages:
-        content |= given_up
+    for left_out in stages:
+        content |= left_out
         rest = json_bytes(event | {"data": content | {"body": ""}})
         if rest <= BODY_BYTES:
             break

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 
 PREFIX = "whsec_"
 KEY_BYTES = range(24, 65)
-TOLERANCE_SECONDS = 300
+TOLERANCE_SECONDS = 300  # between the time stamp and the receiver's clock
 
 
 def new_secret() -> str:
@@ -51,8 +51,9 @@ def _signature(key: bytes, signed: bytes) -> str:
 
 
 def verify(keys: Iterable[bytes], headers: Mapping[str, str], body: bytes, now: float) -> bool:
-    """Whether one of the keys signed this, within five minutes of `now`, as receivers check it."""
-    id, timestamp, given = (
+    """Whether one of the keys has signed this body, at most TOLERANCE_SECONDS before or after `now`
+    (seconds since 1970). This is what receivers check."""
+    id, timestamp, signatures = (
         headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature")
     )
     if not id or "." in id or not (timestamp.isascii() and timestamp.isdigit()):
@@ -60,5 +61,5 @@ def verify(keys: Iterable[bytes], headers: Mapping[str, str], body: bytes, now: 
     if abs(now - int(timestamp)) > TOLERANCE_SECONDS:
         return False
     ours = sign(keys, id, int(timestamp), body).encode().split()
-    theirs = given.encode("utf-8", "replace").split()
+    theirs = signatures.encode("utf-8", "replace").split()
     return any(hmac.compare_digest(each, other) for each in ours for other in theirs)

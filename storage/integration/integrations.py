@@ -29,8 +29,9 @@ from storage.postgres.rows import (
 
 
 class Integration(TypedDict):
-    """A row of integrations. One with a `channel_id` is used by that notification channel only.
-    `places`: the vendor's own names of destinations, by the names in our config."""
+    """A row of integrations. An integration with a `channel_id` is used by that notification
+    channel only. `places` holds the vendor's own names of destinations, by the names in our
+    config."""
 
     id: UUID
     name: str
@@ -79,14 +80,14 @@ class Log(TypedDict):
     created_at: datetime
 
 
-class Listed(TypedDict):
+class IntegrationFilter(TypedDict):
     """Filters of a list of integrations; None does not filter."""
 
     type: str | None
     is_active: bool | None
 
 
-class Logged(TypedDict):
+class LogFilter(TypedDict):
     """Filters of a list of log entries; None does not filter."""
 
     level: str | None
@@ -137,9 +138,11 @@ async def find(connection: AsyncConnection, id: UUID, *, lock: bool = False) -> 
     return await find_row(connection, Integration, integrations, id, lock=lock)
 
 
-async def page(connection: AsyncConnection, wanted: Listed, span: Span) -> Listing[Integration]:
-    """One page of integrations. One that only a notification channel uses is left out: the API
-    shows it with its channel."""
+async def page(
+    connection: AsyncConnection, wanted: IntegrationFilter, span: Span
+) -> Listing[Integration]:
+    """One page of integrations. Those that belong to a notification channel are left out: the API
+    shows each with its channel."""
     query = select(integrations).where(integrations.c.channel_id.is_(None))
     found = _only(query, integrations, wanted)
     return await listing(connection, Integration, found, integrations.c.id, span)
@@ -154,7 +157,9 @@ async def log(connection: AsyncConnection, id: UUID, entry: LogEntry) -> None:
     await connection.execute(insert(logs).values(integration_id=id, **entry))
 
 
-async def logged(connection: AsyncConnection, id: UUID, wanted: Logged, span: Span) -> Listing[Log]:
+async def logged(
+    connection: AsyncConnection, id: UUID, wanted: LogFilter, span: Span
+) -> Listing[Log]:
     """One page of the integration's log, newest first."""
     equal = {"level": wanted["level"], "action": wanted["action"]}
     query = _only(select(logs).where(logs.c.integration_id == id), logs, equal)

@@ -1,8 +1,8 @@
 """Rotates the keys that secrets are sealed with, while the service runs.
 
-Every secret has a key of its own, and only these keys are encrypted again (vault.py). A row is
-replaced only if it is still as it was read, so no concurrent change is lost. A run that was killed
-is completed by the next one.
+Every secret has a key of its own, and only these keys are encrypted again
+(storage/secrets/vault.py). A row is replaced only if nobody has changed it since it was read, so no
+change is lost. A rotation that was killed is completed by the next one.
 """
 
 from collections import Counter
@@ -51,8 +51,8 @@ class Row:
 
 @dataclass(slots=True)
 class Progress:
-    """Counts of rows. `overtaken`: changed or removed by others after they were read. `shut`: a
-    sentence for each row whose secrets could not be opened."""
+    """Counts of rows: `rewrapped`, and `overtaken` (changed or removed by others after they were
+    read). `shut` has a sentence for each row whose secrets could not be sealed anew."""
 
     rewrapped: int = 0
     overtaken: int = 0
@@ -82,8 +82,8 @@ async def add_key(database: Database, file: KeyFile) -> str:
 
 
 async def rotate(database: Database, file: KeyFile, say: Say) -> bool:
-    """Seal every secret with the active key; returns whether none is left under another key and
-    all could be opened. Raises BadKeyFile."""
+    """Seal every secret with the active key; returns whether no secret needs another key any more,
+    and no row had a fault. Raises BadKeyFile."""
     await key_check.check(database, file.current())
     vault = Vault(file.current())
     active = vault.keyring.active
@@ -176,7 +176,7 @@ async def retire(database: Database, file: KeyFile, kid: str) -> None:
 
 
 async def usage(database: Database) -> Counter[str]:
-    """How many secrets need each key, by its id."""
+    """How many secrets need each key, by the id of the key."""
     used: Counter[str] = Counter()
     async for batch in _batches(database):
         for row in batch:

@@ -1,5 +1,5 @@
 """Sums of the ledger (import_chunks): a job's account, read in one statement with the number of
-records of its file, and the progress of several jobs."""
+records of its file; what an undone import had written; and the progress of several jobs."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -35,7 +35,8 @@ async def account_of(connection: AsyncConnection, job_id: UUID) -> Account:
 
 
 async def written_by(connection: AsyncConnection, job_id: UUID) -> int:
-    """How many rows the job's undone batches had inserted or replaced."""
+    """How many records a job that is undone had inserted or updated; a record counts again for each
+    batch that updated it."""
     chunk, image = import_chunks.c, import_before_images.c
     inserted = select(func.coalesce(func.sum(chunk.inserted), 0)).where(
         chunk.job_id == job_id, chunk.undone_at.is_not(None)

@@ -19,8 +19,8 @@ _COLUMNS = [work_starts.c[field.name] for field in fields(Starts)]
 async def change_starts(
     database: Database, tenant_id: TenantId, job_id: UUID, change: Callable[[Starts], Starts]
 ) -> Starts:
-    """Apply `change` to what is stored of the job's starts; returns the result, which is on disk
-    then."""
+    """Apply `change` to what is stored of the job's starts; returns the result, once it is on
+    disk."""
     async with database.tenant(tenant_id) as connection:
         row = (
             await connection.execute(

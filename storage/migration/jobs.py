@@ -95,7 +95,8 @@ _shown_status = case(
 async def create(
     connection: AsyncConnection, tenant_id: str, new: NewJob, mapping: ImportMapping | None
 ) -> Job:
-    """Create a pending job for a stored upload, with revision 1 of its mapping if one was given.
+    """Create a pending job for a stored upload; `mapping`, if there is one, becomes revision 1 of
+    its mapping.
 
     The source instance gets the spelling that the tenant has used before, if it differs only in
     spelling.
@@ -160,7 +161,8 @@ async def hold_room(connection: AsyncConnection, tenant_id: str) -> None:
 
 
 async def stored_bytes(connection: AsyncConnection) -> int:
-    """The size of the tenant's uploads that are still stored."""
+    """The size of the files of the tenant's unfinished jobs, in bytes. The files of the others have
+    been deleted, or soon will be."""
     held = select(func.coalesce(func.sum(migration_jobs.c.object_size), 0))
     return int(await connection.scalar(held.where(migration_jobs.c.status.not_in(FINAL))) or 0)
 
@@ -254,8 +256,8 @@ async def add_mapping(
 async def settle_mapping(
     connection: AsyncConnection, job_id: UUID, revision: int, mapping: ImportMapping
 ) -> None:
-    """Complete a revision of the mapping by what the file has settled, such as the order of day and
-    month in its dates."""
+    """Replace a revision of the mapping by the same one, completed by what the file settles, such
+    as the order of day and month in its dates."""
     await connection.execute(
         update(migration_job_mappings)
         .where(

@@ -12,20 +12,22 @@ from domain.notification.alert import Existing
 from domain.notification.event import Action, StoredEvent
 from storage.postgres.statement import Statements
 
-_MOST = 20  # deliveries that may have made something; a vendor is asked about each
+_MOST = 20  # deliveries that may have made something, the newest: a vendor is asked about each
 
 # Of two deliveries of an alert, the later event's answer counts: it may have made another thing,
-# because the vendor cannot open the first one again.
+# because the vendor cannot open the first one again. If both are kept at once, only the later one
+# is inserted, as a statement may not update a row twice.
 _KEEP = """
 insert into tenant.alerts as a
     (channel_id, alert_key, recipient, integration_id, reference, action, notification_id,
     opened_by)
-select d.channel_id, d.alert_key, d.recipient, d.integration_id, d.reference, d.action,
+select distinct on (d.channel_id, d.alert_key, d.recipient)
+    d.channel_id, d.alert_key, d.recipient, d.integration_id, d.reference, d.action,
     d.notification_id, d.notification_id
 from tenant.notification_deliveries d join tenant.integrations i on i.id = d.integration_id
 where d.id = any($1) and d.alert_key is not null and d.channel_id is not null
     and d.reference is not null
-order by d.channel_id, d.alert_key, d.recipient, d.notification_id
+order by d.channel_id, d.alert_key, d.recipient, d.notification_id desc
 on conflict (channel_id, alert_key, recipient) do update
 set integration_id = excluded.integration_id, reference = excluded.reference,
     action = excluded.action, notification_id = excluded.notification_id, updated_at = now(),
@@ -34,9 +36,10 @@ set integration_id = excluded.integration_id, reference = excluded.reference,
 where a.integration_id <> excluded.integration_id
     or a.notification_id <= excluded.notification_id
 """
-# A delivery may have made something that is not known if an attempt of it may have arrived, and no
-# answer to it was recorded. The attempt that is claimed now has not begun. The deliveries of an
-# entity are found by two indexes: of those that are open, and of those that have ended.
+# A delivery may have made something that is not known if one of its attempts may have arrived, and
+# no answer to it was recorded. The attempt that is being claimed has not begun, so it is left out.
+# The deliveries of an entity are found by two indexes: one of the open ones, one of those that have
+# ended.
 _OF_ALERT = """
         select m.id from tenant.notification_deliveries m
         where m.channel_id = d.channel_id and m.alert_key = d.alert_key
@@ -66,7 +69,8 @@ from tenant.notifications where id = any($1)
 
 
 class _Row(TypedDict):
-    """`ids`: deliveries that may have made something, the latest of them `ago` seconds ago."""
+    """`ids`: deliveries that may have made something; the latest attempt of any of them ended, or
+    began if it has no end, `ago` seconds ago."""
 
     id: UUID
     reference: dict[str, str] | None

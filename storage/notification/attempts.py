@@ -8,7 +8,7 @@ from uuid import UUID
 from domain.integration.outcome import FailureClass
 from domain.integration.stored import SendingIntegration
 from domain.notification.backoff import Failures
-from domain.notification.delivery import DeliveryStatus
+from domain.notification.delivery import ARRIVED, DeliveryStatus
 from storage.notification import alerts, order
 from storage.notification import destinations as destination
 from storage.notification.destinations import Doubt
@@ -42,15 +42,15 @@ class Outcome(NamedTuple):
     pause: float = 0.0
     rest: float = 0.0
     doubts_destination: bool = False
-    jitter: float = 1.0  # a factor
+    jitter: float = 1.0  # a factor near 1 for the destination's back-off
     destination: str = ""
-    place: str = ""  # the vendor's own name of the destination
+    place: str = ""  # the vendor's own name of the destination, if it told one
     endpoint_gone: bool = False  # the vendor asked us to send nothing more, ever
     tracked: bool = False  # `reference` is kept for later deliveries of the alert
 
     @property
     def arrived(self) -> bool:
-        return self.status in (DeliveryStatus.ACCEPTED, DeliveryStatus.DELIVERED)
+        return self.status in ARRIVED
 
     @property
     def discourages(self) -> bool:
@@ -119,8 +119,8 @@ select array_agg(id) as ids from completed
 _REOPEN = """
 with found as (
     update tenant.notification_deliveries d set status = 'sending'
-    from unnest($1::uuid[], $2::int[]) as told (id, no)
-    where d.id = told.id and d.attempts = told.no and d.status = 'retrying'
+    from unnest($1::uuid[], $2::int[]) as arrived (id, no)
+    where d.id = arrived.id and d.attempts = arrived.no and d.status = 'retrying'
         and d.last_class = 'unknown'
     returning d.id, d.attempts as no
 )
@@ -202,8 +202,8 @@ async def _is_present(sql: Statements, integration: SendingIntegration, *, hold:
 async def _conclude(
     sql: Statements, integration: SendingIntegration, outcomes: Sequence[Outcome]
 ) -> None:
-    """Update the state of the destinations by what the outcomes tell of them."""
-    id, places = integration["id"], {each.destination for each in outcomes}
+    """Update the state of the destinations by what the outcomes show of them."""
+    id, names = integration["id"], {each.destination for each in outcomes}
     trusted = {each.destination for each in outcomes if each.arrived}
     # If something arrived at the same destination, it works: the refused events are to blame.
     doubted = {
@@ -212,20 +212,20 @@ async def _conclude(
         if each.doubts_destination and each.destination not in trusted
     }
     in_doubt = integration["in_doubt"]
-    if in_doubt or len(places) > 1:
-        await destination.lock(sql, id, places)
-    for place, seconds in _longest(outcomes, "pause").items():
-        await destination.pause(sql, id, place, seconds)
+    if in_doubt or len(names) > 1:
+        await destination.lock(sql, id, names)
+    for name, seconds in _longest(outcomes, "pause").items():
+        await destination.pause(sql, id, name, seconds)
     throttled = [each for each in outcomes if each.kind is FailureClass.THROTTLED]
     asked = _longest(throttled, "rest")
-    for place in sorted({each.destination for each in throttled}):
-        await destination.rest(sql, id, place, asked.get(place, 0.0))
+    for name in sorted({each.destination for each in throttled}):
+        await destination.rest(sql, id, name, asked.get(name, 0.0))
     if in_doubt and trusted:
         await destination.trust(sql, id, trusted)
-    for place, each in sorted(doubted.items()):
-        await destination.doubt(sql, id, Doubt(place, each.jitter, each.left(each.rest)))
+    for name, each in sorted(doubted.items()):
+        await destination.doubt(sql, id, Doubt(name, each.jitter, each.left(each.rest)))
     if in_doubt:
-        await destination.pass_on(sql, id, places - trusted - doubted.keys())
+        await destination.pass_on(sql, id, names - trusted - doubted.keys())
 
 
 def _longest(outcomes: Sequence[Outcome], what: Literal["pause", "rest"]) -> dict[str, float]:

@@ -16,8 +16,9 @@ class ClaimPolicy:
     """How deliveries of an integration may be claimed.
 
     `idempotent`: the vendor recognises a repeated delivery. `interval`: seconds between two sends
-    to one destination; None without a rate. `stateful`: the vendor shows the state of an alert, so
-    that an event which a later one replaces is not sent.
+    to one destination; None without a rate. `worker` is the name that the attempts are recorded
+    with. `stateful`: the vendor shows the state of an alert, so that an event which a later one
+    replaces is not sent. `tracked`: what is known of the alert is read too (`Claimed.existing`).
     """
 
     integration_id: UUID
@@ -33,8 +34,8 @@ class Claimed(NamedTuple):
     later.
 
     `failures`, `throttles` and `doubts` count how earlier attempts ended. `repeated`: an earlier
-    attempt may have arrived. `latest`: the newest event of the entity that the channel was told,
-    if it is later than this one.
+    attempt may have arrived. `latest`: the newest event of the entity that has arrived in the
+    channel, if it is later than this one.
     """
 
     delivery_id: UUID

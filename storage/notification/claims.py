@@ -51,7 +51,7 @@ with due as (
     select id, attempts, {_BEGAN}, $3 from begun on conflict do nothing returning delivery_id
 )
 select begun.id as delivery_id, begun.request_id, begun.attempts as no, begun.failures,
-    begun.throttles, begun.doubts, begun.options, begun.destination, begun.recipient as told,
+    begun.throttles, begun.doubts, begun.options, begun.destination, begun.recipient as addressee,
     {_BEGAN} as began,
     begun.rank, {LATEST} as latest,
     n.id, n.event_type, n.title, n.body, n.entity_type,
@@ -100,8 +100,9 @@ order by min(d.rank), coalesce(r.free_at, '-infinity'), min(d.created_at) limit 
 
 
 class _Row(StoredEvent):
-    """A claimed delivery and its notification. `told`: the delivery's recipient. `latest`: the
-    newest event of the entity that the channel was told, if it is later."""
+    """A claimed delivery and its notification. `addressee` is the delivery's recipient, `recipient`
+    the event's user. `latest`: the newest event of the entity that has arrived in the channel, if
+    it is later."""
 
     delivery_id: UUID
     request_id: UUID
@@ -111,7 +112,7 @@ class _Row(StoredEvent):
     doubts: int
     options: Json
     destination: str
-    told: str
+    addressee: str
     began: datetime
     rank: int
     latest: UUID | None
@@ -138,6 +139,7 @@ async def claim(sql: Statements, policy: ClaimPolicy, want: int) -> list[Claimed
 async def _claim_at(
     sql: Statements, policy: ClaimPolicy, destination: str, want: int
 ) -> list[Claimed]:
+    """Claim up to `want` deliveries to one destination, whose row is locked for that."""
     held = await destinations.hold(sql, policy.integration_id, destination)
     if held is None:  # the integration was deleted a moment ago
         return []
@@ -161,8 +163,8 @@ async def _claim_at(
 
 
 def _slots(busy: float, policy: ClaimPolicy, want: int) -> list[float]:
-    """When sends may start, in seconds from now; one send only, unless the vendor recognises a
-    repeated delivery."""
+    """When sends may start, in seconds from now: at most `want`, and only one unless the vendor
+    recognises a repeated delivery. `busy`: seconds until the destination is free."""
     if busy > AHEAD_SECONDS or want < 1:
         return []
     if policy.interval is None:  # without a rate, only a rest that the vendor asked for is left
@@ -176,9 +178,9 @@ def _slots(busy: float, policy: ClaimPolicy, want: int) -> list[float]:
 async def _claimed(
     sql: Statements, policy: ClaimPolicy, rows: Sequence[_Row], slots: Sequence[float]
 ) -> list[Claimed]:
-    """The claimed rows, each with its slot, the later event that was told before it, and what is
+    """The claimed rows, each with its slot, the later event that has arrived before it, and what is
     known of its alert."""
-    told = await latest(sql, [row["latest"] for row in rows if row["latest"] is not None])
+    later = await latest(sql, [row["latest"] for row in rows if row["latest"] is not None])
     repeated = await maybe_sent(sql, [row["delivery_id"] for row in rows if row["no"] > 1])
     ids = [row["delivery_id"] for row in rows]
     known = await alerts.existing(sql, ids) if policy.tracked and ids else {}
@@ -193,12 +195,12 @@ async def _claimed(
             notification=row,
             at=at,
             began=row["began"],
-            recipient=row["told"],
+            recipient=row["addressee"],
             rank=row["rank"],
             throttles=row["throttles"],
             doubts=row["doubts"],
             repeated=row["delivery_id"] in repeated,
-            latest=told.get(row["latest"]) if row["latest"] else None,
+            latest=later.get(row["latest"]) if row["latest"] else None,
             existing=known.get(row["delivery_id"], NOTHING_KNOWN),
         )
         for row, at in zip(rows, slots, strict=False)

@@ -20,9 +20,9 @@ from storage.postgres.database import statements
 from storage.postgres.rows import find_row, rows_of
 from storage.postgres.statement import Statements
 
-_NOTHING_DUE_SECONDS = 20.0
+_NOTHING_DUE_SECONDS = 20.0  # until the next look, if no delivery of the request is due
 _IN_DOUBT_SECONDS = 3_600.0  # the first in the queue probes, and its success wakes the others
-_LONGEST_SECONDS = 3_600.0
+_LONGEST_SECONDS = 3_600.0  # until the next look, for a delivery that another event blocks
 _LONGEST_TURN = 30.0  # the longest wait for another delivery's send, whose end is unknown
 _LONGEST_QUEUE = 300.0  # a delivery that is ahead may be cancelled, which wakes nobody
 _MOMENT = 0.15  # about how long a successful send takes
@@ -87,7 +87,7 @@ async def estimate_wait(
     sql: Statements, share: tuple[UUID, UUID], interval: float | None, *, stateful: bool
 ) -> float:
     """Seconds until a due delivery of the request (the first id of `share`) may be claimed at the
-    integration (the second id), or until another of its deliveries becomes due or ends.
+    integration (the second id), or until `next_change` if that comes before.
 
     With a rate, the wait follows from the number of deliveries ahead, up to five minutes of them.
     At a destination in doubt, the first in the queue waits for its probe, and the others for an

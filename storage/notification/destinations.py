@@ -101,7 +101,7 @@ union
 select first.request_id from nearer cross join lateral (
     {_FIRST.format("nearer")}) first
 """
-# A probe ended without telling anything of the destination, for example because its event was
+# A probe ended without showing whether the destination works, for example because its event was
 # refused. The next in the queue probes; its request may sleep for an hour, so it is woken.
 _PASS_ON = f"""
 select first.request_id from tenant.delivery_rates r cross join lateral (
@@ -168,10 +168,10 @@ async def pace(sql: Statements, integration_id: UUID, destination: str, seconds:
     await sql.run(_PACE, integration_id, destination, seconds)
 
 
-async def lock(sql: Statements, integration_id: UUID, places: Collection[str]) -> None:
-    """Lock these destinations, and those that are in doubt, before several are changed; sorted by
-    name, as all transactions lock them."""
-    await sql.run(_LOCK, integration_id, list(places))
+async def lock(sql: Statements, integration_id: UUID, names: Collection[str]) -> None:
+    """Lock these destinations, and those that were refused or throttled since something arrived
+    there, before several are changed; sorted by name, as all transactions lock them."""
+    await sql.run(_LOCK, integration_id, list(names))
 
 
 async def pause(sql: Statements, integration_id: UUID, destination: str, seconds: float) -> None:
@@ -191,19 +191,19 @@ async def doubt(sql: Statements, integration_id: UUID, found: Doubt) -> None:
     await sql.run(_DOUBT, integration_id, found.destination, *how)
 
 
-async def trust(sql: Statements, integration_id: UUID, places: Collection[str]) -> None:
-    """Something arrived at these destinations: end their doubts, and wake the requests that wait
-    for them."""
-    await sql.run(_CALM, integration_id, list(places))
-    waiting = await sql.column(_TRUST, integration_id, list(places), list(REFUSED.delays))
+async def trust(sql: Statements, integration_id: UUID, names: Collection[str]) -> None:
+    """Something arrived at these destinations: end their doubts, bring the probes of the
+    integration's other destinations forward, and wake the requests that wait for either."""
+    await sql.run(_CALM, integration_id, list(names))
+    waiting = await sql.column(_TRUST, integration_id, list(names), list(REFUSED.delays))
     await note_wakes(sql, set(waiting))
 
 
-async def pass_on(sql: Statements, integration_id: UUID, places: Collection[str]) -> None:
-    """A probe told nothing of these destinations: wake the next request at each that is in
-    doubt."""
-    if places:
-        await note_wakes(sql, set(await sql.column(_PASS_ON, integration_id, list(places))))
+async def pass_on(sql: Statements, integration_id: UUID, names: Collection[str]) -> None:
+    """A delivery ended without showing whether these destinations work: wake the next request at
+    each of them that is in doubt, to probe it."""
+    if names:
+        await note_wakes(sql, set(await sql.column(_PASS_ON, integration_id, list(names))))
 
 
 async def to_probe(sql: Statements, integration_id: UUID) -> list[str]:
@@ -211,11 +211,11 @@ async def to_probe(sql: Statements, integration_id: UUID) -> list[str]:
     return sorted(await sql.column(_PROBES, integration_id))
 
 
-async def lift(sql: Statements, places: Collection[tuple[UUID, str]]) -> None:
+async def lift(sql: Statements, found: Collection[tuple[UUID, str]]) -> None:
     """Somebody asked to send to these destinations (integration and name) now: end their rests, and
     have those in doubt probed at once."""
-    if places:
-        await sql.run(_LIFT, *map(list, zip(*places, strict=True)))
+    if found:
+        await sql.run(_LIFT, *map(list, zip(*found, strict=True)))
 
 
 async def rests(connection: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, datetime]:

@@ -8,23 +8,24 @@ from storage.postgres.statement import Statements
 
 # A worker that has claimed a delivery and gives no sign of life for so long is taken to be dead. A
 # send starts at most 15 s after its claim (a slot is up to 5 s ahead, and may be missed by 10 s),
-# an HTTP call ends after 15 s, and a worker that sends one by one renews the lease every 10 s.
+# an HTTP call ends after 15 s, and a worker that sends one by one renews the lease every 10 s. So a
+# type that sends many at once (`Limits.idempotent`) has time for a single call for each delivery.
 LEASE_SECONDS = 35
 # Deliveries that an earlier version has claimed have no `lease_until`.
 LEASE_END = f"coalesce(lease_until, updated_at + interval '{LEASE_SECONDS} s')"
 
 _RELEASE = """
-with given as (
+with unsent as (
     delete from tenant.delivery_attempts a
-    using unnest($1::uuid[], $2::int[], $3::timestamptz[]) as g (delivery_id, no, began)
-    where a.delivery_id = g.delivery_id and a.no = g.no and a.started_at = g.began
+    using unnest($1::uuid[], $2::int[], $3::timestamptz[]) as c (delivery_id, no, began)
+    where a.delivery_id = c.delivery_id and a.no = c.no and a.started_at = c.began
         and a.completed_at is null
     returning a.delivery_id, a.no
 )
 update tenant.notification_deliveries d
 set status = case when d.attempts = 1 then 'pending' else 'retrying' end,
     attempts = d.attempts - 1, updated_at = now()
-from given where d.id = given.delivery_id and d.attempts = given.no and d.status = 'sending'
+from unsent where d.id = unsent.delivery_id and d.attempts = unsent.no and d.status = 'sending'
 """
 
 

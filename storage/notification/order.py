@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
 
+from domain.notification.delivery import ARRIVED
 from domain.notification.message import Latest
 from storage.notification.outbox import note_wakes
 from storage.postgres.statement import Statements
@@ -23,6 +24,8 @@ FRESH_SECONDS = 10  # how long an event that was never tried is not superseded
 # from a time when nothing was open, PostgreSQL expects every index of open deliveries to be empty;
 # it may then choose another one, and read all open deliveries once for each delivery.
 _IS_OPEN = "num_nulls({0}.completed_at) = 1"
+_STATUSES = ", ".join(f"'{status}'" for status in sorted(ARRIVED))
+_HAS_ARRIVED = f"{{0}}.completed_at is not null and {{0}}.status in ({_STATUSES})"
 
 # Whether `e`, another open delivery of d's entity, goes first: `e` is being sent, or comes before
 # `d` in the queue of their destination. A more urgent event overtakes after PATIENCE_SECONDS.
@@ -51,26 +54,27 @@ BLOCKED_BY_STATE = f"""({_BLOCKED.format(overtakes=_OVERTAKES)}
             and e.recipient = d.recipient and {_IS_OPEN.format("e")}
             and e.action = 'trigger' and e.notification_id < d.notification_id))"""
 
-# The newest event of the entity that the channel was told, if it is later than the event `begun`.
-LATEST = """(
+# The newest event of the entity that has arrived in the channel, if it is later than that of the
+# delivery `begun`.
+LATEST = f"""(
         select l.notification_id from tenant.notification_deliveries l
         where l.channel_id = begun.channel_id and l.alert_key = begun.alert_key
             and l.recipient = begun.recipient and l.notification_id > begun.notification_id
-            and l.completed_at is not null and l.status in ('accepted', 'delivered')
+            and {_HAS_ARRIVED.format("l")}
         order by l.notification_id desc limit 1)"""
-_TOLD = "select id, event_type, title, created_at from tenant.notifications where id = any($1)"
+_EVENTS = "select id, event_type, title, created_at from tenant.notifications where id = any($1)"
 
-# Finds a later event that replaces `e`. If it was told already, it replaces `e` if it is a resolve
-# or a trigger, or has the same action. If it still waits, it replaces `e` if it is a resolve or has
-# the same action, ends no sooner, and `e` has waited for a while or is a less urgent trigger.
+# Finds a later event that replaces `e`. One that has arrived replaces `e` if it is a resolve or a
+# trigger, or has the same action. One that still waits replaces `e` if it is a resolve or has the
+# same action, its deadline is no earlier, and `e` has waited for a while or is a less urgent
+# trigger.
 _LATER = """
         (select d.id, d.action, d.notification_id, d.completed_at is not null as is_over
         from tenant.notification_deliveries d
         where d.channel_id = e.channel_id and d.alert_key = e.alert_key
             and d.recipient = e.recipient and d.notification_id > e.notification_id and {0}
         order by d.notification_id desc limit 1)"""
-_TOLD_LATER = _LATER.format("""d.completed_at is not null
-            and d.status in ('accepted', 'delivered')
+_ARRIVED_LATER = _LATER.format(f"""{_HAS_ARRIVED.format("d")}
             and (d.action in ('resolve', 'trigger') or d.action = e.action)""")
 _WAITS_LATER = _LATER.format(f"""{_IS_OPEN.format("d")}
             and d.status <> 'sending' and d.integration_id = e.integration_id
@@ -84,7 +88,7 @@ with stale as (
     select e.id, e.rank, e.action, later.id as by_id, later.action as by_action,
         m.event_type, later.is_over
     from tenant.notification_deliveries e
-        join lateral ({_TOLD_LATER} union all {_WAITS_LATER}
+        join lateral ({_ARRIVED_LATER} union all {_WAITS_LATER}
             order by notification_id desc limit 1) later on true
         join tenant.notifications m on m.id = later.notification_id
     where e.integration_id = $1 and e.destination = $2 and e.completed_at is null
@@ -108,8 +112,8 @@ update tenant.notification_deliveries d set rank = heirs.rank, updated_at = now(
 from heirs where d.id = heirs.id
 """
 
-# The events that replaced them failed for good, so the channel was told nothing in their place.
-_RESTORE = """
+# The events that replaced them failed for good, so nothing has arrived in their place.
+_RESTORE = f"""
 update tenant.notification_deliveries e set completed_at = null, reason = null,
     status = case when e.attempts = 0 then 'pending' else 'retrying' end,
     last_error = null, next_attempt_at = now(), updated_at = now()
@@ -122,12 +126,12 @@ where d.id = any($1) and d.status = 'failed' and d.alert_key is not null
         select 1 from tenant.notification_deliveries l
         where l.channel_id = e.channel_id and l.alert_key = e.alert_key
             and l.recipient = e.recipient and l.notification_id > e.notification_id
-            and l.completed_at is not null and l.status in ('accepted', 'delivered'))
+            and {_HAS_ARRIVED.format("l")})
 returning e.request_id
 """
 
 
-class _Told(TypedDict):
+class _Event(TypedDict):
     id: UUID
     event_type: str
     title: str
@@ -139,7 +143,7 @@ async def restore(sql: Statements, failed: Sequence[UUID]) -> None:
     await note_wakes(sql, set(await sql.column(_RESTORE, failed)))
 
 
-async def supersede(sql: Statements, integration_id: object, destination: str) -> None:
+async def supersede(sql: Statements, integration_id: UUID, destination: str) -> None:
     """End the waiting deliveries at the destination that a later event replaces. A later trigger
     takes over the urgency of the triggers that it replaces."""
     await sql.run(_SUPERSEDE, integration_id, destination)
@@ -147,5 +151,5 @@ async def supersede(sql: Statements, integration_id: object, destination: str) -
 
 async def latest(sql: Statements, ids: Sequence[UUID]) -> dict[UUID, Latest]:
     """Type, title and time of the events that LATEST has found, by their ids."""
-    found = await sql.rows(_Told, _TOLD, ids) if ids else []
+    found = await sql.rows(_Event, _EVENTS, ids) if ids else []
     return {row["id"]: Latest(row["event_type"], row["title"], row["created_at"]) for row in found}

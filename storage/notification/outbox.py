@@ -11,8 +11,9 @@ from domain.tenant import TenantId
 from storage.postgres.database import Database
 from storage.postgres.statement import Statements
 
-OUTBOX_START = "notification"  # its row goes where the events are routed (routing.py)
-OUTBOX_WAKE = "wake"
+OUTBOX_START = "notification"  # this row is deleted once its events are routed (routing/inputs.py)
+OUTBOX_WAKE = "wake"  # this row is deleted once its workflow is woken
+_MOST = 500  # requests that `waiting` returns
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,11 @@ _START = "insert into public.outbox (tenant_id, kind, subject, count) values ($1
 _DONE = text("delete from public.outbox where id = any(:ids)")
 
 
-async def waiting(database: Database, older_than: float, limit: int = 500) -> list[Waiting]:
-    """Requests of all tenants that are to be woken, or whose row is older than `older_than`
-    seconds; the oldest first."""
+async def waiting(database: Database, older_than: float) -> list[Waiting]:
+    """Up to _MOST requests of all tenants that are to be woken, or whose row is older than
+    `older_than` seconds; the oldest first."""
     async with database.owner() as connection:
-        wanted = {"age": older_than, "limit": limit, "wake": OUTBOX_WAKE}
+        wanted = {"age": older_than, "limit": _MOST, "wake": OUTBOX_WAKE}
         rows = await connection.execute(_WAITING, wanted)
         return [
             Waiting(row.rows, TenantId(row.tenant_id), row.kind, row.subject, row._mapping["count"])

@@ -49,8 +49,8 @@ async def requests(connection: AsyncConnection, integration_id: UUID) -> set[UUI
 
 
 async def cancel(connection: AsyncConnection, integration_id: UUID, why: str) -> set[UUID]:
-    """Cancel the open deliveries of an integration that is being deleted, for the reason `why`, and
-    forget what they have made at its vendor. Returns the requests that will be woken."""
+    """Cancel the open deliveries of an integration that is being deleted, with `why` as their last
+    error, and forget what they have made at its vendor. Returns the requests that will be woken."""
     await connection.execute(delete(alerts).where(alerts.c.integration_id == integration_id))
     rows = await connection.execute(
         update(deliveries)

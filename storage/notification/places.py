@@ -6,7 +6,7 @@ from domain.integration.stored import SendingIntegration
 from storage.notification import destinations as destination
 from storage.postgres.statement import Statements
 
-_MOST = 1_000  # names kept for an integration; further ones are not learnt
+_MOST = 1_000  # names that an integration keeps a place for; further ones are not learnt
 
 # A vendor's own name never stands for another one as well. Otherwise, after a channel was renamed
 # or the config changed, two names could stand for each other, and nothing would be sent to either.
@@ -41,8 +41,9 @@ where r.integration_id = $1 and r.destination = $3
 
 
 async def learn(sql: Statements, integration: SendingIntegration, name: str, place: str) -> None:
-    """Record that `name` and `place` are one destination, unless the integration has changed since
-    and may lead elsewhere."""
+    """Record that `name` and `place` are one destination. Does nothing if the integration has
+    changed since and may lead elsewhere, if `place` is a name of our config or `name` the place of
+    another one, or if the integration has too many names."""
     id, version = integration["id"], integration["version"]
     if await sql.value(_LEARN, id, name, place, version) is None:
         return

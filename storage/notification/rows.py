@@ -71,7 +71,7 @@ Attempt = TypedDict(
 
 class Lane(TypedDict):
     """What a request has open with an integration: `open` deliveries, and `wait`, the seconds until
-    the first of them is due (None: they wait to be routed)."""
+    the first of them is due or reaches its deadline (None: all wait to be routed)."""
 
     integration_id: UUID
     type: str | None

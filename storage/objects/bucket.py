@@ -48,7 +48,7 @@ class BucketExists(RuntimeError):
 
 
 class UnfinishedWriteGone(StorageUnavailable):
-    """The server no longer knows a multipart upload: it was completed or aborted meanwhile."""
+    """The server does not know a multipart upload any more: somebody completed or aborted it."""
 
 
 def _add_content_md5(request: Any, **_: Any) -> None:
@@ -67,7 +67,8 @@ class Bucket:
 
     async def call(self, operation: str, **arguments: Any) -> Any:
         """Call an S3 operation (boto3's name) and return its answer. Raises ObjectNotFound,
-        ObjectChanged, StorageUnavailable; BucketExists for `create_bucket`."""
+        ObjectChanged or StorageUnavailable (UnfinishedWriteGone is one); for `create_bucket`
+        BucketExists."""
         try:
             return await getattr(self._client, operation)(Bucket=self._name, **arguments)
         except ClientError as error:
@@ -88,7 +89,7 @@ class Bucket:
         if code == "BucketAlreadyOwnedByYou":
             return BucketExists(self._name)
         if code == "NoSuchUpload":
-            return UnfinishedWriteGone(f"the unfinished write of {key} was aborted meanwhile")
+            return UnfinishedWriteGone(f"the unfinished write of {key} has ended meanwhile")
         if status == 404:
             return ObjectNotFound(key)
         if status == 412:

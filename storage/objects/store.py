@@ -20,7 +20,7 @@ CONTENT_TYPE = "content-type"  # a metadata name; S3 gets its value as the objec
 
 
 class ObjectNotFound(LookupError):
-    """No object, or no unfinished write, has this key."""
+    """No object has this key."""
 
 
 class ObjectChanged(RuntimeError):

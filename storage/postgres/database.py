@@ -143,12 +143,17 @@ class Database:
         """Check the server. Raises one of FAILURES if it cannot be reached, RuntimeError if it is
         older than PostgreSQL 18."""
         async with self.anonymous() as connection:
-            version = await connection.scalar(text("show server_version_num"))
-        if int(version) < OLDEST_SERVER:
-            raise RuntimeError(f"PostgreSQL 18 or newer is needed, the server says {version}")
+            await check_version(connection)
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+async def check_version(connection: AsyncConnection) -> None:
+    """Raises RuntimeError if the server is older than PostgreSQL 18."""
+    version = await connection.scalar(text("show server_version_num"))
+    if int(version) < OLDEST_SERVER:
+        raise RuntimeError(f"PostgreSQL 18 or newer is needed, the server says {version}")
 
 
 async def _roll_back(connection: AsyncConnection, driver: "asyncpg.Connection[Any]") -> None:
@@ -160,7 +165,8 @@ async def _roll_back(connection: AsyncConnection, driver: "asyncpg.Connection[An
 
 
 def _ping_idle(engine: AsyncEngine) -> None:
-    """Use no connection that the server has closed, so that its restart causes no errors.
+    """Have the pool give out no connection that the server has closed, so that a restart of the
+    server causes no errors.
 
     The driver knows of most closed connections; only those that were unused for a while are pinged.
     SQLAlchemy's `pool_pre_ping` would ping every time, which costs a round trip.

@@ -1,5 +1,5 @@
-"""Lets a migration run a script of several SQL statements; SQLAlchemy's way of using asyncpg
-prepares every statement, and only single ones can be prepared."""
+"""Lets a migration run a script of several SQL statements. SQLAlchemy cannot run one on asyncpg: it
+has every statement prepared, and PostgreSQL prepares single statements only."""
 
 from alembic import op
 

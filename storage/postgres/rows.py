@@ -25,8 +25,8 @@ class Identified(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Which rows of a list: at most `limit`, after the row with the id `after`, or after `offset`
-    rows (for short lists, whose total is counted then)."""
+    """Which rows of a list: at most `limit`, after the row with the id `after`, or after the first
+    `offset` rows. With an `offset` the whole list is counted, so it is for short lists."""
 
     limit: int
     after: UUID | None = None

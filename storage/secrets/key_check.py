@@ -31,8 +31,8 @@ async def open_vault(database: Database, keyring_file: Path | None) -> Vault:
 
 
 def key_file(path: Path | None) -> KeyFile:
-    """The key ring at `path` (SECRETS_KEYRING_FILE). Raises BadKeyFile if it is not set or
-    unusable."""
+    """The key ring at `path` (SECRETS_KEYRING_FILE). Raises BadKeyFile if the setting is missing or
+    the file cannot be used."""
     if path is None:
         raise BadKeyFile(
             "SECRETS_KEYRING_FILE is not set: without a key no secret can be kept"

@@ -19,8 +19,8 @@ class BadKeyFile(Exception):
 
 
 class KeyFile:
-    """A key ring on disk. Methods raise BadKeyFile if the file cannot be read or written, or if
-    others may read it."""
+    """A key ring on disk. Its creation raises BadKeyFile if the file cannot be read, is not a key
+    ring, or may be read by others."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -38,7 +38,7 @@ class KeyFile:
 
     def change(self, edit: Callable[[str], str]) -> None:
         """Replace the file's text by `edit(text)`, durably and atomically. Concurrent changes, also
-        of other processes, wait for each other."""
+        of other processes, wait for each other. Raises BadKeyFile if the file cannot be written."""
         try:
             directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
             try:
@@ -55,7 +55,8 @@ def new_key() -> bytes:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """A value that changes whenever the file does. Raises BadKeyFile."""
+    """A value that changes whenever the file does. Raises BadKeyFile if the file is not there, or
+    others may read it."""
     try:
         found = path.stat()
     except OSError as error:

@@ -31,8 +31,8 @@ Envelope = Json  # v, kid, wrapped, sealed
 
 
 class CannotOpen(Exception):
-    """A secret cannot be opened; the message says which field, which key and why, and quotes no
-    secret."""
+    """A secret cannot be opened; the message says why, names field and key if they are known, and
+    quotes no secret."""
 
 
 @dataclass(frozen=True, slots=True)

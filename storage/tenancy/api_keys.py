@@ -98,8 +98,8 @@ async def create(
     name: str,
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
-    """Create a key of a tenant. Returns its fields that may be shown, and the key itself, which
-    cannot be shown again."""
+    """Create a key of a tenant. Returns those of its fields that may be shown, and the key itself,
+    which cannot be shown again."""
     new = generate()
     created = await connection.execute(
         text(

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.tenant import TenantId
 from settings import settings
-from storage.postgres.database import APP_ROLE, Database
+from storage.postgres.database import APP_ROLE, Database, check_version
 from storage.private_file import write_private
 from storage.tenancy.api_keys import create_platform_key
 
@@ -65,9 +65,11 @@ async def upgrade(database: Database) -> None:
 
 async def prepare(database_url: str, admin_key_file: Path) -> None:
     """Migrate the database, and write the platform's admin key to the file (mode 0600) if that does
-    not exist. Raises RuntimeError if PostgreSQL is too old."""
+    not exist. Raises RuntimeError, and changes nothing, if PostgreSQL is too old."""
     database = Database(database_url, pool_size=1)
     try:
+        async with database.owner() as connection:
+            await check_version(connection)
         await upgrade(database)
         if not await asyncio.to_thread(admin_key_file.exists):
             write_private(admin_key_file, await create_platform_key(database) + "\n")

@@ -19,6 +19,8 @@ class SlugTaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
+    """A row of public.tenants; `slug` begins the keys of the tenant's stored objects."""
+
     id: TenantId
     slug: str
     name: str

@@ -17,7 +17,9 @@ def test_keys_are_read_in_order() -> None:
     assert Keyring.parse(TEXT).active == "new"
 
 
-@pytest.mark.parametrize("line", ["one", "one: !!", "one: c2hvcnQ=", f": {'A' * 43}="])
+@pytest.mark.parametrize(
+    "line", ["one", "one: !!", "one: c2hvcnQ=", "one: schlüssel", f": {'A' * 43}="]
+)
 def test_a_faulty_line_is_named_but_not_quoted(line: str) -> None:
     with pytest.raises(ValueError, match="keyring line 2: not 'id: base64 of 32 bytes'") as raised:
         Keyring.parse(with_first(line, "new", NEW), "keyring")

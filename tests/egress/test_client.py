@@ -15,7 +15,7 @@ from domain.integration.retry_schedule import USUAL_LIFE
 from egress.client import BODY_BYTES, egress, retry_after
 from egress.route import Route
 from receivers.receiver import Receiver, Reply, serving
-from tests.integrations.wire import BLOCKED, NOT_SENT, kind, listening, loopback
+from tests.integrations.wire import BLOCKED, NOT_SENT, OK, failure, kind, listening, loopback
 from tests.receivers.proxy import HttpProxy, proxying
 
 
@@ -38,6 +38,36 @@ class TestRequests:
             "x-key": "v",
             "content-length": "7",
         }
+
+    async def test_a_header_replaces_the_default_of_its_name_in_any_case(self) -> None:
+        heads: list[bytes] = []
+
+        async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(OK)
+            await writer.drain()
+
+        async with listening(keep) as port, egress(loopback(port)) as out:
+            await out.send("GET", f"http://127.0.0.1:{port}", {"ACCEPT": "text/plain"})
+        accepts = [each for each in heads[0].splitlines() if each.lower().startswith(b"accept:")]
+        assert accepts == [b"ACCEPT: text/plain"]
+
+    async def test_addresses_that_fail_differently_are_told_as_they_failed(self) -> None:
+        """One refuses the connection, one has no route; neither is a server that takes too long."""
+        addresses = ["127.255.255.255", "127.0.0.1"]
+        with socket.socket() as bound:
+            bound.bind(("127.0.0.1", 0))
+            port = bound.getsockname()[1]
+            allow = f"127.0.0.0/8:{port}"
+            async with egress(allow, lookup=lambda _: addresses) as out:
+                by_http = await failure(out, f"http://hooks.example.com:{port}")
+                with pytest.raises(DeliveryFailed) as caught:
+                    await out.open_socket("mail.example.com", port)
+        for found in (by_http, caught.value.failure):
+            assert kind(found) == NOT_SENT
+            assert "127.0.0.1" in found.detail
+            assert "not in time" not in found.detail
+        assert "unreachable" in caught.value.failure.detail
 
     async def test_bodies_of_listed_destinations_are_marked_as_private(self) -> None:
         async with serving(Receiver()) as receiver:

@@ -273,6 +273,7 @@ class TestBadProxies:
         assert HOST in found.detail
         assert "proxy" in found.detail
         assert said in found.detail
+        assert "proxy: the operator's proxy" not in found.detail
         assert world.receiver.received == []
 
     async def test_a_wrong_login_is_not_repeated(self, world: World) -> None:

@@ -1,4 +1,4 @@
-"""Requests: somebody asks for something that the catalogue has, or to be let in."""
+"""Requests: somebody asks for something from the catalogue, or for access."""
 
 from domain.mapping.entities.ticket import ACTIVE, CATEGORY, DATES, PEOPLE, TICKET
 from domain.mapping.entity import Entity, Field

@@ -28,9 +28,10 @@ class Batch:
     """Mapped records that are ready to be written in one transaction. A batch is a chunk of the
     parsed file (sources/readers/chunk.py), or a part of one if the user wants smaller batches.
 
-    `rows` have the columns of domain/mapping/columns.py; `told` are the same rows, with null where
-    `rows` have a default value. `first` has the first row of each id, and `csv` the COPY text of
-    `first`, if it was made beforehand. `failed` counts records that could not be read or mapped.
+    `rows` have the columns of `Mapped.rows` (domain/mapping/columns.py) and those of `in_schema`;
+    `told` are the same rows, with null where `rows` have a default value. `first` has the first row
+    of each id; `csv` is the COPY text of `first`, or None if that is made when it is needed.
+    `failed` counts records that could not be read or mapped.
     """
 
     number: int
@@ -108,11 +109,12 @@ async def _insert_new(driver: Driver, run: Run, batch: Batch) -> pl.DataFrame:
     return known
 
 
-async def _take_turns(driver: Driver, run: Run, batch: Batch, open: pl.DataFrame) -> list[int]:
-    """Update the records, turn by turn: all first rows of an id together, then all second rows …
-    Returns the numbers (`_row`) of the rows that changed a record."""
+async def _take_turns(driver: Driver, run: Run, batch: Batch, waiting: pl.DataFrame) -> list[int]:
+    """Update the tenant's records by the `waiting` rows, turn by turn: all first rows of an id
+    together, then all second rows … Returns the numbers (`_row`) of the rows that changed a
+    record."""
     changed: list[int] = []
-    for _, turn in open.sort("turn", "_row").group_by("turn", maintain_order=True):
+    for _, turn in waiting.sort("turn", "_row").group_by("turn", maintain_order=True):
         told = batch.told.join(turn.select("_row"), on="_row", how="semi", maintain_order="left")
         ids = await replace_known(driver, run, told, batch.number)
         changed.extend(turn.filter(turn["source_id"].is_in(ids))["_row"])

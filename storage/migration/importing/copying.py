@@ -31,7 +31,8 @@ def to_csv(rows: pl.DataFrame) -> bytes:
 
 
 def in_schema(rows: pl.DataFrame, constants: dict[str, str]) -> pl.DataFrame:
-    """The mapped rows, with the `constants` that are the same for the whole import as columns."""
+    """The mapped rows as the target table takes them: with the `constants`, which are the same for
+    the whole import, as columns, and with `{}` for an empty `custom`."""
     return rows.with_columns(
         pl.col("custom").fill_null("{}"),
         **{name: pl.lit(value) for name, value in constants.items()},

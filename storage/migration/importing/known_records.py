@@ -34,8 +34,8 @@ NOTHING_KNOWN = pl.DataFrame(schema=_SCHEMA)
 
 
 async def has_records(driver: Driver, run: Run) -> bool:
-    """Whether the tenant has, or had before this job, any record of the run's source: one that
-    another job wrote, or one that this job has replaced."""
+    """Whether the tenant has, or had before this job, any record of the run's source: one that this
+    job has not written, or one that it has updated."""
     query = (
         f"select from {run.target} where source_system = $1 and source_instance = $2"
         " and migration_job_id is distinct from $3"
@@ -47,7 +47,7 @@ async def has_records(driver: Driver, run: Run) -> bool:
 
 
 async def known_elsewhere(driver: Driver, run: Run, ids: pl.Series) -> Elsewhere | None:
-    """The other source whose records have most of these ids, with their number; None if no other
+    """The other source whose records have most of these ids, and how many it has; None if no other
     source has any of them."""
     row = await driver.fetchrow(
         _ELSEWHERE.format(target=run.target), ids.to_list(), run.source_system, run.source_instance

@@ -83,6 +83,7 @@ async def proven_account(database: Database, run: Run) -> Account:
 
 
 async def _note_attempt(database: Database, run: Run, number: int) -> None:
+    """Count an attempt to write the batch, in the ledger row that `_claim` will mark."""
     first = insert(import_chunks).values(job_id=run.job_id, chunk=number, attempts=1)
     again = first.on_conflict_do_update(
         index_elements=["job_id", "chunk"],
@@ -94,6 +95,8 @@ async def _note_attempt(database: Database, run: Run, number: int) -> None:
 
 
 async def _fence(connection: AsyncConnection, run: Run) -> Status:
+    """Lock the job's row and the tenant's table; returns the job's status. Raises Superseded if the
+    job has left this run."""
     # FOR NO KEY UPDATE, not FOR SHARE: with the shared locks of one batch after another, a pause
     # waited for 10 s.
     row = (
@@ -156,18 +159,18 @@ async def _write_rows(
     connection: AsyncConnection, run: Run, batch: Batch, expected: Written
 ) -> tuple[Counts, tuple[UUID, UUID], Written]:
     driver = await raw(connection)
-    given, batch = batch.rows, await _matched(driver, run, batch)
+    in_file, batch = batch.rows, await _matched(driver, run, batch)
     first: UUID = await driver.fetchval("select uuidv7()")
     result = await write_records(driver, run, batch, is_new=expected is not Written.KNOWN)
     last: UUID = await driver.fetchval("select uuidv7()")
-    left_out, is_refused = _as_given(result.left_out, given), pl.col("outcome") == REFUSED
+    left_out, is_refused = _as_in_file(result.left_out, in_file), pl.col("outcome") == REFUSED
     await _note_refused(connection, run, left_out.filter(is_refused))
     await _note_skipped(driver, run, left_out.filter(~is_refused))
     return result.counts, (first, last), Written.KNOWN if result.met else Written.NEW
 
 
 async def _matched(driver: Driver, run: Run, batch: Batch) -> Batch:
-    """The batch, in which rows that match a record by its number have got that record's id."""
+    """The batch, in which each row has the id of the record that it was matched to."""
     if run.match == "never":
         return batch
     ids = await matched_ids(driver, run, batch.rows)
@@ -177,18 +180,19 @@ async def _matched(driver: Driver, run: Run, batch: Batch) -> Batch:
     return Batch.of(batch.number, rows, told, batch.failed, is_new=False)
 
 
-def _as_given(left_out: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
-    """The left out records with the ids of the file (before matching), so that the user finds them
-    there."""
-    ids = given.select("_row", "source_id")
+def _as_in_file(left_out: pl.DataFrame, in_file: pl.DataFrame) -> pl.DataFrame:
+    """The records that were left out, with the ids that they have in the file, where the user looks
+    for them, and not with those of the records that they were matched to."""
+    ids = in_file.select("_row", "source_id")
     return left_out.select("_row", "outcome").join(
         ids, on="_row", how="left", maintain_order="left"
     )
 
 
 async def _note_refused(connection: AsyncConnection, run: Run, refused: pl.DataFrame) -> None:
-    """List records whose ids the tenant has got since the file was validated. Raises BadInput if
-    the user wants all records imported or none."""
+    """List the refused records among the job's errors, where the validation has not listed them:
+    the tenant has got their ids since. Raises BadInput if the user wants all records imported or
+    none."""
     if refused.is_empty():
         return
     found = [duplicate(row, id) for row, id in refused.select("_row", "source_id").iter_rows()]

@@ -10,7 +10,7 @@ from domain.migration.job import Skip
 from storage.migration.importing.run import Run
 
 INSERTED, UPDATED, REFUSED = "inserted", "updated", "refused"
-OPEN = "open"  # updated if it differs from the tenant's record when its turn comes, else skipped
+OPEN = "open"  # not decided yet: updated if it differs from the record in its turn, else skipped
 
 
 def outcomes(run: Run, rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
@@ -39,7 +39,7 @@ def _outcome_of_met(run: Run) -> pl.Expr:
             .then(pl.lit(Skip.EXISTS.value))
             .otherwise(pl.lit(Skip.REPEATED.value))
         )
-    how, edited = run.replacing, pl.col("edited").fill_null(False)
+    how, edited = run.replacing, pl.col("edited").fill_null(False)  # null: not the tenant's
     like_record = (pl.col("content_hash") == pl.col("known_hash")) & ~edited
     # A row with the same content as the row of its id before it changes nothing.
     like_before = pl.col("content_hash") == pl.col("before")

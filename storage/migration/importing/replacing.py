@@ -40,8 +40,8 @@ async def judge(driver: Driver, run: Run, rows: pl.DataFrame, known: pl.DataFram
     """For the first row of each known id, whether it would change the record; null for all other
     rows. Changes no record."""
     first = rows.unique("source_id", keep="first", maintain_order=True)
-    open = outcomes(run, first, known).filter(pl.col("outcome") == OPEN).select("_row")
-    changed = await _changed(driver, run, first.join(open, on="_row", how="semi"))
+    waiting = outcomes(run, first, known).filter(pl.col("outcome") == OPEN).select("_row")
+    changed = await _changed(driver, run, first.join(waiting, on="_row", how="semi"))
     is_judged = rows["_row"].is_in(first["_row"].implode()) & pl.col("source_id").is_in(
         known["source_id"].implode()
     )

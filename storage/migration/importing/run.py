@@ -28,7 +28,7 @@ class Run:
     """What is the same for all batches of one execution of a job.
 
     `epoch` is the number of the execution, and `revision` that of its mapping. `match` says which
-    records are found by their number; `repeats`, whether the file may have an id more than once.
+    records are found by their number. `repeats`: several rows of the file may belong to one record.
     Unless `all_or_nothing`, records that cannot be imported are left out.
     """
 

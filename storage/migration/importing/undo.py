@@ -23,7 +23,8 @@ KEPT, REFERENCED = "kept_edited", "kept_referenced"
 
 
 async def undoable(connection: AsyncConnection, job_id: UUID) -> list[int]:
-    """The committed batches of the job that are not undone, in the order in which they must be."""
+    """The committed batches of the job that are not undone yet, in the order in which they must be
+    undone: newest first."""
     found = await connection.scalars(
         select(import_chunks.c.chunk)
         .where(
@@ -68,8 +69,8 @@ async def undo_batch(
 
 
 async def _unreferenced(connection: AsyncConnection, table: str) -> str:
-    """An SQL condition: no other row refers to row `t` by a foreign key. This includes keys that
-    would cascade or be set to null, as a deletion would then change other data."""
+    """SQL to append to a condition: no other row refers to row `t` by a foreign key. This includes
+    keys that would cascade or be set to null, as a deletion would then change other data."""
     found = await connection.execute(text(_FOREIGN_KEYS), {"table": table})
     conditions = (
         f" and not exists (select from {child} c where {' and '.join(pairs)})"

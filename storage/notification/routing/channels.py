@@ -1,5 +1,4 @@
-"""Notification channels: the places where a tenant gets notifications, each through an
-integration."""
+"""Notification channels: where a tenant gets its notifications, each through an integration."""
 
 from collections.abc import Iterable
 from datetime import datetime

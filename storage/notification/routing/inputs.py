@@ -11,6 +11,7 @@ from domain.json_document import Json
 from domain.notification.event import StoredEvent
 from domain.notification.preference import Preferences
 from domain.notification.routing import StoredChannel
+from storage.notification.outbox import OUTBOX_START
 from storage.postgres.statement import Statements
 
 _UNROUTED = """
@@ -18,10 +19,10 @@ select id, event_type, title, body, entity_type, entity_id, metadata, recipient,
     created_at, origin
 from tenant.notifications where request_id = $1 and routed_at is null order by id
 """
-_ROUTED = """
+_ROUTED = f"""
 with routed as (
     update tenant.notifications set routed_at = now() where id = any($2))
-delete from public.outbox where subject = $1 and kind = 'notification'
+delete from public.outbox where subject = $1 and kind = '{OUTBOX_START}'
 """
 _OF_INTEGRATION = (
     *("type", "config", "credentials", "version"),
@@ -128,8 +129,9 @@ async def preferences(sql: Statements, users: set[str]) -> dict[str, Preferences
 
 
 async def routed(sql: Statements, request_id: UUID, events: list[UUID]) -> None:
-    """Mark the events as routed, and delete the outbox row that has the request started. If another
-    of its events is to be routed again meanwhile, the request is woken for that."""
+    """Mark the events as routed, and delete the outbox row that has the request started. An event
+    of the request that is to be routed again (`route_again`) has an outbox row of its own,
+    which wakes the request."""
     await sql.run(_ROUTED, request_id, events)
 
 

@@ -45,7 +45,7 @@ _TYPES = {"notification_id": "uuid", "channel_id": "uuid", "integration_id": "uu
 }
 _NAMES = Route._fields
 _ARRAYS = ", ".join(
-    f"${place}::{_TYPES.get(name, 'text')}[]" for place, name in enumerate(_NAMES, 2)
+    f"${number}::{_TYPES.get(name, 'text')}[]" for number, name in enumerate(_NAMES, 2)
 )
 
 
@@ -64,8 +64,8 @@ _ANEW = {name: _value(name) for name in _NAMES if name not in _KEPT} | _STATE
 _INSERT = f"""
 insert into tenant.notification_deliveries (request_id, {", ".join([*_NAMES, *_STATE])})
 select $1, {", ".join([*map(_value, _NAMES), *_STATE.values()])}
-from unnest({_ARRAYS}) with ordinality as r ({", ".join(_NAMES)}, place)
-order by r.place
+from unnest({_ARRAYS}) with ordinality as r ({", ".join(_NAMES)}, number)
+order by r.number
 on conflict (notification_id, channel_id, recipient) do nothing
 """
 # Deliveries are marked by having no time for their next attempt. A resent one has no deadline
@@ -136,7 +136,7 @@ async def places(sql: Statements, notifications: Collection[UUID]) -> set[Place]
 
 
 async def remove(sql: Statements, delivery_id: UUID) -> None:
-    """Delete the record that no channel got an event, since routing has found channels now."""
+    """Delete a record that no channel got its event, since routing has found channels now."""
     await sql.run(_REMOVE, delivery_id)
 
 

@@ -106,7 +106,7 @@ class TestRecommendations:
 def test_samples_show_a_record_before_and_after() -> None:
     plan = Plan.build(a_mapping(to("due_at")), INCIDENT, "sys_id")
     frame = a_frame({"x": "2024-01-02", "u": "1"}, {"x": "soon"}, {})
-    first, second = sample_records(frame, map_columns(frame, plan), limit=2)
+    first, second, _ = sample_records(frame, map_columns(frame, plan))
     assert first.model_dump(by_alias=True) == {
         "row": 1,
         "sourceId": "id1",

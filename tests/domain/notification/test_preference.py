@@ -15,7 +15,7 @@ WORDS = st.sampled_from(["incident", "incidents", "created", "sla", "breached", 
 
 
 def wants(mine: Preferences, event_type: str, severity: Severity) -> bool:
-    return unwanted(mine, event_type, severity) is None
+    return unwanted(mine, event_type, severity, "email") is None
 
 
 EVENT_TYPES = st.lists(WORDS, min_size=1, max_size=4).map(".".join)

@@ -55,6 +55,12 @@ def test_priority(word: str, priority: int | None) -> None:
     assert priority_of(word) == priority
 
 
+@pytest.mark.parametrize("text", ["-" * 100_000 + "!", "1" + "." * 100_000 + "!", "a-" * 50_000])
+def test_long_runs_of_marks_are_judged_at_once(text: str) -> None:
+    """A thousand dashes took seconds, ten thousand an hour, and stopped the process meanwhile."""
+    assert priority_of(text) is None
+
+
 @pytest.mark.parametrize(
     ("word", "priority"),
     [

@@ -146,3 +146,19 @@ async def test_what_an_answer_named_is_no_longer_in_doubt(due: Due) -> None:
     await due.add(alert=KEY)
     existing = (await take(due)).existing
     assert (existing.reference, existing.maybe_made) == (FIRST, ())
+
+
+async def test_of_two_answers_recorded_at_once_the_later_events_counts(due: Due) -> None:
+    """Events of one entity are sent at once if their types lead to two destinations."""
+    for destination in ("a", "b"):
+        await due.add(alert=KEY, to=destination)
+    async with due.database.statements(due.tenant_id) as sql:
+        claimed = await claim(sql, due.lane(tracked=True), 2)
+    answers = zip(claimed, (FIRST, OTHER), strict=True)
+    outcomes = [due.outcome(each, reference=given, tracked=True) for each, given in answers]
+    await due.end_all(outcomes)
+    await due.add(alert=KEY)
+    existing = (await take(due)).existing
+    assert existing.reference == OTHER
+    assert existing.opened is not None
+    assert existing.opened["id"] == claimed[1].notification["id"]

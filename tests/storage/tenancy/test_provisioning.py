@@ -1,11 +1,13 @@
 """Upgrades of the schema beside a service that goes on."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
 
+from storage.postgres import database as database_module
 from storage.postgres.database import Database
 from storage.tenancy import provisioning, tenants
 from tests.storage.kept import Kept
@@ -37,3 +39,20 @@ async def test_a_tenant_can_be_made_while_the_shared_tables_are_upgraded(
     _, slug = await asyncio.gather(provisioning.upgrade(database), create())
     assert slug == "meanwhile"
     await database.close()
+
+
+async def test_an_old_server_is_refused_before_anything_is_changed(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Else its first migration would fail, for want of the function `uuidv7`."""
+    upgraded: list[Database] = []
+
+    async def upgrade(database: Database) -> None:
+        upgraded.append(database)
+
+    monkeypatch.setattr(provisioning, "upgrade", upgrade)
+    monkeypatch.setattr(database_module, "OLDEST_SERVER", 10**6)
+    with pytest.raises(RuntimeError, match="PostgreSQL 18 or newer is needed"):
+        await provisioning.prepare(kept.dsn, tmp_path / "admin.key")
+    assert upgraded == []
+    assert not (tmp_path / "admin.key").exists()
