@@ -84,6 +84,8 @@ class BatchSender:
             del outcomes[: len(ended)], unsent[: len(left)]
             return lane
 
+        tenant_id = batch.key.tenant_id
+        keeping = asyncio.create_task(self._recorder.keep_leases(tenant_id, batch.claimed))
         sending = asyncio.gather(*(one_after_another() for _ in range(batch.granted)))
         often = _OFTEN_SECONDS if batch.target.channel.limits.stateful else None
         try:
@@ -98,6 +100,8 @@ class BatchSender:
             unsent.extend(ahead)
             await at_last(record)
             raise
+        finally:
+            keeping.cancel()
 
     async def _send_singly(self, batch: ClaimedBatch, stop: asyncio.Event) -> m.LaneState | None:
         """Send all deliveries at once, each to another destination, and record each when it ends.
@@ -129,7 +133,8 @@ class BatchSender:
         if not may_send or is_late:
             return [], [claimed]
         attempt = Attempt(claimed, batch.target, self._links)
-        keeping = asyncio.create_task(self._recorder.keep_lease(batch.key.tenant_id, claimed))
+        tenant_id = batch.key.tenant_id
+        keeping = asyncio.create_task(self._recorder.keep_leases(tenant_id, [claimed]))
         try:
             return [await send(attempt, self._egress, self._limiter, jitter)], []
         finally:

@@ -1,6 +1,7 @@
 """Records how sends ended, in one transaction with all that follows from it."""
 
 import asyncio
+from collections.abc import Sequence
 from uuid import UUID
 
 from activities.notification.backlog import look
@@ -57,9 +58,10 @@ class Recorder:
             goes_on = batch.is_full and own and not unsent
             return None if goes_on else await look(sql, key)
 
-    async def keep_lease(self, tenant_id: TenantId, claimed: Claimed) -> None:
-        """Renew the lease of a delivery every 10 s until cancelled, so that no other worker takes a
-        long send for lost: a mail server may take ten minutes."""
+    async def keep_leases(self, tenant_id: TenantId, claimed: Sequence[Claimed]) -> None:
+        """Renew the leases of deliveries every 10 s until cancelled, so that no other worker takes
+        a long send for lost: a mail server may take ten minutes, and some vendors take several
+        calls for one delivery."""
 
         async def renewed() -> None:
             async with self._database.statements(tenant_id) as sql:

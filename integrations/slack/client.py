@@ -44,16 +44,22 @@ class Client(AsyncWebClient):
         that the workspace lets nobody edit (any more) still gets its reply.
         """
         reply = request["reply"]
-        if "edit" in request:
-            try:
-                await self.chat_update(**request["edit"])
-            except DeliveryFailed as failed:
-                if self.error in GONE:
-                    return None
-                if self.error not in NOT_EDITABLE:
-                    raise DeliveryFailed(replace(failed.failure, maybe_sent=False)) from None
-        await self.post(reply)
+        try:
+            if "edit" in request:
+                await self._edit(request["edit"])
+            await self.post(reply)
+        except DeliveryFailed:
+            if self.error in GONE:
+                return None
+            raise
         return {"channel": reply["channel"], "ts": reply["thread_ts"]}
+
+    async def _edit(self, edit: Json) -> None:
+        try:
+            await self.chat_update(**edit)
+        except DeliveryFailed as failed:
+            if self.error not in NOT_EDITABLE:
+                raise DeliveryFailed(replace(failed.failure, maybe_sent=False)) from None
 
     async def _request(self, *, http_verb: str, api_url: str, req_args: Json) -> Json:
         """Replaces slack_sdk's own, which obeys HTTPS_PROXY, follows redirects and reads bodies of

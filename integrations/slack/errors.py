@@ -59,7 +59,7 @@ PARTLY_DONE = frozenset({"internal_error", "fatal_error"})
 
 # Errors of chat.update. GONE: there is no message any more, so a new one is posted. NOT_EDITABLE:
 # the message is there, so the reply in its thread is posted all the same.
-GONE = frozenset({"message_not_found"})
+GONE = frozenset({"message_not_found", "thread_not_found"})
 NOT_EDITABLE = frozenset({"cant_update_message", "edit_window_closed"})
 
 

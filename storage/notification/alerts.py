@@ -97,10 +97,18 @@ async def existing(sql: Statements, delivery_ids: Sequence[UUID]) -> dict[UUID, 
     }
 
 
+def _maybe_made(own: UUID, ids: Sequence[UUID]) -> tuple[str, ...]:
+    """The newest of the deliveries that may have made something; the delivery's own id, if it is
+    among them, stays whatever its age."""
+    newest = ids[-_MOST:]
+    kept = newest if own not in ids or own in newest else [own, *newest[1:]]
+    return tuple(map(str, kept))
+
+
 def _existing(row: _Row, opened: StoredEvent | None) -> Existing:
     return Existing(
         reference=row["reference"],
-        maybe_made=tuple(str(id) for id in (row["ids"] or ())[-_MOST:]),
+        maybe_made=_maybe_made(row["id"], row["ids"] or []),
         ago=max(row["ago"] or 0.0, 0.0),
         opened=opened,
         action=Action(row["action"]) if row["action"] else None,

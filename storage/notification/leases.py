@@ -1,5 +1,6 @@
 """Leases of claimed deliveries: a slow send renews one, and a worker that dies lets it end."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from domain.notification.backoff import LOST
@@ -60,7 +61,8 @@ from lost where d.id = lost.delivery_id and d.status = 'sending'
 """
 _RENEW = f"""
 update tenant.notification_deliveries d set lease_until = now() + interval '{LEASE_SECONDS} s'
-where d.id = $1 and d.attempts = $2 and d.status = 'sending' and d.completed_at is null
+from unnest($1::uuid[], $2::int[]) as held (id, no)
+where d.id = held.id and d.attempts = held.no and d.status = 'sending' and d.completed_at is null
 """
 
 
@@ -70,6 +72,7 @@ async def reclaim(sql: Statements, integration_id: UUID) -> None:
     await sql.run(_RECLAIM, integration_id, list(LOST.delays))
 
 
-async def renew(sql: Statements, claimed: Claimed) -> None:
-    """Prolong the lease of a delivery that is still being sent."""
-    await sql.run(_RENEW, claimed.delivery_id, claimed.no)
+async def renew(sql: Statements, claimed: Sequence[Claimed]) -> None:
+    """Prolong the leases of those deliveries that are still being sent."""
+    ids, numbers = [each.delivery_id for each in claimed], [each.no for each in claimed]
+    await sql.run(_RENEW, ids, numbers)

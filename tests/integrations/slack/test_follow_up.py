@@ -167,3 +167,16 @@ async def test_an_incoming_webhook_posts_every_event(slack: SlackReceiver) -> No
     going: Outgoing[SlackConfig] = replace(made, place="", existing=known)
     assert (await deliver(slack, going)).reference is None
     assert len(slack.messages) == 1
+
+
+@pytest.mark.parametrize("error", ["thread_not_found", "message_not_found"])
+async def test_a_late_event_whose_thread_is_gone_is_posted_anew(
+    slack: SlackReceiver, error: str
+) -> None:
+    first = await posted(slack)
+    latest = Latest("incident.resolved", "Database is back", datetime(2026, 11, 23, 11, tzinfo=UTC))
+    slack.told.append(Reply(200, f'{{"ok":false,"error":"{error}"}}'))
+    receipt = await deliver(slack, after(slack, first, Action.RESOLVE, latest=latest))
+    assert receipt.reference is not None
+    assert receipt.reference != first
+    assert "thread_ts" not in slack.messages[1]["message"]

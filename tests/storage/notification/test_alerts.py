@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from domain.notification.event import Action
+from storage.notification import alerts
 from storage.notification.claimed import Claimed
 from storage.notification.claims import claim
 from tests.storage.notification.due import Due
@@ -137,6 +138,21 @@ async def test_a_delivery_that_ended_in_doubt_is_named_to_later_ones(due: Due, s
         )
     await due.add(alert=KEY, action="resolve")
     assert (await take(due)).existing.maybe_made == (str(id),)
+
+
+async def test_a_deliverys_own_attempt_is_named_among_many_later_ones(due: Due) -> None:
+    """Else it would be sent again without being looked for."""
+    [own] = await due.add(alert=KEY)
+    later = [id for _ in range(22) for id in await due.add(alert=KEY)]
+    async with due.database.statements(due.tenant_id) as sql:
+        await sql.run(
+            "insert into tenant.delivery_attempts (delivery_id, no, started_at, completed_at,"
+            " worker, maybe_sent) select id, 1, now(), now(), 'w', true from unnest($1::uuid[]) id",
+            [own, *later],
+        )
+        found = (await alerts.existing(sql, [own]))[own].maybe_made
+    assert str(own) in found
+    assert len(found) == 20
 
 
 async def test_what_an_answer_named_is_no_longer_in_doubt(due: Due) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.notification.delivering import DeliverActivities
@@ -12,6 +13,7 @@ from egress.client import egress
 from receivers.receiver import Reply, serving
 from receivers.slack import EXAMPLE_TOKEN, SlackReceiver
 from receivers.webhook import EXAMPLE_SECRET, WebhookReceiver
+from storage.notification.leases import LEASE_SECONDS
 from storage.postgres.statement import as_json
 from tests.storage.kept import Kept
 from tests.storage.notification.due import Due, ids
@@ -20,6 +22,7 @@ from workflows.notification import messages as m
 
 _HANGS = Reply(hang=True)
 _KEY = "R0UT1NGKEY0FTHEBATCHES0000000001"
+_HELD = "select from tenant.notification_deliveries where lease_until > now()"
 _CONNECT = """
 update tenant.integrations set type = $1, config = $2::jsonb, credentials = $3 returning 1
 """
@@ -85,6 +88,29 @@ class TestState:
     async def test_what_arrives_later_ends_the_doubt_all_the_same(self, due: Due) -> None:
         await self.sent(due, SlowPager(), Reply(403), ("retrying", 1))
         assert (await due.place())["probe"] is None
+
+
+async def test_a_batch_keeps_its_leases_while_a_send_takes_several_calls(
+    due: Due, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise another worker would send the same again, and some vendors would show it twice."""
+    monkeypatch.setattr("activities.notification.recording._RENEW_SECONDS", 0.05)
+    [id] = await due.add(4)
+    claimed = await due.claim(1, stateful=True)
+    async with serving(pager := SlowPager()), egress(pager.allowed) as out:
+        config = {"integrationKey": _KEY, "baseUrl": pager.url}
+        sending = asyncio.create_task(
+            sent(delivering(due, out), batch(due, "pagerduty", config, claimed))
+        )
+        await pager.asked.wait()
+        await due.pass_time(LEASE_SECONDS + 1)  # the lease has ended, and is renewed
+        async with asyncio.timeout(10):
+            while not await due.rows(_HELD):
+                await asyncio.sleep(0.02)
+        await due.reclaim()
+        pager.gate.set()
+        await sending
+    assert await due.state(id) == ("delivered", 1)
 
 
 async def test_who_has_answered_holds_no_place_for_who_hangs(due: Due, kept: Kept) -> None:

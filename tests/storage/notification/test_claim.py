@@ -447,7 +447,7 @@ class TestLongSends:
         [claimed] = await due.claim(idempotent=False)
         await due.pass_time(LEASE_SECONDS - 1)
         async with due.database.statements(due.tenant_id) as sql:
-            await leases.renew(sql, claimed)
+            await leases.renew(sql, [claimed])
         await due.pass_time(LEASE_SECONDS - 1)
         await due.reclaim()
         assert await due.state(id) == ("sending", 1)
@@ -461,7 +461,7 @@ class TestLongSends:
         await due.pass_time(LEASE_SECONDS + 1)
         await due.reclaim()
         async with due.database.statements(due.tenant_id) as sql:
-            await leases.renew(sql, claimed)
+            await leases.renew(sql, [claimed])
         [again] = await due.claim(idempotent=False)
         assert (again.delivery_id, again.no, again.repeated) == (id, 2, True)
 
