@@ -6,7 +6,7 @@ import random
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from string import ascii_letters, digits
+from string import digits
 from typing import Any
 from urllib.parse import quote
 
@@ -19,7 +19,11 @@ from tests.integrations.examples import STEMS, example, kind_of
 
 # Where the examples have no place for a secret.
 _FURTHER: dict[str, dict[str, Any]] = {
-    "generic_webhook": {"previousSecrets": {"2099-01-01T00:00:00Z": "whsec_" + "A" * 40}}
+    "generic_webhook": {"previousSecrets": {"2099-01-01T00:00:00Z": "whsec_" + "A" * 40}},
+    "jira": {"webhookSecret": "JiraWebhookSecretOfTheExample"},
+    "opsgenie": {"webhookSecret": "OpsgenieWebhookSecretOfTheExample"},
+    "pagerduty": {"webhookSecret": "PagerDutyWebhookSecretOfTheExample"},
+    "slack": {"signingSecret": "0123456789abcdef" * 2},
 }
 # Other ways to connect than the examples', by a name that begins with the example's.
 _OTHER_WAYS: dict[str, dict[str, Any]] = {
@@ -73,7 +77,8 @@ class Canaries:
 
 
 def _letters(count: int) -> str:
-    return "".join(random.choices(ascii_letters + digits, k=count))
+    """As hexadecimal digits, which every form of a secret takes."""
+    return "".join(random.choices(digits + "abcdef", k=count))
 
 
 def _forms(mark: str) -> set[bytes]:
