@@ -23,6 +23,9 @@ secrets = typer.Typer(no_args_is_help=True)
 app.add_typer(secrets, name="secrets", help="The keys that encrypt stored secrets.")
 
 
+_MAPPING = typer.Option(exists=True, dir_okay=False, help="File with the mapping as JSON.")
+
+
 @app.command()
 def up(
     data_dir: Annotated[Path, typer.Option(help="Folder for all data.")] = Path("var"),
@@ -87,7 +90,7 @@ def migrate(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The export file.")],
     source: Annotated[str, typer.Option(help="Source system, such as servicenow.")],
     entity: Annotated[str, typer.Option(help="Type of the records, such as incident.")],
-    mapping: Annotated[Path | None, typer.Option(help="File with the mapping as JSON.")] = None,
+    mapping: Annotated[Path | None, _MAPPING] = None,
     instance: Annotated[str, typer.Option(help="Name of the source's instance.")] = "",
     timezone: Annotated[str | None, typer.Option(help="Time zone of dates that name none.")] = None,
     charset: Annotated[str | None, typer.Option(help="Encoding of a CSV file.")] = None,

@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError
@@ -31,6 +32,7 @@ class Settings(BaseSettings):
     s3_force_path_style: bool = True
     local_storage_dir: Path = Path("var/storage")
 
+    public_url: str | None = None
     api_host: str = "127.0.0.1"
     api_port: int = 8080
     upload_max_bytes: int = 5 * 2**30
@@ -51,11 +53,19 @@ class Settings(BaseSettings):
     firelater_url: str = "http://127.0.0.1:8080"
     firelater_api_key: SecretStr = SecretStr("")
 
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def database_dsn(self) -> str:
+        """The URL of the database with its password. Raises ValueError if it is not set."""
+        if self.database_url is None:
+            raise ValueError("DATABASE_URL is not set")
+        return self.database_url.get_secret_value()
 
     @property
     def payload_keyring(self) -> Path | None:
-        """The key ring for Temporal payloads, if they are to be encrypted."""
+        """The key ring for Temporal payloads; None if they are not to be encrypted. Raises
+        ValueError if they are, and no key ring is set."""
         if self.temporal_payload_encryption and self.secrets_keyring_file is None:
             raise ValueError("TEMPORAL_PAYLOAD_ENCRYPTION needs SECRETS_KEYRING_FILE")
         return self.secrets_keyring_file if self.temporal_payload_encryption else None

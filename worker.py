@@ -1,8 +1,8 @@
 """The worker process: connects to all servers, then runs activities and workflows until SIGTERM.
 
-It serves three task queues: `orchestrate` for workflows and short steps, `import` for long steps,
-so that a pause never waits behind a parse, and `deliver` for steps that mostly wait for a vendor's
-server.
+It serves three task queues: `orchestrate` for the workflows of jobs and for short steps, `import`
+for long steps, so that a pause never waits behind a parse, and `deliver` for the workflows of
+notifications and connection tests, and for steps that mostly wait for a vendor's server.
 """
 
 import asyncio
@@ -132,8 +132,7 @@ async def connected(settings: Settings) -> AsyncIterator[tuple[Client, Connectio
 @asynccontextmanager
 async def connections(settings: Settings, memory: Memory) -> AsyncIterator[Connections]:
     """Connect to the servers that activities need, with `memory` for their work."""
-    assert settings.database_url is not None, "DATABASE_URL is not set"
-    database = Database(settings.database_url.get_secret_value(), settings.database_pool_size)
+    database = Database(settings.database_dsn, settings.database_pool_size)
     try:
         vault = await open_vault(database, settings.secrets_keyring_file)
         async with (
@@ -142,7 +141,7 @@ async def connections(settings: Settings, memory: Memory) -> AsyncIterator[Conne
                 settings.egress_allow, settings.own_servers, Route.parse(*settings.egress_route)
             ) as out,
         ):
-            yield Connections(database, store, vault, out, memory)
+            yield Connections(database, store, vault, out, settings.public_url, memory)
     finally:
         await database.close()
 

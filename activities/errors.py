@@ -20,7 +20,7 @@ from temporalio.worker import (
 )
 
 from domain.failures import BadInput, Problem, Unproven
-from storage.migration.ledger import Superseded
+from storage.migration.importing.ledger import Superseded
 from storage.objects.store import ObjectChanged, ObjectNotFound, StorageUnavailable
 from storage.postgres.database import DRIVER_ERRORS
 

@@ -13,7 +13,7 @@ import psutil
 from activities.budget import Budget
 
 _MIB = 2**20
-PROCESS_BYTES = 3 * 2**30
+PROCESS_BYTES = 3 * 2**30  # the default of PARSE_MEMORY_BYTES (settings.py)
 _BASE = 384 * _MIB  # a worker with all modules loaded, its deliveries and its tallies
 _ALONE_BASE = 192 * _MIB
 _PARSER, _SMALL_PARSER = 512 * _MIB, 192 * _MIB
@@ -57,9 +57,9 @@ def memory_alone(process_bytes: int) -> Memory:
 def available() -> int:
     """The bytes that this worker may take: the limit of its container; without a limit half of the
     machine's memory, since other programs run there, too."""
-    limits = [*_limits(Path("/proc/self/cgroup"))]
     physical = psutil.virtual_memory().total
-    return min((*limits, physical)) if limits and min(limits) < physical else physical // 2
+    limit = min(_limits(Path("/proc/self/cgroup")), default=physical)
+    return limit if limit < physical else physical // 2
 
 
 def _limits(memberships: Path) -> Iterator[int]:

@@ -12,7 +12,7 @@ from activities.connections import Connections
 from activities.migration.reaping import LONGEST_UPLOAD, Mended, MigrationReaper
 from settings import Settings
 from storage.notification import deliveries
-from storage.tenancy import tenants
+from storage.tenancy import idempotency, tenants
 from storage.tenancy.tenants import Tenant
 from workflows.notification.messages import RequestRef
 from workflows.notification.start import restart_notification
@@ -46,6 +46,9 @@ class ReapActivities:
                 done["objects"] += await self._migrations.delete_forgotten(tenant, now, before)
             with _counting_failure(done, f"tenant {tenant.slug}: requests"):
                 await self._restart_requests(tenant, done)
+            with _counting_failure(done, f"tenant {tenant.slug}: idempotency keys"):
+                async with self._database.tenant(tenant.id) as connection:
+                    await idempotency.forget_old(connection, tenant.id)
         with _counting_failure(done, "broken uploads"):
             done["uploads"] += await self._store.abort_stale_writes(now - LONGEST_UPLOAD)
         return Reaped.model_validate(done)

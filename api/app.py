@@ -17,6 +17,7 @@ from api.migration import jobs as migration
 from api.migration import records as record
 from api.migration import report, upload
 from api.migration import templates as template
+from api.notification import action_page, inbound
 from api.notification import channels as channel
 from api.notification import delivery_actions as delivery
 from api.notification import notifications as notification
@@ -50,7 +51,8 @@ about what happens there.
 # Templates before jobs: `/v1/migration/templates` must not be read as a job's id.
 _ROUTES = (
     *(health, metrics, tenant, template, upload, migration, report, record),
-    *(integration, integration_testing, channel, preference, notification, delivery, codec),
+    *(integration, integration_testing, channel, preference, notification, delivery),
+    *(inbound, action_page, codec),
 )
 
 
@@ -62,8 +64,7 @@ async def connected(settings: Settings) -> AsyncIterator[Context]:
     of EGRESS_ALLOW.
     """
     policy = await opened(settings.egress_allow, settings.own_servers)
-    assert settings.database_url is not None, "DATABASE_URL is not set"
-    database = Database(settings.database_url.get_secret_value(), settings.database_pool_size)
+    database = Database(settings.database_dsn, settings.database_pool_size)
     try:
         vault = await open_vault(database, settings.secrets_keyring_file)
         async with object_store(settings) as store:

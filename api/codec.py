@@ -1,10 +1,9 @@
-"""The codec endpoint: decrypts payloads for the Temporal Web UI, which has no key.
+"""The codec endpoint: decrypts payloads for the Temporal Web UI, which lacks the key ring.
 
 The UI posts a `Payloads` message as JSON (protobuf's JSON mapping) to `/codec/decode`:
 https://docs.temporal.io/remote-data-encoding.
 """
 
-from cryptography.exceptions import InvalidTag
 from fastapi import APIRouter, Request, Response
 from google.protobuf.json_format import MessageToJson, Parse, ParseError
 from temporalio.api.common.v1 import Payloads
@@ -28,6 +27,6 @@ async def decode(request: Request, context: InContext, _: Platform) -> Response:
     try:
         payloads = Parse(await request.body(), Payloads())
         plain = await codec.decode(payloads.payloads) if codec else payloads.payloads
-    except (ParseError, ValueError, KeyError, InvalidTag) as error:
+    except (ParseError, ValueError) as error:
         raise ApiError("payload_invalid", "these payloads cannot be decoded") from error
     return Response(MessageToJson(Payloads(payloads=plain)), media_type="application/json")

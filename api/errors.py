@@ -26,7 +26,7 @@ _UNAVAILABLE = ("08", "53", "57", "58")
 # Another transaction was in the way: transaction rollback, object not in prerequisite state.
 _BUSY = ("40", "55")
 _DATA = "22"  # data exception: a value that cannot be stored
-_SAID = 5  # the most faults that `message` names
+_NAMED_FAULTS = 5  # the most that `message` names
 # What pydantic calls it if the body has something else where a JSON object is expected.
 _NO_OBJECT = {"model_attributes_type", "model_type", "dict_type"}
 _OURS = "Value error, "  # pydantic puts this before the message of a ValueError of ours
@@ -116,11 +116,11 @@ def _problem(
 
 def _message(detail: str, errors: Any) -> str:
     """The detail and the first faults in one text, for clients that show only one text."""
-    told = [(each["pointer"], each["detail"]) for each in errors if "detail" in each]
-    said = [f"{place}: {what}" if place else what for place, what in told]
-    if len(said) > _SAID:
-        said[_SAID:] = [f"and {len(said) - _SAID} more"]
-    return f"{detail} ({'; '.join(said)})" if said else detail
+    faults = [(each["pointer"], each["detail"]) for each in errors if "detail" in each]
+    named = [f"{place}: {why}" if place else why for place, why in faults]
+    if len(named) > _NAMED_FAULTS:
+        named[_NAMED_FAULTS:] = [f"and {len(named) - _NAMED_FAULTS} more"]
+    return f"{detail} ({'; '.join(named)})" if named else detail
 
 
 def bad_input_response(problem: Problem, **more: Any) -> JSONResponse:
@@ -174,7 +174,8 @@ async def _bad_input(_: Request, error: Any) -> JSONResponse:
 async def _invalid_request(request: Request, error: Any) -> JSONResponse:
     for each in error.errors():
         if each["type"] == "json_invalid":
-            offset = each["loc"][1]
+            # FastAPI gives the text and the place in it; `offset` counts bytes everywhere.
+            offset = len(error.body[: each["loc"][1]].encode(errors="surrogatepass"))
             return _problem("json_malformed", "the body is not JSON", 400, offset=offset)
         is_whole = each["loc"][0] == "body" and not pointer(each["loc"][1:])
         if is_whole and each["type"] != "missing" and not _is_json(request):
@@ -191,7 +192,8 @@ def _is_json(request: Request) -> bool:
 
 
 async def _routing_error(_: Request, error: Any) -> JSONResponse:
-    """A refusal of FastAPI itself; its code is the name of its HTTP status, as `not_found`."""
+    """A refusal of FastAPI itself; its code is the phrase of its HTTP status, such as
+    `method_not_allowed`."""
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
     return problem_response(error.status_code, code, str(error.detail), error.headers)
 

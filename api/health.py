@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
+from temporalio.client import Client
 
 from api.context import InContext
 from domain.json_document import Json
@@ -12,6 +13,10 @@ from domain.json_document import Json
 router = APIRouter(tags=["health"])
 
 _PATIENCE = 3  # seconds; a probe must answer before the load balancer gives up
+
+
+class NotServing(Exception):
+    """Temporal answers, and says that it cannot serve requests, as while it stops."""
 
 
 @router.get("/healthz")
@@ -29,7 +34,7 @@ async def ready(context: InContext) -> JSONResponse:
     """
     checks = {
         "postgres": context.database.ping(),
-        "temporal": context.temporal.service_client.check_health(),
+        "temporal": _check_serving(context.temporal),
         "storage": context.store.ping(),
     }
     states = await asyncio.gather(*(_state(check) for check in checks.values()))
@@ -38,7 +43,14 @@ async def ready(context: InContext) -> JSONResponse:
     return JSONResponse({"status": "ok" if ok else "unavailable", **body}, 200 if ok else 503)
 
 
+async def _check_serving(temporal: Client) -> None:
+    """Raises NotServing, or RPCError if Temporal cannot be reached."""
+    if not await temporal.service_client.check_health():
+        raise NotServing
+
+
 async def _state(check: Awaitable[object]) -> str:
+    """`ok`, or why the check failed."""
     try:
         async with asyncio.timeout(_PATIENCE):
             await check

@@ -69,8 +69,10 @@ def _in_flight() -> Iterator[None]:
 
 
 class IdempotentRequest:
-    """A request that may be repeated under one key. Call `replay` first, and `settle` in the
-    transaction that has the effect. Without a key it is a request like any other.
+    """A request that may be repeated under one key. Without a key it is a request like any other.
+
+    `reserve` the key first, or hold it with `reserved`; answer with what `replay` returns, if that
+    is something; else `settle` in the transaction that has the effect. `create_once` does all this.
 
     `owner` is the tenant whose key it is; None for requests with the platform's admin key.
     """

@@ -4,6 +4,7 @@ Labels are methods, route templates and status codes; no tenant, id or content o
 """
 
 import time
+from http import HTTPMethod
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 router = APIRouter(tags=["health"])
 
+_METHODS = frozenset(HTTPMethod)
 _REGISTRY = CollectorRegistry()
 _REQUESTS = Counter(
     "firelater_http_requests_total",
@@ -54,7 +56,9 @@ class Measured:
         try:
             await self._app(scope, receive, noted)
         finally:
-            # Paths without a route share one label, so that clients cannot create labels at will.
+            # Paths without a route share one label, and so do invented methods: each label takes
+            # memory, and clients without a key must not create them at will.
             route = getattr(scope.get("route"), "path", "none")
-            _REQUESTS.labels(scope["method"], route, str(status)).inc()
-            _SECONDS.labels(scope["method"], route).observe(time.perf_counter() - started)
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            _REQUESTS.labels(method, route, str(status)).inc()
+            _SECONDS.labels(method, route).observe(time.perf_counter() - started)

@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import ApiError
 
-BODY_BYTES = 4 * 2**20  # the most that Temporal sends to /codec in one message
+BODY_BYTES = 4 * 2**20  # as much as one message of Temporal's server has at most (gRPC)
 
 
 class BodyLimit:

@@ -9,14 +9,14 @@ import apprise
 
 def main() -> None:
     count, urls = int(sys.argv[1]), sys.argv[2:]
-    told = apprise.Apprise()
+    sender = apprise.Apprise()
     for url in urls:
-        told.add(url)
+        sender.add(url)
     started = time.perf_counter()
     for number in range(count):
         # One call sends to all URLs at once, each in a thread.
         body = "92 % of /var is used; it was 85 % an hour ago. Rotate the logs or add space."
-        assert told.notify(title=f"Disk of host {number} is nearly full", body=body)
+        assert sender.notify(title=f"Disk of host {number} is nearly full", body=body)
     print(time.perf_counter() - started)
 
 

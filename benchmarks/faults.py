@@ -1,5 +1,5 @@
-"""`python -m benchmarks.faults [FAULT …] [--rows N] [--seed N]`: whether imports lose or repeat
-rows when processes are killed.
+"""`python -m benchmarks.faults [FAULT …] [--rows N] [--seed N] [--cache DIR]`: whether imports lose
+or repeat rows when processes are killed.
 
 Processes are killed during imports, after random numbers of chunks, and the result is compared with
 that of an undisturbed import. Prints one JSON line for each kill, and a summary by fault.
@@ -28,6 +28,8 @@ from tests.faults.stack import Name, Rows, Stack, ended, ledger, rows, running
 from tests.service import Tenant
 
 Count: TypeAlias = Callable[[], Awaitable[int]]
+
+_MARGIN = 4  # chunks at the end of a file, among which nothing is killed
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class Kill:
     again.
 
     `redone`: chunks that were begun a second time; None for a parse, which has no ledger.
-    `forgotten`: committed chunks that a crash of PostgreSQL undid, together with their ledger rows.
+    `forgotten`: finished chunks that were gone after the kill: of an import, those that a crash of
+    PostgreSQL took back together with their ledger rows.
     """
 
     after_chunk: int
@@ -108,12 +111,12 @@ class Campaign:
     chunks: int
     chance: random.Random
 
-    async def upload(self, tenant: Tenant, wait: int) -> str:
+    async def upload(self, tenant: Tenant) -> str:
         await self.stack.answering()
         with self.file.open("rb") as content:
             response = await self.stack.service.http.post(
                 "/v1/migration/upload",
-                data={"sourceSystem": "servicenow", "entityType": "incident", "wait": str(wait)},
+                data={"sourceSystem": "servicenow", "entityType": "incident", "wait": "0"},
                 files={"file": (self.file.name, content)},
                 headers=tenant.headers,
             )
@@ -128,7 +131,7 @@ class Campaign:
     async def undisturbed(self) -> Rows:
         """The rows that an import without any fault writes."""
         tenant = await self.stack.tenant()
-        job_id = await self.upload(tenant, wait=0)
+        job_id = await self.upload(tenant)
         await self.execute(tenant, job_id)
         await ended(tenant, job_id)
         return await rows(tenant)
@@ -138,7 +141,7 @@ class Campaign:
         outcome = Outcome()
         for _ in range(fault.imports):
             tenant = await self.stack.tenant()
-            job_id = await self.upload(tenant, wait=0)
+            job_id = await self.upload(tenant)
             if fault.phase == "parse":
                 outcome.kills += await self.kill(fault, partial(_parsed, tenant))
             await self.execute(tenant, job_id)
@@ -152,7 +155,8 @@ class Campaign:
     async def kill(self, fault: Fault, progress: Count, redone: Count | None = None) -> list[Kill]:
         """Kill after random numbers of chunks; after each kill, wait for one more chunk."""
         kills = []
-        for after in sorted(self.chance.sample(range(1, self.chunks - 3), fault.kills)):
+        last = self.chunks - _MARGIN
+        for after in sorted(self.chance.sample(range(1, last + 1), fault.kills)):
             before = await _reaches(progress, after)
             redone_before = await redone() if redone else 0
             pid = self.stack.send(fault.victim, fault.by)
@@ -230,6 +234,9 @@ def main() -> None:
     if unknown := set(asked.faults) - names.keys():
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     chosen = [names[each] for each in asked.faults or names]
+    fewest = CHUNK_ROWS * (_MARGIN + max(fault.kills for fault in chosen))
+    if asked.rows < fewest:
+        parser.error(f"with so many kills, an import needs {fewest:,} rows or more")
     file = export(asked.cache, "csv", asked.rows)
     asyncio.run(run(chosen, file, asked.rows, asked.seed))
 

@@ -1,5 +1,5 @@
-"""`python -m benchmarks.heavy`: imports files that need much memory beside normal ones, with 2 GiB
-for the worker.
+"""`python -m benchmarks.heavy [FILE …] [--limit BYTES] [--normal N] [--cache DIR]`: imports files
+that need much memory beside normal ones, with 2 GiB for the worker.
 
 The worker and the processes that it starts are in a control group with that limit, where the kernel
 kills them as in a container. Normal imports must complete. Heavy ones must complete, or fail with
@@ -28,7 +28,7 @@ from benchmarks.heavy_files import HEAVY
 from benchmarks.stack import Stack, Tenant, stack
 
 _POLL_SECONDS = 0.2
-_PATIENCE = 1800.0
+_PATIENCE = 1800.0  # seconds for each of a job's two parts
 _WAITING = {"pending", "processing"}
 
 

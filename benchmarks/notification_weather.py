@@ -44,8 +44,9 @@ from tests.service import Tenant
 
 _ACTIONS = ("created", "updated", "acknowledged", "resolved")
 _POSTING_SECONDS = 60.0
+_MOST = 12  # events of one request
 _BAD_HOURS = 6.0  # of compressed time, before the weather gets better
-_BETTER = 0.05
+_BETTER = 0.05  # the share of errors then
 
 
 @dataclass(slots=True)
@@ -85,10 +86,10 @@ class Scene:
         """Post all events, a few at a time; the last event of each entity resolves it."""
         numbers = [number % entities for number in range(events)]
         self.chance.shuffle(numbers)
-        left, pause = Counter(numbers), 6.5 * _POSTING_SECONDS / events
+        left, pause = Counter(numbers), _POSTING_SECONDS * (1 + _MOST) / 2 / events
         while numbers:
             body = []
-            for _ in range(min(self.chance.randint(1, 12), len(numbers))):
+            for _ in range(min(self.chance.randint(1, _MOST), len(numbers))):
                 entity = numbers.pop()
                 left[entity] -= 1
                 body.append(_event(entity, left[entity], self.chance))
@@ -162,10 +163,13 @@ class Scene:
 def _event(entity: int, left: int, chance: random.Random) -> dict[str, Any]:
     action = "resolved" if left == 0 else chance.choice(_ACTIONS)
     severity = chance.choice(["critical", "error", "warning", "info"])
-    said = {"eventType": f"incident.{action}", "title": f"entity {entity}, {left} to come"}
-    return said | {
-        "entityType": "incident", "entityId": f"INC{entity}", "metadata": {"severity": severity}
-    }  # fmt: skip
+    return {
+        "eventType": f"incident.{action}",
+        "title": f"entity {entity}, {left} to come",
+        "entityType": "incident",
+        "entityId": f"INC{entity}",
+        "metadata": {"severity": severity},
+    }
 
 
 @asynccontextmanager

@@ -48,10 +48,10 @@ def _load(python: Path, running: Stack, file: Path, rows: int) -> float:
     command = [str(python), "-P", str(_PIPELINE), str(file)]
     ran = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
     asyncio.run(_drop(running.postgres))
-    told = json.loads(ran.stdout.splitlines()[-1])
-    if told["rows"] != rows:
-        raise RuntimeError(f"dlt loaded {told['rows']} of {rows} rows")
-    return float(told["seconds"])
+    loaded = json.loads(ran.stdout.splitlines()[-1])
+    if loaded["rows"] != rows:
+        raise RuntimeError(f"dlt loaded {loaded['rows']} of {rows} rows")
+    return float(loaded["seconds"])
 
 
 async def _drop(dsn: str) -> None:

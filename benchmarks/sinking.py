@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import httpx
 
 from benchmarks.stack import Stack, Tenant, stack
+from receivers.webhook import EXAMPLE_SECRET
 
-SECRET = "whsec_c2lnbmluZy1zZWNyZXQtb2YtdGhlLWV4YW1wbGU="
+SECRET = EXAMPLE_SECRET
 
 
 class Arrival(NamedTuple):

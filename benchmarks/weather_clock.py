@@ -18,9 +18,9 @@ from temporalio.client import Client, WorkflowHandle
 
 from storage.notification.order import BLOCKED, BLOCKED_BY_STATE
 
-_EVERY = 0.5
+_EVERY = 0.5  # seconds between two looks
 _LEAST = 20.0  # the shortest leap, in seconds
-_AT_ONCE = 10
+_AT_ONCE = 10  # workflows whose histories are read
 _BUSY = {"routing", "rate", "ready", "sending"}  # states in which there is something to do now
 
 _STATES = f"""
@@ -44,7 +44,7 @@ from notification_deliveries d left join integrations i on i.id = d.integration_
     left join delivery_rates r
         on r.integration_id = d.integration_id and r.destination = d.destination
 where d.completed_at is null
-""".replace("tenant.", "")
+""".replace("tenant.", "")  # BLOCKED names the schema so; here it is in the search path
 _UNROUTED = "select count(*) from notifications where routed_at is null"
 _LOCK = "lock table notification_deliveries, delivery_attempts, delivery_rates in exclusive mode"
 _LEAPS = (
@@ -220,10 +220,10 @@ async def _timers(handle: WorkflowHandle[Any, Any]) -> list[tuple[float, float]]
     running: dict[str, tuple[float, float]] = {}
     async for event in handle.fetch_history_events():
         if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED:
-            told = event.timer_started_event_attributes
+            timer = event.timer_started_event_attributes
             started = event.event_time.ToDatetime(UTC).timestamp()
-            lasts = told.start_to_fire_timeout.ToTimedelta().total_seconds()
-            running[told.timer_id] = (started, lasts)
+            lasts = timer.start_to_fire_timeout.ToTimedelta().total_seconds()
+            running[timer.timer_id] = (started, lasts)
         elif event.event_type == EventType.EVENT_TYPE_TIMER_FIRED:
             running.pop(event.timer_fired_event_attributes.timer_id, None)
         elif event.event_type == EventType.EVENT_TYPE_TIMER_CANCELED:

@@ -46,8 +46,8 @@ _MAIL_ANSWERS = {
 
 @dataclass(slots=True)
 class Weather:
-    """How often a vendor answers with an error (`share`), and how often a mail server is slow
-    (`slow`), as probabilities; `fell` counts the answers by kind."""
+    """How often a vendor answers with an error (`share`), and how often a mail server is slow to
+    greet or to take a mail (`slow`), as probabilities; `fell` counts both by kind."""
 
     chance: random.Random
     share: float = 0.3
@@ -110,8 +110,8 @@ class Exposed(Receiver):
     weather: Weather
 
     async def answer(self, request: web.Request, body: bytes) -> web.Response:
-        told = self.weather.reply()
-        return await super().answer(request, body) if told is None else told
+        error = self.weather.reply()
+        return await super().answer(request, body) if error is None else error
 
 
 class _Slack(Exposed, SlackReceiver): ...
@@ -201,13 +201,6 @@ class Vendors:
         for mail in self.mail.received:
             if mail.status in (0, 250):  # 0: accepted, but the answer did not reach the sender
                 yield f"email {mail.recipients[0]}", _text(mail)
-
-    def told_pagerduty(self) -> Iterator[tuple[str, str]]:
-        """The alert key and action of each accepted event, in order."""
-        for taken in self.pagerduty.received:
-            if taken.status == 202:
-                event = json.loads(taken.body)
-                yield event["dedup_key"], event["event_action"]
 
 
 def _text(mail: smtp.Mail) -> str:

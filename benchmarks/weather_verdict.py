@@ -17,7 +17,7 @@ LATE_SECONDS = 15.0  # a due delivery must be sent within so many seconds of rea
 _EARLY_SECONDS = 1.0  # tolerance for the clocks of two processes and the time of a transaction
 _NAMED = re.compile(r"entity (\d+), (\d+) to come")
 _SCHEDULES = {kind: channel.limits.schedule for kind, channel in CHANNELS.items()}
-_TOLD = {"accepted", "delivered"}
+_SENT = {"accepted", "delivered"}
 
 _RECORD = """
 select d.id::text as id, d.notification_id::text as notification_id, d.channel_type, d.status,
@@ -123,7 +123,7 @@ class Verdict:
             "last_not_told": Counter(
                 f"{row['channel_type']} {row['status']}"
                 for row in self.record
-                if _event(row)[1] == 0 and row["status"] not in _TOLD
+                if _event(row)[1] == 0 and row["status"] not in _SENT
             ),
             "lateness": _quantiles(late),
             "longest_idle": round(self.watch.idle, 1),
@@ -151,14 +151,15 @@ class Verdict:
         )
 
     def _never_came(self) -> int:
-        """How many deliveries are recorded as sent, but did not arrive at the vendor."""
+        """How many deliveries are recorded as sent, but did not arrive at the vendor. PagerDuty's
+        are not looked for: its alerts are judged by _open_alerts."""
         came = {(place, *max(_named(text))) for place, text in self._read()}
-        told = [row for row in self.record if row["status"] in _TOLD]
-        told = [row for row in told if row["channel_type"] != "pagerduty"]
-        return sum((self.place(row), *_event(row)) not in came for row in told)
+        sent = [row for row in self.record if row["status"] in _SENT]
+        by_text = [row for row in sent if row["channel_type"] != "pagerduty"]
+        return sum((self.place(row), *_event(row)) not in came for row in by_text)
 
     def _unexplained(self) -> list[Any]:
-        silent = [row for row in self.record if row["status"] not in _TOLD]
+        silent = [row for row in self.record if row["status"] not in _SENT]
         return [row for row in silent if row["reason"] is None and row["last_error"] is None]
 
     def _read(self) -> list[tuple[str, str]]:
@@ -169,7 +170,7 @@ class Verdict:
         of events that follow it."""
         newest: dict[Key, int] = {}
         for row in self.record:
-            if row["status"] in _TOLD:
+            if row["status"] in _SENT:
                 entity, left = _event(row)
                 key = self.place(row), entity
                 newest[key] = min(left, newest.get(key, left))
@@ -185,19 +186,20 @@ class Verdict:
         return [key for key in last.keys() & newest.keys() if last[key] > newest[key]]
 
     def _open_alerts(self) -> set[str]:
-        """Alerts whose state at PagerDuty is not that of their newest event sent."""
+        """The keys of alerts whose state at PagerDuty cannot be that of their newest event sent. An
+        acknowledgement proves none: of an alert that is resolved, the vendor drops it."""
         any_state = {"triggered", "acknowledged", "resolved"}
         states = {"trigger": {"triggered"}, "acknowledge": any_state}
         actions: dict[str, str] = {}
         for row in sorted(self.record, key=lambda row: str(row["notification_id"])):
-            if row["channel_type"] == "pagerduty" and row["status"] in _TOLD:
+            if row["channel_type"] == "pagerduty" and row["status"] in _SENT:
                 actions[f"incident_INC{_event(row)[0]}"] = row["action"]
         wrong = set()
         for key, action in actions.items():
-            told = [each.state for each in self.vendors.pagerduty.alerts if each.dedup_key == key]
-            if any(state != "resolved" for state in told[:-1]):
+            found = [each.state for each in self.vendors.pagerduty.alerts if each.dedup_key == key]
+            if any(state != "resolved" for state in found[:-1]):
                 wrong.add(key)
-            if told and told[-1] not in states.get(action, {"resolved"}):
+            if found and found[-1] not in states.get(action, {"resolved"}):
                 wrong.add(key)
         return wrong
 

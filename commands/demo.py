@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from commands.client import Api, Json, Refused
+from commands.demo_life import act
 from commands.demo_notification import connect, notify
 from commands.demo_servers import Ready, servers
 from commands.migrate import Migration, migrate
@@ -25,9 +26,12 @@ def demo(data_dir: Path, console: Console) -> None:
         api = Api(ready["api"], tenant["apiKey"])
         job = _migrate(api, console)
         console.rule("[bold]5. Slack, Teams, PagerDuty and a webhook are connected and tested")
-        connect(api, receivers["receivers"], console)
+        integrations = connect(api, receivers["receivers"], console)
         console.rule("[bold]6. All four are notified of a critical event of one of these incidents")
         notified = notify(api, receivers["receivers"], console)
+        console.rule("[bold]9. Kim acknowledges it in Slack, then Jo resolves it in PagerDuty")
+        inbound = {kind: f"{ready['api']}/v1/inbound/{id}" for kind, id in integrations.items()}
+        act(api, inbound, receivers["receivers"], console)
         console.rule("[bold]To look around, run `make up`: it serves the same data")
         _show_links(ready, job, notified, console)
         _show_call(ready, api, notified, console)

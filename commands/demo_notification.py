@@ -7,21 +7,24 @@ from rich.table import Table
 from rich.text import Text
 
 from commands.client import Api, Json, Refused
+from commands.demo_life import CALLED_WITH
 from commands.demo_received import INCIDENT, VENDORS, Arrival, arrived, check, panel
 
 _OVER = {"delivered", "accepted"}
 _WAIT_SECONDS = 30
 
 
-def connect(api: Api, receivers: Json, console: Console) -> None:
-    """Connect each vendor, test the connection, and create a default channel for it.
+def connect(api: Api, receivers: Json, console: Console) -> dict[str, str]:
+    """Connect each vendor, test the connection, and create a default channel for it; the ids of the
+    integrations by type.
 
     Raises Refused if a test fails.
     """
-    table = Table.grid(padding=(0, 2))
+    table, made = Table.grid(padding=(0, 2)), dict[str, str]()
     for kind in VENDORS:
-        integration = {"name": f"Demo {kind}", "type": kind, "config": receivers[kind]["config"]}
-        id = api.post("/v1/integrations", integration)["data"]["id"]
+        config = receivers[kind]["config"] | CALLED_WITH.get(kind, {})
+        integration = {"name": f"Demo {kind}", "type": kind, "config": config}
+        made[kind] = id = api.post("/v1/integrations", integration)["data"]["id"]
         tested = api.post(f"/v1/integrations/{id}/test")["data"]
         for each in tested["checks"]:
             mark = Text("✓", "green") if each["ok"] else Text("✗", "red")
@@ -32,6 +35,7 @@ def connect(api: Api, receivers: Json, console: Console) -> None:
         channel = {"name": kind, "type": kind, "integration_id": id, "is_default": True}
         api.post("/v1/notification-channels", channel)
     console.print(table)
+    return made
 
 
 def notify(api: Api, receivers: Json, console: Console) -> Json:

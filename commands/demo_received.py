@@ -112,7 +112,7 @@ def _slack(arrival: Arrival) -> Reading:
         text=Text(sections[0]["text"]["text"]),
         facts={"channel": arrival.body["channel"], **dict(fields)},
         below=" · ".join(each["text"] for each in blocks["context"]["elements"]),
-        link=blocks["actions"]["elements"][0]["url"],
+        link=next(each["url"] for each in blocks["actions"]["elements"] if "url" in each),
     )
 
 

@@ -22,6 +22,9 @@ _USER_INFO = re.compile(
     r"""(?:(?<=://)|(?<=:\\/\\/))[^\s/?#@"'<>\\]{0,300}:[^\s/?#@"'<>\\]{1,300}(?=@)"""
 )
 
+# The token of a link by which people act (domain/notification/action_link.py): whoever has it may.
+_ACTION = re.compile(r"(/v1\\?/actions\\?/)[\w.~%-]+")
+
 # A text that names a credential and then states it: `password: …`, `"token":"…"`, `pwd is …`.
 _NAMED = r"(?i:passw(?:or)?d|passphrase|pwd|pass|secret|token|api[ _-]?key|credentials?)"
 _NAMED += r"""["'`]?\s*(?:[:=]|\bis\b|\bwas\b|(?=["'`]))\s*["'`]?"""
@@ -52,14 +55,14 @@ class Redactor:
         that the request `sent` holds as well are taken for an echo of it and stay."""
         echoed = {word for word in self._words if word in text and word in sent}
         searched = _any_of(self._all_forms - echoed) if echoed else self._all
-        return _without_user_info(searched.sub(REDACTED, self._without_credentials(text)))
+        return _without_capabilities(searched.sub(REDACTED, self._without_credentials(text)))
 
     def sent(self, text: str) -> str:
         """A text that we sent, or were given to store, without secrets."""
         text = self._without_credentials(text)
         if any(form in text for form in self._revealing_forms):  # ten times as fast as the pattern
             text = self._revealing.sub(REDACTED, text)
-        return _without_user_info(text)
+        return _without_capabilities(text)
 
     def _without_credentials(self, text: str) -> str:
         """The text without secret words after a credential's name, as in `password: incidents`."""
@@ -109,8 +112,11 @@ def _after_its_name(words: Iterable[str]) -> re.Pattern[str]:
     return re.compile(rf"({_NAMED})(?:{word})(?!\w)") if word != _NOTHING else re.compile(_NOTHING)
 
 
-def _without_user_info(text: str) -> str:
-    return _USER_INFO.sub(REDACTED, text) if "@" in text else text
+def _without_capabilities(text: str) -> str:
+    """The text without the credentials in URLs, and without links by which anybody may act."""
+    if "@" in text:
+        text = _USER_INFO.sub(REDACTED, text)
+    return _ACTION.sub(rf"\1{REDACTED}", text) if "actions" in text else text
 
 
 def _texts(secret: Any) -> Iterator[str]:

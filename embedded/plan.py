@@ -45,15 +45,15 @@ class Server(Protocol):
 
 
 def own_servers(options: Options, settings: Settings, ports: Ports) -> dict[str, Server]:
-    """The servers to start, by name: those whose address the settings do not name; an S3 server
-    only with the storage `s3`."""
+    """The servers to start, by name: those that the settings do not name; an S3 server only with
+    the storage `s3`. A bucket without an endpoint names AWS."""
     servers: dict[str, Server] = {}
     if settings.database_url is None:
         port = ports.take("postgres", postgres.USUAL_PORT)
         servers["postgres"] = postgres.Postgres(options.data_dir, port)
     if not _given(settings, "temporal_address"):
         servers["temporal"] = _temporal(options, settings, ports)
-    if options.storage == "s3" and settings.s3_endpoint is None:
+    if options.storage == "s3" and settings.s3_endpoint is None and settings.s3_bucket is None:
         servers["s3"] = s3.S3(options.data_dir, ports.take("s3", s3.USUAL_PORT))
     return servers
 

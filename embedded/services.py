@@ -13,6 +13,8 @@ from temporalio.client import Client
 from embedded.child import Program
 
 _QUEUE = "orchestrate"
+# Where to reach a server that listens at all addresses: at `::` it takes IPv6 only (asyncio).
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared, not bound
 _PATIENCE = 40  # seconds to stop: API and workers first end what they are doing, for up to 30 s
 # Makes the allocators of Python and of polars return freed memory at once. This halves a worker's
 # peak memory on large imports, at the same speed.
@@ -50,8 +52,8 @@ def worker(number: int, environment: Mapping[str, str], logs: Path) -> Program:
 def api_url(environment: Mapping[str, str]) -> str:
     """The URL at which this machine reaches the API."""
     host = environment["API_HOST"]
-    everywhere = host in ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
-    return f"http://{'127.0.0.1' if everywhere else host}:{environment['API_PORT']}"
+    host = _LOOPBACK.get(host, host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{environment['API_PORT']}"
 
 
 async def _polling(environment: Mapping[str, str]) -> set[str]:

@@ -64,7 +64,7 @@ def _child(program: Program, lock: int) -> Child:
 
 
 async def _prepare(database_url: str, admin_key_file: Path) -> None:
-    # Imported here, as it loads SQLAlchemy and Alembic, which no other command of the CLI needs.
+    # Imported here, as it loads SQLAlchemy and Alembic, which most commands of the CLI do without.
     from storage.tenancy.provisioning import prepare
 
     try:

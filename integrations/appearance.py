@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from domain.notification.event import Severity
+from domain.notification.event import Action, Severity
 from domain.notification.message import Message
 from integrations.text import cut, one_line
 
@@ -12,6 +12,7 @@ COLOURS = {
     Severity.WARNING: "#b08800",
     Severity.INFO: "#2f6fab",
 }
+ACTIONS = {Action.ACKNOWLEDGE: "Acknowledge", Action.RESOLVE: "Resolve"}  # as people read them
 _TITLE = 200  # characters of a later event's title
 _TIME = "%Y-%m-%d %H:%M:%S %Z"
 

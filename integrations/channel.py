@@ -15,9 +15,12 @@ from domain.integration.outcome import Check, Receipt
 from domain.integration.rate import Rate
 from domain.integration.retry_schedule import Schedule
 from domain.json_document import Json
+from domain.notification.alert import NOTHING_KNOWN
+from domain.notification.alert import Existing as Existing  # channels import it from here
 from domain.notification.message import Message
 from domain.notification.severity import Severity, SeveritySetting
 from egress.client import Egress
+from integrations.inbound import Inbound
 
 
 class RateLimit(BaseModel):
@@ -129,34 +132,21 @@ Config = TypeVar("Config", bound=ChannelConfig)
 
 
 @dataclass(frozen=True, slots=True)
-class Existing:
-    """What is known of the thing (an issue, a posted message) that stands for an alert at a vendor.
-
-    `reference` is the last `Receipt.reference` of the alert's deliveries in the channel, if one had
-    any. `maybe_made` are the ids of deliveries of the alert, this one's included, of which an
-    attempt may have arrived without its answer: each may have made a thing that `reference` does
-    not name. `ago` is how many seconds ago the latest of these attempts ended.
-    """
-
-    reference: Mapping[str, str] | None = None
-    maybe_made: tuple[str, ...] = ()
-    ago: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Outgoing(Generic[Config]):
     """A message to send, the integration's config, and the notification channel's options.
 
     `options` is an instance of the type's model `Channel.options`, and may say where to post.
-    `recipient` is the one of `Channel.recipients` that this delivery is for. `existing` is filled
-    in for types with `Limits.tracked`.
+    `recipient` is the one of `Channel.recipients` that this delivery is for. `place` names the
+    destination, by the vendor's own name if that is known. `existing` is filled in for types with
+    `Limits.tracked`.
     """
 
     message: Message
     config: Config
     options: Any
     recipient: str = ""
-    existing: Existing = Existing()
+    place: str = ""
+    existing: Existing = NOTHING_KNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +158,7 @@ class Limits:
     shows the state of an `alert_key`, so a waiting event that a later one replaces is not sent at
     all. `slow`: one send may take many minutes, as with mail servers. `tracked`: later deliveries
     of an alert change what an earlier one made, which only `Receipt.reference` names.
+    `linked`: messages have links by which people act, as the vendor has no buttons of ours.
     """
 
     schedule: Schedule
@@ -176,6 +167,7 @@ class Limits:
     stateful: bool = False
     slow: bool = False
     tracked: bool = False
+    linked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +201,11 @@ class Channel(Protocol[Config]):
     @property
     def signing(self) -> Signing | None:
         """How its signing secrets are made; None where it has no signing secret of ours."""
+        ...
+
+    @property
+    def inbound(self) -> Inbound[Config] | None:
+        """How the vendor's calls to us are read; None where it makes none."""
         ...
 
     def destination(self, outgoing: Outgoing[Config]) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import urlencode, urlsplit
 from domain.integration.outcome import DeliveryFailed, Failure, FailureClass
 from domain.json_document import Json
 from egress.client import Egress, Reply
-from integrations.reply import error_code, json_object, refusal
+from integrations.reply import error_code, is_page, json_object, refusal
 
 _KEPT = 2_000  # tokens of one process
 _MARGIN = 300.0  # seconds before a token expires, it is replaced
@@ -134,7 +134,10 @@ def _refused(grant: Grant, reply: Reply, said: Json) -> DeliveryFailed:
     """The failure, with the vendor's code and advice."""
     host = urlsplit(grant.url).hostname or ""
     if reply.status == 200:  # the body is not recorded: it may hold a token by another name
-        detail = f"{host} answered without an access_token: is tokenUrl its token endpoint?"
+        page = (
+            ", but with a page, as of a login or of a server that rests" if is_page(reply) else ""
+        )
+        detail = f"{host} answered without an access_token{page}: is tokenUrl its token endpoint?"
         return DeliveryFailed(Failure(FailureClass.MISCONFIGURED, detail, 200))
     code = error_code(said.get("error"))
     number = _VENDORS_NUMBER.search(str(said.get("error_description")))
@@ -149,7 +152,13 @@ def _refused(grant: Grant, reply: Reply, said: Json) -> DeliveryFailed:
 
 
 def _kind(status: int, code: str | None) -> FailureClass:
-    """The class of a refusal: one that does not pass stays until the config changes."""
+    """The class of a refusal: one that does not pass stays until the config changes.
+
+    401 blames the client whatever the code says: ServiceNow answers `server_error` with it where a
+    secret or refresh token is wrong.
+    """
+    if status == 401:
+        return FailureClass.MISCONFIGURED
     if code in _PASSING or status in _PASSING_STATUS or status >= 500:
         return FailureClass.TRANSIENT
     return FailureClass.THROTTLED if status == 429 else FailureClass.MISCONFIGURED

@@ -76,8 +76,13 @@ def is_page(reply: Reply) -> bool:
 
 def json_object(reply: Reply) -> Json:
     """The body as a JSON object; empty if it is none, or is nested too deep to be read."""
+    return json_of(reply.body)
+
+
+def json_of(body: bytes) -> Json:
+    """As `json_object`, of any body."""
     try:
-        said = json.loads(reply.body)
+        said = json.loads(body)
     except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}

@@ -1,4 +1,5 @@
-"""A vendor's endpoint on this machine: remembers what arrives, answers as the vendor or as told."""
+"""A vendor's endpoint on this machine: remembers what arrives, and answers as the vendor does, or
+as a test wants it to."""
 
 import ssl
 import time
@@ -29,7 +30,8 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer out of the ordinary. `hang` never answers, `reset` cuts the connection."""
+    """An answer out of the ordinary. `hang`: nothing is answered while the receiver is served;
+    `reset`: the connection is cut."""
 
     status: int = 200
     body: str | bytes = ""

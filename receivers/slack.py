@@ -1,4 +1,4 @@
-"""Slack on this machine: the Web API's auth.test and chat.postMessage, and incoming webhooks.
+"""Slack on this machine: the Web API's auth.test, chat.postMessage and chat.update, and webhooks.
 
 After docs.slack.dev ("Using the Slack Web API", "Sending messages using incoming webhooks",
 "Reference: blocks"). The Web API answers errors with status 200 and JSON, webhooks with 4xx and
@@ -25,7 +25,8 @@ _ID = re.compile(r"[CDG][A-Z0-9]{7,}")
 
 class SlackReceiver(Receiver):
     """One workspace. `channels` are names and ids that exist (None: any does), `archived` those
-    that take nothing any more, `per_second` how many messages each channel takes in a second.
+    that take nothing any more (of webhooks: their paths), `per_second` how many new messages each
+    channel or webhook takes in a second.
 
     `messages` is what was posted, as chat.postMessage gives it back, or as a webhook was sent it;
     the `channel` of the latter is the webhook's path.
@@ -45,6 +46,7 @@ class SlackReceiver(Receiver):
         self.tokens, self.scopes = tokens, scopes
         self.channels, self.archived = channels, archived
         self.per_second = per_second
+        self.edits = True  # whether the workspace lets messages be edited
         self.webhooks: Collection[str] | None = None  # paths that are alive; None: all are
         self.messages: list[Json] = []
         self._posted_at: dict[str, float] = {}  # by channel
@@ -55,12 +57,14 @@ class SlackReceiver(Receiver):
         if not request.path.startswith("/api/"):
             return web.Response(status=404, text="<!DOCTYPE html><title>Not found</title>")
         method = request.path.removeprefix("/api/")
-        if method not in ("auth.test", "chat.postMessage"):
+        if method not in ("auth.test", "chat.postMessage", "chat.update"):
             return self._respond({"ok": False, "error": "unknown_method", "req_method": method})
         error = self._token_fault(request.headers.get("Authorization", ""))
         if error is not None:
             return self._respond({"ok": False, "error": error}, known=False)
-        return self._auth_test() if method == "auth.test" else self._post_message(request, body)
+        if method == "auth.test":
+            return self._auth_test()
+        return self._write(request, body, edits=method == "chat.update")
 
     def _respond(self, said: Json, *, known: bool = True) -> web.Response:
         scopes = {"X-OAuth-Scopes": ",".join(self.scopes)} if known else {}
@@ -87,7 +91,7 @@ class SlackReceiver(Receiver):
             }
         )
 
-    def _post_message(self, request: web.Request, body: bytes) -> web.Response:
+    def _write(self, request: web.Request, body: bytes, *, edits: bool) -> web.Response:
         if "chat:write" not in self.scopes:
             provided = ",".join(self.scopes)
             needed = {"needed": "chat:write", "provided": provided}
@@ -96,11 +100,17 @@ class SlackReceiver(Receiver):
         if said is None:
             return self._respond({"ok": False, "error": "invalid_json"})
         channel = said.get("channel")
-        error = self._channel_fault(channel) or fault(said)
+        error = (
+            self._channel_fault(channel)
+            or fault(said)
+            or (self._edit_fault(said) if edits else None)
+        )
         if error is not None:
             name, _, reason = error.partition(": ")
             why = {"errors": [reason], "response_metadata": {"messages": [f"[ERROR] {reason}"]}}
             return self._respond({"ok": False, "error": name, **(why if reason else {})})
+        if edits:
+            return self._respond(self._edited(said))
         wait = self._wait(str(channel))
         if wait:
             said = {"ok": False, "error": "ratelimited"}
@@ -114,6 +124,24 @@ class SlackReceiver(Receiver):
         if self.channels is not None and names.isdisjoint(self.channels):
             return "channel_not_found"
         return None if names.isdisjoint(self.archived) else "is_archived"
+
+    def _message(self, channel: Any, ts: Any) -> Json | None:
+        """The message at `ts` of a channel that is given by its id."""
+        at = [m for m in self.messages if m.get("ts") == ts and channel_id(m["channel"]) == channel]
+        return at[0] if at else None
+
+    def _edit_fault(self, said: Json) -> str | None:
+        if self._message(said.get("channel"), said.get("ts")) is None:
+            return "message_not_found"
+        return None if self.edits else "edit_window_closed"
+
+    def _edited(self, said: Json) -> Json:
+        posted = self._message(said["channel"], said["ts"])
+        assert posted is not None, "an edit of no message is refused before"
+        shown = {"text": said.get("text", ""), "blocks": said.get("blocks") or []}
+        posted["message"] |= shown | {"edited": {"user": "U00000001", "ts": f"{time.time():.6f}"}}
+        names = {"ok": True, "channel": said["channel"], "ts": said["ts"], "text": shown["text"]}
+        return {**names, "message": posted["message"]}
 
     def _wait(self, channel: str) -> int:
         """Seconds until the channel takes another message; whole ones, as Slack says them."""
@@ -139,6 +167,8 @@ class SlackReceiver(Receiver):
             "text": said.get("text", ""),
             "blocks": said.get("blocks") or [],
             **({"attachments": attachments} if attachments else {}),
+            **({"thread_ts": said["thread_ts"]} if said.get("thread_ts") else {}),
+            **({"subtype": "thread_broadcast"} if said.get("reply_broadcast") else {}),
         }
         posted = {"ok": True, "channel": channel_id(channel), "ts": ts, "message": message}
         self.messages.append({**posted, "channel": channel})

@@ -1,4 +1,4 @@
-"""A mail server on this machine: it speaks real SMTP, and answers as usual or as it is told."""
+"""A mail server on this machine: it speaks real SMTP, and answers as usual or as a test wants."""
 
 import asyncio
 import base64
@@ -50,10 +50,11 @@ class Mail:
 class SmtpReceiver(Arrivals[Mail]):
     """Takes mail from one user, over STARTTLS, TLS or in the clear.
 
-    `replies` holds answers out of the ordinary, by command ("CONNECT", "EHLO", "STARTTLS", "AUTH",
-    "MAIL", "RCPT", "DATA", "." for the mail's end, "RSET"), or by command and address ("RCPT
-    a@b.example"): a line of SMTP, or "hang", or "disconnect". `delays` holds the seconds that each
-    command takes. `wants_names`: a client that greets with an address is refused.
+    `replies` holds answers out of the ordinary, by command ("CONNECT" for the greeting, "EHLO",
+    "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "." for the mail's end, "RSET", "QUIT"), or
+    by command and address ("RCPT a@b.example"): a line of SMTP, or "hang", or "disconnect".
+    `delays` holds the seconds before each command is answered. `wants_names`: a client that greets
+    with an address is refused.
     """
 
     kind = "email"
@@ -142,13 +143,13 @@ class _Server(SMTP):
             is_literal = command == "EHLO" and shown.startswith("[")
             if is_literal and self._receiver.wants_names:
                 await super(_Server, self).push("501 5.5.2 a name is wanted, no address")
-            elif not await self.told(command, address):
+            elif not await self.answered(command, address):
                 await usual(arg)
 
         return method
 
-    async def told(self, command: str, address: str = "") -> bool:
-        """Answer this command as the receiver was told, if it was; returns whether it was."""
+    async def answered(self, command: str, address: str = "") -> bool:
+        """Give the reply that `replies` has for this command; returns whether there is one."""
         replies = self._receiver.replies
         await asyncio.sleep(self._receiver.delays.get(command, 0))
         reply = replies.get(f"{command} {address}") or replies.get(command)
@@ -164,7 +165,7 @@ class _Server(SMTP):
     async def push(self, status: AnyStr) -> None:
         """Overridden for the greeting, which answers no command."""
         is_greeting, self._is_greeted = not self._is_greeted, True
-        if not (is_greeting and await self.told("CONNECT")):
+        if not (is_greeting and await self.answered("CONNECT")):
             await super().push(status)
 
 
@@ -190,10 +191,9 @@ class _Handler:
     async def handle_DATA(  # noqa: N802
         self, server: _Server, session: Session, envelope: Envelope
     ) -> str:
-        """The reply to the mail's end."""
+        """The reply to the mail's end. What no server takes is refused, whatever `replies` says."""
         content = cast(bytes, envelope.original_content)
-        told = self._receiver.replies.get(".", "")
-        reply = told or "250 2.0.0 Ok: queued as 4XyZ01"
+        reply = self._receiver.replies.get(".", "") or "250 2.0.0 Ok: queued as 4XyZ01"
         if max(map(len, content.split(b"\r\n"))) > _LINE_BYTES:
             reply = "500 5.5.2 Line too long"
         elif GTUBE in _text(content):
@@ -201,7 +201,7 @@ class _Handler:
         self._receiver.note(server, envelope, reply)
         await asyncio.sleep(self._receiver.delays.get(".", 0))
         if reply in ("hang", "disconnect"):
-            await server.told(".")
+            await server.answered(".")
         return reply
 
 

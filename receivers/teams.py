@@ -37,8 +37,8 @@ class Run:
 
 
 class TeamsReceiver(Receiver):
-    """Takes requests with the signature `sig` (None: with any). `per_second` limits the requests in
-    any one second, as the vendor does at 4."""
+    """Takes requests with the signature `sig` (None: with any one). `per_second` limits the signed
+    requests in any one second, as the vendor does at 4."""
 
     kind = "teams"
 
@@ -79,9 +79,9 @@ class TeamsReceiver(Receiver):
 
     def _is_signed(self, query: str) -> bool:
         """Judges the query as it is written, as decoding and encoding it anew may change it."""
-        given = dict(part.partition("=")[::2] for part in query.split("&"))
-        right = given.get("sig") if self.sig is None else self.sig
-        return bool(right) and given.get("sig") == right and given.get("sp") == _RUN
+        found = dict(part.partition("=")[::2] for part in query.split("&"))
+        right = found.get("sig") if self.sig is None else self.sig
+        return bool(right) and found.get("sig") == right and found.get("sp") == _RUN
 
     def _run(self, said: Json, body: bytes) -> web.Response:
         attachments = said.get("attachments")

@@ -6,6 +6,8 @@ import pytest
 
 pytest_plugins = ["tests.servers", "tests.service"]
 
+# Folders whose tests take minutes in whole stacks: they are begun first, else they end last.
+_LONG = ("faults", "embedded", "operating")
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -22,6 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: Path(item.path).parent.name not in _LONG)
     for item in items:
         if "shared_dir" in getattr(item, "fixturenames", ()):
             item.add_marker("conformance")

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -38,12 +39,21 @@ async def postgres_dsn(servers_dir: Path, ports: Ports) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def fresh_database(postgres_dsn: str) -> AsyncIterator[str]:
-    """The DSN of a database of the test's own, dropped afterwards."""
-    name = f"test_{secrets.token_hex(8)}"
-    connection = await asyncpg.connect(postgres_dsn)
+    """The DSN of an empty database of the test's own."""
+    async with new_database(postgres_dsn) as dsn:
+        yield dsn
+
+
+@asynccontextmanager
+async def new_database(server: str, template: str = "") -> AsyncIterator[str]:
+    """The DSN of a new database, empty or a copy of the one at the DSN `template`; dropped
+    afterwards."""
+    name, copied = f"test_{secrets.token_hex(8)}", template.rpartition("/")[2]
+    how = f" template {copied} strategy file_copy" if copied else ""
+    connection = await asyncpg.connect(server)
     try:
-        await connection.execute(f"create database {name}")
-        yield postgres_dsn.rpartition("/")[0] + f"/{name}"
+        await connection.execute(f"create database {name}{how}")
+        yield server.rpartition("/")[0] + f"/{name}"
         await connection.execute(f"drop database {name} with (force)")
     finally:
         await connection.close()

@@ -56,6 +56,7 @@ async def service(
         database_url=await new_database(postgres_dsn, "service"),
         temporal_address=temporal_address,
         temporal_ui_url="http://temporal.invalid",
+        public_url="https://firelater.invalid",
         local_storage_dir=home / "storage",
         admin_key_file=home / "bootstrap.key",
         egress_allow=",".join(f"127.0.0.1/32:{port}" for port in receivers),
@@ -129,12 +130,12 @@ class Tenant:
     async def upload(
         self, content: bytes, name: str = "incidents.csv", **fields: Any
     ) -> httpx.Response:
-        form = {"sourceSystem": "generic_csv", "entityType": "incident", "wait": "60"}
-        form |= {key: str(value) for key, value in fields.items()}
+        """Upload a file; `fields` are those of the form, and `headers` more headers."""
         headers = self.headers | fields.pop("headers", {})
+        form = {"sourceSystem": "generic_csv", "entityType": "incident", "wait": "60"}
         return await self.service.http.post(
             "/v1/migration/upload",
-            data={key: value for key, value in form.items() if key != "headers"},
+            data=form | {key: str(value) for key, value in fields.items()},
             files={"file": (name, content)},
             headers=headers,
         )

@@ -60,6 +60,8 @@ async def test_the_demo_shows_what_it_promises(tmp_path: Path) -> None:
         assert f"╭─ {name} · POST" in output
     assert output.count(f"│ {INCIDENT} Mailbox is missing") == 4
     assert "verified by the receiver" in output
+    assert "Acknowledged in Slack by Kim" in output
+    assert "Resolved in PagerDuty by Jo" in output
     assert "/workflows/notification%2F" in output
 
 

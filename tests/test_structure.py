@@ -66,7 +66,7 @@ IN_WORKFLOWS = {"domain", "workflows", "temporalio", "pydantic", *sys.stdlib_mod
 # Children get an environment of their own making; everything else asks settings.py.
 READS_ENVIRONMENT = {"settings.py", "embedded/environment.py"}
 
-FILE_LINES, FUNCTION_LINES, FOLDER_FILES = 300, 50, 16
+FILE_LINES, FUNCTION_LINES, FOLDER_FILES = 300, 50, 15
 
 # The same rooms on every floor. `mapping` belongs to migration.
 MIGRATION, NOTIFICATION = {"migration", "mapping"}, {"notification"}
@@ -74,7 +74,7 @@ WALLS = {"migration": NOTIFICATION, "mapping": NOTIFICATION, "notification": MIG
 WALLS |= {"integration": MIGRATION | NOTIFICATION, "values": MIGRATION | NOTIFICATION}
 # What changes an integration tells, in the same transaction, those who depend on it.
 DEPENDS_ON_INTEGRATION = {
-    "storage.notification.channels",
+    "storage.notification.routing.channels",
     "storage.notification.destinations",
     "storage.notification.parked",
 }
@@ -131,7 +131,8 @@ def test_arrows_point_inwards(path: Path) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_migration_and_notification_know_nothing_of_each_other(name: str) -> None:
     beyond = WALLS.get(room(name), set())
-    found = {other for other in imported(NAMES[name]) if room(other) in beyond}
+    modules = {each for each in imported(NAMES[name]) if NAMES[each].name != "__init__.py"}
+    found = {each for each in modules if room(each) in beyond}
     assert found <= (DEPENDS_ON_INTEGRATION if room(name) == "integration" else set())
 
 

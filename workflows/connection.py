@@ -1,4 +1,4 @@
-"""The connection to Temporal that API, workers and command line share."""
+"""How API and workers connect to Temporal."""
 
 import dataclasses
 from pathlib import Path

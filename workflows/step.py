@@ -11,10 +11,11 @@ from temporalio.exceptions import ApplicationError
 
 from workflows.payload import Payload
 
-ORCHESTRATE = "orchestrate"  # workflows and short activities: a pause must not queue behind a parse
-DELIVER = "deliver"  # sends: many at once, most of them waiting for a vendor's server
-UNREADABLE = "unreadable_result"
-IMPORT = "import"  # long activities that need CPU and database connections
+# The task queues. `orchestrate`: jobs and short activities, so that a pause never waits behind a
+# parse. `import`: long activities that need CPU and database connections. `deliver`: notification
+# requests and their sends, many at once, most of which wait for a vendor's server.
+ORCHESTRATE, IMPORT, DELIVER = "orchestrate", "import", "deliver"
+UNREADABLE = "unreadable_result"  # the error type of a result that cannot be read
 
 In = TypeVar("In", bound=Payload)
 Out = TypeVar("Out", bound=Payload | None)
@@ -73,4 +74,5 @@ class Step(Generic[In, Out]):
         return read
 
 
-BEAT = timedelta(seconds=5)  # a silent worker counts as dead after this; a false alarm is harmless
+# A worker that is silent for so long counts as dead; a false alarm is harmless.
+BEAT = timedelta(seconds=5)

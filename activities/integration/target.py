@@ -52,7 +52,7 @@ class Target:
 
     @property
     def interval(self) -> float | None:
-        """Seconds between two sends to one destination."""
+        """Seconds between two sends to one destination; None if there is no limit."""
         return None if self.rate is None else self.rate.interval
 
     @property
@@ -63,7 +63,8 @@ class Target:
 
 
 class Targets:
-    """Opens integrations, and caches the opened ones by id and version."""
+    """Opens integrations, and caches the usable ones by id and version. One that is not usable is
+    opened anew each time: its key may be back on the key ring, which changes no version."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
@@ -72,11 +73,14 @@ class Targets:
     def of(self, tenant_id: TenantId, row: SealedIntegration) -> Target:
         """The opened integration, from the cache if this version was opened before."""
         key = (row["id"], row["version"])
-        if key not in self._opened:
-            self._opened[key] = self._open(tenant_id, row)
+        if key in self._opened:
+            return self._opened[key]
+        target = self._open(tenant_id, row)
+        if not isinstance(target.channel, Unusable):
+            self._opened[key] = target
             if len(self._opened) > _KEPT:
                 self._opened.popitem(last=False)
-        return self._opened[key]
+        return target
 
     def _open(self, tenant_id: TenantId, row: SealedIntegration) -> Target:
         channel: Channel[Any] | None = CHANNELS.get(row["type"])
@@ -90,8 +94,8 @@ class Targets:
             detail = f"the integration's secrets cannot be decrypted: {error}"
             return self._unusable(tenant_id, row, detail)
         except ValidationError as error:
-            places = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
-            detail = f"the integration's config is no longer valid: {places}"
+            members = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
+            detail = f"the integration's config is no longer valid: {members}"
             return self._unusable(tenant_id, row, detail)
         return Target(tenant_id, row["id"], channel, config, Redactor(secrets))
 
@@ -110,6 +114,7 @@ class Unusable:
     config = ChannelConfig
     options = ChannelOptions
     signing = None
+    inbound = None
     limits = Limits(schedule=PROMPT, idempotent=True)
 
     def __init__(self, detail: str) -> None:

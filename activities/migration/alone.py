@@ -74,8 +74,10 @@ _ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
 
 
 async def run_alone(name: str, input: Payload, memory_bytes: int) -> Payload:
-    """Run the activity `name` in a separate process; its result. Raises the ApplicationError that
-    the activity raised, or Died.
+    """Run the activity `name` in a separate process; its result.
+
+    Raises the ApplicationError that the activity raised, Died if the process was killed or met its
+    memory limit, RuntimeError if it ended in another way without an answer.
 
     When the worker shuts down, the process is asked to end, too; when this call is cancelled, the
     process is killed.
@@ -150,7 +152,7 @@ async def serve(order: AloneOrder, mine: Mapping[str, Callable[..., Awaitable[An
         workflow_id=order.workflow_id,
         workflow_type=order.workflow_type,
     )
-    environment.on_heartbeat = _tell_place
+    environment.on_heartbeat = _answer_chunk
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, environment.worker_shutdown)
     input = _STEPS[order.activity].input.model_validate_json(order.input)
@@ -184,7 +186,8 @@ def _failed(error: ApplicationError) -> Failed:
     )
 
 
-def _tell_place(*details: Any) -> None:
+def _answer_chunk(*details: Any) -> None:
+    """Pass on the number of a chunk, with which an activity heartbeats when it begins one."""
     if details:
         _answer(At(chunk=details[0]))
 

@@ -4,6 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
 from activities.connections import Connections
+from activities.migration.ending import begin_undo, has_settled, recorded, undone
 from activities.migration.job import (
     LoadedJob,
     check_before_import,
@@ -11,16 +12,15 @@ from activities.migration.job import (
     load_job,
     locked_job,
 )
-from activities.migration.standing import begin_undo, has_settled, standing, undone
 from domain.failures import Unproven
 from domain.json_document import Json
 from domain.migration.accounting import Account, left_behind, not_found, unaccounted
 from domain.migration.job import Counts, Phase, Status
 from storage.migration import jobs as migration
 from storage.migration.account import account_of, written_by
+from storage.migration.importing.matching import forget_taken
+from storage.migration.importing.undo import undo_batch, undoable
 from storage.migration.jobs import Job
-from storage.migration.matching import forget_taken
-from storage.migration.undo import undo_batch, undoable
 from storage.postgres.database import raw
 from workflows.migration import messages as m
 from workflows.migration import steps
@@ -32,11 +32,11 @@ class CloseActivities:
 
     @activity.defn(name=steps.set_state.name)
     async def set_state(self, input: m.StateInput) -> m.State:
-        """Record the job's status and phase. Raises Superseded if that is a phase before the import
-        and the import has begun, or the job has ended.
+        """Record the job's status and phase; the status that is on record after that.
 
-        Nothing changes if a pause or resume meets no import that is under way, or if the workflow
-        has recorded a later state (a higher `turn`) meanwhile.
+        Raises Superseded for a phase before the import once the import has begun or the job has
+        ended. Nothing changes if a pause or resume meets no import that is under way, or if the
+        workflow has recorded a later state (a higher `turn`) meanwhile.
         """
         async with locked_job(self._database, input.job) as (connection, job):
             if input.phase is not Phase.IMPORTING:
@@ -49,10 +49,10 @@ class CloseActivities:
         return m.State(status=input.status)
 
     @activity.defn(name=steps.recall_job.name)
-    async def recall_job(self, ref: m.JobRef) -> m.Standing:
-        """The job as it is on record, for a run that was reset or that another run overtook."""
+    async def recall_job(self, ref: m.JobRef) -> m.RecordedJob:
+        """What the job's row says, for a run that was reset or that another run overtook."""
         async with locked_job(self._database, ref) as (connection, job):
-            return standing(job.row, (await account_of(connection, job.id)).counts)
+            return recorded(job.row, (await account_of(connection, job.id)).counts)
 
     @activity.defn(name=steps.undo_import.name)
     async def undo_import(self, input: m.UndoInput) -> m.TakenBack:
@@ -72,7 +72,8 @@ class CloseActivities:
 
     @activity.defn(name=steps.clean_up.name)
     async def clean_up(self, ref: m.JobRef) -> m.Cleaned:
-        """Delete the upload and its chunks. Files that are gone already are no error."""
+        """Delete the upload and its chunks, unless the job has ended. Files that are gone already
+        are no error."""
         async with locked_job(self._database, ref) as (connection, job):
             if has_settled(job.row, None):
                 return m.Cleaned(deleted=0)  # the reaper deletes what is left

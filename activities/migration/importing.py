@@ -1,4 +1,4 @@
-"""Imports a job's chunks, batch by batch: storage/migration/ledger.py writes each in a
+"""Imports a job's chunks, batch by batch: storage/migration/importing/ledger.py writes each in a
 transaction."""
 
 from bisect import bisect_left
@@ -21,11 +21,11 @@ from domain.migration.accounting import Account, out_of_order, unaccounted
 from domain.migration.job import Options, Status
 from sources.readers.chunk import Chunk
 from storage.migration import jobs as migration
-from storage.migration.batch_rows import Batch
-from storage.migration.copying import in_schema
-from storage.migration.known_records import has_records
-from storage.migration.ledger import Written, proven_account, write_batch
-from storage.migration.run import Run
+from storage.migration.importing.batch_rows import Batch
+from storage.migration.importing.copying import in_schema
+from storage.migration.importing.known_records import has_records
+from storage.migration.importing.ledger import Written, proven_account, write_batch
+from storage.migration.importing.run import Run
 from storage.postgres.database import raw
 from workflows.migration import messages as m
 from workflows.migration import steps
@@ -52,7 +52,8 @@ class ImportActivities:
 
     @activity.defn(name=steps.import_segment.name)
     async def import_segment(self, input: m.SegmentInput) -> m.Segment:
-        """Import every batch before `stop` that the database does not have, until done or paused.
+        """Import every batch before `stop` that the database does not have. A pause or a shutdown
+        of the worker ends that early.
 
         Batches of earlier segments may be missing, too, after a fail-over to a standby that lagged
         behind, or a restored backup. The last segment checks the account of the whole job.

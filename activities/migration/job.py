@@ -21,8 +21,8 @@ from domain.values.zones import UTC_NAMES
 from sources import SOURCES, Source
 from sources.source import Record, Values
 from storage.migration import jobs as migration
+from storage.migration.importing.ledger import Superseded
 from storage.migration.jobs import Job
-from storage.migration.ledger import Superseded
 from storage.postgres.database import Database
 from workflows.migration.messages import JobRef
 from workflows.migration.start import migration_id, rollback_id
@@ -36,7 +36,7 @@ _CUT_BY_COUNT = (10_000, 256 * 2**20)
 
 @dataclass(frozen=True, slots=True)
 class LoadedJob:
-    """A job's row, with the entity, source and mapping that its texts name."""
+    """A job's row, and what follows from it: entity, source, default mapping, keys of its files."""
 
     ref: JobRef
     row: Job

@@ -15,7 +15,8 @@ def job_prefix(key: str) -> str:
 
 
 def new_chunk_key(prefix: str, number: int, readers: str | None = READERS) -> str:
-    """The key under which a version of the readers stores a chunk; None: the first, without one."""
+    """The key of a chunk that this version of the readers has parsed. `readers` None: the keys of
+    an earlier release, which name no version."""
     return f"{prefix}/c{number:06}{'' if readers is None else f'-{readers}'}.arrow"
 
 

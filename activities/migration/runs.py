@@ -3,7 +3,7 @@
 from activities.migration.job import LoadedJob
 from domain.mapping.plan import Plan
 from domain.migration.job import Options
-from storage.migration.run import Replacing, Run
+from storage.migration.importing.run import Replacing, Run
 
 
 def run_of(job: LoadedJob, plan: Plan, options: Options) -> Run:

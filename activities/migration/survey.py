@@ -27,13 +27,14 @@ from domain.migration.samples import sample_records
 from domain.migration.tally import RecordTally, Tally, counted
 from domain.values.date_rules import DateEvidence
 from sources.readers.chunk import Chunk
-from storage.migration.copying import in_schema
-from storage.migration.known_records import has_records, known_elsewhere
-from storage.migration.matching import held, ids_and_numbers, met_records
-from storage.migration.replacing import judge
-from storage.migration.run import Run
+from storage.migration.importing.copying import in_schema
+from storage.migration.importing.known_records import has_records, known_elsewhere
+from storage.migration.importing.matching import held, ids_and_numbers, met_records
+from storage.migration.importing.replacing import judge
+from storage.migration.importing.run import Run
 from storage.postgres.database import raw
 
+_SHOWN_ERRORS = 20  # in the preview
 _KEPT = LISTED_ERRORS + 1  # one more than is listed, which tells that there are more
 _OTHERWISE = (
     "the tenant has this number under another id, or had it before this file; the record is"
@@ -102,6 +103,7 @@ class _Checked:
 
 
 def check(chunk: Chunk, plan: Plan, entity: Entity) -> _Checked:
+    """Map one chunk, and collect what the survey needs of it."""
     mapped = map_columns(chunk.frame, plan)
     rejected = sorted([*chunk.rejected, *mapped.rejected], key=lambda each: each.row)
     return _Checked(
@@ -136,8 +138,8 @@ class Surveyor:
     async def survey(self, mapping: ImportMapping) -> tuple[Findings, ImportMapping]:
         """The findings, and the mapping with the date order that the whole file proves.
 
-        Only another row may show which part of 5/3/2016 is the day; the file is then read once more
-        with the order that was proved.
+        Only a later row may show which part of 5/3/2016 is the day, or that two records have the
+        same number; the file is then surveyed once more with what was learned.
         """
         unique = True
         while True:  # at most three passes, as each of the two assumptions changes once
@@ -220,7 +222,7 @@ class Surveyor:
             known_records=findings.tally.known,
             edited_records=findings.tally.kept,
             samples=findings.samples,
-            errors=tuple(findings.rejected[:20]),
+            errors=tuple(findings.rejected[:_SHOWN_ERRORS]),
             encoding=profile["encoding"],
             delimiter=profile["delimiter"],
             ignored=profile["ignored"],
@@ -228,8 +230,7 @@ class Surveyor:
             remarks=findings.remarks,
             dates=findings.dates,
             time_zone=named,
-            zone_known=job.time_zone is not None
-            and (bool(job.row["source_timezone"]) or values != "displayed"),
+            zone_known=job.time_zone is not None and (bool(named) or values != "displayed"),
             is_stored=values in ("stored", "both"),
             has_ids=findings.has_ids,
             elsewhere=findings.elsewhere,

@@ -47,11 +47,12 @@ class ValidateActivities:
         surveyor = Surveyor(self._connections, job, options or Options())
         findings, mapping = await surveyor.survey(mapping)
         validated = await self._record(surveyor, findings, revision, mapping)
-        predicted = _predicted(findings, options) if options else None
+        predicted = _predicted(findings) if options else None
         return await self._decide(job, validated, options, predicted)
 
     async def _mapping(self, job: LoadedJob, revision: int) -> tuple[int, ImportMapping]:
-        """The revision asked for; 0 is the source's default mapping, kept as revision 1."""
+        """The revision asked for, fitted to the file. 0 asks for revision 1: the mapping that came
+        with the upload, else the source's default, which is stored now."""
         async with self._database.tenant(job.tenant_id) as connection:
             found = await migration.mapping_of(connection, job.id, revision or 1)
             if found is not None:
@@ -105,8 +106,8 @@ class ValidateActivities:
         options: Options | None,
         predicted: Counts | None,
     ) -> m.Validated:
-        """Decide whether the job may run, and record why in its report. Only the workflow changes
-        the job's status, so that nobody reads `preview` before it accepts an execution."""
+        """Decide whether the job may run, and record why in its report. The status stays as it is:
+        only the workflow sets it to `preview`, once it can accept an execution."""
         if options is None:
             return validated
         async with before_import(self._database, job.ref) as connection:
@@ -121,10 +122,12 @@ class ValidateActivities:
 
 
 def may_run(validated: m.Validated, options: Options) -> bool:
+    """Whether the findings allow an execution with these options."""
     return validated.invalid == 0 or options.continue_on_error
 
 
-def _predicted(findings: Findings, options: Options) -> Counts:
+def _predicted(findings: Findings) -> Counts:
+    """What an execution with the surveyed options would do to the file's records."""
     return findings.counts.model_copy(update={"failed": findings.invalid})
 
 

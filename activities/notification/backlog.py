@@ -6,7 +6,7 @@ from activities.integration.target import Target
 from activities.notification.batch import LaneKey
 from domain.integration.stored import SendingIntegration
 from storage.notification import deliveries as delivery
-from storage.notification.claims import reclaim
+from storage.notification.leases import reclaim
 from storage.notification.rows import Lane
 from storage.postgres.statement import Statements
 from workflows.notification import messages as m
@@ -28,9 +28,9 @@ async def later(sql: Statements, key: LaneKey, target: Target, full: float | Non
         return lane
     if full is not None:
         return lane.model_copy(update={"wait": full * random.uniform(0.5, 1.5)})  # noqa: S311
-    places = key.request_id, key.integration_id
+    lane_id = key.request_id, key.integration_id
     stateful = target.channel.limits.stateful
-    wait = await delivery.estimate_wait(sql, places, target.interval, stateful=stateful)
+    wait = await delivery.estimate_wait(sql, lane_id, target.interval, stateful=stateful)
     return lane.model_copy(update={"wait": wait})
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from activities.integration.target import Target
 from domain.integration.stored import SendingIntegration
 from domain.tenant import TenantId
-from storage.notification.claims import Claimed
+from storage.notification.claimed import Claimed
 from workflows.notification import messages as m
 
 

@@ -13,23 +13,29 @@ from activities.notification.batch import ClaimedBatch
 from activities.notification.claiming import Claims
 from activities.notification.finishing import all_of, at_last, finished
 from activities.notification.limiter import ConcurrencyLimiter
+from activities.notification.links import Links
 from activities.notification.recording import Recorder
 from activities.notification.sending import Attempt, send, wait_for_slot
 from egress.client import Egress
 from storage.notification.attempts import Outcome
-from storage.notification.claims import Claimed
+from storage.notification.claimed import Claimed
 from workflows.notification import messages as m
 
 _BATCH_SECONDS = 10.0  # after that, a batch's unsent deliveries are given back
 _OFTEN_SECONDS = 1.0  # between two recordings of one batch, if its vendor shows a state
-_FINISH_SECONDS = 30.0  # less than a delivery's lease (storage/notification/deliveries.py)
+_FINISH_SECONDS = 30.0  # less than a delivery's lease (storage/notification/leases.py)
 
 
 class BatchSender:
     def __init__(
-        self, egress: Egress, limiter: ConcurrencyLimiter, claims: Claims, recorder: Recorder
+        self,
+        egress: Egress,
+        limiter: ConcurrencyLimiter,
+        claims: Claims,
+        recorder: Recorder,
+        links: Links,
     ) -> None:
-        self._egress, self._limiter = egress, limiter
+        self._egress, self._limiter, self._links = egress, limiter, links
         self._claims, self._recorder = claims, recorder
 
     async def send(self, batch: ClaimedBatch) -> m.LaneState | None:
@@ -64,7 +70,7 @@ class BatchSender:
                 if not await wait_for_slot(claimed, stop) or time.monotonic() > end:
                     unsent.append(claimed)
                     break
-                attempt = Attempt(claimed, batch.target)
+                attempt = Attempt(claimed, batch.target, self._links)
                 outcomes.append(await send(attempt, self._egress, self._limiter, jitter))
                 # Since the claim, the endpoint may have timed out so often that it is only probed.
                 is_probing = self._limiter.is_probing(integration) and not is_probe
@@ -117,12 +123,12 @@ class BatchSender:
     async def _send_one(
         self, batch: ClaimedBatch, claimed: Claimed, stop: asyncio.Event, jitter: float
     ) -> tuple[list[Outcome], list[Claimed]]:
-        """The outcome of the delivery, or the delivery itself if it was not sent."""
+        """The outcome of the delivery, or no outcome and the delivery itself if it was not sent."""
         may_send = await wait_for_slot(claimed, stop)
         is_late = time.monotonic() - claimed.at > _BATCH_SECONDS  # its lease may end during a send
         if not may_send or is_late:
             return [], [claimed]
-        attempt = Attempt(claimed, batch.target)
+        attempt = Attempt(claimed, batch.target, self._links)
         keeping = asyncio.create_task(self._recorder.keep_lease(batch.key.tenant_id, claimed))
         try:
             return [await send(attempt, self._egress, self._limiter, jitter)], []

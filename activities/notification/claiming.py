@@ -5,15 +5,18 @@ import os
 from activities.integration.target import Target, Targets
 from activities.notification.backlog import later, stand_still
 from activities.notification.batch import ClaimedBatch, Found, LaneKey
-from activities.notification.limiter import ConcurrencyLimiter
+from activities.notification.limiter import CROWDED_SECONDS, ConcurrencyLimiter
 from domain.integration.stored import SendingIntegration
-from storage.notification import routing
-from storage.notification.claims import Claimed, ClaimPolicy, claim
+from storage.notification.claimed import Claimed, ClaimPolicy
+from storage.notification.claims import claim
+from storage.notification.routing import inputs
 from storage.postgres.database import Database
 from storage.postgres.statement import Statements
 
 _BATCH = 100  # deliveries claimed at once if the vendor recognises a repeated one
-_CROWDED_SECONDS, _BUSY_SECONDS, _PROBING_SECONDS = 0.1, 1.0, 10.0
+# About how long a lane waits if the limiter grants it no send: because the integration has as many
+# in flight as it may, or because it is probed, one send at a time.
+_BUSY_SECONDS, _PROBING_SECONDS = 1.0, 10.0
 
 
 class Claims:
@@ -28,7 +31,7 @@ class Claims:
         found: Found | None = None
         try:
             async with self._database.statements(key.tenant_id) as sql:
-                integration = await routing.integration(sql, key.integration_id)
+                integration = await inputs.integration(sql, key.integration_id)
                 found = await self.take_within(sql, key, integration)
         except BaseException:  # also if the commit failed
             if found is not None:
@@ -71,11 +74,16 @@ class Claims:
         """About how many seconds it takes until the limiter allows another send."""
         if self._limiter.is_probing(key.integration_id):
             return _PROBING_SECONDS
-        return _CROWDED_SECONDS if self._limiter.is_crowded(key.tenant_id) else _BUSY_SECONDS
+        return CROWDED_SECONDS if self._limiter.is_crowded(key.tenant_id) else _BUSY_SECONDS
 
 
 def _policy(target: Target, worker: str) -> ClaimPolicy:
     limits = target.channel.limits
     return ClaimPolicy(
-        target.integration_id, limits.idempotent, target.interval, worker, limits.stateful
+        target.integration_id,
+        limits.idempotent,
+        target.interval,
+        worker,
+        limits.stateful,
+        limits.tracked,
     )

@@ -10,7 +10,8 @@ from storage.postgres.statement import Statements
 async def note_state(
     sql: Statements, integration: SendingIntegration, outcomes: list[Outcome]
 ) -> None:
-    """Record the status that the outcomes show, if it differs from the one on record."""
+    """Record the status that the outcomes show, if it differs from the one on record. An endpoint
+    that is gone is recorded in any case, as that also switches the integration off."""
     outcomes = [each for each in outcomes if _shows_status(each)]
     if not outcomes:
         return

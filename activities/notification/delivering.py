@@ -13,15 +13,15 @@ from activities.notification.backlog import look
 from activities.notification.batch import ClaimedBatch, Found, LaneKey
 from activities.notification.batch_sending import BatchSender
 from activities.notification.claiming import Claims
-from activities.notification.limiter import ConcurrencyLimiter
+from activities.notification.limiter import CROWDED_SECONDS, ConcurrencyLimiter
+from activities.notification.links import Links
 from activities.notification.recording import Recorder
 from domain.tenant import TenantId
 from workflows.notification import messages as m
 from workflows.notification import steps
 
 _SOON = 5.0  # seconds; a round waits for deliveries that are due sooner
-_ROUND_SECONDS = 20.0
-_CROWDED_SECONDS = 0.1
+_ROUND_SECONDS = 20.0  # after that a round begins no further batch
 
 
 class DeliverActivities:
@@ -31,7 +31,8 @@ class DeliverActivities:
         self.targets = Targets(connections.vault)
         self.claims = Claims(connections.database, self.targets, self._limiter)
         recorder = Recorder(connections.database)
-        self._sender = BatchSender(connections.egress, self._limiter, self.claims, recorder)
+        links = Links(connections.vault, connections.public_url)
+        self._sender = BatchSender(connections.egress, self._limiter, self.claims, recorder, links)
 
     @activity.defn(name=steps.deliver.name)
     async def deliver(self, input: m.DeliverInput) -> m.LaneState:
@@ -60,7 +61,7 @@ class DeliverActivities:
         no query."""
         await asyncio.sleep(seconds)
         while self._limiter.is_crowded(tenant_id) and time.monotonic() < end:  # noqa: ASYNC110
-            await asyncio.sleep(_CROWDED_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
+            await asyncio.sleep(CROWDED_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
 
     async def _look(self, key: LaneKey) -> m.LaneState:
         async with self._database.statements(key.tenant_id) as sql:

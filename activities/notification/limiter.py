@@ -8,6 +8,7 @@ from collections import Counter
 from uuid import UUID
 
 TENANT_SENDS_PER_WORKER = 64
+CROWDED_SECONDS = 0.1  # about how long a tenant with all its sends in flight waits for the next
 PROBE_AFTER = 5  # timeouts in a row, after which an endpoint gets one send at a time
 
 

@@ -11,7 +11,7 @@ from activities.notification.places import known_as
 from domain.integration.retry_schedule import USUAL_LIFE
 from domain.integration.stored import SendingIntegration
 from domain.notification.delivery import Reason
-from domain.notification.event import Severity, StoredEvent, action, deadline
+from domain.notification.event import Severity, StoredEvent, action, alert_key, deadline
 from domain.notification.message import Message, render
 from domain.notification.preference import Preferences
 from domain.notification.routing import (
@@ -25,10 +25,10 @@ from domain.notification.routing import (
 from domain.tenant import TenantId
 from integrations.channel import ChannelOptions, Outgoing
 from integrations.options import read
-from storage.notification.new_deliveries import MarkedDelivery, Place, Route
+from storage.notification.routing.new_deliveries import MarkedDelivery, Place, Route
 from storage.postgres.statement import as_json
 
-_DESTINATION_CHARS = 200
+_DESTINATION_CHARS = 200  # no more than Channel.destination promises
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +130,12 @@ def lasts_as_before(route: Route, row: MarkedDelivery) -> Route:
 
 
 def unplaced(row: MarkedDelivery, instead: Route) -> Route:
-    """The route of a delivery whose recipient its channel no longer tells. It is not sent: for the
-    reason of `instead`, the channel's route now, or else because the channel tells others."""
+    """The route of a delivery to a recipient that its channel no longer has. It is not sent.
+
+    The reason is that of `instead`, the channel's route now, if this is not sent either. Else it is
+    `no_recipient`, or `same_destination` if the delivery named no recipient and the channel has
+    some now.
+    """
     reason = Reason.NO_RECIPIENT if row["told"] else Reason.SAME_DESTINATION
     return instead._replace(recipient=row["told"], reason=instead.reason or reason)
 
@@ -152,12 +156,8 @@ def _routes_of(ways: Ways, decision: Decision) -> list[Route]:
 
 
 def _sent(decision: Decision, way: Way, outgoing: Outgoing[Any]) -> Route:
-    message = outgoing.message
-    names_entity = message.entity_type is not None and message.entity_id is not None
     route = _route(decision, way.target.channel.limits.schedule.lasts)
-    return route._replace(
-        destination=way.leads_to(outgoing), alert_key=message.alert_key if names_entity else None
-    )
+    return route._replace(destination=way.leads_to(outgoing))
 
 
 def _unsent(decision: Decision, reason: Reason | None) -> Route:
@@ -167,6 +167,7 @@ def _unsent(decision: Decision, reason: Reason | None) -> Route:
 def _route(decision: Decision, lasts: float) -> Route:
     """The part of a route that follows from its decision; `lasts`: seconds until its deadline."""
     notification, channel = decision.notification, decision.channel
+    entity = notification["entity_type"], notification["entity_id"]
     return Route(
         notification_id=notification["id"],
         channel_id=decision.channel_id,
@@ -175,7 +176,7 @@ def _route(decision: Decision, lasts: float) -> Route:
         integration_id=None if channel is None else channel["integration_id"],
         options=as_json({} if channel is None else channel["options"]),
         destination="",
-        alert_key=None,
+        alert_key=alert_key(str(notification["id"]), *entity) if all(entity) else None,
         action=action(notification["event_type"]),
         rank=decision.severity.rank,
         deadline_at=_deadline(notification, lasts),

@@ -8,13 +8,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
 from temporalio.service import RPCError
 
 from storage.notification import outbox
 from storage.notification.outbox import OUTBOX_WAKE, Waiting
-from storage.postgres.database import DRIVER_ERRORS, Database
+from storage.postgres.database import FAILURES, Database
 from workflows.notification.messages import RequestRef
 from workflows.notification.start import start_notification, wake_notification
 
@@ -33,15 +32,17 @@ async def keep_starting(client: Client, database: Database) -> None:
         try:
             async with asyncio.timeout(_TURN_SECONDS):
                 await _look(client, database)
-        except (SQLAlchemyError, *DRIVER_ERRORS, OSError) as error:
+        except FAILURES as error:
             _log.warning("the outbox is tried again later: %s", type(error).__name__)
+        except Exception:  # a fault of this program must not end the task for good
+            _log.exception("looking into the outbox failed, and is tried again later")
         await asyncio.sleep(_EVERY_SECONDS)
 
 
 async def _look(client: Client, database: Database) -> None:
     """Wake before starting: requests are woken all the time, and somebody waits for that."""
     found = await outbox.waiting(database, _GRACE_SECONDS)
-    await wake_waiting(client, database, [e for e in found if e.kind == OUTBOX_WAKE])
+    await wake_waiting(client, database, [each for each in found if each.kind == OUTBOX_WAKE])
     await start_waiting(client, [each for each in found if each.kind != OUTBOX_WAKE])
 
 

@@ -9,14 +9,14 @@ from storage.postgres.statement import Statements
 
 
 def known_as(integration: SendingIntegration, destination: str) -> str:
-    """The vendor's name for the destination, if it has told one, else the given name."""
+    """The vendor's own name for `destination`, if an answer has told it; else `destination`."""
     return integration["places"].get(destination, destination)
 
 
 async def note_places(
     sql: Statements, integration: SendingIntegration, outcomes: Iterable[Outcome]
 ) -> None:
-    """Store the vendor's names of destinations from its answers. Few answers have a new one."""
+    """Store the vendor's names of destinations from its answers, if they are new. Few are."""
     for each in outcomes:
         if each.place and known_as(integration, each.destination) != each.place:
             await places.learn(sql, integration, each.destination, each.place)

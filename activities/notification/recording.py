@@ -11,7 +11,8 @@ from activities.retrying import until_done
 from domain.tenant import TenantId
 from storage.notification import attempts
 from storage.notification.attempts import Outcome
-from storage.notification.claims import Claimed, release, renew
+from storage.notification.claimed import Claimed
+from storage.notification.leases import release, renew
 from storage.notification.outbox import note_wakes
 from storage.postgres.database import Database
 from workflows.notification import messages as m

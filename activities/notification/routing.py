@@ -25,9 +25,9 @@ from domain.tenant import TenantId
 from integrations import CHANNELS
 from storage.notification import deliveries as delivery
 from storage.notification import destinations as destination
-from storage.notification import new_deliveries as route
-from storage.notification import routing
-from storage.notification.new_deliveries import MarkedDelivery, Route
+from storage.notification.routing import inputs
+from storage.notification.routing import new_deliveries as route
+from storage.notification.routing.new_deliveries import MarkedDelivery, Route
 from storage.postgres.statement import Statements
 from workflows.notification import messages as m
 from workflows.notification import steps
@@ -51,7 +51,7 @@ class RouteActivities:
         try:
             async with self._database.statements(tenant_id) as sql:
                 at_once = await self._route(sql, tenant_id, request_id)
-                total = await routing.count(sql, request_id)
+                total = await inputs.count(sql, request_id)
                 rows = await delivery.lanes(sql, request_id, None)
                 if at_once is not None and total <= _AT_ONCE:
                     # Claimed in the transaction that routed, which saves a query for them later.
@@ -60,7 +60,7 @@ class RouteActivities:
                         key = LaneKey(tenant_id, request_id, row["integration_id"])
                         # An older delivery may use an integration that no channel uses now.
                         integration = at_once.get(key.integration_id) or (
-                            await routing.integration(sql, key.integration_id)
+                            await inputs.integration(sql, key.integration_id)
                         )
                         found[key] = await self._claims.take_within(sql, key, integration)
             rounds = (self._delivering.round(*each) for each in found.items())
@@ -77,7 +77,7 @@ class RouteActivities:
     ) -> dict[UUID, SendingIntegration] | None:
         """Write the deliveries of events that are not routed yet, and route marked deliveries
         again. The integrations of all channels, by id; None if nothing may be sent at once."""
-        notifications = await routing.unrouted(sql, request_id)
+        notifications = await inputs.unrouted(sql, request_id)
         marked = await route.marked(sql, request_id)
         if not notifications and not marked:
             return None
@@ -89,7 +89,7 @@ class RouteActivities:
         taken = await route.places(sql, {row["id"] for row in marked}) if marked else ()
         found = [*routed(self._delivering.targets, tenant_id, routes(events, *now), taken)]
         await route.insert_routes(sql, request_id, found)
-        await routing.routed(sql, request_id, [each["id"] for each in notifications])
+        await inputs.routed(sql, request_id, [each["id"] for each in notifications])
         if resent:
             # These destinations stay locked until the commit. To claim now would lock others out of
             # the usual order, which could deadlock.
@@ -107,12 +107,12 @@ class RouteActivities:
     ) -> Now:
         """The channels and preferences by which these events and marked deliveries are routed."""
         users = {str(each["recipient"]["id"]) for each in (*events, *marked) if each["recipient"]}
-        preferences = await routing.preferences(sql, users)
+        preferences = await inputs.preferences(sql, users)
         named = {id for own in preferences.values() for id in own.channels or ()}
         led_through = {each["channel_id"] for each in marked if each["channel_id"]}
         channels = [
             RoutingChannel(**channel, severity=self._severity(tenant_id, channel))
-            for channel in await routing.channels(sql, named | led_through)
+            for channel in await inputs.channels(sql, named | led_through)
         ]
         return channels, preferences
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from activities.integration.target import Target
 from activities.notification.limiter import ConcurrencyLimiter
+from activities.notification.links import Links
 from domain.integration.outcome import DeliveryFailed, Failure, FailureClass, Receipt
 from domain.json_document import Json
 from domain.notification.backoff import JITTER, Failures, asks_too_much, next_delay, rest
@@ -20,21 +21,21 @@ from domain.storable import stored
 from egress.client import Egress
 from integrations.channel import Limits, Outgoing
 from storage.notification.attempts import Outcome
-from storage.notification.claims import Claimed
+from storage.notification.claimed import Claimed
 from storage.postgres.statement import as_json
 
 _log = logging.getLogger(__name__)
-_RESPONSE_CHARS = 20_000
+_RESPONSE_CHARS, _ERROR_CHARS = 20_000, 2_000  # what is recorded of an answer and of an error
 _SEVERITIES: dict[int | None, Severity] = {severity.rank: severity for severity in Severity}
-_ERROR_CHARS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A claimed delivery with the integration that it goes through."""
+    """A claimed delivery with the integration that it goes through, and the maker of its links."""
 
     claimed: Claimed
     target: Target
+    links: Links | None = None
 
     def outgoing(self) -> Outgoing[Any]:
         """The message to send, with the severity that the delivery was routed with, or that it took
@@ -47,7 +48,12 @@ class Attempt:
         repeated = claimed.repeated and not self.target.channel.limits.stateful
         if latest or repeated or severity is not message.severity:
             message = replace(message, severity=severity, latest=latest, repeated=repeated)
-        return Outgoing(message, config, self.target.options(claimed.options), claimed.recipient)
+        links = self.links.of(self.target, message, claimed.recipient) if self.links else ()
+        if links:
+            message = replace(message, links=links)
+        options = self.target.options(claimed.options)
+        place, existing = claimed.destination, claimed.existing
+        return Outgoing(message, config, options, claimed.recipient, place, existing)
 
 
 async def wait_for_slot(claimed: Claimed, stop: asyncio.Event) -> bool:
@@ -121,14 +127,15 @@ def _outcome(
         response=stored(redact.text(result.response, sent), _RESPONSE_CHARS),
         pause=attempt.target.rest,
         destination=claimed.destination,
+        tracked=attempt.target.channel.limits.tracked,
     )
     if isinstance(result, Receipt):
-        given = (result.reference or {}).items()
+        named = (result.reference or {}).items()
         return outcome._replace(
             status=DeliveryStatus.DELIVERED if result.confirmed else DeliveryStatus.ACCEPTED,
             code=result.code,
             place=result.destination,
-            reference={name: stored(redact.sent(text), _ERROR_CHARS) for name, text in given}
+            reference={name: stored(redact.sent(text), _ERROR_CHARS) for name, text in named}
             or None,
         )
     return _failed(outcome, result, attempt.target.channel.limits, jitter)._replace(

@@ -23,7 +23,7 @@ from api.integration.config import (
     joined,
     masks,
     patched,
-    placed,
+    pointing_at,
     refuse,
     rotated,
     validate,
@@ -179,7 +179,7 @@ class IntegrationWriter:
 
     def _checked(self, channel: Channel[Any], before: Config, body: NewIntegration) -> Config:
         """The new config, validated. Raises ApiError 422."""
-        with placed(body.credentials):
+        with pointing_at(body.credentials):
             config = validate(channel, patched(channel, before, body.given), self.context.policy)
             check_resent(channel, before, config, body.given)
         return config

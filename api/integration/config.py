@@ -40,7 +40,7 @@ def refuse(code: str, detail: str, **faults: str) -> NoReturn:
 
 
 def _refusal(code: str, detail: str, faults: list[tuple[tuple[str, ...], str]]) -> ApiError:
-    errors = [{"pointer": pointer(place), "detail": why} for place, why in faults]
+    errors = [{"pointer": pointer(member), "detail": why} for member, why in faults]
     return ApiError(code, detail, 422, errors=errors)
 
 
@@ -50,7 +50,7 @@ def validate(channel: Channel[Any], given: Config, policy: Policy) -> Config:
     masked = [("config", name) for name in sorted(names & given.keys()) if _has_mask(given[name])]
     if masked:
         detail = "a mask is not a secret: leave the member out to keep the stored secret"
-        raise _refusal("secret_mask", detail, [(place, "this is a mask") for place in masked])
+        raise _refusal("secret_mask", detail, [(member, "this is a mask") for member in masked])
     try:
         config: ChannelConfig = channel.config.model_validate(
             given, by_alias=True, by_name=False, context=SAVING
@@ -159,8 +159,9 @@ def joined(config: Config, credentials: Config) -> Config:
 
 
 @contextmanager
-def placed(credentials: Config) -> Iterator[None]:
-    """Have refusals of a joined config point at `credentials` for the members that stand there."""
+def pointing_at(credentials: Config) -> Iterator[None]:
+    """Have refusals of a joined config point at the request's `credentials` for those members that
+    it has there, instead of at its `config`."""
     try:
         yield
     except ApiError as error:
@@ -176,13 +177,13 @@ def check_resent(channel: Channel[Any], before: Config, after: Config, patch: Co
     anew: the new destination must not get secrets that were meant for the previous one."""
     moved = _moved(channel.config, before, after)
     kept = [
-        place
+        member
         for name in sorted(secret_names(channel.config) & before.keys())
-        for place in _kept(name, before[name], patch)
+        for member in _kept(name, before[name], patch)
     ]
     if moved and kept:
         detail = f"{' and '.join(moved)} changed, so the secrets have to be given again"
-        faults = [(("config", *place), "give it again, or null to remove it") for place in kept]
+        faults = [(("config", *member), "give it again, or null to remove it") for member in kept]
         raise _refusal("secret_required", detail, faults)
 
 
@@ -202,7 +203,7 @@ def _whole(model: type[ChannelConfig], config: Config) -> Config:
 
 
 def _kept(name: str, secret: Any, patch: Config) -> list[tuple[str, ...]]:
-    """Where the parts of a stored secret are that a patch would keep."""
+    """The members of a stored config that hold the parts of a secret which a patch would keep."""
     if isinstance(secret, dict) and isinstance(patch.get(name, {}), dict):
         return [(name, inner) for inner in secret if inner not in patch.get(name, {})]
     return [] if name in patch else [(name,)]

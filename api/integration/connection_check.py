@@ -48,8 +48,8 @@ class Draft(BaseModel):
 async def test_draft(body: Draft, context: InContext, caller: Admin) -> Json:
     """Test a config before it is saved.
 
-    Needs a key of the role admin. The test connects to the vendor, check by check; nothing of the
-    config is kept. Answers 200 also if the test fails: `success` is then false, `error` has the
+    Needs a key of the role admin. The test connects to the vendor, check by check; afterwards the
+    config is not kept. Answers 200 also if the test fails: `success` is then false, `error` has the
     first fault, and `checks` lists what was checked.
 
     422 for an unknown type or a config that is not valid; 503 `unavailable` if no worker finishes

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 from pydantic import AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,9 +29,9 @@ from domain.storable import Text
 from integrations import CHANNELS
 from storage.integration import integrations as integration
 from storage.integration.integrations import Integration, Listed, Logged
-from storage.notification import channels
 from storage.notification import destinations as destination
 from storage.notification import parked as waiting
+from storage.notification.routing import channels
 
 router = APIRouter(prefix="/v1/integrations", tags=["integrations"])
 
@@ -193,15 +193,25 @@ async def delete_integration(integration_id: UUID, context: InContext, caller: A
     return Response(status_code=204)
 
 
+class LogFilter:
+    """Query parameters of a log; an entry is listed if it meets all of them."""
+
+    def __init__(
+        self,
+        level: Literal["info", "warning", "error"] | None = None,
+        action: Annotated[Text | None, Query(max_length=100)] = None,
+        since: AwareDatetime | None = None,
+    ) -> None:
+        self.wanted: Logged = {"level": level, "action": action, "since": since}
+
+
 @router.get("/{integration_id}/logs")
 async def list_logs(
     integration_id: UUID,
     context: InContext,
     caller: Reader,
     page: InNumberedPage,
-    level: Literal["info", "warning", "error"] | None = None,
-    action: Annotated[Text | None, Query(max_length=100)] = None,
-    since: AwareDatetime | None = None,
+    only: Annotated[LogFilter, Depends()],
 ) -> Json:
     """List what was done with an integration, newest first.
 
@@ -210,10 +220,9 @@ async def list_logs(
     `data`, and in `nextCursor` the `cursor` of the next page, or null on the last one; with `page`,
     also `pagination` with the totals. 404 if the tenant has no such integration.
     """
-    wanted: Logged = {"level": level, "action": action, "since": since}
     async with context.database.tenant(caller.tenant_id) as connection:
         require_found(await integration.find(connection, integration_id), "integration")
-        found = await integration.logged(connection, integration_id, wanted, page.span)
+        found = await integration.logged(connection, integration_id, only.wanted, page.span)
     return page.answer_of(found, [dict(row) for row in found.rows])
 
 

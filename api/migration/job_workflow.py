@@ -2,12 +2,14 @@
 refusals into problems."""
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from temporalio.client import (
     Client,
+    RPCTimeoutOrCancelledError,
     WorkflowUpdateFailedError,
     WorkflowUpdateHandle,
     WorkflowUpdateStage,
@@ -22,15 +24,18 @@ from workflows.migration.messages import JobRef
 from workflows.migration.rollback import RollbackInput
 from workflows.migration.start import migration_id, start_rollback
 
+T = TypeVar("T")
+
 # The error type of Temporal's server for an update whose workflow ended before it answered.
 _UNANSWERED = "AcceptedUpdateCompletedWorkflow"
 _NOT_ASKED = "repeat the request once it is unpaused there"
 _ASKED = "your request was accepted and takes effect once it is unpaused there"
 _ENDED = (
-    "the job has ended; if its status says otherwise, an operator ended its workflow in Temporal:"
-    " within three minutes the job is taken back, or starts anew if it had not begun"
+    "the job has ended or is being rolled back; if its status says otherwise, an operator ended its"
+    " workflow in Temporal: within three minutes the job is taken back, or starts anew if it had"
+    " not begun"
 )
-_PATIENCE = 30  # seconds for a worker to accept an update; the work itself may take longer
+_PATIENCE = 30.0  # seconds for a worker to accept an update; the work itself may take longer
 
 
 def reference(job: Job) -> JobRef:
@@ -54,12 +59,11 @@ async def send_update(temporal: Client, job_id: UUID, update: Any, *args: Any) -
     """
     handle = temporal.get_workflow_handle(migration_id(job_id))
     try:
-        async with asyncio.timeout(_PATIENCE):
-            taken = await handle.start_update(
-                update, *args, wait_for_stage=WorkflowUpdateStage.ACCEPTED
-            )
+        taken = await _in_time(
+            handle.start_update(update, *args, wait_for_stage=WorkflowUpdateStage.ACCEPTED)
+        )
         await _answer(temporal, taken)
-    except TimeoutError as error:
+    except (TimeoutError, RPCTimeoutOrCancelledError) as error:
         detail = "no worker has accepted the request yet; it may still take effect later"
         raise ApiError("unavailable", detail) from error
     except WorkflowUpdateFailedError as error:
@@ -78,11 +82,27 @@ async def _answer(temporal: Client, taken: WorkflowUpdateHandle[Any]) -> None:
     operator has paused the workflow, as the answer would never come."""
     while True:
         with suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE):
-                await taken.result()
-                return
+            await _in_time(taken.result())
+            return
         if await _is_paused(temporal, taken.workflow_id):
             raise _paused(_ASKED)
+
+
+async def _in_time(asking: Coroutine[Any, Any, T]) -> T:
+    """The result of a call about an update. Raises TimeoutError if it takes longer than _PATIENCE.
+
+    asyncio.timeout does not do here: temporalio turns its cancellation into an error of its own
+    (WorkflowUpdateRPCTimeoutOrCancelledError), which asyncio.timeout lets pass.
+    """
+    task = asyncio.create_task(asking)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # so none is logged
+    try:
+        await asyncio.wait({task}, timeout=_PATIENCE)
+    finally:
+        task.cancel()  # without effect on one that is done
+    if not task.done():
+        raise TimeoutError
+    return task.result()
 
 
 async def _is_paused(temporal: Client, workflow_id: str) -> bool:

@@ -1,8 +1,9 @@
 """Endpoints of records: read back what was imported."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from api.auth import Reader
 from api.context import InContext
@@ -15,15 +16,23 @@ from storage.migration import records as record
 router = APIRouter(prefix="/v1/records", tags=["records"])
 
 
+class Filter:
+    """Query parameters of the list; a record is listed if it has all of these values."""
+
+    def __init__(
+        self, source_id: str | None = None, external_id: str | None = None, job: UUID | None = None
+    ) -> None:
+        asked = {"source_id": source_id, "external_id": external_id, "migration_job_id": job}
+        self.wanted = {name: value for name, value in asked.items() if value is not None}
+
+
 @router.get("/{entity_type}")
 async def list_records(
     entity_type: str,
     context: InContext,
     caller: Reader,
     page: InPage,
-    source_id: str | None = None,
-    external_id: str | None = None,
-    job: UUID | None = None,
+    only: Annotated[Filter, Depends()],
 ) -> Json:
     """List the tenant's records of one type, in the order in which they were imported.
 
@@ -33,10 +42,8 @@ async def list_records(
     last one. 404 if there is no such type; the types are those that can be imported.
     """
     _known(entity_type)
-    given = {"source_id": source_id, "external_id": external_id, "migration_job_id": job}
-    filters = {name: value for name, value in given.items() if value is not None}
     async with context.database.tenant(caller.tenant_id) as connection:
-        rows = await record.page(connection, entity_type, filters, page.wanted, page.after)
+        rows = await record.page(connection, entity_type, only.wanted, page.wanted, page.after)
     return page.answer(rows, [_to_response(row) for row in rows])
 
 

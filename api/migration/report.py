@@ -54,7 +54,9 @@ _SKIPPED = Listed(
 )
 # A cell that begins with one of these may be run as a formula by a spreadsheet.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_BATCH = 1000
+_BATCH = 1000  # rows of a CSV file that are read and sent at a time
+_LOOK_SECONDS = 0.5  # between two looks at a job that is followed
+_SILENT_SECONDS = 15.0  # then a comment is sent: proxies close a connection that is silent for long
 
 
 @router.get("/{job_id}/errors")
@@ -199,10 +201,10 @@ async def _events(context: Context, caller: Caller, job_id: UUID) -> AsyncIterat
             last, quiet = text, 0.0
         if over:
             return
-        if quiet >= 15:  # seconds; proxies close a connection that is silent for long
+        if quiet >= _SILENT_SECONDS:
             yield ": still here\n\n"
             quiet = 0.0
-        if await context.pause(0.5):  # an open stream would delay the shutdown of the process
+        if await context.pause(_LOOK_SECONDS):  # an open stream would delay the shutdown
             yield ": this server restarts; connect again\n\n"
             return
-        quiet += 0.5
+        quiet += _LOOK_SECONDS

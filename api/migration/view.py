@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.context import Context
 from api.errors import require_found
 from domain.json_document import Json
-from domain.migration.job import FINAL, Counts, Phase, Status
+from domain.migration.job import AFTER_IMPORT, FINAL, Counts, Status
 from storage.migration import jobs as migration
 from storage.migration.account import Progress, progress_of
 from storage.migration.jobs import Job
@@ -29,9 +29,9 @@ async def shown_jobs(context: Context, connection: AsyncConnection, jobs: list[J
 
 
 def shown_status(job: Job) -> Status:
-    """The status to show. A job under rollback is shown as `processing`: its row says `completed`
-    until the rollback is done."""
-    return Status.PROCESSING if job["phase"] == Phase.UNDOING else Status(job["status"])
+    """The status to show. A job that is taken back or cleaned up is shown as `processing`: its row
+    keeps the status from before until that is done, such as `completed` during a rollback."""
+    return Status.PROCESSING if job["phase"] in AFTER_IMPORT else Status(job["status"])
 
 
 def _to_response(context: Context, job: Job, progress: Progress) -> Json:

@@ -23,9 +23,9 @@ from integrations.channel import Channel, names_of, secret_names
 from integrations.options import misplaced, read
 from storage.integration import integrations as integration
 from storage.integration.integrations import LogEntry
-from storage.notification import channel_adoption
-from storage.notification import channels as channel
-from storage.notification.channels import NotificationChannel
+from storage.notification.routing import channel_adoption
+from storage.notification.routing import channels as channel
+from storage.notification.routing.channels import NotificationChannel
 from storage.postgres.database import Database
 from storage.postgres.rows import Values
 from storage.secrets.vault import Vault

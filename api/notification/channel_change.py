@@ -5,7 +5,7 @@ the integrations. It is written together with its channel.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import cast
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,6 +17,7 @@ from api.auth import Caller
 from api.context import Context
 from api.errors import ApiError, not_found
 from api.integration.change import (
+    Document,
     IntegrationChange,
     IntegrationWriter,
     Name,
@@ -35,20 +36,16 @@ from api.notification.channel_config import (
     written,
 )
 from domain.json_document import Json
-from domain.storable import JsonObject, at_most
 from integrations.channel import ChannelOptions, names_of
 from integrations.options import read
 from storage.integration import integrations as integration
 from storage.integration.integrations import Integration
-from storage.notification import channels as channel
 from storage.notification import parked as waiting
-from storage.notification import preferences as preference
-from storage.notification.channels import NotificationChannel
+from storage.notification.routing import channels as channel
+from storage.notification.routing import preferences as preference
+from storage.notification.routing.channels import NotificationChannel
 
 _KIND = "notification_channel"  # in the audit log
-_CONFIG_BYTES = 64 * 2**10
-
-Given = Annotated[JsonObject, at_most(_CONFIG_BYTES)]
 
 
 class NewChannel(BaseModel):
@@ -65,7 +62,7 @@ class NewChannel(BaseModel):
     name: Name
     type: str
     integration_id: UUID | None = None
-    config: Given = Field(default_factory=dict)
+    config: Document = Field(default_factory=dict)
     is_default: bool = False
     is_active: bool = True
 

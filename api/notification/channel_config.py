@@ -19,7 +19,7 @@ from domain.json_document import Json
 from integrations import CHANNELS
 from integrations.channel import SAVING, Channel, ChannelOptions, names_of, secret_names
 from integrations.options import misplaced, read
-from storage.notification.channels import SeenChannel
+from storage.notification.routing.channels import SeenChannel
 
 _HIDDEN = {"set": True}  # shown in place of a value that may be a secret
 

@@ -25,7 +25,7 @@ from api.request_workflow import wake_requests
 from domain.json_document import Json
 from integrations import CHANNELS
 from integrations.options import misplaced
-from storage.notification import channels as channel
+from storage.notification.routing import channels as channel
 
 router = APIRouter(prefix="/v1/notification-channels", tags=["notification channels"])
 

@@ -23,7 +23,7 @@ from domain.notification.delivery import DeliveryStatus
 from domain.notification.event import Event
 from storage.notification import deliveries as delivery
 from storage.notification import notifications as notification
-from storage.notification.notifications import Wanted
+from storage.notification.notifications import Sender, Wanted
 from workflows.notification.messages import RequestRef
 from workflows.notification.start import notification_id as workflow_id_of
 
@@ -70,7 +70,7 @@ async def notify(
     async def accept(connection: AsyncConnection) -> Created:
         request_id = uuid4()
         accepted = await notification.accept(
-            connection, caller.tenant_id, request_id, body.listed, caller.key_id
+            connection, caller.tenant_id, request_id, body.listed, Sender(caller.key_id)
         )
         data = [*map(_taken, accepted.ids, body.listed)]
         if not accepted.new:

@@ -16,8 +16,8 @@ from api.errors import ApiError
 from domain.json_document import Json
 from domain.notification.preference import CHOICES, ChannelType, Choice, Pattern, Preferences
 from domain.storable import Text
-from storage.notification import channels as channel
-from storage.notification import preferences as preference
+from storage.notification.routing import channels as channel
+from storage.notification.routing import preferences as preference
 
 router = APIRouter(prefix="/v1/notification-preferences", tags=["notification preferences"])
 

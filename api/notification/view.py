@@ -16,24 +16,13 @@ from storage.notification.notifications import Notification
 from storage.notification.rows import Delivery, WaitingDelivery
 
 _OF_NOTIFICATION = (
-    *(
-        "id",
-        "event_id",
-        "event_type",
-        "title",
-        "body",
-        "entity_type",
-        "entity_id",
-        "metadata",
-        "dedup_key",
-    ),
-    *("severity", "expires_at", "created_at"),
+    *("id", "event_id", "event_type", "title", "body", "entity_type", "entity_id", "metadata"),
+    *("dedup_key", "severity", "expires_at", "created_at"),
 )
 _OF_DELIVERY = (
     *("id", "channel_id", "channel_type", "integration_id", "destination", "recipient", "status"),
     *("reason", "attempts", "next_attempt_at", "rests_until", "deadline_at", "last_class"),
-    *("last_error", "reference"),
-    *("created_at", "updated_at", "completed_at"),
+    *("last_error", "reference", "created_at", "updated_at", "completed_at"),
 )
 _OF_ATTEMPT = (
     *("no", "started_at", "completed_at", "class", "maybe_sent", "status_code", "latency_ms"),
@@ -69,14 +58,14 @@ async def with_attempts(connection: AsyncConnection, row: Notification, is_opera
 
 
 def without_attempts(row: Delivery) -> Json:
-    """A delivery whose notification does not list it any more."""
+    """A delivery that its notification does not list any more, as it was found before."""
     return _part({**row, "rests_until": None}, _OF_DELIVERY)
 
 
 def _to_response(row: Notification, deliveries: list[Json]) -> Json:
     user = row["recipient"]
-    told = {"user": user, "notes": notes(row["metadata"], user), "deliveries": deliveries}
-    return _part(row, _OF_NOTIFICATION) | told
+    more = {"user": user, "notes": notes(row["metadata"], user), "deliveries": deliveries}
+    return _part(row, _OF_NOTIFICATION) | more
 
 
 def _delivery_to_response(row: WaitingDelivery) -> Json:

@@ -32,6 +32,11 @@ class Phase(StrEnum):
     DONE = "done"
 
 
+# The phases after an import. In them a job is shown as `processing`, whatever its row says: the row
+# keeps the status from before until the end, such as `completed` during a rollback.
+AFTER_IMPORT = frozenset({Phase.UNDOING, Phase.CLEANING_UP})
+
+
 def not_now(state: str) -> str:
     """The sentence that refuses a request which a job in this state does not allow."""
     way_out = "; it can be resumed or cancelled" if state == Status.PAUSED else ""

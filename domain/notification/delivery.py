@@ -34,6 +34,7 @@ class Reason(StrEnum):
     EVENT_TYPE_EXCLUDED = "event_type_excluded"
     NO_CHANNEL = "no_channel"  # no channel is a default one, or the user chose no channel
     NO_RECIPIENT = "no_recipient"
+    DONE_THERE = "done_there"  # a person did it in that tool
     SAME_DESTINATION = "same_destination"  # another delivery of the same event goes there
     REPLACED_BY_TRIGGER = "replaced_by_trigger"
     REPLACED_BY_ACKNOWLEDGE = "replaced_by_acknowledge"

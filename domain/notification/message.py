@@ -42,7 +42,8 @@ class Message:
     to show beside the body; if there are too many, the last one says how many are left out.
     `extra` is the event's whole metadata, for vendors that take JSON. `url` is an http(s) link, in
     ASCII. `latest` is set if a later event of the entity arrived first: the message then says that
-    it comes late. `repeated`: an earlier attempt may have arrived already.
+    it comes late. `repeated`: an earlier attempt may have arrived already. `links` are URLs by
+    which the reader may act on the entity; they are secrets.
     """
 
     delivery_id: str
@@ -63,6 +64,7 @@ class Message:
     user_name: str | None = None  # the name of that user
     latest: Latest | None = None
     repeated: bool = False
+    links: tuple[tuple[Action, str], ...] = field(default=(), repr=False)
 
 
 def render(delivery_id: str, notification: StoredEvent, default: Severity) -> Message:

@@ -17,9 +17,11 @@ from domain.notification.preference import Preferences, targets, unwanted
 
 
 class RoutedEvent(StoredEvent):
-    """An event to be routed; `resent_at` is when somebody asked to send it again, if so."""
+    """An event to be routed; `resent_at` is when somebody asked to send it again, if so. `origin`
+    is the integration in whose tool a person did what the event tells, if so."""
 
     expires_at: datetime | None
+    origin: UUID | None
     resent_at: datetime | None
 
 
@@ -82,12 +84,13 @@ def decide(
     """Whether the notification goes to that channel: if the user wants it, and the channel and its
     integration are there and switched on."""
     if channel is None:
-        severity, reason = _stated(notification), Reason.CHANNEL_DELETED
-        return Decision(notification, None, channel_id, severity, reason)
+        gone = Reason.CHANNEL_DELETED
+        return Decision(notification, None, channel_id, _stated(notification), gone)
     severity = _stated(notification, channel["severity"])
     about = notification["event_type"], severity, channel["channel_type"]
     refused = unwanted(own, *about) if own else None
-    return Decision(notification, channel, channel_id, severity, refused or _unusable(channel))
+    reason = refused or _unusable(channel) or _done_there(notification, channel)
+    return Decision(notification, channel, channel_id, severity, reason)
 
 
 def preferences_of(
@@ -96,6 +99,12 @@ def preferences_of(
     """The preferences of the user whom the event is for; None if there are none."""
     user = (notification["recipient"] or {}).get("id")
     return preferences.get(user) if user else None
+
+
+def _done_there(notification: RoutedEvent, channel: RoutingChannel) -> Reason | None:
+    origin = notification["origin"]
+    is_there = origin is not None and origin == channel["integration_id"]
+    return Reason.DONE_THERE if is_there else None
 
 
 def _unusable(channel: RoutingChannel) -> Reason | None:

@@ -38,7 +38,8 @@ JOBS = (
     Code(
         "expired",
         None,
-        "Nobody executed the job within `MIGRATION_TTL_SECONDS` (7 days by default).",
+        "Nobody executed the job, or resumed it, within `MIGRATION_TTL_SECONDS` (7 days by"
+        " default).",
         "Upload the file again.",
     ),
     Code(

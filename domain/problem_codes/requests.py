@@ -23,6 +23,12 @@ REQUESTS = (
         "Send `Authorization: Bearer fl_…` with a valid key.",
     ),
     Code(
+        "signature_invalid",
+        401,
+        "A call to `/v1/inbound` is not signed by the vendor, or too old.",
+        "Compare the integration's signing secret with the vendor's, and the clocks.",
+    ),
+    Code(
         "forbidden",
         403,
         "The API key is valid, but its role or its tenant does not allow this request.",

@@ -48,8 +48,9 @@ class Email:
     config = EmailConfig
     options = EmailOptions
     signing = None
+    inbound = None
     # There is no vendor's rate: a server's own limit belongs into the integration's `rateLimit`.
-    limits = Limits(schedule=MAIL, idempotent=False, slow=True)
+    limits = Limits(schedule=MAIL, idempotent=False, slow=True, linked=True)
 
     def destination(self, outgoing: Outgoing[EmailConfig]) -> str:
         """The mail server, of which there is one: it counts connections and mails, and it may hang.

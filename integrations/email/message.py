@@ -8,7 +8,7 @@ from email.utils import format_datetime
 from domain.json_document import Json
 from domain.notification.event import Severity
 from domain.notification.message import Message
-from integrations.appearance import COLOURS, entity_of, remarks_on
+from integrations.appearance import ACTIONS, COLOURS, entity_of, remarks_on
 from integrations.email.body import alternatives
 from integrations.email.config import EmailConfig
 from integrations.email.header import address_field, list_field, text_field
@@ -120,7 +120,8 @@ def _facts(message: Message) -> list[tuple[str, str]]:
 def _text(message: Message) -> str:
     facts = "\n".join(f"{name}: {value}" for name, value in _facts(message))
     title, url = _line(message.title, 1_000), one_line(message.url or "")
-    parts = [*remarks_on(message), title, lines(message.body), facts, url]
+    actions = "\n".join(f"{ACTIONS[action]}: {url}" for action, url in message.links)
+    parts = [*remarks_on(message), title, lines(message.body), facts, url, actions]
     return "\n\n".join([*filter(None, parts), f"-- \n{_about(message)}"]) + "\n"
 
 
@@ -133,8 +134,8 @@ def _html(message: Message) -> str:
         f"{_remarks(message)}"
         f'<h2 dir="auto">{html.escape(_line(message.title, 1_000))}</h2>\n'
     )
-    tail = f"{_table(message)}{_button(message)}</div>\n<p>{html.escape(_about(message))}</p>\n"
-    tail += "</body></html>\n"
+    tail = f"{_table(message)}{_button(message)}{_actions(message)}</div>\n"
+    tail += f"<p>{html.escape(_about(message))}</p>\n</body></html>\n"
     room = HTML_BYTES - len((head + tail).encode()) - len('<p dir="auto"></p>\n')
     body = cut(lines(message.body), room, lambda text: len(_paragraph(text).encode()))
     return head + (f'<p dir="auto">{_paragraph(body)}</p>\n' if body else "") + tail
@@ -159,6 +160,12 @@ def _button(message: Message) -> str:
         return f'<p><a href="{html.escape(found)}">Open</a></p>\n'
     url = html.escape(_line(message.url or "", _URL_CHARS))
     return f"<p>{url}</p>\n" if url else ""
+
+
+def _actions(message: Message) -> str:
+    """The links by which the reader may act, side by side."""
+    links = (f'<a href="{html.escape(url)}">{ACTIONS[action]}</a>' for action, url in message.links)
+    return f"<p>{' · '.join(links)}</p>\n" if message.links else ""
 
 
 def _paragraph(text: str) -> str:

@@ -21,6 +21,7 @@ from integrations.opsgenie.checks import checks_of
 from integrations.opsgenie.client import Action, Client, Progress, State
 from integrations.opsgenie.config import OpsgenieConfig
 from integrations.opsgenie.content import alert, alias_of, note
+from integrations.opsgenie.inbound import OpsgenieInbound
 from integrations.opsgenie.order import Earlier, referring, waiting
 
 _ACTIONS = {
@@ -43,6 +44,7 @@ class Opsgenie:
     config = OpsgenieConfig
     options = ChannelOptions
     signing = None
+    inbound = OpsgenieInbound()
     limits = Limits(PROMPT, idempotent=True, rate=Rate(60, 60.0), stateful=True, tracked=True)
 
     def destination(self, outgoing: Outgoing[OpsgenieConfig]) -> str:

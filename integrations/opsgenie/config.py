@@ -17,6 +17,8 @@ _BASES = {
 }
 _KEY = matching(r"[!-~]{1,200}", "an API key has 1 to 200 characters of ASCII, and no spaces")
 
+_SECRET = matching(r"[!-~]{16,200}", "a secret has 16 to 200 characters of ASCII, and no spaces")
+
 Priority = Literal["P1", "P2", "P3", "P4", "P5"]  # P1 is the highest
 # P4 stays free for those who want it: the vendor's five steps are more than our four.
 _PRIORITIES: dict[Severity, Priority] = {
@@ -57,7 +59,8 @@ class OpsgenieConfig(ChannelConfig):
 
     `priorities` replaces the priority of some severities. `responders`, `tags` and `entity` go into
     every alert; an alert's entity is the event's, unless `entity` replaces it. `source` names us.
-    `baseUrl` replaces the region's URL, to which `/v2/alerts` is added.
+    `baseUrl` replaces the region's URL, to which `/v2/alerts` is added. `webhookSecret` is what an
+    outgoing webhook, which reports what people do to alerts, sends in a header.
     """
 
     destinations: ClassVar[frozenset[str]] = frozenset({"region", "baseUrl"})
@@ -76,6 +79,7 @@ class OpsgenieConfig(ChannelConfig):
     tags: tuple[Annotated[str, Field(min_length=1, max_length=50)], ...] = Field((), max_length=20)
     entity: str | None = Field(None, min_length=1, max_length=512)
     source: str = Field("FireLater ITSM", min_length=1, max_length=100)
+    webhook_secret: Annotated[SecretStr, _SECRET] | None = None
 
     @property
     def base(self) -> str:
@@ -87,7 +91,8 @@ class OpsgenieConfig(ChannelConfig):
 
     @property
     def redactor(self) -> Redactor:
-        return Redactor({"key": self.api_key.get_secret_value()})
+        held = {"key": self.api_key, "webhook": self.webhook_secret}
+        return Redactor({name: each.get_secret_value() for name, each in held.items() if each})
 
     def urls(self) -> tuple[str, ...]:
         return (self.base,)

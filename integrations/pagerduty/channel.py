@@ -7,11 +7,9 @@ one `dedup_key` join one open alert, so that a delivery may come twice.
 
 import hashlib
 import re
-from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
 from uuid import uuid4
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import SecretStr
 
 from domain.integration.outcome import Check, DeliveryFailed, FailureClass, Receipt
 from domain.integration.rate import Rate
@@ -19,10 +17,10 @@ from domain.integration.retry_schedule import PROMPT
 from domain.json_document import Json
 from domain.notification.event import Action
 from domain.notification.message import Message
-from domain.notification.severity import Severity, SeveritySetting
-from domain.redaction import Redactor
 from egress.client import Egress, Reply
-from integrations.channel import BaseUrl, ChannelConfig, ChannelOptions, Limits, Outgoing, matching
+from integrations.channel import ChannelOptions, Limits, Outgoing
+from integrations.pagerduty.config import PagerDutyConfig
+from integrations.pagerduty.inbound import PagerDutyInbound
 from integrations.reply import (
     body_for_record,
     is_page,
@@ -38,61 +36,11 @@ EVENT_BYTES = 512_000  # the vendor's "512 KB", key included, in the stricter re
 _KEY_BYTES = len(',"routing_key":""') + 32
 _DETAIL_CHARS, _URL_CHARS = 500, 2_048
 _LINK = "View in FireLater"
-_HOSTS = {"us": "pagerduty.com", "eu": "eu.pagerduty.com"}
-
 _PROVED = (
     "PagerDuty took a resolve event of an alert that does not exist (202): it can be reached and"
     " took the key; nothing was opened and nobody was paged. Not proved: that the service is"
     " enabled and not in maintenance, and that anybody is on call"
 )
-
-
-_KEY = matching(r"[A-Za-z0-9]{32}", "an integration key has 32 letters and digits")
-_TOKEN = matching(r"[!-~]{1,200}", "an API key has 1 to 200 characters of ASCII, and no spaces")
-
-
-class PagerDutyConfig(ChannelConfig):
-    """A service's integration of type "Events API v2"; `source` names us in its alerts.
-
-    In alerts, `component` replaces the entity's type, `group` and `class` the event's type.
-    `restApiKey` is used by `test` only. `baseUrl` and `restBaseUrl` replace the region's hosts.
-    """
-
-    destinations: ClassVar[frozenset[str]] = frozenset({"region", "baseUrl", "restBaseUrl"})
-    synonyms: ClassVar[Mapping[str, str]] = {"severity": "defaultSeverity"}
-
-    severity: SeveritySetting = Field(
-        Severity.INFO,
-        alias="defaultSeverity",  # the platform's name; configs saved before have `severity`
-        validation_alias=AliasChoices("defaultSeverity", "severity"),
-    )
-    integration_key: Annotated[SecretStr, _KEY]
-    rest_api_key: Annotated[SecretStr, _TOKEN] | None = None
-    region: Literal["us", "eu"] = "us"
-    base_url: BaseUrl | None = None
-    rest_base_url: BaseUrl | None = None
-    source: str = Field("FireLater ITSM", min_length=1, max_length=255)
-    component: str | None = Field(None, min_length=1, max_length=255)
-    group: str | None = Field(None, min_length=1, max_length=255)
-    class_: str | None = Field(None, min_length=1, max_length=255, alias="class")
-
-    @property
-    def events_url(self) -> str:
-        base = self.base_url or f"https://events.{_HOSTS[self.region]}"
-        return f"{base.rstrip('/')}/v2/enqueue"
-
-    @property
-    def abilities_url(self) -> str:
-        base = self.rest_base_url or f"https://api.{_HOSTS[self.region]}"
-        return f"{base.rstrip('/')}/abilities"
-
-    @property
-    def redactor(self) -> Redactor:
-        secrets = {"events": self.integration_key, "rest": self.rest_api_key}
-        return Redactor({name: key.get_secret_value() for name, key in secrets.items() if key})
-
-    def urls(self) -> tuple[str, ...]:
-        return (self.base_url or self.events_url, self.rest_base_url or self.abilities_url)
 
 
 class PagerDuty:
@@ -104,6 +52,7 @@ class PagerDuty:
     config = PagerDutyConfig
     options = ChannelOptions
     signing = None
+    inbound = PagerDutyInbound()
     limits = Limits(PROMPT, idempotent=True, rate=Rate(120, 60.0), stateful=True)
 
     def destination(self, outgoing: Outgoing[PagerDutyConfig]) -> str:

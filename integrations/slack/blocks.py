@@ -10,9 +10,12 @@ The body and the entity are mrkdwn, as the platform documents: their formatting 
 fallback `text` is escaped likewise. All else stands in `plain_text`, where nothing is markup.
 """
 
+from collections.abc import Iterable
+
 from domain.json_document import Json
+from domain.notification.event import Action
 from domain.notification.message import Message
-from integrations.appearance import remarks_on, time_of
+from integrations.appearance import ACTIONS, remarks_on, time_of
 from integrations.text import cut, json_units, lines, link, one_line
 
 HEADER, SECTION, URL = 150, 3_000, 3_000
@@ -22,14 +25,18 @@ _NAME, _VALUE, _CONTEXT, _FALLBACK, _REMARK, _TITLE = 50, 150, 200, 1_000, 500, 
 Block = Json
 
 
-def content(message: Message) -> Json:
-    """The message in top-level blocks: Slack folds those of attachments behind "Show more" after a
-    few lines, and may show less of them one day (docs.slack.dev, "Secondary message attachments").
-    A title that is too long for a header is repeated, whole, above the body."""
+def content(message: Message, state: str = "", buttons: Iterable[Action] = ()) -> Json:
+    """The message in top-level blocks; `state` is a line about its entity, to show first, and
+    `buttons` are what people may do to it.
+
+    Slack folds blocks of attachments behind "Show more" after a few lines, and may show less of
+    them one day (docs.slack.dev, "Secondary message attachments"). A title that is too long for a
+    header is repeated, whole, above the body.
+    """
     title = one_line(message.title) or message.event_type
     body = lines(message.body).strip()[: SECTION + 1]  # no more than this can be shown
     whole = cut(title, _TITLE, _units) if _units(title) > HEADER else ""
-    remarks = remarks_on(message)
+    remarks = [*([state] if state else []), *remarks_on(message)]
     return {
         "text": escaped(cut("\n".join([title, *remarks, body]).strip(), _FALLBACK, _units)),
         "blocks": [
@@ -39,7 +46,7 @@ def content(message: Message) -> Json:
             *([_body(body, SECTION - _units(whole))] if body else []),
             *_facts(message),
             _context(message),
-            *_button(message),
+            *_actions(message, buttons),
         ],
         "unfurl_links": False,
         "unfurl_media": False,
@@ -98,10 +105,15 @@ def _context(message: Message) -> Block:
     return {"type": "context", "elements": [*entity, *(_plain(each, _CONTEXT) for each in said)]}
 
 
-def _button(message: Message) -> list[Block]:
-    """The link as a button; no button if Slack would refuse the whole message for the link."""
+def _actions(message: Message, buttons: Iterable[Action]) -> list[Block]:
+    """The link as a button, unless Slack would refuse the whole message for the link; and buttons
+    whose value names the entity (integrations/slack/inbound.py reads it)."""
+    shown = [_button(action, ACTIONS[action], value=message.alert_key) for action in buttons]
     url = link(message.url, URL)
-    if url is None:
-        return []
-    button = {"type": "button", "action_id": "open", "text": _plain("Open", HEADER), "url": url}
-    return [{"type": "actions", "elements": [button]}]
+    if url is not None:
+        shown.append(_button("open", "Open", url=url))
+    return [{"type": "actions", "elements": shown}] if shown else []
+
+
+def _button(id: str, text: str, **what: str) -> Block:
+    return {"type": "button", "action_id": str(id), "text": _plain(text, HEADER), **what}

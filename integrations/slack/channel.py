@@ -19,6 +19,8 @@ from integrations.reply import body_for_record, error_code, is_page, json_object
 from integrations.slack.blocks import content
 from integrations.slack.config import SlackConfig, SlackOptions, canonical, place
 from integrations.slack.errors import KINDS, advice_on, kind_of
+from integrations.slack.follow_up import buttons_of, follow_up, posted_message
+from integrations.slack.inbound import SlackInbound
 from integrations.text import compact, one_line
 
 if TYPE_CHECKING:
@@ -46,7 +48,8 @@ class Slack:
     config = SlackConfig
     options = SlackOptions
     signing = None
-    limits = Limits(PROMPT, idempotent=False, rate=Rate(1, 1.0))
+    inbound = SlackInbound()
+    limits = Limits(PROMPT, idempotent=False, rate=Rate(1, 1.0), tracked=True)
 
     def destination(self, outgoing: Outgoing[SlackConfig]) -> str:
         """The channel; "" for a webhook, which has one only."""
@@ -56,11 +59,10 @@ class Slack:
         return ("",)
 
     def request(self, outgoing: Outgoing[SlackConfig]) -> Json:
-        said = content(outgoing.message)
         if outgoing.config.bot_token is None:
-            return said
-        id = outgoing.message.delivery_id
-        return {"channel": _channel(outgoing), "client_msg_id": id, **said}
+            return content(outgoing.message)
+        posted = posted_message(outgoing)
+        return follow_up(outgoing, posted) if posted else _first(outgoing)
 
     async def deliver(
         self, outgoing: Outgoing[SlackConfig], request: Json, egress: Egress
@@ -70,8 +72,10 @@ class Slack:
             _check_posted(reply)
             return Receipt(True, reply.status, response=body_for_record(reply))
         client = _client(outgoing.config, egress)
-        posted = await client.chat_postMessage(**request)
-        reference = {name: str(posted.get(name, "")) for name in ("channel", "ts")}
+        if "reply" in request:
+            reference = await client.follow_up(request)
+        if "reply" not in request or reference is None:  # somebody deleted the entity's message
+            reference = await client.post(_first(outgoing))
         where = place(reference["channel"])
         return Receipt(True, 200, reference, body_for_record(client.reply), where)
 
@@ -79,6 +83,13 @@ class Slack:
         if config.bot_token is None:
             return [await _check_webhook(config, egress)]
         return await _check_token(config, egress)
+
+
+def _first(outgoing: Outgoing[SlackConfig]) -> Json:
+    """The request of a message of its own."""
+    id = outgoing.message.delivery_id
+    said = content(outgoing.message, buttons=buttons_of(outgoing, outgoing.message.action))
+    return {"channel": _channel(outgoing), "client_msg_id": id, **said}
 
 
 def _channel(outgoing: Outgoing[SlackConfig]) -> str:

@@ -5,6 +5,7 @@ as `{"ok": false, "error": "…"}`, only rate limits as 429.
 """
 
 import re
+from dataclasses import replace
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -12,7 +13,7 @@ from domain.integration.outcome import DeliveryFailed
 from domain.json_document import Json
 from egress.client import Egress, Reply
 from integrations.reply import error_code, json_object, refusal
-from integrations.slack.errors import PARTLY_DONE, advice_on, kind_of
+from integrations.slack.errors import GONE, NOT_EDITABLE, PARTLY_DONE, advice_on, kind_of
 from integrations.text import compact
 
 # The answer to a success repeats the message, and may be longer than what is read of an answer.
@@ -20,13 +21,39 @@ _BEGINNING = re.compile(rb'\s*\{"ok":\s*true,\s*"channel":\s*"(\w+)",\s*"ts":\s*
 
 
 class Client(AsyncWebClient):
-    """Raises DeliveryFailed unless Slack says `"ok": true`; `reply` is its last answer."""
+    """Raises DeliveryFailed unless Slack says `"ok": true`; `reply` is its last answer, and `error`
+    the word for what is wrong in it, if any."""
 
     reply: Reply
+    error: str | None = None
 
     def __init__(self, token: str, base_url: str, egress: Egress) -> None:
         super().__init__(token, base_url, session=egress.session, retry_handlers=[])
         self._egress = egress
+
+    async def post(self, request: Json) -> dict[str, str]:
+        """Post a message; its channel and ts."""
+        posted = await self.chat_postMessage(**request)
+        return {name: str(posted.get(name, "")) for name in ("channel", "ts")}
+
+    async def follow_up(self, request: Json) -> dict[str, str] | None:
+        """Edit the entity's message, then reply in its thread; the message's channel and ts. None
+        if the message is gone: nothing was posted then.
+
+        The reply comes last, as a repetition of it would be seen, and one of the edit is not. A
+        message that the workspace lets nobody edit (any more) still gets its reply.
+        """
+        reply = request["reply"]
+        if "edit" in request:
+            try:
+                await self.chat_update(**request["edit"])
+            except DeliveryFailed as failed:
+                if self.error in GONE:
+                    return None
+                if self.error not in NOT_EDITABLE:
+                    raise DeliveryFailed(replace(failed.failure, maybe_sent=False)) from None
+        await self.post(reply)
+        return {"channel": reply["channel"], "ts": reply["thread_ts"]}
 
     async def _request(self, *, http_verb: str, api_url: str, req_args: Json) -> Json:
         """Replaces slack_sdk's own, which obeys HTTPS_PROXY, follows redirects and reads bodies of
@@ -35,6 +62,7 @@ class Client(AsyncWebClient):
         given = req_args.get("json")
         content = b"" if given is None else compact(given)
         self.reply = await self._egress.send(http_verb, api_url, headers, content)
+        self.error = error_code(json_object(self.reply).get("error"))
         return {
             "data": _success_of(self.reply),
             "headers": self.reply.headers,

@@ -84,6 +84,9 @@ def _webhook(secret: SecretStr) -> SecretStr:
 _BOT_TOKEN = matching(
     r"xoxb-[A-Za-z0-9-]{1,250}", "a bot token is xoxb- and letters, digits and hyphens"
 )
+_SIGNING_SECRET = matching(
+    r"[0-9a-f]{32}", "an app's signing secret has 32 hexadecimal digits, in lower case"
+)
 ChannelName = Annotated[str, AfterValidator(_channel)]
 EventPattern = Annotated[str, AfterValidator(_events)]
 
@@ -92,7 +95,8 @@ class SlackConfig(ChannelConfig):
     """An app's bot, which posts where it is told to; or an incoming webhook, with its one channel.
 
     `channelMap` gives types of events, or all that begin with `prefix.` (`prefix.*`), a channel of
-    their own; `defaultChannel` gets the others. `baseUrl` replaces the URL of slack.com's Web API,
+    their own; `defaultChannel` gets the others. With the app's `signingSecret`, messages have
+    buttons that acknowledge and resolve. `baseUrl` replaces the URL of slack.com's Web API,
     as for GovSlack (https://slack-gov.com/api).
     """
 
@@ -105,6 +109,7 @@ class SlackConfig(ChannelConfig):
     default_channel: ChannelName | None = None
     channel_map: dict[EventPattern, ChannelName] = Field({}, max_length=_CHANNELS)
     base_url: BaseUrl = API
+    signing_secret: Annotated[SecretStr, _SIGNING_SECRET] | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -113,7 +118,12 @@ class SlackConfig(ChannelConfig):
             raise field_errors(("botToken", "webhookUrl"), why)
         if self.bot_token and self.default_channel is None:
             raise field_errors(("defaultChannel",), "with a botToken, a default channel is needed")
-        of_the_bot = self.model_fields_set & {"default_channel", "channel_map", "base_url"}
+        of_the_bot = self.model_fields_set & {
+            "default_channel",
+            "channel_map",
+            "base_url",
+            "signing_secret",
+        }
         given = [to_camel(name) for name in sorted(of_the_bot) if getattr(self, name)]
         if self.webhook_url and given:
             raise field_errors(

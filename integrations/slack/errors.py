@@ -56,6 +56,10 @@ KINDS = {
 ADVICE = {error: advice for advice, errors in _TO_MEND.items() for error in errors.split()}
 PARTLY_DONE = frozenset({"internal_error", "fatal_error"})  # may be so, as Slack documents
 
+# Of chat.update: what becomes of the reply that follows the edit.
+GONE = frozenset({"message_not_found"})
+NOT_EDITABLE = frozenset({"cant_update_message", "edit_window_closed"})
+
 
 def kind_of(error: str | None, status: int) -> FailureClass | None:
     """The class of an error; None where the status decides: with 429, with 5xx, and for an error

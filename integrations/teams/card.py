@@ -15,7 +15,7 @@ from domain.json_document import Json
 from domain.notification.event import Action, Severity
 from domain.notification.message import Message
 from domain.values.link import link
-from integrations.appearance import entity_of, remarks_on, time_of
+from integrations.appearance import ACTIONS, entity_of, remarks_on, time_of
 from integrations.text import compact, cut, json_bytes, lines, one_line
 
 CARD_BYTES = 28_000  # "28 KB", in the stricter reading; with the envelope, which is less than 200
@@ -95,7 +95,8 @@ def _title(message: Message) -> Element:
 
 def _facts(message: Message) -> list[Element]:
     """The facts, one line each; a link that Teams would refuse is shown as text among them."""
-    about, is_linked = entity_of(message), not message.url or bool(_actions(message))
+    about, found = entity_of(message), link(message.url)
+    is_linked = not message.url or (found is not None and len(found) <= _URL)
     ours = [
         ("Event", message.event_type),
         ("Severity", str(message.severity)),
@@ -120,6 +121,7 @@ def _short(text: str, size: int) -> str:
 
 
 def _actions(message: Message) -> list[Element]:
-    url = link(message.url)
-    fits = url is not None and len(url) <= _URL
-    return [{"type": "Action.OpenUrl", "title": "View Details", "url": url}] if fits else []
+    found = link(message.url)
+    shown = [("View Details", found)] if found is not None and len(found) <= _URL else []
+    shown += [(ACTIONS[action], url) for action, url in message.links]
+    return [{"type": "Action.OpenUrl", "title": title, "url": url} for title, url in shown]

@@ -90,7 +90,8 @@ class Teams:
     config = TeamsConfig
     options = ChannelOptions
     signing = None
-    limits = Limits(PROMPT, idempotent=False, rate=Rate(4, 1.0))
+    inbound = None
+    limits = Limits(PROMPT, idempotent=False, rate=Rate(4, 1.0), linked=True)
 
     def destination(self, outgoing: Outgoing[TeamsConfig]) -> str:
         return ""

@@ -130,6 +130,7 @@ class Webhook:
     description = "Custom webhook integration"
     config = WebhookConfig
     options = ChannelOptions
+    inbound = None
     signing = Signing("secret", completed, rotated)
     limits = Limits(PERSISTENT, idempotent=True)
 

@@ -61,7 +61,7 @@ class Chunk:
         return text + cells + _REJECTED_BYTES * len(self.rejected)
 
 
-_REJECTED_BYTES = 100
+_REJECTED_BYTES = 100  # the usual size of a rejected record; names of fields may make it longer
 
 
 def columns_with(frame: pl.DataFrame, start: str) -> list[pl.Series]:

@@ -69,7 +69,8 @@ def detect(stream: BinaryIO, declared: str) -> Encoding:
     bytes, as no other encoding looks so by chance; the declared charset; windows-1252
     (ServiceNow's default for CSV). The whole file is decoded once for this, so that no record is
     ever yielded in an encoding that a later byte refutes (measured: 0.1 s per GiB of ASCII).
-    Raises BadInput `encoding_invalid` with the offset and line of the first byte that refutes it.
+    Raises BadInput `encoding_invalid` with the offset of the first byte that is not valid, and
+    except in files that begin as UTF-16 or UTF-32 or with a byte order mark, its line.
     """
     stream.seek(0)
     head = stream.read(_HEAD_BYTES)
@@ -79,10 +80,10 @@ def detect(stream: BinaryIO, declared: str) -> Encoding:
     for name in _WIDE:
         if _is_wide(head, name):
             return _proven(stream, Encoding(name, warning=f"the file was recognised as {name}"))
-    names = [*_declared(declared)]
+    wanted = _declared(declared)
     first = _first_invalid(stream, Encoding(UTF8))
     if first is None:
-        return _utf8(stream, names)
+        return _utf8(stream, wanted)
     if _is_cut(stream, first):
         detail = "the file ends inside a character: it was cut; export it again"
         raise BadInput("encoding_invalid", detail, offset=first, line=_line(stream, first))
@@ -91,22 +92,21 @@ def detect(stream: BinaryIO, declared: str) -> Encoding:
         place = f"the first at offset {first} in line {line}"
         warning = f"the file is UTF-8 except for some bytes, {place}; their records are rejected"
         return Encoding(UTF8, warning=warning, damaged=True)
-    for name in names:
-        if name != UTF8 and _first_invalid(stream, Encoding(name)) is None:
-            return Encoding(name)
-    return _assumed(stream, first, names)
+    if wanted and wanted != UTF8 and _first_invalid(stream, Encoding(wanted)) is None:
+        return Encoding(wanted)
+    return _assumed(stream, first, wanted)
 
 
 def check_charset(name: str) -> str:
     """Return the name if it is a supported charset. Raises ValueError if not."""
-    if not [*_declared(name)]:
+    if _declared(name) is None:
         known = ", ".join(sorted(_DECLARABLE))
         raise ValueError(f"{name!r} is not a supported charset; these are: {known}")
     return name
 
 
 def utf8_blocks(stream: BinaryIO, encoding: Encoding) -> Iterator[bytes]:
-    """The file's text as UTF-8, without byte order mark, in blocks of some MiB."""
+    """The file's text as UTF-8, without byte order mark, from blocks of BLOCK_BYTES of the file."""
     stream.seek(encoding.mark)
     if encoding.name == UTF8 and not encoding.damaged:
         yield from iter(lambda: stream.read(BLOCK_BYTES), b"")
@@ -124,10 +124,11 @@ def _is_cut(stream: BinaryIO, first: int) -> bool:
     stream.seek(first)
     rest = stream.read(4)
     try:
-        whole = len(rest) == 4 or rest.decode(UTF8) is not None
+        rest.decode(UTF8)
     except UnicodeDecodeError as error:
-        whole = error.reason != "unexpected end of data"
-    return not whole and _has_wide(stream, first)
+        is_cut = len(rest) < 4 and error.reason == "unexpected end of data"
+        return is_cut and _has_wide(stream, first)
+    return False
 
 
 def _is_wide(head: bytes, name: str) -> bool:
@@ -142,17 +143,16 @@ def _is_wide(head: bytes, name: str) -> bool:
     return narrow > 0.7 * len(units)
 
 
-def _utf8(stream: BinaryIO, declared: list[str]) -> Encoding:
+def _utf8(stream: BinaryIO, declared: str | None) -> Encoding:
     """The encoding of a file that is valid UTF-8. It is the declared one if the file has so few
     multi-byte characters that they may be valid by chance (`ß` and a quotation mark of
     windows-1252 are one character of an African script in UTF-8)."""
-    found = [] if UTF8 in declared else _first_wide(stream)
-    if not declared or not found:
+    if not declared or declared == UTF8 or not (found := _first_wide(stream)):
         return Encoding(UTF8)
     by_chance = len(found) < _NO_CHANCE and not all(map(_USUAL.match, found))
-    if by_chance and _first_invalid(stream, Encoding(declared[0])) is None:
-        return Encoding(declared[0])
-    return Encoding(UTF8, warning=f"the file is UTF-8, though {declared[0]} was declared")
+    if by_chance and _first_invalid(stream, Encoding(declared)) is None:
+        return Encoding(declared)
+    return Encoding(UTF8, warning=f"the file is UTF-8, though {declared} was declared")
 
 
 def _first_wide(stream: BinaryIO) -> list[str]:
@@ -194,12 +194,12 @@ def _line(stream: BinaryIO, offset: int) -> int:
     return 1 + sum(block.count(b"\n") for block in _until(stream, offset))
 
 
-def _assumed(stream: BinaryIO, first: int, declared: list[str]) -> Encoding:
+def _assumed(stream: BinaryIO, first: int, declared: str | None) -> Encoding:
     """Windows-1252 with a warning, if the file is valid and plausible in it. Raises BadInput."""
     line = _line(stream, first)
     not_utf8 = f"the file is not UTF-8 (the byte at offset {first}, line {line})"
-    if any(name != UTF8 for name in declared):
-        not_utf8 += f", and not {declared[0]}, which was declared"
+    if declared and declared != UTF8:
+        not_utf8 += f", and not {declared}, which was declared"
     invalid = _first_invalid(stream, Encoding(_WINDOWS)) is not None
     if invalid or _is_foreign(stream):
         detail = f"{not_utf8}; {_WAY_OUT}" if invalid else f"{not_utf8}. {_UNSURE}"
@@ -212,14 +212,14 @@ def _is_foreign(stream: BinaryIO) -> bool:
     return any(_FOREIGN.search(block.decode(_WINDOWS)) for block in _until(stream, -1))
 
 
-def _declared(charset: str) -> Iterator[str]:
+def _declared(charset: str) -> str | None:
+    """Our name of a declared charset; None if it is not supported."""
     try:
         name = codecs.lookup(charset).name
     except LookupError:
-        return
+        return None
     name = _ALIASES.get(name, name)
-    if name in _DECLARABLE:
-        yield name
+    return name if name in _DECLARABLE else None
 
 
 def _proven(stream: BinaryIO, encoding: Encoding) -> Encoding:
@@ -231,7 +231,7 @@ def _proven(stream: BinaryIO, encoding: Encoding) -> Encoding:
 
 
 def _first_invalid(stream: BinaryIO, encoding: Encoding) -> int | None:
-    """The offset of the first byte that the codec refuses."""
+    """The offset of the first byte that the codec refuses; None if it reads the whole file."""
     decoder = codecs.getincrementaldecoder(encoding.name)()
     offset = stream.seek(encoding.mark)
     block = b"\n"

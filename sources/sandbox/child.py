@@ -92,7 +92,7 @@ def _answer(line: Written | Finished | Refused) -> None:
 
 
 if __name__ == "__main__":
-    told = Order.model_validate_json(sys.argv[1])
-    die_with(told.parent)
-    confine(told.spec.bounds)
-    main(told)
+    order = Order.model_validate_json(sys.argv[1])
+    die_with(order.parent)
+    confine(order.spec.bounds)
+    main(order)

@@ -16,7 +16,7 @@ from sources.readers.chunk import Chunk, Limits, Profile
 from sources.readers.json.envelope import Envelopes
 from sources.readers.json.sender import failure_in, has_failures
 from sources.readers.json.text import JsonText, Number
-from sources.readers.rows import Row, chunks
+from sources.readers.rows import NAME_CHARS, Row, chunks
 from sources.servicenow.references import REFERENCES, with_references
 from sources.servicenow.tables import Tables
 
@@ -30,8 +30,8 @@ def read_json(stream: BinaryIO, profile: Profile, table: str, limits: Limits) ->
 
     Values become text: numbers as written, booleans `true` and `false`, arrays as JSON. A
     reference `{link, value, display_value}`, also one that a script wrote as text, fills `field`
-    and `field.display_value`; other objects are flattened with dots. A failure that the sender
-    reports in place of a record is rejected. Raises BadInput with line, column and offset.
+    and `field.display_value`; other objects are flattened with dots. A record in whose place the
+    sender reports a failure is rejected. Raises BadInput with line, column and offset.
     """
     text = JsonText(stream, limits)
     profile.encoding = text.encoding
@@ -89,8 +89,9 @@ def _record(value: Any, row: int, repeated: str | None) -> Row | Rejected:
             return record
         names = [name for name, _ in pairs]
         repeated = next(name for name in names if names.count(name) > 1)
-    detail = f"the record has {repeated!r} twice"
-    return Rejected(row=row, field=repeated, code="json_duplicate_key", detail=detail)
+    name = repeated[:NAME_CHARS]
+    detail = f"the record has {name!r} twice"
+    return Rejected(row=row, field=name, code="json_duplicate_key", detail=detail)
 
 
 def _fields(record: Json, prefix: str = "") -> Iterator[tuple[str, str | None]]:

@@ -53,17 +53,17 @@ def _read(texts: pl.Series, frame: pl.DataFrame, profile: Profile) -> dict[str, 
         and (texts.name in REFERENCES or each.shown is not None or each.is_linked)
     }
     columns = {texts.name: texts.replace({text: each.value for text, each in found.items()})}
-    for member, told in (
+    for member, by_text in (
         ("display_value", {text: each.shown for text, each in found.items() if each.shown}),
         ("link", {text: each.link for text, each in found.items() if each.link and not each.value}),
     ):
-        if told:
+        if by_text:
             name = f"{texts.name}.{member}"
             profile.columns[name] = None
-            told_of = texts.replace_strict(told, default=None, return_dtype=pl.String).alias(name)
+            new = texts.replace_strict(by_text, default=None, return_dtype=pl.String).alias(name)
             if name in frame.columns:
-                told_of = frame[name].zip_with(frame[name].is_not_null(), told_of)
-            columns[name] = told_of
+                new = frame[name].zip_with(frame[name].is_not_null(), new)
+            columns[name] = new
     return columns if found else {}
 
 

@@ -19,6 +19,21 @@ COLUMNS = ("sys_class_name", "sys_class_name.display_value", "Task type", "Task 
 _COLUMNS = frozenset(COLUMNS)
 # Labels of the vendor's tables that differ from the table's name in more than case and spaces.
 _LABELS = {"sc_request": "request", "sc_req_item": "requested_item"}
+_MOST_NAMED = 100  # other tables that are counted by name
+_NAME_CHARS = 100  # of such a name; a column that is only called so may hold any text
+_FURTHER = "further tables"
+
+
+class Others(Counter[str]):
+    """How many records were left out, by table; it stays small, whatever a file holds."""
+
+    def add(self, table: str, records: int = 1) -> str:
+        """Count records; returns the name under which they are counted."""
+        name = table[:_NAME_CHARS]
+        if name not in self and len(self) >= _MOST_NAMED:
+            name = _FURTHER
+        self[name] += records
+        return name
 
 
 class Tables:
@@ -28,7 +43,7 @@ class Tables:
         names = wanted.split()
         self._wanted = {*names, *(_LABELS[name] for name in names if name in _LABELS)}
         self._profile = profile
-        self._others = Counter[str]()
+        self._others = Others()
 
     def column(self, names: Collection[str]) -> str | None:
         """The one of these fields that names a record's table."""
@@ -57,8 +72,8 @@ class Tables:
         name = underscored(table or "")
         if not name or name in self._wanted:
             return True
-        self._others[name] += count
-        self._profile.ignored[name] = self._others[name]
+        counted_as = self._others.add(name, count)
+        self._profile.ignored[counted_as] = self._others[counted_as]
         return False
 
     def check(self) -> None:
@@ -67,7 +82,7 @@ class Tables:
             raise others_alone(self._wanted, self._others)
 
 
-def others_alone(wanted: Collection[str], others: Counter[str]) -> BadInput:
+def others_alone(wanted: Collection[str], others: Others) -> BadInput:
     """The refusal of a file that holds only records of other tables."""
     found = ", ".join(f"{count:,} {name}" for name, count in others.most_common(10))
     detail = f"the file has no {' or '.join(sorted(wanted))} records, but {found}"

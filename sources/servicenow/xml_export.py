@@ -4,7 +4,6 @@ A field's text is the raw value; the attribute `display_value` (in some releases
 what users see of a reference. See the vendor's "Exporting XML data".
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -19,7 +18,7 @@ from sources.readers.xml.defects import Broken, Stuck
 from sources.readers.xml.shapes import SHOWN, Run, is_deletion
 from sources.readers.xml.stream import local_name, too_many_attributes
 from sources.servicenow.seen import IDENTITY, Seen
-from sources.servicenow.tables import others_alone
+from sources.servicenow.tables import Others, others_alone
 
 _DELETED = " (deleted)"
 
@@ -28,8 +27,8 @@ def read_xml(stream: BinaryIO, profile: Profile, table: str, limits: Limits) -> 
     """Read the records of `table`, which may name several tables, separated by spaces.
 
     Fields become columns, display values `field.display_value`; a field with elements inside
-    keeps them as markup. Records of other tables and deleted ones are counted in
-    `profile.ignored`. Raises BadInput; any DOCTYPE is refused.
+    keeps them as markup. Records of other tables and deleted ones are left out and counted in
+    `profile.ignored`. Raises BadInput, for any DOCTYPE too.
     """
     tables = frozenset(table.split())
     records = _Records(tables, profile, limits).of(contents(stream, tables, profile, limits))
@@ -42,14 +41,15 @@ class _Records:
     def __init__(self, tables: frozenset[str], profile: Profile, limits: Limits) -> None:
         self._tables, self._profile, self._limits = tables, profile, limits
         self._row = 0
-        self._ignored = Counter[str]()
+        self._ignored = Others()
         self._seen = Seen()
 
     def of(self, found: Iterator[Content]) -> Iterator[Row | Rejected | pl.DataFrame]:
         for element in found:
             if isinstance(element, Run):
                 self._row += element.frame.height
-                self._ignored.update(element.ignored)
+                for name, count in element.ignored.items():
+                    self._ignored.add(name, count)
                 self._seen.add_all(element.frame)
                 yield element.frame
             elif isinstance(element, Broken):
@@ -59,8 +59,8 @@ class _Records:
             else:
                 yield from self._single(element)
         self._profile.ignored.update(self._ignored)
-        others = not any(name.endswith(_DELETED) for name in self._ignored)
-        if not self._row and self._ignored and others:
+        has_deleted = any(name.endswith(_DELETED) for name in self._ignored)
+        if not self._row and self._ignored and not has_deleted:
             raise others_alone(self._tables, self._ignored)
 
     def _single(self, element: etree._Element) -> Iterator[Row | Rejected]:
@@ -74,7 +74,7 @@ class _Records:
         """Whether the record is of another table, or is deleted; if so, it is counted."""
         name = local_name(element.tag)
         if name not in self._tables:
-            self._ignored[name] += 1
+            self._ignored.add(name)
         elif is_deletion(element):
             self._ignored[name + _DELETED] += 1
             self._check_deletion(element)
@@ -101,12 +101,12 @@ class _Records:
 
     def _refusal(self, stuck: Stuck) -> BadInput:
         """The refusal of the file, with the number or the table of the record where it broke."""
-        told = stuck.problem.model_dump(exclude_none=True)
+        problem = stuck.problem.model_dump(exclude_none=True)
         if stuck.tag in self._tables:
-            told["row"] = self._row + 1
+            problem["row"] = self._row + 1
         elif stuck.tag:
-            told["detail"] = f"in a record of {stuck.tag}: {told['detail']}"
-        return BadInput(**told)
+            problem["detail"] = f"in a record of {stuck.tag}: {problem['detail']}"
+        return BadInput(**problem)
 
     def _check_deletion(self, element: etree._Element) -> None:
         """Raises BadInput if the file deletes a record that was read before: it should not be

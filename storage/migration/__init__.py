@@ -1,2 +1,1 @@
-"""Queries of migration jobs: the jobs themselves, the ledger of their batches, writing and matching
-records, undo, and the report."""
+"""Queries of migration jobs: the jobs themselves, their accounts, templates and reports."""

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.json_document import Json
 from domain.mapping.mapping import ImportMapping
 from domain.migration.instance import spelled_as_before
-from domain.migration.job import FINAL, Phase, Status
+from domain.migration.job import AFTER_IMPORT, FINAL, Phase, Status
 from storage.migration.tables import migration_job_mappings, migration_jobs
 from storage.postgres.rows import create_row, find_row, rows_of
 
@@ -86,10 +86,9 @@ _UNFINISHED = or_(
 )
 
 _BEFORE_IMPORT = (Phase.UPLOADING, Phase.PARSING, Phase.AWAITING_EXECUTE, Phase.VALIDATING)
-# A completed job that is being rolled back keeps the status `completed` in its row until the end;
-# lists show it as `processing`.
+# As api/migration/view.py shows it.
 _shown_status = case(
-    (migration_jobs.c.phase == Phase.UNDOING, Status.PROCESSING), else_=migration_jobs.c.status
+    (migration_jobs.c.phase.in_(AFTER_IMPORT), Status.PROCESSING), else_=migration_jobs.c.status
 )
 
 

@@ -1,1 +1,1 @@
-"""Queries of notifications: requests, deliveries, claims, attempts, the outbox."""
+"""Queries of notifications: requests, deliveries, claims, attempts, destinations, the outbox."""

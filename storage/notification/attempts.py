@@ -9,8 +9,8 @@ from domain.integration.outcome import FailureClass
 from domain.integration.stored import SendingIntegration
 from domain.notification.backoff import Failures
 from domain.notification.delivery import DeliveryStatus
+from storage.notification import alerts, order
 from storage.notification import destinations as destination
-from storage.notification import order
 from storage.notification.destinations import Doubt
 from storage.notification.outbox import note_wakes
 from storage.postgres.statement import Statements, as_json
@@ -46,6 +46,7 @@ class Outcome(NamedTuple):
     destination: str = ""
     place: str = ""  # the vendor's own name of the destination
     endpoint_gone: bool = False  # the vendor asked us to send nothing more, ever
+    tracked: bool = False  # `reference` is kept for later deliveries of the alert
 
     @property
     def arrived(self) -> bool:
@@ -138,8 +139,9 @@ update tenant.notification_deliveries d set next_attempt_at = now()
 from tenant.integrations i
 where i.id = $1 and i.version <> $2 and d.id = any($3) and d.status = 'retrying'
 """
-# A change of a channel has its refused deliveries routed again (storage/notification/channels.py).
-# A delivery that was being sent during the change, and was refused, is marked for routing here.
+# A change of a channel has its refused deliveries routed again, as `route_refused_anew` of
+# storage/notification/routing/channels.py says. A delivery that was being sent during the change,
+# and was refused, is marked for routing here.
 _MARK_FOR_ROUTING = """
 update tenant.notification_deliveries d set next_attempt_at = null
 from tenant.notification_channels c
@@ -163,6 +165,8 @@ async def complete(
     await _close(sql, outcomes)
     if is_present:
         await _conclude(sql, integration, outcomes)
+    if tracked := [e.delivery_id for e in outcomes if e.tracked and e.arrived and e.reference]:
+        await alerts.keep(sql, tracked)
     if failed := [each.delivery_id for each in outcomes if each.wait is not None]:
         await sql.run(_RETRY_NOW, id, version, failed)
     if refused := [e.delivery_id for e in outcomes if e.kind is FailureClass.MISCONFIGURED]:

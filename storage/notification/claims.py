@@ -6,63 +6,26 @@ worker that was thought dead and comes back sends nothing that another worker ha
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
 from domain.json_document import Json
-from domain.notification.backoff import LOST
+from domain.notification.alert import NOTHING_KNOWN
 from domain.notification.event import StoredEvent
-from domain.notification.message import Latest
-from storage.notification import destinations, places
-from storage.notification.deliveries import LEASE_END, LEASE_SECONDS, maybe_sent
-from storage.notification.order import BLOCKED, BLOCKED_BY_STATE, LATEST, latest, supersede
+from storage.notification import alerts, destinations, places
+from storage.notification.claimed import Claimed, ClaimPolicy
+from storage.notification.deliveries import maybe_sent
+from storage.notification.leases import LEASE_SECONDS
+from storage.notification.order import (
+    BLOCKED,
+    BLOCKED_BY_STATE,
+    LATEST,
+    latest,
+    supersede,
+)
 from storage.postgres.statement import Statements
 
 AHEAD_SECONDS = 5.0  # how far ahead slots are given; an urgent event overtakes all but those
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimPolicy:
-    """How deliveries of an integration may be claimed.
-
-    `idempotent`: the vendor recognises a repeated delivery. `interval`: seconds between two sends
-    to one destination; None without a rate. `stateful`: the vendor shows the state of an alert, so
-    that an event which a later one replaces is not sent.
-    """
-
-    integration_id: UUID
-    idempotent: bool
-    interval: float | None
-    worker: str
-    stateful: bool = False
-
-
-class Claimed(NamedTuple):
-    """Attempt `no` of a delivery, claimed at `began`, to be sent at `at` (time.monotonic()) or
-    later.
-
-    `failures`, `throttles` and `doubts` count how earlier attempts ended. `repeated`: an earlier
-    attempt may have arrived. `latest`: the newest event of the entity that the channel was told,
-    if it is later than this one.
-    """
-
-    delivery_id: UUID
-    request_id: UUID
-    no: int
-    failures: int
-    options: Json
-    destination: str
-    notification: StoredEvent
-    at: float
-    began: datetime
-    recipient: str = ""
-    rank: int | None = None
-    throttles: int = 0
-    doubts: int = 0
-    repeated: bool = False
-    latest: Latest | None = None
 
 
 # clock_timestamp(), as a claim may wait for locks after its transaction began, when now() is set.
@@ -159,7 +122,7 @@ async def claim(sql: Statements, policy: ClaimPolicy, want: int) -> list[Claimed
     if policy.idempotent and policy.interval is None:
         found = await sql.rows(_Row, _FREELY, policy.integration_id, want, policy.worker)
         if found:
-            return await _claimed(sql, found, [0.0] * len(found))
+            return await _claimed(sql, policy, found, [0.0] * len(found))
         names = await destinations.to_probe(sql, policy.integration_id)
     else:
         names = sorted(
@@ -194,7 +157,7 @@ async def _claim_at(
     if found and policy.interval is not None:
         taken = len(found) * policy.interval
         await destinations.pace(sql, policy.integration_id, destination, taken)
-    return await _claimed(sql, found, [now + slot for slot in slots])
+    return await _claimed(sql, policy, found, [now + slot for slot in slots])
 
 
 def _slots(busy: float, policy: ClaimPolicy, want: int) -> list[float]:
@@ -210,10 +173,15 @@ def _slots(busy: float, policy: ClaimPolicy, want: int) -> list[float]:
     return [busy + number * policy.interval for number in range(min(want, fitting))]
 
 
-async def _claimed(sql: Statements, rows: Sequence[_Row], slots: Sequence[float]) -> list[Claimed]:
-    """The claimed rows, each with its slot, and with the later event that was told before it."""
+async def _claimed(
+    sql: Statements, policy: ClaimPolicy, rows: Sequence[_Row], slots: Sequence[float]
+) -> list[Claimed]:
+    """The claimed rows, each with its slot, the later event that was told before it, and what is
+    known of its alert."""
     told = await latest(sql, [row["latest"] for row in rows if row["latest"] is not None])
     repeated = await maybe_sent(sql, [row["delivery_id"] for row in rows if row["no"] > 1])
+    ids = [row["delivery_id"] for row in rows]
+    known = await alerts.existing(sql, ids) if policy.tracked and ids else {}
     return [
         Claimed(
             delivery_id=row["delivery_id"],
@@ -231,67 +199,7 @@ async def _claimed(sql: Statements, rows: Sequence[_Row], slots: Sequence[float]
             doubts=row["doubts"],
             repeated=row["delivery_id"] in repeated,
             latest=told.get(row["latest"]) if row["latest"] else None,
+            existing=known.get(row["delivery_id"], NOTHING_KNOWN),
         )
         for row, at in zip(rows, slots, strict=False)
     ]
-
-
-_RELEASE = """
-with given as (
-    delete from tenant.delivery_attempts a
-    using unnest($1::uuid[], $2::int[], $3::timestamptz[]) as g (delivery_id, no, began)
-    where a.delivery_id = g.delivery_id and a.no = g.no and a.started_at = g.began
-        and a.completed_at is null
-    returning a.delivery_id, a.no
-)
-update tenant.notification_deliveries d
-set status = case when d.attempts = 1 then 'pending' else 'retrying' end,
-    attempts = d.attempts - 1, updated_at = now()
-from given where d.id = given.delivery_id and d.attempts = given.no and d.status = 'sending'
-"""
-
-
-async def release(sql: Statements, claimed: list[Claimed]) -> None:
-    """Give back claimed deliveries that were not sent, and delete their attempts. The next claim
-    uses the attempt's number again, so a repeated release recognises its own claim by `began`."""
-    fields = ("delivery_id", "no", "began")
-    await sql.run(_RELEASE, *([getattr(each, name) for each in claimed] for name in fields))
-
-
-# Materialized: without statistics of the tables, the planner would read all open deliveries once
-# for each open attempt.
-_RECLAIM = f"""
-with due as materialized (
-    select d.id, d.attempts as no, make_interval(secs =>
-        ($2::float8[])[least(d.doubts + 1, cardinality($2::float8[]))]) as wait
-    from tenant.notification_deliveries d
-    where d.integration_id = $1 and d.status = 'sending' and d.completed_at is null
-        and {LEASE_END} < now()
-), lost as (
-    update tenant.delivery_attempts a set completed_at = now(), class = 'unknown',
-        maybe_sent = true, next_attempt_at = now() + due.wait,
-        error = 'outcome unknown: the worker stopped before it recorded the answer'
-    from due where a.delivery_id = due.id and a.no = due.no and a.completed_at is null
-    returning a.delivery_id, due.wait
-)
-update tenant.notification_deliveries d set status = 'retrying',
-    next_attempt_at = least(now() + lost.wait, d.deadline_at), doubts = doubts + 1,
-    last_class = 'unknown', updated_at = now(),
-    last_error = 'outcome unknown: the worker stopped before it recorded the answer'
-from lost where d.id = lost.delivery_id and d.status = 'sending'
-"""
-_RENEW = f"""
-update tenant.notification_deliveries d set lease_until = now() + interval '{LEASE_SECONDS} s'
-where d.id = $1 and d.attempts = $2 and d.status = 'sending' and d.completed_at is null
-"""
-
-
-async def reclaim(sql: Statements, integration_id: UUID) -> None:
-    """Close attempts whose lease has ended (their worker died) as `unknown`; their deliveries are
-    tried again."""
-    await sql.run(_RECLAIM, integration_id, list(LOST.delays))
-
-
-async def renew(sql: Statements, claimed: Claimed) -> None:
-    """Prolong the lease of a delivery that is still being sent."""
-    await sql.run(_RENEW, claimed.delivery_id, claimed.no)

@@ -10,6 +10,7 @@ from domain.integration.outcome import FailureClass
 from domain.notification.delivery import DeliveryStatus
 from storage.integration.tables import integrations
 from storage.notification import destinations as destination
+from storage.notification.leases import LEASE_END
 from storage.notification.order import BLOCKED, BLOCKED_BY_STATE
 from storage.notification.rows import Attempt, Delivery, Lane, Turn, WaitingDelivery
 from storage.notification.tables import delivery_attempts as attempts
@@ -18,13 +19,6 @@ from storage.notification.tables import notification_deliveries as deliveries
 from storage.postgres.database import statements
 from storage.postgres.rows import find_row, rows_of
 from storage.postgres.statement import Statements
-
-# A worker that has claimed a delivery and gives no sign of life for so long is taken to be dead. A
-# send starts at most 15 s after its claim (a slot is up to 5 s ahead, and may be missed by 10 s),
-# an HTTP call ends after 15 s, and a worker that sends one by one renews the lease every 10 s.
-LEASE_SECONDS = 35
-# Deliveries that an earlier version has claimed have no `lease_until`.
-LEASE_END = f"coalesce(lease_until, updated_at + interval '{LEASE_SECONDS} s')"
 
 _NOTHING_DUE_SECONDS = 20.0
 _IN_DOUBT_SECONDS = 3_600.0  # the first in the queue probes, and its success wakes the others
@@ -249,7 +243,7 @@ async def resend(connection: AsyncConnection, delivery_ids: Sequence[UUID]) -> s
     their requests.
 
     A delivery that is being sent is left alone. The others are not claimed until routing gives them
-    a time for the next attempt and a deadline (storage/notification/new_deliveries.py).
+    a time for the next attempt and a deadline (storage/notification/routing/new_deliveries.py).
     """
     # An attempt stays open if its delivery was cancelled during the send and the worker died: only
     # this statement closes it.

@@ -22,9 +22,9 @@ from storage.postgres.statement import as_json
 # Ids made by uuidv7() in one statement grow, so the ids have the order of the events.
 _INSERT = """
 insert into tenant.notifications (request_id, event_id, event_type, title, body, entity_type,
-    entity_id, metadata, recipient, dedup_key, severity, expires_at, created_by)
+    entity_id, metadata, recipient, dedup_key, severity, expires_at, created_by, origin)
 select $1, e.event_id, e.event_type, e.title, e.body, e.entity_type, e.entity_id,
-    coalesce(e.metadata, '{}'), e.recipient, e.dedup_key, e.severity, e.expires_at, $3
+    coalesce(e.metadata, '{}'), e.recipient, e.dedup_key, e.severity, e.expires_at, $3, $4
 from jsonb_to_recordset($2) as e (event_id text, event_type text, title text, body text,
     entity_type text, entity_id text, metadata jsonb, recipient jsonb, dedup_key text,
     severity text, expires_at timestamptz)
@@ -43,6 +43,7 @@ class Notification(StoredEvent):
     created_by: str
     routed_at: datetime | None
     event_id: str | None
+    origin: UUID | None
 
 
 class Wanted(TypedDict, total=False):
@@ -69,8 +70,21 @@ class Accepted:
     new: int
 
 
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sent a request: `by` is the id of an API key, or says what else it was. `origin` is the
+    integration in whose tool a person did what the events tell, if so."""
+
+    by: str
+    origin: UUID | None = None
+
+
 async def accept(
-    connection: AsyncConnection, tenant_id: TenantId, request_id: UUID, events: list[Event], by: str
+    connection: AsyncConnection,
+    tenant_id: TenantId,
+    request_id: UUID,
+    events: list[Event],
+    sender: Sender,
 ) -> Accepted:
     """Write the events, and the outbox row that has their request started, in the caller's
     transaction.
@@ -79,7 +93,8 @@ async def accept(
     """
     sql = await statements(connection)
     rows = as_json([_values(event) for event in events])
-    made = sorted(await sql.rows(_Made, _INSERT, request_id, rows, by), key=lambda row: row["id"])
+    values = (request_id, rows, sender.by, sender.origin)
+    made = sorted(await sql.rows(_Made, _INSERT, *values), key=lambda row: row["id"])
     plain = iter([row["id"] for row in made if row["dedup_key"] is None])
     keys = [event.dedup_key for event in events if event.dedup_key is not None]
     known = await _ids_of_keys(connection, keys) if keys else {}

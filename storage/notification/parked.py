@@ -7,12 +7,13 @@ signals their workflows within seconds, whatever crashes meanwhile.
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.notification.delivery import DeliveryStatus, Reason
 from storage.notification import destinations as destination
 from storage.notification import outbox
+from storage.notification.tables import alerts
 from storage.notification.tables import notification_deliveries as deliveries
 from storage.postgres.database import statements
 
@@ -48,8 +49,9 @@ async def requests(connection: AsyncConnection, integration_id: UUID) -> set[UUI
 
 
 async def cancel(connection: AsyncConnection, integration_id: UUID, why: str) -> set[UUID]:
-    """Cancel the open deliveries of an integration that is being deleted, for the reason `why`.
-    Returns the requests that will be woken."""
+    """Cancel the open deliveries of an integration that is being deleted, for the reason `why`, and
+    forget what they have made at its vendor. Returns the requests that will be woken."""
+    await connection.execute(delete(alerts).where(alerts.c.integration_id == integration_id))
     rows = await connection.execute(
         update(deliveries)
         .where(_c.integration_id == integration_id, _c.completed_at.is_(None))

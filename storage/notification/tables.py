@@ -45,6 +45,7 @@ notifications = Table(
     time_column("created_at", nullable=False),
     time_column("routed_at"),
     Column("event_id", Text),
+    Column("origin", UUID),
 )
 
 notification_deliveries = Table(
@@ -107,6 +108,20 @@ delivery_rates = Table(
     count_column("probes"),
     time_column("probed_at"),
     time_column("probe_at"),
+)
+
+alerts = Table(
+    "alerts",
+    tenant,
+    Column("channel_id", UUID, primary_key=True),
+    Column("alert_key", Text, primary_key=True),
+    Column("recipient", Text, primary_key=True),
+    Column("integration_id", UUID, nullable=False),
+    Column("reference", JSONB, nullable=False),
+    Column("action", Text),
+    Column("notification_id", UUID, nullable=False),
+    Column("opened_by", UUID, nullable=False),
+    time_column("updated_at", nullable=False),
 )
 
 outbox = Table(

@@ -39,8 +39,8 @@ async def reserve(
     request that was taken to be dead, and comes back, cannot settle a key that another has taken.
     """
     stale = text(
-        f"(status is null and created_at < now() - interval '{_LEASE}')"
-        f" or created_at < now() - interval '{_KEPT}'"
+        f"(status is null and created_at < now() - interval '{_LEASE}'"
+        f" or created_at < now() - interval '{_KEPT}')"
     )
     await connection.execute(
         delete(keys).where(keys.c.tenant_id == tenant_id, keys.c.key == key, stale)
@@ -126,3 +126,9 @@ def _held(tenant_id: str, key: str, holder: str) -> tuple[ColumnElement[bool], .
 async def forget(connection: AsyncConnection, tenant_id: str, key: str) -> None:
     """Free the key, whatever is stored for it, since what was answered came to nothing."""
     await connection.execute(delete(keys).where(keys.c.tenant_id == tenant_id, keys.c.key == key))
+
+
+async def forget_old(connection: AsyncConnection, tenant_id: str) -> None:
+    """Delete the tenant's keys that are no longer remembered."""
+    old = text(f"created_at < now() - interval '{_KEPT}'")
+    await connection.execute(delete(keys).where(keys.c.tenant_id == tenant_id, old))

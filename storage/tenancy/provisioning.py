@@ -78,5 +78,4 @@ async def prepare(database_url: str, admin_key_file: Path) -> None:
 
 if __name__ == "__main__":
     chosen = settings()
-    assert chosen.database_url is not None, "DATABASE_URL is not set"
-    asyncio.run(prepare(chosen.database_url.get_secret_value(), chosen.admin_key_file))
+    asyncio.run(prepare(chosen.database_dsn, chosen.admin_key_file))

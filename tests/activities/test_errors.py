@@ -13,7 +13,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from activities.errors import TranslateErrors, translated
 from domain.failures import BadInput, Problem
-from storage.migration.ledger import Superseded
+from storage.migration.importing.ledger import Superseded
 from storage.objects.store import ObjectChanged, ObjectNotFound, StorageUnavailable
 
 

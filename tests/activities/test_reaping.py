@@ -13,8 +13,8 @@ import pytest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.migration.ending import begin_undo
 from activities.migration.job import locked_job
-from activities.migration.standing import begin_undo
 from domain.migration.job import Status
 from receivers.receiver import Reply
 from receivers.webhook import WebhookReceiver

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from temporalio.client import Client
+from temporalio.service import ServiceClient
 
 from api.app import create_app
 from api.context import Context
@@ -107,6 +108,19 @@ async def test_readiness_names_the_server_that_is_down(up: Context, down: str) -
     assert (await alive_without(up, down)).status_code == 200
 
 
+async def test_a_temporal_that_says_it_cannot_serve_is_not_ready(
+    up: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def not_serving(_: ServiceClient) -> bool:
+        return False
+
+    monkeypatch.setattr(ServiceClient, "check_health", not_serving)
+    async with client(up) as http:
+        response = await http.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["temporal"] == "unavailable (NotServing)"
+
+
 async def alive_without(up: Context, down: str) -> httpx.Response:
     async with client(await DOWN[down](up)) as http:
         return await http.get("/healthz")
@@ -192,6 +206,14 @@ async def test_metrics_count_requests_by_route(tenant: Tenant) -> None:
     unknown = await tenant.service.http.get(f"/{tenant.slug}")
     assert unknown.status_code == 404
     assert tenant.slug not in (await tenant.service.http.get("/metrics")).text
+
+
+async def test_an_invented_method_gets_no_metric_of_its_own(tenant: Tenant) -> None:
+    invented = f"BREW{tenant.slug.replace('-', '').upper()}"
+    assert (await tenant.service.http.request(invented, "/v1/migration")).status_code == 405
+    text = (await tenant.service.http.get("/metrics")).text
+    assert invented not in text
+    assert 'firelater_http_requests_total{method="other"' in text
 
 
 async def test_an_entry_of_egress_allow_that_is_none_stops_the_start(service: Service) -> None:

@@ -105,8 +105,11 @@ class TestUpload:
         first, second = await upload(tenant), await upload(other_tenant)
         assert first.json()["job"]["id"] != second.json()["job"]["id"]
 
-    async def test_a_key_of_no_length_or_too_long_is_refused(self, tenant: Tenant) -> None:
-        assert (await upload(tenant, key="k" * 256)).status_code == 422
+    @pytest.mark.parametrize("key", ["", "k" * 256])
+    async def test_a_key_of_no_length_or_too_long_is_refused(
+        self, tenant: Tenant, key: str
+    ) -> None:
+        assert (await upload(tenant, key=key)).status_code == 422
 
 
 class TestTemplate:

@@ -72,10 +72,12 @@ async def connected(case: dict[str, Any]) -> str:
 
 async def test_names(vectors: Vectors) -> None:
     found = {case["name"]: await connected(case) for case in vectors["names"]}
+    assert len(found) == len(vectors["names"]) > 0
     assert found == {case["name"]: case["verdict"].partition(";")[0] for case in vectors["names"]}
 
 
 async def test_redirects(vectors: Vectors) -> None:
+    assert vectors["redirects"]
     async with serving(Receiver()) as receiver, egress(receiver.allowed) as out:
         for case in vectors["redirects"]:
             receiver.received.clear()

@@ -1,8 +1,10 @@
 """Calls through the operator's proxy: its targets, the data it gets, and its failures."""
 
+import gc
 import logging
 import socket
 import ssl
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -318,12 +320,18 @@ class TestBadProxies:
         assert kind(found) == NOT_SENT
         assert "through the operator's proxy" in found.detail
 
-    async def test_no_socket_is_left(self, world: World) -> None:
-        """Of tunnels that failed; ResourceWarnings are errors here."""
-        for answer in (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", b"", None):
-            world.proxy.answer, world.proxy.hangs = answer, answer is None
+    @pytest.mark.parametrize("answer", [b"HTTP/1.1 502 Bad Gateway\r\n\r\n", b"", None])
+    async def test_no_socket_of_a_failed_tunnel_is_left(
+        self, world: World, answer: bytes | None
+    ) -> None:
+        world.proxy.answer, world.proxy.hangs = answer, answer is None
+        gc.collect()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ResourceWarning)
             async with world.out(total=0.6) as out:
                 await failure(out, URL)
+            gc.collect()
+        assert [str(each.message) for each in caught] == []
 
 
 class TestChannels:

@@ -1,9 +1,8 @@
 """Looking at processes and waiting for what they do."""
 
-import asyncio
-from collections.abc import Callable
-
 import psutil
+
+from tests.until import until
 
 
 def alive(pid: int) -> bool:
@@ -17,15 +16,6 @@ def alive(pid: int) -> bool:
 def family(pid: int) -> list[int]:
     """A process and all its descendants."""
     return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
-
-
-async def until(condition: Callable[[], bool], within: float = 30) -> None:
-    """Wait for something in another process that cannot tell us."""
-    async with asyncio.timeout(within):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.02)
 
 
 async def until_gone(pids: list[int]) -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from embedded import CannotStart
 from embedded.child import Child, Program, Usable, run_to_end, running
-from tests.embedded.processes import alive, family, until, until_gone
+from tests.embedded.processes import alive, family, until_gone
+from tests.until import until
 
 SLEEP = "import time; time.sleep(600)"
 STUBBORN = """

@@ -17,7 +17,8 @@ import httpx
 import pytest
 
 from embedded.binaries import program_path
-from tests.embedded.processes import alive, family, until, until_gone
+from tests.embedded.processes import alive, family, until_gone
+from tests.until import until
 from tests.usual_ports import leave_usual_ports
 
 GIVEN = ("DATABASE_URL", "TEMPORAL_ADDRESS", "TEMPORAL_UI_URL", "S3_ENDPOINT", "API_PORT")
@@ -178,5 +179,6 @@ async def test_a_setting_that_cannot_be_is_a_sentence_before_anything_starts(
     assert name in output
     assert says in output
     assert "docs/configuration.md" in output
-    assert not {"Traceback", "s3cret"} & set(output.replace(":", " ").split())
+    assert "Traceback" not in output
+    assert "s3cret" not in output
     assert not (tmp_path / "var").exists()

@@ -21,10 +21,32 @@ from tests.integrations.examples import STEMS, example, kind_of
 _FURTHER: dict[str, dict[str, Any]] = {
     "generic_webhook": {"previousSecrets": {"2099-01-01T00:00:00Z": "whsec_" + "A" * 40}}
 }
-_INSTEAD: dict[str, dict[str, Any]] = {
-    "email": {"password": None, "accessToken": "ya29.AccessTokenOfTheExample"}
+# Other ways to connect than the examples', by a name that begins with the example's.
+_OTHER_WAYS: dict[str, dict[str, Any]] = {
+    "email (with a token)": {"password": None, "accessToken": "ya29.AccessTokenOfTheExample"},
+    "servicenow (with a key)": {
+        "username": None,
+        "password": None,
+        "apiKey": "ServiceNowKeyOfTheExample",
+    },
+    "servicenow (asks for tokens)": {
+        "username": None,
+        "password": None,
+        "clientId": "a-client-of-the-example",
+        "clientSecret": "ServiceNowSecretOfTheExample",
+        "refreshToken": "ServiceNowRefreshTokenOfTheExample",
+    },
+    "jira (of a service account)": {
+        **{"email": None, "apiToken": None, "cloudId": "an-id", "clientId": "an-id"},
+        "clientSecret": "ATOA-ClientSecretOfTheExample",
+        "tokenUrl": "{receiver}/oauth/token",
+        "gatewayUrl": "{receiver}/ex/jira",
+    },
+    "jira_datacenter (with a password)": {
+        **{"personalAccessToken": None, "username": "firelater"},
+        "password": "a-jira-PasswordOfTheExample",
+    },
 }
-_OTHER = " (another)"
 ASKING = "email (asks for tokens)"
 _LONG = (re.compile("[A-Za-z0-9]{16,}"), re.compile("[A-Za-z0-9-]{16,}"))
 
@@ -84,14 +106,18 @@ def _texts(value: Any) -> list[str]:
 
 
 KINDS = {stem: kind_of(stem) for stem in STEMS if kind_of(stem)}
-NAMES = [*KINDS, *(f"{stem}{_OTHER}" for stem in _INSTEAD)]  # of connections
+NAMES = [*KINDS, *_OTHER_WAYS]  # of connections
 
 
 def connection(canaries: Canaries, name: str, url: str) -> Connection:
     """An example of a channel with other secrets, leading to the receiver at `url`."""
-    stem = name.removesuffix(_OTHER)
-    more = _FURTHER if name == stem else _INSTEAD
-    return _replacing(canaries, KINDS[stem], example(stem, url)["config"] | more.get(stem, {}))
+    stem = name.partition(" (")[0]
+    more = _OTHER_WAYS.get(name) or _FURTHER.get(stem, {})
+    led = {
+        key: value.replace("{receiver}", url) if isinstance(value, str) else value
+        for key, value in more.items()
+    }
+    return _replacing(canaries, KINDS[stem], example(stem, url)["config"] | led)
 
 
 def asking(canaries: Canaries, url: str, token_url: str) -> Connection:

@@ -11,10 +11,11 @@ from typing import Any, Literal
 import asyncpg
 import psutil
 
-from tests.faults.stack import Name, Rows, Stack, rows, until
+from tests.faults.stack import Name, Rows, Stack, rows
 from tests.service import Tenant
+from tests.until import until
 
-_LOOKS = 10  # at rest, some hundredths of a second apart
+_LOOKS = 10  # in a row, some hundredths of a second apart, that must find the import at rest
 How = Literal["kill", "immediate"]
 _LEDGER = ("inserted", "updated", "skipped", "failed")
 _OUTCOMES = ("successfulRecords", "updatedRecords", "skippedRecords", "failedRecords")

@@ -200,8 +200,9 @@ async def over(tenant: Tenant, within: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What must be empty, or 0: see `good`. `lost` counts by vendor what was accepted and never
-    came; `objects` the notifications of which a keyed vendor made another number than one."""
+    """How a campaign ended; `is_good` names what must be empty, or 0. `lost` counts by vendor what
+    was accepted and never came; `objects` the notifications of which a keyed vendor made another
+    number than one."""
 
     accepted: int
     delivered: int

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ import httpx
 
 from settings import Settings
 from tests.service import ENDED, Service, Tenant, new_tenant
+from tests.until import until
 from tests.usual_ports import leave_usual_ports
 
 Name = Literal["api", "worker", "postgres", "temporal", "s3"]
@@ -120,18 +121,6 @@ def _of_worker(told: dict[str, Any], environment: dict[str, str]) -> dict[str, s
         "LOCAL_STORAGE_DIR": str(data_dir / "storage"),
         "SECRETS_KEYRING_FILE": str(data_dir / "secrets.keyring"),
     }
-
-
-async def until(
-    condition: Callable[[], bool] | Callable[[], Awaitable[bool]], within: float = 120
-) -> None:
-    """Wait for something in another process that cannot tell us."""
-    async with asyncio.timeout(within):
-        while True:
-            met = condition()
-            if met is True or (not isinstance(met, bool) and await met):
-                return
-            await asyncio.sleep(0.01)
 
 
 async def ended(tenant: Tenant, job_id: str) -> dict[str, Any]:

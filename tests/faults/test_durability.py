@@ -1,7 +1,7 @@
 """PostgreSQL forgets what it had not flushed: a job is complete only with every row of it.
 
-The server's own log writer is slowed down here, so that a crash takes back what one within 0.2
-seconds of a commit always does; each test looks whether it did.
+The server's own log writer is slowed down here: a crash then takes back what it otherwise takes
+back only within 0.2 seconds of a commit.
 """
 
 import random
@@ -22,8 +22,9 @@ from tests.faults.crash import (
     watching,
 )
 from tests.faults.exports import export
-from tests.faults.stack import Rows, Stack, ended, rows, running, started, until
+from tests.faults.stack import Rows, Stack, ended, rows, running, started
 from tests.service import Tenant
+from tests.until import until
 
 ROWS, BATCH = 40_000, 500
 BATCHES = ROWS // BATCH

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from storage.migration import jobs as migration
-from storage.migration.batch_rows import Batch
-from storage.migration.ledger import Superseded, Written, proven_account, write_batch
-from storage.migration.run import Replacing, Run
+from storage.migration.importing.batch_rows import Batch
+from storage.migration.importing.ledger import Superseded, Written, proven_account, write_batch
+from storage.migration.importing.run import Replacing, Run
 from storage.postgres.database import Database
 from tests.faults.exports import export
 from tests.faults.stack import Ledger, ledger, rows

@@ -1,6 +1,5 @@
 """Jobs that kill their process end with the reason and do not harm other jobs."""
 
-import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -12,8 +11,9 @@ import psutil
 import pytest
 
 from tests.faults.exports import HEADER, export
-from tests.faults.stack import Stack, ended, ledger, rows, running, until
+from tests.faults.stack import Stack, ended, ledger, rows, running
 from tests.service import Tenant
+from tests.until import until
 
 pytestmark = pytest.mark.campaign
 
@@ -214,7 +214,6 @@ async def test_a_parser_that_is_killed_is_tried_again_and_then_given_up(stack: S
         for each in parsers():
             killed.add(each.pid)
             os.kill(each.pid, signal.SIGKILL)
-        await asyncio.sleep(0)
     job = await ended(victim, job_id)
     assert (job["status"], job["failure"]["code"]) == ("failed", "resource_limit")
     assert "reading the file stopped at record 1 or after it (chunk 0)" in job["failure"]["detail"]

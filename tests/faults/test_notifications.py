@@ -12,8 +12,9 @@ from receivers.slack import SlackReceiver
 from receivers.webhook import WebhookReceiver
 from tests.api.notification import notifying as n
 from tests.faults.fanout import UNKEYED, Client, Late, Vendors, event, judged, over, recorded
-from tests.faults.stack import Stack, until
+from tests.faults.stack import Stack
 from tests.service import Tenant
+from tests.until import until
 
 _EVENTS = 60
 

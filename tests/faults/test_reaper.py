@@ -9,8 +9,9 @@ import httpx
 from temporalio.client import Client
 
 from tests.faults.conftest import EXPORT, ROWS
-from tests.faults.stack import Rows, Stack, ended, rows, started, until, until_committed
+from tests.faults.stack import Rows, Stack, ended, rows, started, until_committed
 from tests.service import Tenant
+from tests.until import until
 from workflows.migration.start import migration_id
 from workflows.reaper import ReaperWorkflow
 from workflows.step import ORCHESTRATE

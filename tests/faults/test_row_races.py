@@ -13,14 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities.connections import Connections
 from activities.memory import available, divided
 from activities.migration.closing import CloseActivities
+from activities.migration.ending import begin_undo
 from activities.migration.importing import ImportActivities
 from activities.migration.job import locked_job
-from activities.migration.standing import begin_undo
 from domain.failures import Problem
 from domain.migration.job import Options, Phase, Status
 from storage.migration import jobs as migration
+from storage.migration.importing.ledger import Superseded
 from storage.migration.jobs import Job
-from storage.migration.ledger import Superseded
 from tests.blocked import until_blocked
 from tests.faults.exports import export
 from tests.service import Tenant

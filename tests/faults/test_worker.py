@@ -21,10 +21,10 @@ from tests.faults.stack import (
     ledger,
     rows,
     started,
-    until,
     until_committed,
 )
 from tests.service import Tenant
+from tests.until import until
 from workflows.migration.start import migration_id
 from workflows.step import IMPORT
 

@@ -11,10 +11,11 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from tests.faults.exports import export
-from tests.faults.stack import Rows, rows, until
+from tests.faults.stack import Rows, rows
 from tests.operating.gates import Gate, Gates, Moment
 from tests.operating.operator import Operator
 from tests.service import ENDED, Service, Tenant, new_tenant
+from tests.until import until
 from workflows.execution import PAUSED, is_alive
 from workflows.migration.start import migration_id, rollback_id
 from workflows.reaper import ReaperWorkflow
@@ -344,4 +345,4 @@ async def judged(made: Scene, job: dict[str, Any], ends: set[str]) -> list[str]:
     return made.problems
 
 
-NOTHING = "d41d8cd98f00b204e9800998ecf8427e"  # md5 of no rows
+NOTHING = "d41d8cd98f00b204e9800998ecf8427e"  # md5 of the empty text, which is that of no rows

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from temporalio.client import ScheduleBackfill, ScheduleHandle, ScheduleOverlapPolicy
@@ -37,12 +36,9 @@ async def _forsaken(world: World, tenant: Tenant) -> str:
     """A job whose workflow was terminated an hour ago."""
     job_id: str = (await tenant.upload(i.EXPORT)).json()["job"]["id"]
     await Operator(world.client, migration_id(job_id)).terminate()
-    await tenant.sql("update public.migration_jobs set created_at = now() - '1 h'::interval")
+    aged = "update public.migration_jobs set created_at = now() - '1 h'::interval where id = $1"
+    await tenant.sql(aged, job_id)
     return job_id
-
-
-async def _ended(tenant: Tenant, job_id: str) -> dict[str, Any]:
-    return await tenant.settled(job_id)
 
 
 async def test_triggered_it_sweeps_also_while_it_is_paused(
@@ -50,7 +46,7 @@ async def test_triggered_it_sweeps_also_while_it_is_paused(
 ) -> None:
     job_id = await _forsaken(operated, tenant)
     await schedule.trigger()
-    job = await _ended(tenant, job_id)
+    job = await tenant.settled(job_id)
     assert (job["status"], job["failure"]["code"]) == ("failed", "terminated")
 
 
@@ -61,7 +57,7 @@ async def test_backfilled_it_sweeps_side_by_side_and_mends_once(
     now = datetime.now(UTC)
     at_once = ScheduleOverlapPolicy.ALLOW_ALL
     await schedule.backfill(ScheduleBackfill(now - timedelta(minutes=5), now, overlap=at_once))
-    ended = [await _ended(tenant, job_id) for job_id in jobs]
+    ended = [await tenant.settled(job_id) for job_id in jobs]
     assert [each["failure"]["code"] for each in ended] == ["terminated"] * 3
     async with asyncio.timeout(30):
         while len((await schedule.describe()).info.recent_actions) < 5:

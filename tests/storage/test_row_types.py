@@ -18,8 +18,8 @@ from storage.migration.tables import (
     records,
 )
 from storage.migration.templates import Template
-from storage.notification.channels import NotificationChannel
 from storage.notification.notifications import Notification
+from storage.notification.routing.channels import NotificationChannel
 from storage.notification.rows import Attempt, Delivery
 from storage.notification.tables import (
     delivery_attempts,

@@ -58,7 +58,7 @@ async def _end_as(
     cleaned = True
     try:
         await steps.clean_up(job, "delete the upload and its chunks")
-    except ActivityError:
+    except (ActivityError, ApplicationError):  # the latter if its result cannot be read
         cleaned = False
     end = m.CloseInput(job=job, status=status, problem=problem, undone=undone, cleaned=cleaned)
     closed = await steps.close_job(end, f"close as {words(status)}")

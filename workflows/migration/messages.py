@@ -33,7 +33,8 @@ class Parsed(Payload):
 
 
 class ValidateInput(Payload):
-    """Check all records against a mapping revision (0: the source's default mapping).
+    """Check all records against a mapping revision. 0 means revision 1: the mapping that came with
+    the upload, else the source's default.
 
     Without options the result is a preview; with them it decides whether the job may run.
     """
@@ -124,7 +125,8 @@ class JobState(Payload):
 
 
 class SegmentInput(Payload):
-    """Batches `first` up to, not including, `stop`."""
+    """Batches `first` up to, not including, `stop`. Batches before `first` that the database lost
+    are imported again, too."""
 
     job: JobRef
     epoch: int
@@ -162,8 +164,8 @@ class State(Payload):
     status: Status
 
 
-class Standing(Payload):
-    """What is on record of a job, for a run of its workflow that does not know it.
+class RecordedJob(Payload):
+    """What the job's row says, for a run of its workflow whose own idea of the job is out of date.
 
     `ending` is the status in which a job that is being taken back will end, and `problem` says why.
     `options` and `revision` are those of the import, once it has begun.

@@ -107,15 +107,15 @@ class Steered:
         if not allowed:
             raise ApplicationError(not_now(self._stage), type="invalid_state")
 
-    async def _look_up(self) -> m.Standing:
+    async def _look_up(self) -> m.RecordedJob:
         """What is on record of the job. Whether it is paused is taken over from there, unless its
         user pauses or resumes it meanwhile, which is then about to be recorded."""
         async with self._row:
             steered = self._steered
-            standing = await steps.recall_job(self._job, "look up how the job stands")
+            recorded = await steps.recall_job(self._job, "look up how the job stands")
             if steered == self._steered:
-                self._state = self._state.paused_as(standing.status is Status.PAUSED)
-        return standing
+                self._state = self._state.paused_as(recorded.status is Status.PAUSED)
+        return recorded
 
     @workflow.query
     def phase(self) -> Phase:

@@ -12,7 +12,7 @@ validate_records = Step("validate_records", m.ValidateInput, m.Validated, IMPORT
 begin_import = Step("begin_import", m.BeginInput, m.Begun)
 import_segment = Step("import_segment", m.SegmentInput, m.Segment, IMPORT, _HOURS, BEAT)
 set_state = Step("set_state", m.StateInput, m.State)
-recall_job = Step("recall_job", m.JobRef, m.Standing)
+recall_job = Step("recall_job", m.JobRef, m.RecordedJob)
 undo_import = Step("undo_import", m.UndoInput, m.TakenBack, IMPORT, _HOURS, BEAT)
 clean_up = Step("clean_up", m.JobRef, m.Cleaned, timeout=timedelta(minutes=5), retry=BRIEF)
 close_job = Step("close_job", m.CloseInput, m.Closed)

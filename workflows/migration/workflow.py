@@ -66,7 +66,7 @@ class MigrationWorkflow(Steered):
             self._work.cancel()
         try:
             over = await self._work
-            ended = await (self._recorded(over) if over else self._end(Status.COMPLETED))
+            ended = await (self._end_on_record(over) if over else self._end(Status.COMPLETED))
         except BaseException as error:
             failed = isinstance(error, FailureError)
             if is_cancelled_exception(error) or (self._cancelled and failed):
@@ -82,8 +82,8 @@ class MigrationWorkflow(Steered):
             raise ApplicationError(over.problem.detail, type=over.problem.code)
         return ended
 
-    async def _migrate(self) -> m.Standing | None:
-        """Do the job. If it turns out to have ended, or to be ending, on record: how it stands."""
+    async def _migrate(self) -> m.RecordedJob | None:
+        """Do the job. If its row says that it has ended or is ending: what the row says."""
         for _ in range(_RECALLS):
             try:
                 await self._go_on()
@@ -91,9 +91,9 @@ class MigrationWorkflow(Steered):
             except FailureError as error:
                 if problem_of(error).code not in _STALE or not workflow.patched(_RECALL):
                     raise
-            standing = await self._recall()
-            if standing.has_ended:
-                return standing
+            recorded = await self._recall()
+            if recorded.has_ended:
+                return recorded
         raise ApplicationError("other runs keep working on the job", type="superseded")
 
     async def _go_on(self) -> None:
@@ -104,27 +104,27 @@ class MigrationWorkflow(Steered):
         while self._state.importing is not None and not self._state.importing.is_done:
             await self._import_more(self._state.importing)
 
-    async def _recall(self) -> m.Standing:
+    async def _recall(self) -> m.RecordedJob:
         """Take over what the job's row says; if an import has begun, go on with that one."""
         self._was_reset = False
-        standing = await self._look_up()
-        over, begun = standing.has_ended, standing.options is not None
-        self._refuse_wishes(standing.status, over or begun)
-        self._counts = standing.counts
-        known = self._state.mapped_by(standing.revision).holding(standing.records)
+        recorded = await self._look_up()
+        over, begun = recorded.has_ended, recorded.options is not None
+        self._refuse_wishes(recorded.status, over or begun)
+        self._counts = recorded.counts
+        known = self._state.mapped_by(recorded.revision).holding(recorded.records)
         self._state = known.at(None)
-        if standing.options is not None and not over:
-            await self._begin(standing.options)
-        return standing
+        if recorded.options is not None and not over:
+            await self._begin(recorded.options)
+        return recorded
 
-    async def _recorded(self, standing: m.Standing) -> Ended:
+    async def _end_on_record(self, recorded: m.RecordedJob) -> Ended:
         """The end that is on record. If an earlier run has only begun it, it is finished first."""
-        if standing.status not in FINAL and standing.ending is not None:
-            return await self._end(standing.ending, standing.problem)
+        if recorded.status not in FINAL and recorded.ending is not None:
+            return await self._end(recorded.ending, recorded.problem)
         self._enter(Phase.DONE)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        counts, undone = standing.counts, standing.undone
-        return Ended(status=standing.status, counts=counts, undone=undone)
+        counts, undone = recorded.counts, recorded.undone
+        return Ended(status=recorded.status, counts=counts, undone=undone)
 
     async def _parse(self) -> None:
         self._enter(Phase.PARSING)

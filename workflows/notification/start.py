@@ -27,12 +27,7 @@ async def start_notification(client: Client, request: RequestRef, count: int, ra
     lower ranks go first.
     """
     with suppress(WorkflowAlreadyStartedError):
-        await _work_on(
-            client,
-            request,
-            f"{count:,} notification{'s' if count > 1 else ''}",
-            priority=Priority(priority_key=rank, fairness_key=request.tenant_id),
-        )
+        await _work_on(client, request, f"{count:,} notification{'s' if count > 1 else ''}", rank)
 
 
 async def restart_notification(client: Client, request: RequestRef) -> None:
@@ -45,14 +40,18 @@ async def wake_notification(client: Client, request: RequestRef) -> None:
     await _work_on(client, request, "woken", start_signal="wake")
 
 
-async def _work_on(client: Client, request: RequestRef, summary: str, **how: Any) -> None:
-    """Start a request's workflow, or use the one that runs."""
+async def _work_on(
+    client: Client, request: RequestRef, summary: str, rank: int | None = None, **how: Any
+) -> None:
+    """Start a request's workflow, or use the one that runs. Tenants take turns; without a `rank`,
+    the workflow has Temporal's default priority."""
     await client.start_workflow(
         NotificationWorkflow.run,
         NotificationInput(request=request),
         id=notification_id(request.request_id),
         task_queue=DELIVER,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        priority=Priority(priority_key=rank, fairness_key=request.tenant_id),
         search_attributes=search_attributes(request.tenant_id, "notification", "delivering"),
         static_summary=summary,
         **how,

@@ -6,7 +6,7 @@ import polars as pl
 
 from sources.readers.chunk import Chunk, Profile, columns_with
 
-_FORMULA = '^="((?:[^"]|"")*)"$'  # ="00042" is how Excel is told that a number is text
+_FORMULA = '^="((?:[^"]|"")*)"$'  # ="00042" makes Excel take a number for text
 _ESCAPED = "^'([-=+@])"
 _NAMED = 10  # columns that a warning names
 
@@ -47,7 +47,8 @@ class Escapes:
 def _replaced(
     chunk: Chunk, columns: list[pl.Series], pattern: str, doubled: str | None = None
 ) -> Chunk:
-    """Replace each cell that matches by the pattern's group, where a `doubled` becomes single."""
+    """Replace each cell that matches the pattern with the pattern's group; within it, `doubled`
+    (two equal characters) becomes one of them."""
     if not columns:
         return chunk
     changed = [_without(each, pattern, doubled) for each in columns]

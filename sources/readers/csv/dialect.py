@@ -9,7 +9,7 @@ from sources.readers.csv.window import Window
 
 DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_BYTES = 2**16
-SAMPLE_RECORDS = 50
+SAMPLE_RECORDS = 50  # the first records of the sample
 
 # Excel writes and obeys such a first line, though no standard defines it.
 _DECLARED = re.compile(rb'"?sep=([^\r\n"])"?(?:\r\n?|\n)', re.IGNORECASE)
@@ -34,9 +34,9 @@ class _Sample:
         return rows[:-1] if may_be_cut else rows
 
 
-def take_delimiter(window: Window, told: str | None = None) -> str:
-    """The delimiter of the file: the one that the user told, or the one that the first line
-    declares (`sep=;`; that line is consumed).
+def take_delimiter(window: Window, chosen: str | None = None) -> str:
+    """The delimiter of the file: the one that the user chose, or else the one that the first line
+    declares (`sep=;`; that line is consumed either way).
 
     Otherwise the one that cuts the header into the most fields, weighed by the share of the first
     records with as many fields; a comma where no other does better.
@@ -44,9 +44,9 @@ def take_delimiter(window: Window, told: str | None = None) -> str:
     window.fill(SAMPLE_BYTES)
     if declared := _DECLARED.match(window.buffer):
         window.start = declared.end()
-        return told or declared[1].decode()
-    if told:
-        return told
+        return chosen or declared[1].decode()
+    if chosen:
+        return chosen
     sample = _Sample(window)
     widths = {each: [*map(len, sample.rows(each))] for each in DELIMITERS}
     agreed = {each: _agreement(found) for each, found in widths.items()}

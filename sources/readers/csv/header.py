@@ -10,7 +10,7 @@ from sources.readers.chunk import ROW, Limits
 from sources.readers.encoding import BAD
 from sources.readers.rows import NAME_CHARS
 
-_LISTED = 10
+_LISTED = 10  # columns or names that a refusal lists
 _FORMULA = re.compile(r'^="([^"]*)"$')
 
 
@@ -29,14 +29,14 @@ class Header:
     @property
     def width(self) -> int:
         """How many cells a complete record has at least: up to the last column with a name."""
-        named = (place for place, name in enumerate(self.names, 1) if name not in self.unnamed)
-        return max(named)
+        return max(n for n, name in enumerate(self.names, 1) if name not in self.unnamed)
 
     @property
     def mark(self) -> tuple[int, str]:
-        """The place (from 0) and name of the first named column, by which repeated headers show."""
-        place = next(n for n, name in enumerate(self.names) if name not in self.unnamed)
-        return place, self.names[place]
+        """The position (from 0) of the first named column, and the text of its cell, without which
+        a record is no repetition of the header."""
+        position = next(n for n, name in enumerate(self.names) if name not in self.unnamed)
+        return position, _plain(self.cells[position])
 
     def is_repeated(self, fields: Sequence[str]) -> bool:
         """Whether a record repeats the header, as where exports were joined. A record of one cell
@@ -51,28 +51,28 @@ def read_header(fields: list[str] | None, limits: Limits) -> Header:
     `csv_header_invalid`, `csv_duplicate_header`, `too_many_columns`."""
     if fields is None:
         raise BadInput("file_empty", "the file has no header and no records")
-    given = [_FORMULA.sub(r"\1", _plain(name)) for name in fields]
-    if len(given) > limits.columns:
-        detail = f"the header has {len(given)} columns, more than {limits.columns}"
-        raise BadInput("too_many_columns", detail, limit=limits.columns, actual=len(given))
-    if not any(given):
+    found = [_FORMULA.sub(r"\1", _plain(name)) for name in fields]  # empty for blank cells
+    if len(found) > limits.columns:
+        detail = f"the header has {len(found)} columns, more than {limits.columns}"
+        raise BadInput("too_many_columns", detail, limit=limits.columns, actual=len(found))
+    if not any(found):
         _refuse(1, "is blank, as all others are")
-    for position, name in enumerate(given, 1):
+    for position, name in enumerate(found, 1):
         if name == ROW or "\0" in name or len(name) > NAME_CHARS:
             _refuse(position, "is reserved, too long or has a NUL")
         if BAD in name:
             _refuse(position, "has bytes that are not UTF-8")
-    _check_distinct(given)
-    seen = {*given}
-    names = [name or _free(position, seen) for position, name in enumerate(given, 1)]
+    _check_distinct(found)
+    seen = {*found}
+    names = [name or _free(position, seen) for position, name in enumerate(found, 1)]
     return Header(tuple(fields), tuple(names), frozenset(names) - seen)
 
 
-def _check_distinct(given: Sequence[str]) -> None:
-    places: dict[str, list[int]] = {}
-    for position, name in enumerate(given, 1):
-        places.setdefault(name, []).append(position)
-    repeated = {name: each for name, each in places.items() if name and len(each) > 1}
+def _check_distinct(names: Sequence[str]) -> None:
+    positions: dict[str, list[int]] = {}
+    for position, name in enumerate(names, 1):
+        positions.setdefault(name, []).append(position)
+    repeated = {name: each for name, each in positions.items() if name and len(each) > 1}
     if repeated:
         said = [f"{name!r} (columns {_listed(each)})" for name, each in repeated.items()]
         detail = f"columns have the same name: {_listed(said)}; rename them in the header"

@@ -26,7 +26,7 @@ from sources.readers.encoding import BAD, BLOCK_BYTES
 _STRICT_RUN = 1_000
 _BYTE_ORDER_MARK = "\ufeff".encode()
 _REPEATED = "repeated header"
-_LINES = 20  # records with invalid bytes whose line is told
+_LINES = 20  # records with invalid bytes whose line a rejection names
 _LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"\d+")
 
 
@@ -119,11 +119,11 @@ class Records:
         return Chunk(self._named(frame).insert_column(0, numbers.alias(ROW)))
 
     def _without_headers(self, frame: pl.DataFrame) -> pl.DataFrame:
-        place, name = self._header.mark
-        cells = frame.to_series(place)
-        if not cells.str.contains(name, literal=True).any():  # half the time of stripping them
+        position, text = self._header.mark
+        cells = frame.to_series(position)
+        if not cells.str.contains(text, literal=True).any():  # half the time of stripping them
             return frame
-        rows = (cells.str.strip_prefix("\ufeff").str.strip_chars() == name).arg_true()
+        rows = (cells.str.strip_prefix("\ufeff").str.strip_chars() == text).arg_true()
         repeated = [row for row in rows if self._header.is_repeated(frame.row(row))]
         self._ignore_header(len(repeated))
         return frame.filter(~pl.int_range(pl.len()).is_in(repeated)) if repeated else frame
@@ -181,9 +181,9 @@ class Records:
         """Reject those of a run of short records that are pieces of one record, split by a line
         break without quotes, and take them out of `good`.
 
-        Three or more records of one length are no pieces: Excel shortens records that are empty at
-        their end so. But where two of them together are just as long as one record, they are no
-        pieces only if all begin alike, as with an id.
+        Three or more records of one length are not taken for pieces: Excel shortens records so if
+        their last cells are empty. But if two of them together are exactly as long as one record,
+        they are taken for pieces unless all begin alike, as with an id.
         """
         widths = [*map(len, short)]
         alike = len(widths) > 2 and len(set(widths)) == 1 and widths[0] > 1
@@ -225,10 +225,10 @@ class Records:
         return None
 
     def _undecodable(self, number: int, name: str) -> Rejected:
-        # Counting lines means reading the file again, so only the first rejections tell theirs.
+        # Counting lines means reading the file again, so only the first rejections name theirs.
         self._lines_left -= 1
-        place = f" (line {self._strict.line})" if self._lines_left >= 0 else ""
-        detail = f"{name!r} holds bytes that are not UTF-8{place}"
+        line = f" (line {self._strict.line})" if self._lines_left >= 0 else ""
+        detail = f"{name!r} holds bytes that are not UTF-8{line}"
         return Rejected(row=number, field=name, code="encoding_invalid", detail=detail)
 
     def _other_width(self, number: int, count: int) -> Rejected:

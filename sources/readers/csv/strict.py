@@ -40,7 +40,7 @@ class StrictReader:
         return bool(self._record) and not self._record[-1].endswith(("\n", "\r"))
 
     def record(self, number: int) -> list[str] | None:
-        """The next record's fields, none at the end; `number` is what errors call it.
+        """The next record's fields, or None at the file's end; errors name it by `number`.
 
         Lines without any character are no records (RFC 4180 does not know them; Excel and shell
         tools leave them at the end). Raises BadInput `csv_unclosed_quote`,

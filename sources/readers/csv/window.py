@@ -9,7 +9,7 @@ _LINE = re.compile(rb"[^\r\n]*(?:\r\n?|\n)?")
 
 
 class Window:
-    """The bytes `buffer[start:]` are read, but not yet consumed."""
+    """The bytes `buffer[start:]` are read, but not yet consumed; `ended`: no others follow them."""
 
     def __init__(self, open_blocks: Open) -> None:
         self._open_blocks = open_blocks

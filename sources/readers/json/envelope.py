@@ -15,7 +15,7 @@ from sources.readers.json.sender import failure_of
 from sources.readers.json.text import JsonText
 
 RECORDS = ("records", "result")
-_MOST_FAILURES = 10  # different failures that warnings tell
+_MOST_FAILURES = 10  # different failures that warnings name
 _OF_TICKETS = {"number", "sys_id"}  # an object with one of these is a ticket, not a failure
 
 
@@ -72,8 +72,8 @@ class Envelopes:
             yield [value]
 
     def _note_failure(self, members: Json, surely: bool = False) -> bool:
-        """Warn if the members tell of a failure; returns whether they do. Those of a ticket do not,
-        unless it is known that they are `surely` not a ticket's."""
+        """Warn if the members report a failure; returns whether they do. Members that may be a
+        ticket's report none; `surely`: it is known that these are not a ticket's."""
         words = failure_of(members) if surely or not _OF_TICKETS & members.keys() else None
         if words and words not in self._failures and len(self._failures) < _MOST_FAILURES:
             self._failures.append(words)

@@ -24,10 +24,11 @@ _VISIBLE = re.compile(r"[^ \t\n\r]")
 _BETWEEN_OBJECTS = re.compile(r"\}([ \t\n\r]*,[ \t\n\r]*)(?=\{)")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _ESCAPE = len(r"\uXXXX")
-# What the decoder leaves unread where the text ends inside a token.
+# What the decoder leaves unread where the text ends inside a token, or inside a number.
 _CUT_TOKEN = re.compile(
     r"\s*|-|\.|[eE][-+]?|t(ru?)?|f(a(ls?)?)?|n(ul?)?|Na?|-?I(n(f(i(n(it?)?)?)?)?)?"
 )
+_CUT_NUMBER = re.compile(r"(?:\.|[eE][-+]?)?")
 
 
 class Number(str):
@@ -185,12 +186,12 @@ class JsonText:
         except (RecursionError, json.JSONDecodeError):
             return []
         braces = text.count("{")
-        flat = "[" not in text[1:] and braces == len(values)
+        are_objects = {dict}.issuperset(map(type, values))
+        flat = are_objects and braces == len(values) and "[" not in text[1:]
         if braces > self._objects:  # some are in strings
             self._note_braces(text, 0, len(text))
-        depth = self._depth + (1 if flat else max(map(_depth, values)))
-        odd = self._bad_number or self.repeated or depth > self._limits.json_depth
-        return [] if odd else values
+        deep = not flat and any(map(self._is_too_deep, values))
+        return [] if self._bad_number or self.repeated or deep else values
 
     def _attempt(self) -> tuple[Any, int] | None:
         """The value and where it ends; None where its end is not in the window yet."""
@@ -208,8 +209,10 @@ class JsonText:
             code = "json_truncated" if cut else "json_malformed"
             detail = "the file ends inside a value" if cut else error.msg
             raise self.error(code, detail) from None
-        # A number that reaches the end of the window may go on after it.
-        return (value, end) if end < len(window.text) or window.ended else None
+        if window.ended or not isinstance(value, Number):
+            return value, end
+        # A number may go on beyond the window, also where `1e+` or `1.` is its last text.
+        return None if _CUT_NUMBER.fullmatch(window.text, end) else (value, end)
 
     def _check(self, value: Any, end: int) -> None:
         text, start = self._window.text, self._window.at
@@ -217,7 +220,7 @@ class JsonText:
             raise self.error(*self._bad_number)
         if self._size(end) > self._limits.record_bytes:
             raise self._too_large()
-        if self._depth + _depth(value) > self._limits.json_depth:
+        if self._is_too_deep(value):
             raise self._too_deep()
         if _may_hold_half_a_pair(text, start, end) and not _is_unicode(value):
             raise self.error("json_string_invalid", "half of a surrogate pair stands alone")
@@ -235,6 +238,9 @@ class JsonText:
     def _too_large(self) -> BadInput:
         limit = self._limits.record_bytes
         return self.error("json_record_too_large", f"one value is longer than {limit} bytes", limit)
+
+    def _is_too_deep(self, value: Any) -> bool:
+        return _is_deeper(value, self._limits.json_depth - self._depth)
 
     def _too_deep(self) -> BadInput:
         limit = self._limits.json_depth
@@ -273,13 +279,16 @@ def _may_hold_half_a_pair(text: str, start: int = 0, end: int = sys.maxsize) -> 
     return text.find("\\u", start, end) >= 0 and bool(_SURROGATE.search(text, start, end))
 
 
-def _depth(value: Any) -> int:
+def _is_deeper(value: Any, most: int) -> bool:
+    """Whether objects and arrays are nested more than `most` deep; looks no deeper than that."""
     if not isinstance(value, dict | list):
-        return 0
+        return False
+    if most < 1:
+        return True
     children = value.values() if isinstance(value, dict) else value
     if _CONTAINERS.isdisjoint(map(type, children)):  # the usual record, at the speed of C
-        return 1
-    return 1 + max(map(_depth, children))
+        return False
+    return any(_is_deeper(each, most - 1) for each in children)
 
 
 def _is_unicode(value: Any) -> bool:

@@ -236,14 +236,14 @@ class _Blocks:
             yield self._stuck(error.problem)
 
     def _stuck(self, problem: Problem) -> Stuck:
-        """The Stuck of this problem; it names the next record if that one is to blame."""
+        """Stuck with this problem; names the next record's tag if that record is to blame."""
         text, end = self._text[self._at :], self._record_end() - self._at
         name = _NAME.match(text.lstrip())
         examined = examine(text[:end] if end > 0 else text)
         beyond = end > 0 and _place_of(problem) > self._place(end + _BEHIND)
         if name is None or examined.wrong is None or beyond:
             return Stuck(problem)
-        return Stuck(examined.told(problem), name[1].decode())
+        return Stuck(examined.located(problem), name[1].decode())
 
 
 def _place_of(problem: Problem) -> tuple[int, int]:

@@ -71,8 +71,9 @@ class Examined:
     def text(self) -> bytes:
         return b"".join(self.pieces)
 
-    def told(self, problem: Problem) -> Problem:
-        """The problem of a file that ends or breaks here, with the detail that fits this place."""
+    def located(self, problem: Problem) -> Problem:
+        """The parser's problem with this text, with what is `wrong` as its detail if the markup is
+        broken, and the field."""
         detail = problem.detail
         if problem.code == "xml_malformed":
             detail = f"{self.wrong}; export it again, or as JSON or CSV"

@@ -9,7 +9,8 @@ down_revision = "t0002"
 # deadline until it is routed again. `alert_key` is now set for every event that names an entity.
 # Ended deliveries have an index by it of their own, so that a claim, which needs open ones only,
 # does not read an entity's whole past. The index of open ones has the condition that
-# storage/notification/order.py uses. After `lease_until` a sending worker is taken to be dead.
+# storage/notification/order.py uses. After `lease_until` a sending worker is taken to be
+# dead.
 _DELIVERIES = """
 alter table notification_deliveries
     alter column channel_id drop not null,

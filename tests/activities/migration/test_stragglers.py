@@ -19,7 +19,7 @@ from activities.migration.validating import ValidateActivities
 from domain.mapping.mapping import ImportMapping
 from domain.migration.job import Phase, Status
 from storage.migration import jobs as migration
-from storage.migration.ledger import Superseded
+from storage.migration.importing.ledger import Superseded
 from tests.blocked import until_blocked
 from tests.service import Service, Tenant
 from workflows.migration import messages as m

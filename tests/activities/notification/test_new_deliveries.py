@@ -29,6 +29,7 @@ EVENT: RoutedEvent = {
     "created_at": datetime.now(UTC),
     "expires_at": None,
     "resent_at": None,
+    "origin": None,
 }
 
 

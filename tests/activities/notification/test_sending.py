@@ -19,7 +19,7 @@ from domain.redaction import Redactor
 from domain.tenant import TenantId
 from egress.client import Egress, egress
 from integrations.channel import ChannelConfig, ChannelOptions, Limits, Outgoing
-from storage.notification.claims import Claimed
+from storage.notification.claimed import Claimed
 from tests.integrations.examples import NOTIFICATION
 
 NOW = datetime.now(UTC)
@@ -35,6 +35,7 @@ class Quoting:
     config = ChannelConfig
     options = ChannelOptions
     signing = None
+    inbound = None
     limits = Limits(PROMPT, idempotent=True)
 
     def __init__(self, kind: FailureClass | None) -> None:

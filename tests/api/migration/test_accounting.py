@@ -1,6 +1,7 @@
 """A job is `completed` only if rows, ledger and counts are the same; else it says so, and nothing
 of it stays."""
 
+import asyncio
 import shutil
 from typing import Any
 
@@ -36,8 +37,9 @@ async def paused_in(tenant: Tenant, job_id: str, **options: Any) -> int:
     """Execute the job, and pause it with some of its batches in: how many they are."""
     options = {"batchSize": BATCH, **options}
     assert (await tenant.post(f"/v1/migration/{job_id}/execute", options)).status_code == 202
-    while (await tenant.job(job_id))["processedRecords"] < 3 * BATCH:
-        pass
+    async with asyncio.timeout(60):
+        while (await tenant.job(job_id))["processedRecords"] < 3 * BATCH:
+            await asyncio.sleep(0.01)
     response = await tenant.post(f"/v1/migration/{job_id}/pause")
     assert response.status_code == 202, response.text
     return await quiet(tenant, job_id)
@@ -176,8 +178,9 @@ class TestWhatIsTakenBack:
                     f"/v1/migration/{job_id}/rollback", headers=tenant.headers
                 )
                 wanted = "rolled_back"
-            while (job := await tenant.job(job_id))["status"] != wanted:
-                pass
+            async with asyncio.timeout(60):
+                while (job := await tenant.job(job_id))["status"] != wanted:
+                    await asyncio.sleep(0.01)
         assert (await rows(tenant)).rows == 0
         assert job["processedRecords"] == 0
 

@@ -58,7 +58,8 @@ class TestErrors:
 
 
 class TestEvents:
-    """These tests use a socket: an in-process transport waits for the end of the stream."""
+    """Streams that do not end at once are read through a socket: an in-process transport shows
+    nothing before the end."""
 
     async def test_tell_progress_and_the_end(self, live: Live, tenant: Tenant) -> None:
         job_id = await uploaded(tenant, HEAD + b"1,a,New,1\n")
@@ -102,7 +103,7 @@ class TestEvents:
         last = json.loads(response.text.strip().rpartition("data: ")[2])
         assert last["status"] == "rolled_back"
 
-    async def test_of_a_job_that_is_over_are_its_end(self, live: Live, tenant: Tenant) -> None:
+    async def test_of_a_job_that_is_over_are_its_end(self, tenant: Tenant) -> None:
         job = await tenant.migrate(HEAD + b"1,a,New,1\n")
         response = await tenant.get(f"/v1/migration/{job['id']}/events")
         assert response.text.startswith("event: end\ndata: {")

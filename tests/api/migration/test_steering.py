@@ -13,7 +13,7 @@ from temporalio.client import Client
 
 from api.app import create_app
 from domain.mapping.entities.incident import INCIDENT
-from storage.migration.undo import undo_batch, undoable
+from storage.migration.importing.undo import undo_batch, undoable
 from storage.postgres.database import Database
 from tests.faults.exports import export
 from tests.service import Service, Tenant
@@ -96,8 +96,9 @@ class TestPause:
         assert paused["status"] == "paused"
         assert paused["processedRecords"] < ROWS
         workflow = temporal_client.get_workflow_handle(migration_id(job_id))
-        while (await workflow.describe()).raw_description.pending_activities:
-            await asyncio.sleep(0.02)
+        async with asyncio.timeout(60):
+            while (await workflow.describe()).raw_description.pending_activities:
+                await asyncio.sleep(0.02)
         assert (await tenant.job(job_id))["processedRecords"] == paused["processedRecords"]
         assert len(await content(tenant)) == paused["processedRecords"]
         assert await refusal(tenant, job_id, "pause") == _REFUSED
@@ -166,8 +167,9 @@ class TestCancel:
 
     async def test_while_parsing(self, tenant: Tenant) -> None:
         job_id = await uploaded(tenant, export(2 * ROWS), wait=0)
-        while (await tenant.job(job_id))["phase"] != "parsing":
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(60):
+            while (await tenant.job(job_id))["phase"] != "parsing":
+                await asyncio.sleep(0.01)
         await cancel(tenant, job_id)
         assert await content(tenant) == []
 
@@ -286,6 +288,19 @@ class TestRollback:
         await until_rolled_back(tenant, job_id)
         await refused_rollback(tenant, job_id)
         assert await content(tenant) == []
+
+    @pytest.mark.parametrize("phase", ["undoing", "cleaning_up"])
+    async def test_is_not_shown_as_completed_before_its_end(
+        self, tenant: Tenant, phase: str
+    ) -> None:
+        """The row says `completed` until then: a client must not take that for the end."""
+        job_id = await uploaded(tenant, export(100))
+        await tenant.execute(job_id)
+        row = f"update public.migration_jobs set phase = '{phase}' where id = '{job_id}'"
+        await tenant.run(row)
+        assert (await tenant.job(job_id))["status"] == "processing"
+        listed = await tenant.get("/v1/migration", status="processing")
+        assert [each["id"] for each in listed.json()["data"]] == [job_id]
 
 
 async def rollback(tenant: Tenant, job_id: str) -> httpx.Response:

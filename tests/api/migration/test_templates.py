@@ -171,6 +171,12 @@ async def test_a_body_that_is_no_template(
     assert (response.status_code, response.json()["code"]) == (status, code)
 
 
+async def test_the_offset_of_a_fault_in_a_body_counts_bytes(tenant: Tenant) -> None:
+    before = '{"name": "Zürich – Ost" '.encode()
+    response = await send(tenant, before + b"x}")
+    assert (response.json()["code"], response.json()["offset"]) == ("json_malformed", len(before))
+
+
 async def test_what_postgresql_cannot_store_is_the_callers_fault(tenant: Tenant) -> None:
     response = await tenant.post(PATH, body(name="a\0b"))
     assert (response.status_code, response.json()["code"]) == (422, "value_not_storable")

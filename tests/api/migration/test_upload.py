@@ -5,7 +5,7 @@ import hashlib
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import api.migration.form
 from tests.api.conftest import UPLOAD_BYTES, Live
 from tests.api.wire import END, Answer, field, file, file_first, form
 from tests.service import Service, Tenant
+from tests.until import until
 
 GOOD = b"number,title,status,priority\nINC1,Printer on fire,New,1\n"
 
@@ -27,12 +28,6 @@ async def left(tenant: Tenant) -> list[Any]:
     jobs: list[Any] = (await tenant.get("/v1/migration")).json()["data"]
     root = tenant.service.settings.local_storage_dir
     return [*jobs, *tenant.stored_files(), *root.glob("partial/*")]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 async def uploaded(live: Live, tenant: Tenant, body: bytes, **headers: str) -> Answer:

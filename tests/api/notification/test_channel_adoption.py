@@ -15,8 +15,8 @@ from receivers.slack import SlackReceiver
 from storage.postgres.database import Database
 from storage.secrets.key_check import open_vault
 from tests.api.integration.connecting import KEY, everything
-from tests.api.migration.owning import PATH, TOKEN, at, patch, seen
 from tests.api.notification import notifying as n
+from tests.api.notification.owning import PATH, TOKEN, at, patch, seen
 from tests.service import Tenant
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -8,8 +8,18 @@ from receivers.receiver import Reply
 from receivers.slack import SlackReceiver
 from receivers.webhook import WebhookReceiver
 from tests.api.integration.connecting import KEY, everything, pointers
-from tests.api.migration.owning import PATH, TOKEN, at, delete, idempotent, made, patch, seen, slack
 from tests.api.notification import notifying as n
+from tests.api.notification.owning import (
+    PATH,
+    TOKEN,
+    at,
+    delete,
+    headers_of,
+    made,
+    patch,
+    seen,
+    slack,
+)
 from tests.service import Tenant
 
 INTEGRATIONS = "/v1/integrations"
@@ -115,7 +125,7 @@ class TestSecrets:
 
 class TestRoles:
     async def test_an_operator_makes_plain_channels_only(self, tenant: Tenant) -> None:
-        operator = await idempotent(tenant, "operator")
+        operator = await headers_of(tenant, "operator")
         http = tenant.service.http
         refused = await http.post(PATH, json=slack(), headers=operator)
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
@@ -127,7 +137,7 @@ class TestRoles:
         assert turned.status_code == 403
 
     async def test_an_operator_may_say_where_but_not_how(self, tenant: Tenant) -> None:
-        operator = await idempotent(tenant, "operator")
+        operator = await headers_of(tenant, "operator")
         row = await made(tenant, slack())
         where = await patch(tenant, row["id"], {"config": {"channel": "#night"}}, **operator)
         assert where.json()["data"]["config"]["channel"] == "#night"
@@ -139,7 +149,7 @@ class TestRoles:
         assert (await seen(tenant, row["id"]))["config"]["channel"] == "#night"
 
     async def test_a_viewer_sees_masks(self, tenant: Tenant) -> None:
-        viewer = await idempotent(tenant, "viewer")
+        viewer = await headers_of(tenant, "viewer")
         row = await made(tenant, slack())
         http = tenant.service.http
         for path in (PATH, f"{PATH}/{row['id']}", f"{INTEGRATIONS}/{row['integration_id']}"):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from receivers.jira.receiver import JiraReceiver
 from receivers.opsgenie import OpsgenieReceiver
 from receivers.pagerduty import PagerDutyReceiver
 from receivers.receiver import Receiver, Reply
@@ -23,6 +24,9 @@ TEAMS = f"/workflows/{'0' * 32}/triggers/manual/paths/invoke?api-version=1&sig=1
 
 def _config(receiver: Receiver) -> dict[str, Any]:
     match receiver:
+        case JiraReceiver():
+            login = {"email": "jo@example.com", "apiToken": "a-token-of-the-test"}
+            return {"baseUrl": receiver.url, **login, "projectKey": "OPS"}
         case OpsgenieReceiver():
             return {"apiKey": OPSGENIE_KEY, "baseUrl": receiver.url}
         case PagerDutyReceiver():
@@ -41,7 +45,15 @@ def _body(**more: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    "kind", [OpsgenieReceiver, PagerDutyReceiver, SlackReceiver, TeamsReceiver, WebhookReceiver]
+    "kind",
+    [
+        JiraReceiver,
+        OpsgenieReceiver,
+        PagerDutyReceiver,
+        SlackReceiver,
+        TeamsReceiver,
+        WebhookReceiver,
+    ],
 )
 @pytest.mark.parametrize(
     ("status", "body"),

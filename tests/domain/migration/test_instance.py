@@ -1,3 +1,5 @@
+"""The name of an installation that is written otherwise than before gets its earlier spelling."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

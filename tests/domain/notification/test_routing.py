@@ -18,7 +18,7 @@ ON = {"is_active": True}
 def event(user: str | None = "u-1", **metadata: Any) -> RoutedEvent:
     """As far as rules ask of it."""
     recipient = {"id": user} if user else None
-    asked = {"event_type": "a.b", "metadata": metadata, "recipient": recipient}
+    asked = {"event_type": "a.b", "metadata": metadata, "recipient": recipient, "origin": None}
     return cast("RoutedEvent", asked)
 
 
@@ -27,6 +27,16 @@ def channel(number: int, **changed: Any) -> RoutingChannel:
     own = {"id": UUID(int=number), "is_default": True, "is_active": True, "integration": ON}
     own |= {"channel_type": "slack", "severity": Severity.INFO}
     return cast("RoutingChannel", own | changed)
+
+
+ELSEWHERE, THERE = UUID(int=8), UUID(int=9)
+
+
+@pytest.mark.parametrize("origin", [None, ELSEWHERE, THERE])
+def test_what_was_done_in_a_tool_is_not_told_there(origin: UUID | None) -> None:
+    done = cast("RoutedEvent", {**event(), "origin": origin})
+    [found] = routes([done], [channel(1, integration_id=THERE)], {})
+    assert found.reason == (Reason.DONE_THERE if origin == THERE else None)
 
 
 def chosen(**values: Any) -> dict[str, Preferences]:

@@ -18,7 +18,8 @@ from domain.notification.event import Action, Severity
 from domain.notification.message import Message
 from egress.client import egress
 from integrations.channel import ChannelOptions, Outgoing
-from integrations.pagerduty.channel import PagerDuty, PagerDutyConfig, dedup_key
+from integrations.pagerduty.channel import PagerDuty, dedup_key
+from integrations.pagerduty.config import PagerDutyConfig
 from integrations.text import compact
 from receivers.pagerduty import PagerDutyReceiver
 from receivers.receiver import Reply, serving

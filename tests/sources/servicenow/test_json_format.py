@@ -127,6 +127,7 @@ def test_a_bad_record_is_rejected_alone(record: str, code: str, field: str | Non
         (r'[{"\udfff": "a"}]', "json_string_invalid"),
         ("[" * 65 + "]" * 65, "json_too_deep"),
         ('{"records": [{"a":' + "[" * 62 + "]" * 62 + "}]}", "json_too_deep"),
+        ("[" + "1," * 100 + '{"a":' * 101 + "1" + "}" * 101 + ",{}]", "json_too_deep"),
         ("[" * 100_000, "json_too_deep"),
         ('[{"a":' * 100_000, "json_too_deep"),
         ('[{"a": 1}] x', "json_trailing_data"),
@@ -223,6 +224,15 @@ def test_the_size_of_reads_changes_nothing(size: int, monkeypatch: pytest.Monkey
     assert refusal(read_json, bad) == refused
 
 
+def test_a_number_may_go_on_in_the_next_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = '{"took": 1.5e+3, "records": [{"a": "1"}, 2.5e-7, {"a": "2"}], "left": -0.25}'
+    monkeypatch.setattr(text_window, "READ_BYTES", 8)
+    for blanks in range(len(content)):
+        found = read(read_json, (" " * blanks + content).encode())
+        assert found.values == [{"a": "1"}, {"a": "2"}]
+        assert [each.code for each in found.rejected] == ["record_not_object"]
+
+
 @pytest.mark.parametrize("content", ["[null,{},{}]", '[7,{"a": "1"},{"a": "2"}]', '["x",{},{}]'])
 def test_what_is_no_record_is_rejected_also_before_many(content: str) -> None:
     found = read(read_json, content.encode())
@@ -275,6 +285,13 @@ class TestAroundTheRecords:
         found = read(read_json, "\n".join(lines).encode())
         assert [(each.row, each.code) for each in found.rejected] == [(row, "json_duplicate_key")]
         assert len(found.rows) == 2
+
+    def test_a_long_key_twice_is_named_by_its_beginning(self) -> None:
+        long = "k" * 100_000
+        found = read(read_json, f'[{{"{long}": "1", "{long}": "2"}}]'.encode())
+        [rejected] = found.rejected
+        assert rejected.field == long[:1_000]
+        assert len(rejected.detail) < 1_100
 
     def test_a_mark_before_each_page_is_no_text(self) -> None:
         page = '\ufeff[{"a": "1"}]\n'
@@ -427,7 +444,15 @@ class TestOtherTables:
         assert found.profile.ignored == {"_".join(name.split()).lower(): 1}
         assert found.profile.records == 3
 
-    def test_a_table_may_be_told_with_its_label(self) -> None:
+    def test_are_not_all_named_if_there_are_thousands(self) -> None:
+        """As where the column holds something else: what is counted stays small."""
+        records = [{"sys_class_name": f"{n} " + "x" * 10_000} for n in range(2_000)]
+        found = read(read_json, json.dumps([*records, {"number": "1"}]).encode())
+        assert len(found.profile.ignored) == 101
+        assert sum(found.profile.ignored.values()) == 2_000
+        assert max(map(len, found.profile.ignored)) == 100
+
+    def test_a_table_may_be_named_with_its_label(self) -> None:
         table = {"value": "problem", "display_value": "Problem"}
         records = [{"sys_class_name": table, "n": "1"}, {"sys_class_name": "incident", "n": "2"}]
         found = read(read_json, json.dumps(records).encode())

@@ -120,6 +120,14 @@ def test_a_record_that_was_deleted_before_or_never_was_there_stops_nothing(count
     assert found.profile.ignored == {"incident (deleted)": 2, "problem": 1}
 
 
+def test_not_all_of_thousands_of_other_tables_are_counted_by_name() -> None:
+    others = [f"<u_{number}><a>1</a></u_{number}>" for number in range(2_000)]
+    deleted = '<incident action="DELETE"><sys_id>f</sys_id></incident>'
+    ignored = read(read_xml, unload(*others, deleted)).profile.ignored
+    assert (len(ignored), sum(ignored.values())) == (102, 2_001)
+    assert ignored["incident (deleted)"] == 1
+
+
 def test_a_file_of_other_tables_alone_is_refused_with_their_counts() -> None:
     content = unload(*["<u_incident_ext><a>1</a></u_incident_ext>"] * 1_200, "<sc_task/>")
     assert "1,200 u_incident_ext, 1 sc_task" in refusal(read_xml, content).detail

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from uuid import UUID
 
+import asyncpg
 import pytest
 from sqlalchemy import delete, insert, text, update
 
@@ -16,21 +17,13 @@ from storage.private_file import write_private
 from storage.secrets.key_check import open_vault
 from storage.secrets.key_file import BadKeyFile
 from storage.secrets.vault import Vault, key_ids
-from tests.faults.stack import until
+from tests.blocked import until_blocked
 from tests.storage.kept import SECRETS, Kept
 
 
 def heard() -> tuple[list[str], Callable[[str], None]]:
     lines: list[str] = []
     return lines, lines.append
-
-
-async def somebody_waits(kept: Kept) -> bool:
-    """Whether a transaction waits for another one's row."""
-    async with kept.database.owner() as connection:
-        return bool(
-            await connection.scalar(text("select count(*) from pg_locks where not granted"))
-        )
 
 
 class TestRotation:
@@ -67,8 +60,10 @@ class TestRotation:
             row = update(integrations).values(credentials=sealed)
             await connection.execute(row.where(integrations.c.id == id))
             await connection.execute(delete(integrations).where(integrations.c.id == gone))
+            mine = int(await connection.scalar(text("select pg_backend_pid()")))
             rotating = asyncio.create_task(rotation.rotate(kept.database, kept.file, say))
-            await until(lambda: somebody_waits(kept))
+            async with asyncpg.create_pool(kept.dsn, min_size=0) as looking:
+                await until_blocked(looking.fetch, mine)
         assert await rotating
         assert lines[-1] == f"active={kid} remaining=0"
         opened = {row: kept.vault.open(tenant, row, sealed) for _, row, sealed in await kept.rows()}

@@ -10,8 +10,8 @@ import asyncpg
 
 from storage.integration.secret_rotation import BATCH_ROWS
 from storage.secrets.vault import key_ids
-from tests.faults.stack import until
 from tests.storage.kept import ROOT, SECRETS, Kept
+from tests.until import until
 
 ROWS = 3_000
 _WAITING = """

@@ -7,7 +7,7 @@ import asyncpg
 import polars as pl
 import pytest
 
-from storage.migration.copying import copy_rows, to_csv
+from storage.migration.importing.copying import copy_rows, to_csv
 
 
 async def test_a_connection_lost_in_mid_copy_is_an_error_not_a_wait(fresh_database: str) -> None:

@@ -13,9 +13,9 @@ from domain.tenant import TenantId
 from storage.notification import attempts as attempt
 from storage.notification import claims as claim
 from storage.notification import deliveries as delivery
-from storage.notification import outbox
+from storage.notification import leases, outbox
 from storage.notification.attempts import Outcome
-from storage.notification.claims import Claimed, ClaimPolicy
+from storage.notification.claimed import Claimed, ClaimPolicy
 from storage.postgres.database import Database
 
 _INTEGRATION = (
@@ -72,9 +72,15 @@ class Due:
         return found
 
     def lane(
-        self, *, idempotent: bool = True, interval: float | None = None, stateful: bool = False
+        self,
+        *,
+        idempotent: bool = True,
+        interval: float | None = None,
+        stateful: bool = False,
+        tracked: bool = False,
     ) -> ClaimPolicy:
-        return ClaimPolicy(self.integration_id, idempotent, interval, "worker@test", stateful)
+        worker = "worker@test"
+        return ClaimPolicy(self.integration_id, idempotent, interval, worker, stateful, tracked)
 
     async def claim(
         self,
@@ -98,11 +104,11 @@ class Due:
 
     async def release(self, claimed: list[Claimed]) -> None:
         async with self.database.statements(self.tenant_id) as sql:
-            await claim.release(sql, claimed)
+            await leases.release(sql, claimed)
 
     async def reclaim(self) -> None:
         async with self.database.statements(self.tenant_id) as sql:
-            await claim.reclaim(sql, self.integration_id)
+            await leases.reclaim(sql, self.integration_id)
 
     async def end(
         self, claimed: Claimed, status: str = DeliveryStatus.DELIVERED, **more: Any

@@ -19,7 +19,7 @@ from integrations import CHANNELS
 from receivers.pagerduty import PagerDutyReceiver
 from receivers.receiver import Receiver
 from receivers.slack import EXAMPLE_TOKEN, SlackReceiver
-from storage.notification.claims import Claimed
+from storage.notification.claimed import Claimed
 from storage.secrets.vault import Vault
 from tests.storage.notification.due import Due
 from workflows.notification import messages as m
@@ -47,7 +47,7 @@ class SlowPager(Slow, PagerDutyReceiver): ...
 
 
 def delivering(due: Due, out: Egress, vault: Vault | None = None) -> DeliverActivities:
-    connections = SimpleNamespace(database=due.database, vault=vault, egress=out)
+    connections = SimpleNamespace(database=due.database, vault=vault, egress=out, public_url=None)
     return DeliverActivities(connections)  # type: ignore[arg-type]
 
 

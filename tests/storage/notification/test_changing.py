@@ -17,12 +17,13 @@ from domain.redaction import Redactor
 from integrations.channel import ChannelConfig
 from storage.integration import integrations as integration
 from storage.notification import attempts as attempt
-from storage.notification import channels as channel
 from storage.notification import deliveries as delivery
 from storage.notification import parked as waiting
 from storage.notification import places
-from storage.notification.claims import Claimed
+from storage.notification.claimed import Claimed
+from storage.notification.routing import channels as channel
 from storage.postgres.statement import as_json
+from tests.blocked import until_blocked
 from tests.storage.notification.due import Due, ids
 
 _REFUSED = {"kind": FailureClass.MISCONFIGURED, "wait": 5.0, "doubts_destination": True}
@@ -187,22 +188,21 @@ class TestLocks:
         and destinations then."""
         await due.add(4, 4)
         batch = refused(due, await due.claim(1, idempotent=False))
-        connections = SimpleNamespace(database=due.database, vault=None, egress=None)
+        connections = SimpleNamespace(
+            database=due.database, vault=None, egress=None, public_url=None
+        )
         delivering = DeliverActivities(connections)  # type: ignore[arg-type]
         stopping = ActivityEnvironment()
         async with due.database.tenant(due.tenant_id) as connection:
             await integration.find(connection, due.integration_id, lock=True)
+            mine = int(await connection.scalar(text("select pg_backend_pid()")))
             recording = asyncio.create_task(stopping.run(delivering.round, batch.key, batch))
-            while not await due.rows(_WAITING):
-                await asyncio.sleep(0.02)
+            await until_blocked(due.rows, mine)
             stopping.worker_shutdown()  # so that it sends no more than the window
             await connection.execute(text("set local lock_timeout = '500 ms'"))
             assert await waiting.wake(connection, due.integration_id) == {due.request_id}
         await recording
         assert await due.state(batch.claimed[0].delivery_id) == ("retrying", 1)
-
-
-_WAITING = "select pid from pg_locks where not granted"
 
 
 def refused(due: Due, claimed: list[Claimed]) -> ClaimedBatch:

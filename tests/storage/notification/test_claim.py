@@ -15,9 +15,10 @@ from sqlalchemy import text
 from domain.integration.outcome import FailureClass
 from storage.notification import claims as claim
 from storage.notification import deliveries as delivery
-from storage.notification import places
-from storage.notification.claims import AHEAD_SECONDS, Claimed
-from storage.notification.deliveries import LEASE_SECONDS
+from storage.notification import leases, places
+from storage.notification.claimed import Claimed
+from storage.notification.claims import AHEAD_SECONDS
+from storage.notification.leases import LEASE_SECONDS
 from storage.postgres.statement import Statements
 from tests.blocked import until_blocked
 from tests.storage.notification.due import Due, ids
@@ -344,7 +345,7 @@ class TestFences:
         """A hundred hanging sends amid 20,000 deliveries slowed everybody else's."""
         await due.add(*[4] * 60)
         assert len(await due.claim(50)) == 50
-        how = f"explain (analyze, format json) {claim._RECLAIM}"
+        how = f"explain (analyze, format json) {leases._RECLAIM}"
         [row] = await due.rows(how, due.integration_id, [1.0])
         [plan] = row["QUERY PLAN"]
         read = [e for e in nodes(plan["Plan"]) if "Scan" in e["Node Type"]]
@@ -446,7 +447,7 @@ class TestLongSends:
         [claimed] = await due.claim(idempotent=False)
         await due.pass_time(LEASE_SECONDS - 1)
         async with due.database.statements(due.tenant_id) as sql:
-            await claim.renew(sql, claimed)
+            await leases.renew(sql, claimed)
         await due.pass_time(LEASE_SECONDS - 1)
         await due.reclaim()
         assert await due.state(id) == ("sending", 1)
@@ -460,17 +461,18 @@ class TestLongSends:
         await due.pass_time(LEASE_SECONDS + 1)
         await due.reclaim()
         async with due.database.statements(due.tenant_id) as sql:
-            await claim.renew(sql, claimed)
+            await leases.renew(sql, claimed)
         [again] = await due.claim(idempotent=False)
         assert (again.delivery_id, again.no, again.repeated) == (id, 2, True)
 
     async def test_a_delivery_that_stops_workers_is_tried_less_and_less(self, due: Due) -> None:
         [id] = await due.add()
-        for _ in range(3):
+        for is_last in (False, False, True):
             assert await due.claim()
             await due.pass_time(LEASE_SECONDS + 1)
             await due.reclaim()
-            await due.set(id, next_attempt_at=0) if _ < 2 else None
+            if not is_last:
+                await due.set(id, next_attempt_at=0)
         [row] = await due.rows(
             "select doubts, extract(epoch from next_attempt_at - now())::float8 as wait"
             " from tenant.notification_deliveries"

@@ -12,7 +12,7 @@ from storage.notification import deliveries as delivery
 from storage.notification import destinations as destination
 from storage.notification import outbox
 from storage.notification import parked as waiting
-from storage.notification.claims import Claimed
+from storage.notification.claimed import Claimed
 from tests.blocked import until_blocked
 from tests.storage.notification.due import Due, Row, ids
 

@@ -8,7 +8,7 @@ import pytest
 from domain.integration.outcome import FailureClass
 from egress.client import egress
 from receivers.receiver import serving
-from storage.notification.deliveries import LEASE_SECONDS
+from storage.notification.leases import LEASE_SECONDS
 from storage.postgres.database import Database
 from tests.storage.kept import Kept
 from tests.storage.notification.due import Due

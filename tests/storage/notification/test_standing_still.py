@@ -4,7 +4,7 @@ import pytest
 
 from activities.notification.backlog import stand_still
 from activities.notification.batch import LaneKey
-from storage.notification.deliveries import LEASE_SECONDS
+from storage.notification.leases import LEASE_SECONDS
 from tests.storage.notification.due import Due
 
 

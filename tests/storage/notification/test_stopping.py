@@ -9,7 +9,7 @@ from temporalio.testing import ActivityEnvironment
 from egress.client import Egress, egress
 from receivers.receiver import Reply, serving
 from receivers.webhook import EXAMPLE_SECRET, WebhookReceiver
-from storage.notification.claims import Claimed
+from storage.notification.claimed import Claimed
 from tests.storage.notification.due import Due, ids
 from tests.storage.notification.sending import SlowSlack, batch, delivering, posting
 

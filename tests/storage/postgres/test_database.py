@@ -12,6 +12,7 @@ from sqlalchemy import text
 from domain.tenant import TenantId
 from storage.postgres.database import DRIVER_ERRORS, Database, NotCommitted, raw
 from tests.storage.kept import Kept
+from tests.until import until
 
 Door = Callable[[Database, TenantId], Awaitable[object]]
 
@@ -44,8 +45,7 @@ async def test_a_restart_of_the_server_goes_unnoticed(kept: Kept, door: Door) ->
 
     connections = await pooled(kept.database)
     await close_all(kept)
-    while not all(each.is_closed() for each in connections):
-        await asyncio.sleep(0.01)
+    await until(lambda: all(each.is_closed() for each in connections))
     await come_in()
 
 
@@ -108,8 +108,7 @@ async def close_all(kept: Kept) -> None:
     connection = await asyncpg.connect(kept.dsn)
     others = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
     await connection.execute(f"select pg_terminate_backend(pid) {others}")
-    while await connection.fetchval(f"select count(*) {others}"):
-        await asyncio.sleep(0.01)
+    await until(lambda: connection.fetchval(f"select not exists (select {others})"))
     await connection.close()
 
 

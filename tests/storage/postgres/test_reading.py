@@ -6,7 +6,7 @@ import pytest
 
 from storage.notification import claims as claim
 from storage.notification import deliveries as delivery
-from storage.notification import routing
+from storage.notification.routing import inputs
 from storage.postgres.statement import Statements
 from tests.storage.notification.due import Due
 
@@ -73,7 +73,7 @@ async def test_a_count_of_a_request_does_not_read_those_of_others(burst: Due) ->
         mine, other = uuid4(), burst.integration_id
         await sql.run(_BURST, mine, other, 3)
         before = await _read(sql)
-        assert await routing.count(sql, mine) == 3
+        assert await inputs.count(sql, mine) == 3
         assert await _read(sql) - before < _MANY
 
 
@@ -85,6 +85,6 @@ async def test_routing_reads_the_channels_that_an_event_may_go_to(due: Due) -> N
     )
     default, chosen, *_ = [row["id"] for row in await due.rows(add)]
     async with due.database.statements(due.tenant_id) as sql:
-        found = [each["id"] for each in await routing.channels(sql, {chosen, uuid4()})]
-        assert [each["id"] for each in await routing.channels(sql, ())] == [default]
+        found = [each["id"] for each in await inputs.channels(sql, {chosen, uuid4()})]
+        assert [each["id"] for each in await inputs.channels(sql, ())] == [default]
     assert found == [default, chosen]

@@ -153,10 +153,10 @@ class FakeJob:
         await self._row(input.status, input.phase)
         return m.State(status=input.status)
 
-    async def recall_job(self, _: m.JobRef) -> m.Standing:
+    async def recall_job(self, _: m.JobRef) -> m.RecordedJob:
         """The job's state; afterwards no activity refuses the job again."""
         self.failures.clear()
-        return m.Standing(
+        return m.RecordedJob(
             status=self.status,
             ending=self.ending,
             records=self.batches * 1000,

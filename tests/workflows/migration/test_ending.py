@@ -11,6 +11,7 @@ from domain.migration.accounting import LEFT_BEHIND, UNACCOUNTED
 from domain.migration.job import Status, Undone
 from tests.workflows.migration.fake_job import SUMMARY, FakeJob, working
 from tests.workflows.migration.steering import Steering
+from workflows.migration.messages import JobRef
 from workflows.migration.rollback import RollbackInput, RollbackWorkflow
 from workflows.migration.start import start_rollback
 
@@ -41,6 +42,20 @@ async def test_a_job_that_is_not_all_there_fails_and_is_taken_back(
     assert (closed.status, closed.problem) == (Status.FAILED, SHORT)
     assert closed.undone == Undone(deleted=3000)
     assert (job.status, job.imported) == (Status.FAILED, 0)
+
+
+async def test_a_clean_up_with_an_unreadable_result_takes_nothing_back(
+    steer: Steering, job: FakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nonsense(_: JobRef) -> str:
+        return "nonsense"  # as if an operator had completed it by hand
+
+    monkeypatch.setattr(job, "clean_up", nonsense)
+    await steer.previewed()
+    await steer.execute()
+    assert (await steer.result()).status is Status.COMPLETED
+    assert "undo_import" not in job.calls
+    assert not job.asked("close_job")[-1].cleaned
 
 
 async def test_what_is_left_of_a_cancelled_job_is_taken_back_once_more(

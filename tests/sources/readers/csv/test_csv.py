@@ -49,7 +49,7 @@ class TestAccepted:
             (" x ", 'say "hi"'),
             ("NULL", "\t"),
             ("a\r\nb", "1\n\r2\r"),
-            ("1", "\ufeff"),  # a mark where a record begins is that of a joined file,
+            ("1", "\ufeff"),  # at the start of a record, it is that of a joined file
         ]
 
     def test_quotes_inside_an_unquoted_field_are_text(self) -> None:

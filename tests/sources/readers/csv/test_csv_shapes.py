@@ -106,6 +106,12 @@ class TestRepeatedHeaders:
         assert found.profile.ignored == {"repeated header": 1}
         assert found.profile.records == 2
 
+    def test_cells_that_are_formulas_make_no_difference(self) -> None:
+        head = b'"=""number""","=""title"""\n'
+        found = read(head + b"1,a\n" + head + b"2,b\n")
+        assert (found.columns, found.rows) == (["number", "title"], [("1", "a"), ("2", "b")])
+        assert found.profile.ignored == {"repeated header": 1}
+
     def test_one_word_is_a_value(self) -> None:
         assert len(read(b"Status\nNew\nStatus\n").rows) == 2
 

@@ -1,0 +1,1 @@
+"""Jira, Cloud and Data Center: issues that follow the alerts of a tenant."""

@@ -1,0 +1,1 @@
+"""Writing the batches of an import: matched, written, entered in the ledger, and undone."""

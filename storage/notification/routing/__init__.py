@@ -1,0 +1,1 @@
+"""Queries of routing: channels, preferences, the events to route, the deliveries made of them."""
