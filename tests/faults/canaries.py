@@ -19,7 +19,8 @@ from tests.integrations.examples import STEMS, example, kind_of
 
 # Where the examples have no place for a secret.
 _FURTHER: dict[str, dict[str, Any]] = {
-    "generic_webhook": {"previousSecrets": {"2099-01-01T00:00:00Z": "whsec_" + "A" * 40}}
+    "generic_webhook": {"previousSecrets": {"2099-01-01T00:00:00Z": "whsec_" + "A" * 40}},
+    "opsgenie": {"webhookSecret": "WebhookSecretOfTheExample"},
 }
 # Other ways to connect than the examples', by a name that begins with the example's.
 _OTHER_WAYS: dict[str, dict[str, Any]] = {
