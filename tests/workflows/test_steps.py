@@ -19,7 +19,10 @@ from workflows.step import Step
 
 AnyStep = Step[Any, Any]
 NOBODY = cast(
-    Connections, type("NoConnections", (), dict.fromkeys(("database", "store", "vault", "egress")))
+    Connections,
+    type(
+        "NoConnections", (), dict.fromkeys(("database", "store", "vault", "egress", "public_url"))
+    ),
 )
 ACTIVITIES = worker.activities(NOBODY, Settings())
 

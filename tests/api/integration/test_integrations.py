@@ -28,7 +28,7 @@ class TestTypes:
         schema = types["pagerduty"]["config_schema"]
         assert "integrationKey" in schema["required"]
         assert schema["properties"]["integrationKey"]["writeOnly"]
-        assert types["pagerduty"]["secrets"] == ["integrationKey", "restApiKey"]
+        assert types["pagerduty"]["secrets"] == ["integrationKey", "restApiKey", "webhookSecret"]
         assert types["pagerduty"]["limits"]["rate"] == {"count": 120, "seconds": 60.0}
 
 

@@ -79,13 +79,13 @@ class TestPayloads:
             await n.deliveries(tenant, id)
         [card] = teams.cards
         assert (card["type"], card["version"]) == ("AdaptiveCard", "1.4")
-        assert card["actions"] == [
-            {
-                "type": "Action.OpenUrl",
-                "title": "View Details",
-                "url": "https://firelater.io/incidents/INC-12345",
-            }
-        ]
+        view, *more = card["actions"]
+        assert view == {
+            "type": "Action.OpenUrl",
+            "title": "View Details",
+            "url": "https://firelater.io/incidents/INC-12345",
+        }
+        assert [each["title"] for each in more] == ["Acknowledge", "Resolve"]
 
     async def test_pagerduty_gets_the_documented_event(self, tenant: Tenant) -> None:
         async with paging(tenant):
@@ -208,7 +208,7 @@ class TestEventTypes:
             await n.channel(tenant, made, "slack")
             found = {}
             for type in ("sla-breach", "SLA_BREACHED", "issue_created", "change-approval"):
-                [id] = await n.notify(tenant, DOCUMENTED | {"eventType": type})
+                [id] = await n.notify(tenant, DOCUMENTED | {"eventType": type, "entityId": type})
                 [delivery] = await n.deliveries(tenant, id)
                 found[type] = delivery["log"][0]["request"]["channel"]
         assert found == {
