@@ -120,7 +120,7 @@ def _replies(mood: Mood, quoted: str) -> dict[str, str]:
     return {}
 
 
-@pytest.fixture(params=[c.PATH, CHANNELS_PATH])
+@pytest.fixture(params=[c.PATH, pytest.param(CHANNELS_PATH, marks=pytest.mark.campaign)])
 async def scene(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> AsyncIterator[Scene]:
