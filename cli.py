@@ -233,7 +233,7 @@ def receivers_up(
         Path | None, typer.Option(help="File for the addresses, and for configs to connect.")
     ] = None,
 ) -> None:
-    """Run stand-ins for Slack, Teams, PagerDuty, a webhook and a mail server on this machine."""
+    """Run stand-ins for all vendors, a webhook and a mail server on this machine."""
     from rich.console import Console
 
     try:
