@@ -14,6 +14,8 @@ from storage.notification.notifications import Sender
 from storage.postgres.database import Database, statements
 from workflows.notification.messages import RequestRef
 
+_MOST = 20  # actions of one call; vendors report one, and each takes some queries
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -43,7 +45,7 @@ async def accept_actions(database: Database, source: Source, report: Report) -> 
     async with database.tenant(source.tenant_id) as connection:
         sql = await statements(connection)
         states: dict[str, list[Action]] = {}
-        for done in report.actions:
+        for done in report.actions[:_MOST]:
             alert_key = await inbound.key_of(sql, id, done)
             told = await inbound.events_of(sql, id, alert_key) if alert_key else []
             if not told:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from domain.notification.event import Action, Event, StoredEvent, User, stated_severity
+from domain.storable import stored
 
 _DONE = {
     Action.TRIGGER: ("reopened", "Opened again"),
@@ -13,7 +14,7 @@ _DONE = {
     Action.RESOLVE: ("resolved", "Resolved"),
 }
 _TYPE = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
-_NAME_CHARS = 200
+_NAME_CHARS, _TEXT_CHARS = 200, 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,8 @@ class VendorAction:
 
     `alert_key` is our key of the entity, as the vendor gives it back; where it gives none,
     `reference` has members of the reference that it gave us (names and values). `by` is the
-    person's name in that tool, and `note` what they wrote, if anything.
+    person's name in that tool, and `note` what they wrote, if anything. Texts are kept without what
+    PostgreSQL cannot hold.
     """
 
     action: Action
@@ -30,6 +32,12 @@ class VendorAction:
     by: str
     note: str = ""
     reference: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("alert_key", "by", "note"):
+            object.__setattr__(self, name, stored(getattr(self, name), _TEXT_CHARS))
+        reference = ((name, stored(value, _TEXT_CHARS)) for name, value in self.reference)
+        object.__setattr__(self, "reference", tuple(reference))
 
 
 def state_after(actions: Iterable[Action]) -> Action | None:
@@ -70,5 +78,5 @@ def event_of(done: VendorAction, vendor: str, last: StoredEvent, key: str) -> Ev
         metadata={"by": by, "via": vendor}
         | ({} if severity is None else {"severity": str(severity)}),
         user=None if user is None else User.model_validate(user),
-        dedup_key=f"inbound:{hashlib.sha256(said.encode()).hexdigest()}",
+        dedup_key=f"inbound:{hashlib.sha256(said.encode(errors='backslashreplace')).hexdigest()}",
     )

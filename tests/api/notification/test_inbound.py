@@ -205,3 +205,17 @@ class TestRefused:
             id = await slack(tenant, chat)
             answer = await tenant.service.http.post(f"/v1/inbound/{id}", content=bytes(size))
         assert answer.status_code == status
+
+
+@pytest.mark.parametrize("odd", ["\0", "\ud800", "x" * 5_000])
+async def test_odd_texts_of_a_vendor_have_no_effect_and_break_nothing(
+    tenant: Tenant, odd: str
+) -> None:
+    async with n.receiving(tenant, PagerDutyReceiver()) as pager:
+        id = await pagerduty(tenant, pager)
+        [first] = await n.notify(tenant, **ENTITY)
+        await n.deliveries(tenant, first)
+        stranger = {"type": "incident", "incident_key": f"other{odd}"}
+        assert await report(tenant, id, "incident.resolved", data=stranger) == 0
+        person = {"type": "user_reference", "summary": f"Jo{odd}"}
+        assert await report(tenant, id, "incident.resolved", f"01{odd}", agent=person) == 1

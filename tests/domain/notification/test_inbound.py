@@ -77,6 +77,15 @@ def test_an_odd_type_of_entity_still_makes_an_event(odd: str) -> None:
     assert event.title == "Resolved in PagerDuty"
 
 
+@pytest.mark.parametrize("odd", ["\0", "\ud800", "\udc00x\0"])
+def test_what_cannot_be_stored_is_left_out(odd: str) -> None:
+    done = VendorAction(Action.RESOLVE, f"k{odd}", f"Jo{odd}", odd, (("alias", odd),))
+    event = event_of(done, "Slack", LAST, f"call {odd}")
+    for text in (done.alert_key, done.reference[0][1], event.title, event.body):
+        assert "\0" not in text
+        assert text.encode().decode() == text
+
+
 def test_a_repetition_has_the_same_dedup_key() -> None:
     def key(done: Action, call: str) -> str | None:
         return event_of(VendorAction(done, "incident_INC-1", "Jo"), "Slack", LAST, call).dedup_key

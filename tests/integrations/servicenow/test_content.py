@@ -94,7 +94,9 @@ def test_a_repetition_says_so() -> None:
 
 @given(MESSAGES)
 def test_everything_fits(said: Message) -> None:
-    _check(request(said))
+    made = request(said)
+    assert made["note"]
+    _check(made)
 
 
 @given(HOSTILE)
