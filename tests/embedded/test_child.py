@@ -113,6 +113,7 @@ async def test_leaves_no_child_behind_when_it_dies_itself(tmp_path: Path) -> Non
     async with running(child := Child(program(tmp_path, STUBBORN))):
         await until(lambda: "deaf" in log.read_text())
         orphans = family(child.pid)[1:]
+        assert orphans
         await restarted(child)
         await until_gone(orphans)
 

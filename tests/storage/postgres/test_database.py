@@ -44,6 +44,7 @@ async def test_a_restart_of_the_server_goes_unnoticed(kept: Kept, door: Door) ->
         await asyncio.gather(*(door(kept.database, kept.tenants[0]) for _ in range(9)))
 
     connections = await pooled(kept.database)
+    assert connections
     await close_all(kept)
     await until(lambda: all(each.is_closed() for each in connections))
     await come_in()
